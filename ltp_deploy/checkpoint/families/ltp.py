@@ -1,0 +1,106 @@
+"""The released LTP format (`model_type: "ltp"`): I-BERT names, thresholds beside the weights."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from ltp_deploy.checkpoint.family import Family, bert_like_names, roberta_like_shape
+from ltp_deploy.errors import CheckpointError
+from ltp_deploy.pruning.policy import LayerRule, Mode, PrunePolicy, checked_rule
+
+# The released training script pads every example to this length, and its scores are averages
+# over the padded length.
+RELEASED_SCORE_LENGTH = 128
+
+_THRESHOLD = "ibert.encoder.layer.{}.attention.self.pruner.keep_threshold"
+
+
+def _shape(config: dict[str, Any]) -> dict[str, Any]:
+    if config.get("quant_mode"):
+        raise CheckpointError(
+            "this checkpoint has quant_mode: true (I-BERT integer inference), which is not "
+            "supported; train or export it with quant_mode: false"
+        )
+    return roberta_like_shape(config)
+
+
+def _policy(config: dict[str, Any], state: Mapping[str, Tensor], layers: int) -> PrunePolicy:
+    mode = config.get("prune_mode")
+    if mode is None:
+        rules = [LayerRule(Mode.NONE)] * layers
+    elif mode in _RULES:
+        rules = [_RULES[mode](config, state, i, layers) for i in range(layers)]
+    else:
+        raise CheckpointError(
+            f"unknown prune_mode {mode!r} in config.json; known: {', '.join(_RULES)} and null"
+        )
+    return PrunePolicy(tuple(rules), score_length=RELEASED_SCORE_LENGTH, keep_first=False)
+
+
+def _setting(config: dict[str, Any], key: str) -> float:
+    for holder in (config, config.get("prune_kwargs") or {}):
+        if holder.get(key) is not None:
+            return float(holder[key])
+    raise CheckpointError(f"prune_mode {config['prune_mode']!r} needs `{key}` in config.json")
+
+
+def _absolute(
+    config: dict[str, Any], state: Mapping[str, Tensor], layer: int, layers: int
+) -> LayerRule:
+    name = _THRESHOLD.format(layer)
+    if name not in state:
+        raise CheckpointError(f"the weights lack {name}, the learned threshold of layer {layer}")
+    base = np.float32(_setting(config, "final_token_threshold") * layer / layers)
+    theta = base + np.float32(state[name].item())
+    if theta == 0:
+        return LayerRule(Mode.NONE)
+    if not math.isfinite(theta):
+        raise CheckpointError(f"{name} is {state[name].item()}; its training has diverged")
+    return checked_rule(layer, Mode.ABSOLUTE, float(max(np.float32(1e-5), theta)))
+
+
+def _relative(
+    config: dict[str, Any], state: Mapping[str, Tensor], layer: int, layers: int
+) -> LayerRule:
+    return checked_rule(layer, Mode.RELATIVE, _setting(config, "token_threshold"))
+
+
+def _rising(
+    config: dict[str, Any], state: Mapping[str, Tensor], layer: int, layers: int
+) -> LayerRule:
+    final = _setting(config, "final_token_threshold")
+    return checked_rule(layer, Mode.RELATIVE, final * layer / layers)
+
+
+def _top_k(
+    config: dict[str, Any], state: Mapping[str, Tensor], layer: int, layers: int
+) -> LayerRule:
+    first = max(3, math.ceil(0.15 * layers))
+    if layer < first:
+        return LayerRule(Mode.NONE)
+    slope = (_setting(config, "token_keep_rate") - 1) / (layers - first)
+    return checked_rule(layer, Mode.TOPK, max(0.01, 1 + slope * (layer - first + 1)))
+
+
+_RULES = {
+    "absolute_threshold": _absolute,
+    "threshold": _relative,
+    "rising_threshold": _rising,
+    "topk": _top_k,
+}
+
+FAMILY = Family(
+    model_types=("ltp",),
+    names={
+        **bert_like_names("ibert"),
+        "head_dense": "classifier.dense",
+        "head_output": "classifier.out_proj",
+    },
+    shape=_shape,
+    policy=_policy,
+)

@@ -1,0 +1,101 @@
+"""Reading a checkpoint directory's files, without ever running code from them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import pickle
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from ltp_deploy.errors import CheckpointError
+
+WEIGHT_FILES = (
+    "model.safetensors",
+    "model.safetensors.index.json",
+    "pytorch_model.bin",
+    "pytorch_model.bin.index.json",
+)
+
+
+def read_config(directory: Path) -> dict[str, Any]:
+    """config.json as a dict; for models that transformers knows, with its defaults filled in."""
+    path = directory / "config.json"
+    if not directory.is_dir():
+        raise CheckpointError(
+            f"{directory} is not a directory; a checkpoint is a directory with config.json and "
+            "weights (download a hub model first, e.g. with `hf download MODEL --local-dir DIR`)"
+        )
+    if not path.is_file():
+        found = ", ".join(sorted(p.name for p in directory.iterdir())[:8]) or "nothing"
+        raise CheckpointError(f"{directory} has no config.json; it holds: {found}")
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise CheckpointError(f"{path} is not valid JSON: {error}") from error
+    if not isinstance(config, dict):
+        raise CheckpointError(f"{path} must hold a JSON object, found a {type(config).__name__}")
+    return config
+
+
+def weight_files(directory: Path) -> list[Path]:
+    """The files that hold the weights, in the order of their preference by transformers."""
+    for name in WEIGHT_FILES:
+        path = directory / name
+        if not path.is_file():
+            continue
+        if not name.endswith(".index.json"):
+            return [path]
+        shards = sorted(set(json.loads(path.read_text(encoding="utf-8"))["weight_map"].values()))
+        for shard in shards:
+            if Path(shard).name != shard or not (directory / shard).is_file():
+                raise CheckpointError(f"{path} names the shard {shard!r}, which is not beside it")
+        return [directory / shard for shard in shards]
+    raise CheckpointError(f"{directory} holds no weights; expected one of {', '.join(WEIGHT_FILES)}")
+
+
+def read_weights(directory: Path) -> dict[str, Tensor]:
+    """All tensors of the checkpoint by name."""
+    state: dict[str, Tensor] = {}
+    for path in weight_files(directory):
+        state.update(_read_file(path))
+    return state
+
+
+def _read_file(path: Path) -> dict[str, Tensor]:
+    if path.suffix == ".safetensors":
+        from safetensors import SafetensorError
+        from safetensors.torch import load_file
+
+        try:
+            return load_file(path)
+        except SafetensorError as error:
+            raise CheckpointError(f"{path} is not a readable safetensors file: {error}") from error
+    import torch
+
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise CheckpointError(
+            f"{path} needs code to load (or is damaged) and is refused, since a pickle can run "
+            "anything; re-save the weights as safetensors where you trust them "
+            f"[{str(error).splitlines()[0]}]"
+        ) from error
+    except (RuntimeError, EOFError, OSError) as error:
+        raise CheckpointError(f"{path} cannot be read: {str(error).splitlines()[0]}") from error
+    if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
+        raise CheckpointError(f"{path} does not hold a dict of tensors")
+    return state
+
+
+def checkpoint_hash(directory: Path) -> str:
+    """SHA-256 over config.json and the weight files, which identifies the model."""
+    digest = hashlib.sha256()
+    for path in [directory / "config.json", *weight_files(directory)]:
+        digest.update(path.name.encode())
+        with path.open("rb") as file:
+            while block := file.read(1 << 20):
+                digest.update(block)
+    return digest.hexdigest()

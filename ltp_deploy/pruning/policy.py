@@ -1,0 +1,174 @@
+"""What a trained LTP model decides, layer by layer: the pruning policy."""
+
+from __future__ import annotations
+
+import enum
+import math
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ltp_deploy.errors import CheckpointError
+
+
+class Mode(enum.IntEnum):
+    """How a layer turns token scores into survivors."""
+
+    NONE = 0
+    ABSOLUTE = 1  # score / (heads * D) < threshold is pruned
+    RELATIVE = 2  # score / max score < threshold is pruned
+    TOPK = 3  # round(original length * rate) highest scores survive
+
+
+class Carry(enum.IntEnum):
+    """Which rows a layer hands to the next one."""
+
+    ALL = 0  # every row; pruned ones are only marked dead
+    SURVIVORS = 1  # compaction
+    FIRST = 2  # the first row of each sequence: all that the classifier reads
+
+
+@dataclass(frozen=True)
+class LayerRule:
+    """One layer's rule. `threshold` is theta, the ratio, or the keep rate, by mode."""
+
+    mode: Mode
+    threshold: float = 0.0
+
+    @property
+    def prunes(self) -> bool:
+        """False where the rule keeps every token whatever the scores are."""
+        if self.mode is Mode.NONE:
+            return False
+        if self.mode is Mode.TOPK:
+            return self.threshold != 1.0
+        return self.threshold > 0.0
+
+    def __str__(self) -> str:
+        return f"{self.mode.name.lower()} {self.threshold:.6g}" if self.prunes else "none"
+
+
+@dataclass(frozen=True)
+class PrunePolicy:
+    """The pruning part of a model: one rule per layer and two conventions.
+
+    Attributes:
+        layers: one rule per encoder layer.
+        score_length: the score denominator D in tokens, or 0 for "sequence" (each sequence's own
+            length, the definition in the LTP paper).
+        keep_first: True if the first token is never pruned; False reproduces the released code,
+            which may prune it.
+    """
+
+    layers: tuple[LayerRule, ...]
+    score_length: int = 0
+    keep_first: bool = True
+
+    @classmethod
+    def dense(cls, layers: int) -> PrunePolicy:
+        """The policy that prunes nothing."""
+        return cls((LayerRule(Mode.NONE),) * layers)
+
+    @property
+    def prunes(self) -> bool:
+        return any(rule.prunes for rule in self.layers)
+
+    def to_config(self) -> dict[str, Any]:
+        """The `ltp` entry of a checkpoint's config.json (also kept in bundle manifests)."""
+        return {
+            "layers": [
+                {"mode": r.mode.name.lower(), "threshold": r.threshold} for r in self.layers
+            ],
+            "score_length": self.score_length or "sequence",
+            "first_token": "keep" if self.keep_first else "reference",
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], layers: int) -> PrunePolicy:
+        """Read the `ltp` entry of config.json.
+
+        Two spellings are accepted: `{"layers": [{"mode", "threshold"}, ...]}`, or, where one mode
+        holds for all layers, `{"mode": ..., "thresholds": [...]}` with null for a layer that does
+        not prune. Both may carry `score_length` and `first_token`.
+
+        Raises:
+            CheckpointError: an unknown mode, a wrong number of layers, a bad value.
+        """
+        if "layers" in config:
+            entries = [(e.get("mode"), e.get("threshold", 0.0)) for e in config["layers"]]
+        elif "mode" in config and "thresholds" in config:
+            entries = [
+                (config["mode"], t) if t is not None else ("none", 0.0)
+                for t in config["thresholds"]
+            ]
+        else:
+            raise CheckpointError(
+                f"the `ltp` entry of config.json needs `layers`, or `mode` and `thresholds`; "
+                f"found the keys {sorted(config)}"
+            )
+        if len(entries) != layers:
+            raise CheckpointError(
+                f"the `ltp` entry of config.json describes {len(entries)} layers, "
+                f"but the model has {layers}"
+            )
+        rules = tuple(_rule(i, mode, value) for i, (mode, value) in enumerate(entries))
+        return cls(
+            rules,
+            score_length=parse_score_length(config.get("score_length", "sequence")),
+            keep_first=parse_first_token(config.get("first_token", "keep")),
+        )
+
+    def override(
+        self, score_length: int | str | None = None, first_token: str | None = None
+    ) -> PrunePolicy:
+        """This policy with a convention replaced by hand (None leaves it)."""
+        policy = self
+        if score_length is not None:
+            policy = replace(policy, score_length=parse_score_length(score_length))
+        if first_token is not None:
+            policy = replace(policy, keep_first=parse_first_token(first_token))
+        return policy
+
+
+
+def _rule(layer: int, mode: Any, value: Any) -> LayerRule:
+    try:
+        parsed = Mode[str(mode).upper()]
+    except KeyError:
+        known = ", ".join(m.name.lower() for m in Mode)
+        raise CheckpointError(
+            f"layer {layer}: unknown prune mode {mode!r}; known modes: {known}"
+        ) from None
+    return checked_rule(layer, parsed, value)
+
+
+def checked_rule(layer: int, mode: Mode, value: Any) -> LayerRule:
+    """A rule whose threshold is known to be a usable number."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise CheckpointError(
+            f"layer {layer}: the threshold must be a finite number, found {value!r}; "
+            "the checkpoint's training has probably diverged"
+        )
+    if mode is Mode.TOPK and not 0.0 <= value <= 1.0:
+        raise CheckpointError(f"layer {layer}: the keep rate must lie in 0..1, found {value}")
+    return LayerRule(mode, float(value))
+
+
+def parse_score_length(value: int | str) -> int:
+    """`"sequence"` -> 0; a positive integer stays."""
+    if value == "sequence":
+        return 0
+    try:
+        length = int(value)
+    except (TypeError, ValueError):
+        length = 0
+    if length <= 0 or isinstance(value, bool) or length != float(value):
+        raise CheckpointError(
+            f"score_length must be a positive integer or 'sequence', found {value!r}"
+        )
+    return length
+
+
+def parse_first_token(value: str) -> bool:
+    if value not in ("keep", "reference"):
+        raise CheckpointError(f"first_token must be 'keep' or 'reference', found {value!r}")
+    return value == "keep"
