@@ -1,0 +1,78 @@
+#include "isa.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <stdexcept>
+
+#if defined(LTP_X86)
+#include <cpuid.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
+
+namespace ltp {
+namespace {
+
+constexpr const char* kNames[] = {"portable", "avx2", "avx512", "avx512_bf16", "amx_bf16"};
+
+#if defined(LTP_X86)
+constexpr const Kernel* kKernels[] = {&kernel_portable, &kernel_avx2, &kernel_avx512, &kernel_avx512, &kernel_avx512};
+
+/// AMX needs the instructions and, on Linux, the kernel's permission to use tile registers.
+bool amx_usable() {
+    unsigned eax, ebx, ecx, edx;
+    if (!__get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx)) return false;
+    constexpr unsigned amx_bf16 = 1u << 22, amx_tile = 1u << 24;
+    if (!(edx & amx_bf16) || !(edx & amx_tile)) return false;
+    constexpr long arch_req_xcomp_perm = 0x1023, tile_data = 18;
+    return syscall(SYS_arch_prctl, arch_req_xcomp_perm, tile_data) == 0;
+}
+
+Isa detect() {
+    __builtin_cpu_init();
+    if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma")) return Isa::Portable;
+    if (!__builtin_cpu_supports("avx512f") || !__builtin_cpu_supports("avx512dq") ||
+        !__builtin_cpu_supports("avx512bw") || !__builtin_cpu_supports("avx512vl"))
+        return Isa::Avx2;
+    if (!__builtin_cpu_supports("avx512bf16")) return Isa::Avx512;
+    return amx_usable() ? Isa::AmxBf16 : Isa::Avx512Bf16;
+}
+#else
+constexpr const Kernel* kKernels[] = {&kernel_portable};
+
+Isa detect() { return Isa::Portable; }
+#endif
+
+Isa chosen_isa() {
+    const char* name = std::getenv("LTP_ISA");
+    if (!name || !*name) return cpu_isa();
+    const Isa isa = parse_isa(name);
+    if (isa > cpu_isa())
+        throw std::runtime_error(std::string("LTP_ISA=") + name + " asks for more than this CPU and build have: " +
+                                 kNames[static_cast<int>(cpu_isa())]);
+    return isa;
+}
+
+}  // namespace
+
+Isa parse_isa(const std::string& name) {
+    std::string known;
+    for (int i = 0; i < static_cast<int>(std::size(kNames)); ++i) {
+        if (name == kNames[i]) return static_cast<Isa>(i);
+        known += (i ? ", " : "") + std::string(kNames[i]);
+    }
+    throw std::invalid_argument("unknown instruction set '" + name + "', expected one of: " + known);
+}
+
+Isa cpu_isa() {
+    static const Isa isa = detect();
+    return isa;
+}
+
+const Kernel& select_kernel(Precision precision, Isa cap) {
+    static const Isa chosen = chosen_isa();
+    const Isa highest = precision == Precision::BF16 ? Isa::AmxBf16 : Isa::Avx512;
+    return *kKernels[static_cast<int>(std::min({chosen, cap, highest}))];
+}
+
+}  // namespace ltp

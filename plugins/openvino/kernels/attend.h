@@ -1,0 +1,147 @@
+// Attention of one head over one sequence, block of query rows by block: scores, softmax, column sums,
+// context. How the two matrix products are done is the parameter `Math`, a class with
+//
+//   kBlock                               query rows per block
+//   Math(Arena&, count, head_size)       takes its buffers from the arena
+//   pack_keys / pack_values(Rows)        brings all keys / values into the layout its products want
+//   pack_queries(Rows, first, m)
+//   scores(m, s, stride)                 s[m][stride] = Q K^T, not scaled; columns >= count may hold anything
+//   store_probability(s, row, column, v) keeps one vector of unnormalised probabilities, zero beyond count
+//   context(m, s, stride, c)             c[m][context_stride(head_size)] = P V
+#pragma once
+
+#include <cfloat>
+
+#include "kernel.h"
+#include "vec.h"
+
+namespace ltp {
+namespace {
+
+/// Hands out consecutive 64-byte aligned pieces of a buffer. With a null buffer it only measures.
+class Arena {
+public:
+    explicit Arena(void* base) : base_(static_cast<char*>(base)) {}
+    template <class T>
+    T* take(size_t count) {
+        T* piece = reinterpret_cast<T*>(base_ + used_);
+        used_ += (count * sizeof(T) + 63) / 64 * 64;
+        return piece;
+    }
+    size_t used() const { return used_; }
+
+private:
+    char* base_;
+    size_t used_ = 0;
+};
+
+/// The alive rows of one of Q, K, V.
+template <class E>
+struct Rows {
+    const E* base;
+    size_t stride;
+    const int32_t* index;
+    int count, width;
+
+    Rows(const void* first, const HeadTask& task)
+        : base(static_cast<const E*>(first)), stride(task.stride), index(task.rows), count(task.count),
+          width(task.head_size) {}
+    const E* operator[](int i) const { return base + index[i] * stride; }
+    /// Lanes from `column` on of row i; zero beyond the last row and column.
+    Vec lanes(int i, int column) const { return i < count ? load((*this)[i] + column, width - column) : Vec{}; }
+};
+
+constexpr int context_stride(int head_size) { return round_up(head_size, kLanes); }
+/// One vector more than needed, so that rows of a long sequence do not all fall into the same cache sets.
+constexpr int score_stride(int count) { return round_up(count, 64) + kLanes; }
+
+/// exp((x - max) * scale) in place over one row of `count` scores. Returns 1 / their sum.
+template <class Math>
+inline float softmax_row(Math& math, float* scores, int row, int count, float scale) {
+    const int last = round_up(count, kLanes) - kLanes;
+    const VecInt valid = first_lanes(count - last);
+    Vec best = valid ? load(scores + last) : splat(-FLT_MAX);
+    for (int j = 0; j < last; j += kLanes) best = larger(best, load(scores + j));
+    const Vec max = splat(reduce_max(best));
+    const Vec scale_log2e = splat(scale * 1.44269504f);
+    Vec sum{};
+    for (int j = 0; j < last; j += kLanes) {
+        const Vec e = exp2_nonpositive((load(scores + j) - max) * scale_log2e);
+        sum += e;
+        math.store_probability(scores, row, j, e);
+    }
+    const Vec e = valid ? exp2_nonpositive((load(scores + last) - max) * scale_log2e) : Vec{};
+    math.store_probability(scores, row, last, e);
+    return 1.f / reduce_add(sum + e);
+}
+
+inline void add_column_sums(int m, const float* scores, int stride, const float* weight, int count, float* sums) {
+    for (int j = 0; j < count; j += kLanes) {
+        Vec sum = load(sums + j);
+        for (int i = 0; i < m; ++i) sum += splat(weight[i]) * load(scores + i * stride + j);
+        store(sums + j, sum);
+    }
+}
+
+template <class E>
+inline void store_context(const HeadTask& task, int first, int m, const float* context, const float* weight) {
+    for (int i = 0; i < m; ++i) {
+        E* row = static_cast<E*>(task.context) + task.rows[first + i] * task.context_stride;
+        const float* from = context + i * context_stride(task.head_size);
+        for (int c = 0; c < task.head_size; c += kLanes)
+            store(row + c, load(from + c) * splat(weight[i]), task.head_size - c);
+    }
+}
+
+inline float softmax_scale(int head_size) { return 1.f / __builtin_sqrtf(static_cast<float>(head_size)); }
+
+template <class Math>
+struct Buffers {
+    Math math;
+    float* scores;   // [kBlock][score_stride]
+    float* context;  // [kBlock][context_stride]
+    float* sums;     // [count rounded up]
+
+    Buffers(Arena& arena, int count, int head_size)
+        : math(arena, count, head_size), scores(arena.take<float>(size_t(Math::kBlock) * score_stride(count))),
+          context(arena.take<float>(Math::kBlock * context_stride(head_size))),
+          sums(arena.take<float>(round_up(count, kLanes))) {}
+};
+
+template <class Math>
+size_t scratch_bytes(int count, int head_size) {
+    Arena arena(nullptr);
+    Buffers<Math>(arena, count, head_size);
+    return arena.used();
+}
+
+template <class Math, class E>
+void attend(const HeadTask& task, void* scratch) {
+    const int count = task.count, stride = score_stride(count);
+    const float scale = softmax_scale(task.head_size);
+    Arena arena(scratch);
+    Buffers<Math> buffers(arena, count, task.head_size);
+    Math& math = buffers.math;
+
+    const Rows<E> queries(task.query, task);
+    math.pack_keys(Rows<E>(task.key, task));
+    math.pack_values(Rows<E>(task.value, task));
+    memset(buffers.sums, 0, round_up(count, kLanes) * sizeof(float));
+    for (int first = 0; first < count; first += Math::kBlock) {
+        const int m = smaller(Math::kBlock, count - first);
+        float weight[Math::kBlock];  // turns unnormalised probabilities into probabilities
+        math.pack_queries(queries, first, m);
+        math.scores(m, buffers.scores, stride);
+        for (int i = 0; i < m; ++i)
+            weight[i] = softmax_row(math, buffers.scores + size_t(i) * stride, i, count, scale);
+        if (task.column_sums) add_column_sums(m, buffers.scores, stride, weight, count, buffers.sums);
+        if (const int wanted = smaller(m, task.context_rows - first); wanted > 0) {
+            math.context(wanted, buffers.scores, stride, buffers.context);
+            store_context<E>(task, first, wanted, buffers.context, weight);
+        }
+    }
+    if (task.column_sums) memcpy(task.column_sums, buffers.sums, count * sizeof(float));
+}
+
+}  // namespace
+}  // namespace ltp

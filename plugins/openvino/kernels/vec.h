@@ -1,0 +1,126 @@
+// Vectors of LTP_LANES floats, written with compiler vector extensions so that one source serves every
+// instruction set. Everything here has internal linkage: each instruction set compiles its own copy, and a
+// copy shared by the linker could end up running on a CPU that lacks its instructions. For the same reason
+// kernel sources use no non-trivial templates of the standard library.
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+#include <utility>
+
+namespace ltp {
+namespace {
+
+constexpr int kLanes = LTP_LANES;
+
+typedef float Vec __attribute__((vector_size(kLanes * 4)));
+typedef int32_t VecInt __attribute__((vector_size(kLanes * 4)));
+typedef uint32_t VecBits __attribute__((vector_size(kLanes * 4)));
+typedef uint16_t VecHalf __attribute__((vector_size(kLanes * 2)));
+
+struct Bf16 {
+    uint16_t bits;
+};
+
+constexpr int round_up(int value, int step) { return (value + step - 1) / step * step; }
+constexpr int smaller(int a, int b) { return a < b ? a : b; }
+
+inline Vec splat(float x) { return x - Vec{}; }
+inline Vec larger(Vec a, Vec b) { return a > b ? a : b; }
+
+inline Vec load(const float* p) {
+    Vec v;
+    memcpy(&v, p, sizeof v);
+    return v;
+}
+inline void store(float* p, Vec v) { memcpy(p, &v, sizeof v); }
+
+inline Vec load(const Bf16* p) {
+    VecHalf half;
+    memcpy(&half, p, sizeof half);
+    return (Vec)(__builtin_convertvector(half, VecBits) << 16);
+}
+inline void store(Bf16* p, Vec v) {
+    const VecBits bits = (VecBits)v;
+    const VecBits rounded = bits + 0x7fff + ((bits >> 16) & 1);  // to nearest, ties to even
+    const VecBits quiet_nan = bits | 0x400000;
+    const VecHalf half = __builtin_convertvector((v == v ? rounded : quiet_nan) >> 16, VecHalf);
+    memcpy(p, &half, sizeof half);
+}
+
+/// The first `count` lanes; the others are zero and their memory is not touched.
+template <class E>
+inline Vec load(const E* p, int count) {
+    if (count >= kLanes) return load(p);
+    E lanes[kLanes] = {};
+    memcpy(lanes, p, count * sizeof(E));
+    return load(lanes);
+}
+template <class E>
+inline void store(E* p, Vec v, int count) {
+    if (count >= kLanes) return store(p, v);
+    E lanes[kLanes];
+    store(lanes, v);
+    memcpy(p, lanes, count * sizeof(E));
+}
+
+/// All bits set in the first `count` lanes.
+inline VecInt first_lanes(int count) {
+    VecInt lane;
+    for (int i = 0; i < kLanes; ++i) lane[i] = i;
+    return lane < (count - VecInt{});
+}
+
+template <int Distance, class V, size_t... I>
+inline V swap_lanes(V v, std::index_sequence<I...>) {
+    return __builtin_shufflevector(v, v, (I ^ Distance)...);
+}
+template <int Distance = kLanes / 2, class Combine>
+inline float reduce(Vec v, Combine combine) {
+    v = combine(v, swap_lanes<Distance>(v, std::make_index_sequence<kLanes>()));
+    if constexpr (Distance > 1) return reduce<Distance / 2>(v, combine);
+    return v[0];
+}
+inline float reduce_max(Vec v) {
+    return reduce(v, [](Vec a, Vec b) { return larger(a, b); });
+}
+inline float reduce_add(Vec v) {
+    return reduce(v, [](Vec a, Vec b) { return a + b; });
+}
+
+/// 2^x for x <= 0, to about 2 units in the last place; never below 2^-126.
+inline Vec exp2_nonpositive(Vec x) {
+    x = larger(splat(-126.f), x);  // this operand order lets a NaN through
+    const Vec magic = splat(12582912.f);  // 1.5 * 2^23: adding it leaves the rounded integer in the low bits
+    const Vec shifted = x + magic;
+    const Vec r = x - (shifted - magic);  // in [-0.5, 0.5]
+    Vec p = splat(1.5403530e-4f);         // Taylor coefficients ln(2)^k / k!
+    p = p * r + splat(1.3333558e-3f);
+    p = p * r + splat(9.6181291e-3f);
+    p = p * r + splat(5.5504109e-2f);
+    p = p * r + splat(2.4022651e-1f);
+    p = p * r + splat(6.9314718e-1f);
+    p = p * r + splat(1.f);
+    return (Vec)((VecInt)p + ((VecInt)shifted << 23));
+}
+
+template <int Start, class V, size_t... I>
+inline V interleave(V a, V b, std::index_sequence<I...>) {
+    return __builtin_shufflevector(a, b, (Start + I / 2 + (I % 2) * kLanes)...);
+}
+/// Transposes a kLanes x kLanes block held in registers.
+template <class V>
+inline void transpose(V (&rows)[kLanes]) {
+    constexpr auto lanes = std::make_index_sequence<kLanes>();
+    for (int stage = 1; stage < kLanes; stage *= 2) {
+        V next[kLanes];
+        for (int i = 0; i < kLanes / 2; ++i) {
+            next[2 * i] = interleave<0>(rows[i], rows[i + kLanes / 2], lanes);
+            next[2 * i + 1] = interleave<kLanes / 2>(rows[i], rows[i + kLanes / 2], lanes);
+        }
+        for (int i = 0; i < kLanes; ++i) rows[i] = next[i];
+    }
+}
+
+}  // namespace
+}  // namespace ltp
