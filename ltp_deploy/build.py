@@ -1,0 +1,96 @@
+"""Checkpoint -> bundle: the main job."""
+
+from __future__ import annotations
+
+import importlib.metadata
+from pathlib import Path
+from typing import Any
+
+import ltp_deploy
+from ltp_deploy.bundle import new_bundle, write_manifest
+from ltp_deploy.checkpoint import load_encoder
+from ltp_deploy.checkpoint.files import checkpoint_hash
+from ltp_deploy.compiler import lower
+from ltp_deploy.compiler.passes import output_names
+from ltp_deploy.compiler.plan import Plan, make_plan
+from ltp_deploy.encoder import Encoder
+from ltp_deploy.errors import LtpError
+from ltp_deploy.pruning.profile import SurvivorProfile
+from ltp_deploy.targets import Job, Target, find_target
+from ltp_deploy.tokenizer import copy_tokenizer
+
+
+def plan_build(
+    encoder: Encoder,
+    target: Target,
+    precision: str | None = None,
+    survivors: bool = False,
+    profile: SurvivorProfile | None = None,
+) -> Plan:
+    """Decide what `build` would do, without doing it."""
+    if precision is not None and precision not in target.precisions:
+        raise LtpError(
+            f"target {target.name!r} has no precision {precision!r}; "
+            f"it has {', '.join(target.precisions)}"
+        )
+    return make_plan(encoder.config, precision or target.precisions[0], survivors, profile)
+
+
+def build(
+    checkpoint: str | Path,
+    output: str | Path,
+    target: str = "cpu",
+    precision: str | None = None,
+    survivors: bool = False,
+    score_length: int | str | None = None,
+    first_token: str | None = None,
+    force: bool = False,
+    dump: Path | None = None,
+) -> dict[str, Any]:
+    """Compile a checkpoint for a target and write the bundle; returns its manifest entries.
+
+    Nothing is left behind where this fails or is interrupted.
+    """
+    chosen = find_target(target)
+    with new_bundle(Path(output), force) as directory:
+        encoder = load_encoder(checkpoint, score_length, first_token)
+        plan = plan_build(encoder, chosen, precision, survivors)
+        job = Job(
+            module=lower(encoder, plan, dump),
+            config=encoder.config,
+            plan=plan,
+            precision=plan.layers[0].precision,
+            isa=chosen.isa,
+            directory=directory,
+        )
+        manifest = write_bundle(job, chosen, Path(checkpoint))
+    return manifest
+
+
+def write_bundle(job: Job, target: Target, checkpoint: Path) -> dict[str, Any]:
+    """Write engine, tokenizer and manifest into the job's directory."""
+    entries = target.write(job)
+    tokenizer = copy_tokenizer(checkpoint, job.directory / "tokenizer")
+    manifest = {
+        "target": target.name,
+        "backend": target.backend,
+        "precision": job.precision,
+        "isa": job.isa,
+        "versions": _versions(),
+        "source": {"name": checkpoint.resolve().name, "sha256": checkpoint_hash(checkpoint)},
+        "model": job.config.to_dict(),
+        "plan": job.plan.to_dict(),
+        "survivors": job.plan.survivors,
+        "outputs": output_names(job.plan),
+        "tokenizer": "tokenizer" if tokenizer else None,
+        **entries,
+    }
+    write_manifest(job.directory, manifest)
+    return manifest
+
+
+def _versions() -> dict[str, str]:
+    versions = {"ltp_deploy": ltp_deploy.__version__}
+    for package in ("torch", "transformers", "openvino"):
+        versions[package] = importlib.metadata.version(package)
+    return versions

@@ -1,0 +1,36 @@
+"""Encoder -> a torch.fx graph whose attention is `ltp::pruned_attention`."""
+
+from __future__ import annotations
+
+import torch
+from torch import fx
+
+from ltp_deploy.encoder import Encoder
+
+OP = torch.ops.ltp.pruned_attention
+# Positions of the op's arguments in a graph node, see ltp_deploy.pruning.op.
+QKV, OFFSETS, ALIVE, LENGTHS, HEADS, MODE, THRESHOLD, SCORE_LENGTH, KEEP_FIRST, CARRY = range(10)
+# Positions in the tuple it returns.
+CONTEXT, KEPT, OFFSETS_OUT, ALIVE_OUT = range(4)
+
+
+def trace(encoder: Encoder) -> fx.GraphModule:
+    """Trace the packed encoder symbolically: no input is run, every length stays free."""
+    return fx.symbolic_trace(encoder)
+
+
+def attention_nodes(module: fx.GraphModule) -> list[fx.Node]:
+    """The op's nodes, one per layer, in order."""
+    return [n for n in module.graph.nodes if n.op == "call_function" and n.target is OP]
+
+
+def result(node: fx.Node, index: int) -> fx.Node | None:
+    """The node that takes the op's result `index`, or None where nothing uses it."""
+    for user in node.users:
+        if user.args[1] == index:
+            return user
+    return None
+
+
+def set_argument(node: fx.Node, index: int, value: object) -> None:
+    node.args = (*node.args[:index], value, *node.args[index + 1 :])

@@ -1,0 +1,112 @@
+"""Load a bundle and run it: the same call for every backend."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from ltp_deploy.bundle import read_manifest
+from ltp_deploy.config import EncoderConfig
+from ltp_deploy.errors import InputError
+from ltp_deploy.runtime.batch import PackedBatch, check, pack, packed
+from ltp_deploy.runtime.result import Result, make_result
+from ltp_deploy.runtime.session import Session, open_session
+from ltp_deploy.tokenizer import Tokenizer
+
+Text = str | tuple[str, str]
+
+
+def load(path: str | Path, threads: int | None = None, throughput: bool = False) -> Engine:
+    """Open a bundle.
+
+    Args:
+        path: the bundle's directory.
+        threads: CPU threads to use, all by default.
+        throughput: favour many requests at once (`engine.submit`) over the latency of one.
+
+    Raises:
+        BundleError: the bundle is damaged, edited, or made for other hardware or versions.
+    """
+    directory = Path(path)
+    manifest = read_manifest(directory)
+    session = open_session(directory, manifest, threads, throughput)
+    return Engine(directory, manifest, session)
+
+
+class Engine:
+    """A loaded bundle. Calls are safe from several threads at once."""
+
+    def __init__(self, directory: Path, manifest: dict[str, Any], session: Session):
+        self.directory = directory
+        self.manifest = manifest
+        self.config = EncoderConfig.from_dict(manifest["model"])
+        self.session = session
+        self._lock = threading.Lock()
+        self._tokenizer: Tokenizer | None = None
+        self._executor: ThreadPoolExecutor | None = None
+
+    def __call__(
+        self,
+        texts: Text | Sequence[Text] | None = None,
+        *,
+        input_ids: Any = None,
+        token_type_ids: Any = None,
+        attention_mask: Any = None,
+        ids: Any = None,
+        offsets: Any = None,
+    ) -> Result:
+        """Classify sequences of any lengths, given in one of four ways.
+
+        Args:
+            texts: a string or a list of strings; a pair of strings is a tuple. Longer texts than
+                the model takes are truncated.
+            input_ids: lists of token ids, one per sequence; or, with `attention_mask`, a padded
+                [B, n] array as transformers' tokenizers return it.
+            token_type_ids: the same shape as the ids; all zero by default.
+            ids, offsets: packed already: [T] token ids of all sequences one after another, and
+                [B+1] where each begins and ends.
+
+        Raises:
+            InputError: the request is refused; the engine stays usable.
+        """
+        given = [name for name, v in (("texts", texts), ("input_ids", input_ids), ("ids", ids)) if v is not None]
+        if len(given) != 1:
+            raise InputError(f"give exactly one of texts, input_ids, ids; found {given or 'none'}")
+        if (ids is None) != (offsets is None):
+            raise InputError("ids and offsets go together")
+        if texts is not None:
+            batch = self.tokenize(texts)
+        elif ids is not None:
+            batch = packed(ids, offsets, token_type_ids)
+        else:
+            batch = pack(input_ids, token_type_ids, attention_mask)
+        return self.run(batch)
+
+    def run(self, batch: PackedBatch) -> Result:
+        """Classify a packed batch."""
+        check(batch, self.config)
+        return make_result(self.session.run(batch.feeds(self.config)), batch, self.config)
+
+    def submit(self, *args: Any, **kwargs: Any) -> Future[Result]:
+        """The same call as `engine(...)`, answered in a future."""
+        with self._lock:
+            if self._executor is None:
+                self._executor = ThreadPoolExecutor(self.session.concurrency, "ltp-engine")
+        return self._executor.submit(self, *args, **kwargs)
+
+    def tokenize(self, texts: Text | Sequence[Text]) -> PackedBatch:
+        """Tokenize with the checkpoint's own tokenizer, which the bundle carries."""
+        with self._lock:
+            if self._tokenizer is None:
+                if not self.manifest.get("tokenizer"):
+                    raise InputError(
+                        f"{self.directory} carries no tokenizer, because its checkpoint had none; "
+                        "pass input_ids"
+                    )
+                self._tokenizer = Tokenizer(
+                    self.directory / self.manifest["tokenizer"], self.config.max_length
+                )
+        return self._tokenizer(texts)

@@ -1,0 +1,71 @@
+"""Running an OpenVINO bundle."""
+
+from __future__ import annotations
+
+import os
+import queue
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ltp_deploy.errors import BundleError
+
+
+class OpenVinoSession:
+    """A compiled model and a pool of infer requests."""
+
+    def __init__(self, compiled: Any, inputs: list[str]):
+        self.compiled = compiled
+        self.inputs = inputs
+        self.concurrency = int(compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS"))
+        self.outputs = [port.get_any_name() for port in compiled.outputs]
+        self._idle: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        for _ in range(self.concurrency):
+            self._idle.put(compiled.create_infer_request())
+
+    def run(self, feeds: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        request = self._idle.get()
+        try:
+            request.infer({name: feeds[name] for name in self.inputs}, share_inputs=True)
+            values = [np.array(request.get_output_tensor(i).data) for i in range(len(self.outputs))]
+        finally:
+            self._idle.put(request)
+        return dict(zip(self.outputs, values, strict=True))
+
+
+def open_session(
+    directory: Path, manifest: dict[str, Any], threads: int | None, throughput: bool
+) -> OpenVinoSession:
+    """Compile the bundle's engine for this CPU."""
+    if manifest["isa"] == "avx2":
+        # oneDNN reads this when the CPU plugin is first loaded in a process.
+        os.environ.setdefault("ONEDNN_MAX_CPU_ISA", "AVX2")
+    import openvino as ov
+
+    _check_version(directory, manifest, ov.__version__)
+    core = ov.Core()
+    core.add_extension(str(directory / manifest["plugin"]))
+    model = core.read_model(directory / manifest["engine"])
+    # The hint is explicit because OpenVINO's default on CPUs with bf16 is bf16.
+    settings = {
+        "INFERENCE_PRECISION_HINT": manifest["precision"],
+        "PERFORMANCE_HINT": "THROUGHPUT" if throughput else "LATENCY",
+    }
+    if threads is not None:
+        settings["INFERENCE_NUM_THREADS"] = str(threads)
+    return OpenVinoSession(core.compile_model(model, "CPU", settings), manifest["inputs"])
+
+
+def _check_version(directory: Path, manifest: dict[str, Any], found: str) -> None:
+    built = manifest["versions"]["openvino"]
+    if release(found) != built:
+        raise BundleError(
+            f"{directory} was built with OpenVINO {built}, this is {release(found)}; its plugin "
+            f"works with that release alone: rebuild the bundle, or install openvino=={built}"
+        )
+
+
+def release(version: str) -> str:
+    """`2026.4.1` from `2026.4.1-22179-...`."""
+    return version.split("-")[0]

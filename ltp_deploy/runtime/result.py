@@ -1,0 +1,57 @@
+"""What an engine answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ltp_deploy.config import EncoderConfig
+from ltp_deploy.runtime.batch import PackedBatch
+
+
+@dataclass(frozen=True)
+class Result:
+    """The answer to one request of B sequences.
+
+    Attributes:
+        logits: [B, labels] float32.
+        labels: the predicted class names, or None where the model knows none.
+        survivors: [B][layer] int32 arrays, the original positions alive after the layer; None
+            unless the bundle was built with `--outputs survivors`. Once a sequence's first token
+            is pruned its answer is decided, nothing else of it is computed, and the arrays are
+            empty.
+    """
+
+    logits: np.ndarray
+    labels: list[str] | None = None
+    survivors: list[list[np.ndarray]] | None = None
+
+
+def make_result(
+    outputs: dict[str, np.ndarray], batch: PackedBatch, config: EncoderConfig
+) -> Result:
+    logits = outputs["logits"]
+    labels = None
+    if config.labels and config.num_labels > 1:
+        labels = [config.labels[i] for i in logits.argmax(1)]
+    survivors = _survivors(outputs, batch, config) if len(outputs) > 1 else None
+    return Result(logits, labels, survivors)
+
+
+def _survivors(
+    outputs: dict[str, np.ndarray], batch: PackedBatch, config: EncoderConfig
+) -> list[list[np.ndarray]]:
+    """Follow each layer's kept rows back to positions in the sequences."""
+    origin = np.concatenate([np.arange(n, dtype=np.int32) for n in batch.lengths])
+    offsets, alive = batch.offsets, np.ones(len(origin), bool)
+    layers: list[list[np.ndarray]] = []
+    for i in range(config.layers):
+        if f"survivors.{i}.kept" in outputs:
+            origin = origin[outputs[f"survivors.{i}.kept"]]
+            offsets = outputs[f"survivors.{i}.offsets"]
+            alive = outputs[f"survivors.{i}.alive"] != 0
+        layers.append(
+            [origin[a:b][alive[a:b]] for a, b in zip(offsets[:-1], offsets[1:], strict=True)]
+        )
+    return [list(per_layer) for per_layer in zip(*layers, strict=True)]

@@ -1,0 +1,40 @@
+"""What a backend's session is, and the table of backends."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from ltp_deploy.errors import BundleError
+
+
+class Session(Protocol):
+    """A loaded engine. `run` may be called from several threads at once."""
+
+    concurrency: int  # requests that run side by side; more wait their turn
+
+    def run(self, feeds: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Named inputs to named outputs."""
+
+
+_BACKENDS = {
+    "openvino": "ltp_deploy.runtime.openvino_session",
+    "torchscript": "ltp_deploy.runtime.torchscript_session",
+}
+
+
+def open_session(
+    directory: Path, manifest: dict[str, Any], threads: int | None, throughput: bool
+) -> Session:
+    """Load a bundle's engine with its backend; the manifest must have been checked."""
+    backend = manifest.get("backend")
+    if backend not in _BACKENDS:
+        raise BundleError(
+            f"{directory} was built for the backend {backend!r}, which has no runtime; "
+            f"runnable are {', '.join(_BACKENDS)}"
+        )
+    module = importlib.import_module(_BACKENDS[backend])
+    return module.open_session(directory, manifest, threads, throughput)

@@ -1,0 +1,25 @@
+"""The table of targets: a name, the backend behind it, and its settings."""
+
+from __future__ import annotations
+
+from ltp_deploy.errors import LtpError
+from ltp_deploy.targets import null, openvino, torchscript
+from ltp_deploy.targets.target import Job, Target
+
+_ALL = (
+    Target("cpu", "OpenVINO on this CPU", "openvino", openvino.write, ("f32", "bf16")),
+    Target("haswell", "OpenVINO limited to AVX2", "openvino", openvino.write, ("f32",), "avx2"),
+    Target("torchscript", "plain LibTorch", "torchscript", torchscript.write, ("f32",)),
+    Target("null", "compiler passes only", "null", null.write, ("f32",)),
+)
+
+TARGETS = {target.name: target for target in _ALL}
+
+
+def find_target(name: str) -> Target:
+    if name not in TARGETS:
+        raise LtpError(f"unknown target {name!r}; known: {', '.join(TARGETS)}")
+    return TARGETS[name]
+
+
+__all__ = ["TARGETS", "Job", "Target", "find_target"]

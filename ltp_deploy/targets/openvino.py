@@ -1,0 +1,67 @@
+"""OpenVINO: the traced graph with the op as the plugin's `PrunedAttention`, as IR."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+from ltp_deploy.compiler.passes import output_names
+from ltp_deploy.native import openvino_plugin
+from ltp_deploy.pruning.policy import Carry, Mode
+from ltp_deploy.targets.example import example_inputs
+from ltp_deploy.targets.target import Job
+
+ENGINE = "engine.xml"
+WEIGHTS = "engine.bin"
+
+
+def write(job: Job) -> dict[str, Any]:
+    """Convert the graph, save the IR, and put the plugin beside it."""
+    import openvino as ov
+
+    plugin = openvino_plugin()
+    inputs = example_inputs(job.module, job.config)
+    model = ov.convert_model(
+        job.module,
+        example_input=tuple(inputs.values()),
+        extension=[str(plugin), _attention_extension(plugin, job.precision, job.isa)],
+    )
+    for port, name in zip(model.inputs, inputs, strict=True):
+        port.get_tensor().set_names({name})
+    for port, name in zip(model.outputs, output_names(job.plan), strict=True):
+        port.get_tensor().set_names({name})
+    ov.save_model(model, job.directory / ENGINE, compress_to_fp16=False)
+    shutil.copy2(plugin, job.directory / plugin.name)
+    return {
+        "engine": ENGINE,
+        "weights": WEIGHTS,
+        "plugin": plugin.name,
+        "inputs": list(inputs),
+    }
+
+
+def _attention_extension(plugin: Path, precision: str, isa: str):
+    """Translate traced `ltp::pruned_attention` calls to the plugin's op."""
+    from openvino.frontend.pytorch import ConversionExtension
+    from openvino.utils.node_factory import NodeFactory
+
+    factory = NodeFactory("opset13")
+    factory.add_extension(str(plugin))
+
+    def convert(context):
+        constant = context.get_values_from_const_input
+        attributes = {
+            "heads": int(constant(4)),
+            "mode": Mode(int(constant(5))).name.lower(),
+            "threshold": float(constant(6)),
+            "score_length": int(constant(7)),
+            "keep_first": bool(constant(8)),
+            "carry": Carry(int(constant(9))).name.lower(),
+            "precision": precision,
+            "isa": isa,
+        }
+        data = [context.get_input(i) for i in range(4)]
+        return factory.create("PrunedAttention", data, attributes).outputs()
+
+    return ConversionExtension("ltp::pruned_attention", convert)

@@ -1,0 +1,57 @@
+"""The checkpoint's own tokenizer: copied into bundles, loaded with transformers."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from ltp_deploy.errors import InputError
+from ltp_deploy.runtime.batch import PackedBatch, pack
+
+FILES = (
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab.txt",
+    "vocab.json",
+    "merges.txt",
+    "sentencepiece.bpe.model",
+    "spiece.model",
+)
+
+
+def copy_tokenizer(checkpoint: Path, destination: Path) -> bool:
+    """Copy the tokenizer's files; false where the checkpoint has none."""
+    found = [checkpoint / name for name in FILES if (checkpoint / name).is_file()]
+    if not any(path.name in ("tokenizer.json", "vocab.txt", "vocab.json") for path in found):
+        return False
+    destination.mkdir()
+    for path in found:
+        shutil.copyfile(path, destination / path.name)
+    return True
+
+
+class Tokenizer:
+    """Texts, or pairs of texts, to a packed batch."""
+
+    def __init__(self, directory: Path, max_length: int):
+        from transformers import AutoTokenizer
+
+        self.tokenizer = AutoTokenizer.from_pretrained(directory, local_files_only=True)
+        self.max_length = max_length
+
+    def __call__(self, texts: str | tuple[str, str] | Sequence[str | tuple[str, str]]) -> PackedBatch:
+        if isinstance(texts, str | tuple):
+            texts = [texts]
+        for i, text in enumerate(texts):
+            pair = isinstance(text, tuple) and len(text) == 2
+            if not all(isinstance(part, str) for part in (text if pair else (text,))):
+                raise InputError(f"text {i} must be a string or a pair of strings, found {text!r}")
+        if not len(texts):
+            return pack([])
+        encoded = self.tokenizer(
+            list(texts), truncation=True, max_length=self.max_length, return_token_type_ids=True
+        )
+        return pack(encoded["input_ids"], encoded["token_type_ids"])
