@@ -32,7 +32,7 @@ public:
         bool keep_first = true;          ///< the first token of a sequence is never dropped
         std::string carry = "survivors"; ///< all | survivors | first
         std::string precision = "f32";   ///< f32 | bf16, of the matrix products
-        std::string isa;                 ///< highest instruction set to use; empty = no limit
+        std::string isa = "";            ///< highest instruction set to use; empty = no limit
     };
 
     PrunedAttention() = default;

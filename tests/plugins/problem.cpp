@@ -1,0 +1,85 @@
+#include "problem.h"
+
+#include <algorithm>
+#include <cstring>
+#include <limits>
+#include <sstream>
+
+namespace test {
+
+uint16_t to_bf16(float value) {
+    uint32_t bits;
+    std::memcpy(&bits, &value, 4);
+    return static_cast<uint16_t>((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
+}
+
+float from_bf16(uint16_t half) {
+    const uint32_t bits = uint32_t{half} << 16;
+    float value;
+    std::memcpy(&value, &bits, 4);
+    return value;
+}
+
+ltp::PackedInput Problem::input() const {
+    const void* data = element == ltp::Element::F32 ? static_cast<const void*>(qkv.data()) : qkv_bf16.data();
+    return {data,  element,        rows(),       sequences(),   hidden(),
+            heads, offsets.data(), alive.data(), lengths.data()};
+}
+
+std::string Problem::describe() const {
+    std::ostringstream out;
+    out << "heads " << heads << " of " << head_size << (element == ltp::Element::F32 ? " f32" : " bf16") << " rows";
+    for (int b = 0; b < std::min(sequences(), 6); ++b) out << ' ' << offsets[b + 1] - offsets[b];
+    return out.str();
+}
+
+Problem random_problem(Random& random, int heads, int head_size, ltp::Element element, const std::vector<int>& lengths,
+                       double dead) {
+    Problem p;
+    p.heads = heads;
+    p.head_size = head_size;
+    p.element = element;
+    std::uniform_real_distribution<double> uniform;
+    for (const int rows : lengths) {
+        for (int r = 0; r < rows; ++r) p.alive.push_back(uniform(random) >= (r ? dead : dead / 2));
+        p.offsets.push_back(p.offsets.back() + rows);
+        p.lengths.push_back(rows + (dead > 0 ? static_cast<int>(random() % 4) : 0));
+    }
+    std::normal_distribution<float> normal;
+    p.qkv.resize(size_t(p.rows()) * 3 * p.hidden());
+    for (float& x : p.qkv) x = normal(random);
+    if (element == ltp::Element::BF16)
+        for (float& x : p.qkv) {
+            p.qkv_bf16.push_back(to_bf16(x));
+            x = from_bf16(p.qkv_bf16.back());
+        }
+    return p;
+}
+
+Result run(const Problem& problem, const ltp::PruningRule& rule, ltp::Carry carry, const ltp::Kernel& kernel,
+           ltp::ParallelFor parallel_for) {
+    const ltp::PackedInput input = problem.input();
+    const size_t capacity = ltp::row_capacity(input, carry), values = capacity * problem.hidden();
+    Result result;
+    // Whatever the op leaves unwritten stays NaN and will not compare equal to anything.
+    result.context.assign(values, std::numeric_limits<float>::quiet_NaN());
+    std::vector<uint16_t> context_bf16(values, 0x7fc0);
+    result.kept.assign(capacity, -1);
+    result.alive.assign(capacity, -1);
+    result.offsets.assign(problem.sequences() + 1, -1);
+    const bool f32 = problem.element == ltp::Element::F32;
+    void* context = f32 ? static_cast<void*>(result.context.data()) : context_bf16.data();
+    const ltp::PackedOutput output{context, result.kept.data(), result.offsets.data(), result.alive.data()};
+    const int rows = ltp::packed_attention(input, rule, carry, kernel, parallel_for, output);
+    if (!f32) std::transform(context_bf16.begin(), context_bf16.end(), result.context.begin(), from_bf16);
+    result.context.resize(size_t(rows) * problem.hidden());
+    result.kept.resize(rows);
+    result.alive.resize(rows);
+    return result;
+}
+
+void serial_for(int count, const std::function<void(int)>& body) {
+    for (int i = 0; i < count; ++i) body(i);
+}
+
+}  // namespace test

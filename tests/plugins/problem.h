@@ -1,0 +1,48 @@
+// Random inputs of the op, and how to run the op on them.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "isa.h"
+#include "packed_attention.h"
+
+namespace test {
+
+struct Problem {
+    int heads = 1, head_size = 8;
+    ltp::Element element = ltp::Element::F32;
+    std::vector<int32_t> offsets{0}, alive, lengths;
+    std::vector<float> qkv;           // exactly representable in `element`
+    std::vector<uint16_t> qkv_bf16;   // the same, if element is BF16
+
+    int rows() const { return offsets.back(); }
+    int sequences() const { return static_cast<int>(lengths.size()); }
+    int hidden() const { return heads * head_size; }
+    ltp::PackedInput input() const;
+    std::string describe() const;
+};
+
+using Random = std::mt19937;
+
+/// dead: the share of rows that are dead (the first row of a sequence less often).
+Problem random_problem(Random& random, int heads, int head_size, ltp::Element element, const std::vector<int>& lengths,
+                       double dead);
+
+struct Result {
+    std::vector<float> context;  // [rows, hidden]
+    std::vector<int32_t> kept, offsets, alive;
+};
+
+Result run(const Problem& problem, const ltp::PruningRule& rule, ltp::Carry carry, const ltp::Kernel& kernel,
+           ltp::ParallelFor parallel_for);
+
+void serial_for(int count, const std::function<void(int)>& body);
+
+uint16_t to_bf16(float value);
+float from_bf16(uint16_t bits);
+
+}  // namespace test

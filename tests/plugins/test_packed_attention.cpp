@@ -1,0 +1,105 @@
+// Every kernel against the reference, over sizes around every tile edge, all modes and all ways to carry rows.
+#include <cstdio>
+#include <string>
+
+#include "check.h"
+#include "compare.h"
+
+namespace {
+
+using namespace ltp;
+using test::Problem;
+
+struct KernelCase {
+    const Kernel* kernel;
+    std::string where;
+};
+
+std::vector<KernelCase> kernels_of_this_cpu() {
+    std::vector<KernelCase> cases;
+    for (int isa = 0; isa <= static_cast<int>(cpu_isa()); ++isa)
+        for (const Precision precision : {Precision::F32, Precision::BF16}) {
+            const Kernel& kernel = select_kernel(precision, static_cast<Isa>(isa));
+            bool known = false;
+            for (const KernelCase& other : cases) known |= other.kernel == &kernel;
+            if (!known) cases.push_back({&kernel, kernel.name});
+        }
+    return cases;
+}
+
+std::vector<PruningRule> rules(test::Random& random) {
+    const float near_mean = std::uniform_real_distribution<float>(0.7f, 1.1f)(random);
+    std::vector<PruningRule> rules{{Mode::None}};
+    for (const bool keep_first : {true, false}) {
+        for (const float threshold : {near_mean / 16, 0.f, 1e9f})
+            rules.push_back({Mode::Absolute, threshold, 16, keep_first});
+        rules.push_back({Mode::Absolute, near_mean / 20, 0, keep_first});
+        for (const float ratio : {0.f, 0.5f, 1.f, 2.f}) rules.push_back({Mode::Relative, ratio, 0, keep_first});
+        for (const float rate : {0.f, 0.01f, 0.3f, 0.75f, 1.f, 2.f}) rules.push_back({Mode::TopK, rate, 0, keep_first});
+    }
+    return rules;
+}
+
+class Sweep {
+public:
+    void problem(const Problem& p) {
+        const test::Attention attention = test::reference_attention(p);
+        for (const PruningRule& rule : rules(random_))
+            for (const Carry carry : {Carry::All, Carry::Survivors, Carry::First})
+                for (const KernelCase& k : kernels_) {
+                    const test::Result result = test::run(p, rule, carry, *k.kernel, test::serial_for);
+                    const std::string where = k.where + " mode " + std::to_string(static_cast<int>(rule.mode)) +
+                                              " threshold " + std::to_string(rule.threshold) + " carry " +
+                                              std::to_string(static_cast<int>(carry));
+                    doubts_ += test::compare(p, attention, rule, carry, result,
+                                             test::tolerance(*k.kernel, p.element), where);
+                    tokens_ += p.rows();
+                }
+    }
+
+    void random(int heads, int head_size, const std::vector<int>& lengths, double dead) {
+        for (const Element element : {Element::F32, Element::BF16})
+            problem(test::random_problem(random_, heads, head_size, element, lengths, dead));
+    }
+
+    /// Whatever the softmax is fed, it must not overflow.
+    void large_scores() {
+        Problem p = test::random_problem(random_, 2, 64, Element::F32, {40}, 0.);
+        for (int row = 0; row < p.rows(); ++row)
+            for (int c = 0; c < 2 * p.hidden(); ++c) p.qkv[size_t(row) * 3 * p.hidden() + c] *= 30.f;
+        for (const KernelCase& k : kernels_) {
+            const test::Result result = test::run(p, {Mode::None}, Carry::All, *k.kernel, test::serial_for);
+            for (const float x : result.context) CHECK(x > -10.f && x < 10.f, k.where, x);
+        }
+    }
+
+    void report() const {
+        for (const KernelCase& k : kernels_) std::printf("kernel %s\n", k.where.c_str());
+        std::printf("%ld tokens compared, %ld doubtful ones decided otherwise\n", tokens_, doubts_);
+        CHECK(doubts_ * 50 < tokens_, "too many doubtful decisions to call this a test");
+    }
+
+private:
+    test::Random random_{2107};
+    std::vector<KernelCase> kernels_ = kernels_of_this_cpu();
+    long tokens_ = 0, doubts_ = 0;
+};
+
+}  // namespace
+
+int main() {
+    Sweep sweep;
+    sweep.random(2, 8, {}, 0.);
+    sweep.random(2, 8, {0}, 0.);
+    sweep.random(2, 8, {0, 3, 0, 0, 1, 0}, 0.);
+    for (int n = 1; n <= 20; ++n)
+        for (const int head_size : {32, 64}) sweep.random(2, head_size, {n}, 0.);
+    for (int head_size = 8; head_size <= 256; head_size += head_size < 72 ? 8 : 56)
+        sweep.random(3, head_size, {1, 7, 33, 0, 18}, 0.3);
+    for (const int n : {31, 32, 33, 47, 48, 49, 63, 64, 65, 66, 96, 127, 128, 129})
+        for (const int head_size : {32, 64}) sweep.random(1, head_size, {n, 5, n + 1}, n % 2 ? 0.25 : 0.);
+    for (const int n : {511, 512, 513}) sweep.random(1, n == 512 ? 32 : 64, {n}, 0.1);
+    sweep.large_scores();
+    sweep.report();
+    return test::report("packed_attention");
+}
