@@ -1,0 +1,29 @@
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <string_view>
+
+namespace ltp {
+
+using Sha256State = std::array<std::uint32_t, 8>;
+/// Hashes `count` blocks of 64 bytes into `state`.
+using Sha256Blocks = void (*)(Sha256State& state, const std::uint8_t* data, std::size_t count);
+
+extern const std::array<std::uint32_t, 64> sha256_constants;
+
+void sha256_portable(Sha256State&, const std::uint8_t*, std::size_t);
+/// The CPU's own SHA instructions, about eight times faster; null where it has none.
+Sha256Blocks sha256_hardware();
+/// The faster of the two.
+Sha256Blocks sha256_fastest();
+
+/// SHA-256 in lower-case hex.
+std::string sha256(std::string_view data, Sha256Blocks blocks = sha256_fastest());
+/// Throws ltp::Error when the file cannot be read.
+std::string sha256_file(const std::filesystem::path& file);
+
+}  // namespace ltp
