@@ -114,7 +114,9 @@ def _check_files(directory: Path, manifest: dict[str, Any]) -> None:
     files = manifest.get("files")
     if not isinstance(files, dict):
         raise BundleError(f"{directory / MANIFEST} lists no files")
-    names = [manifest[key] for key in ("engine", "weights", "plugin", "tokenizer") if manifest.get(key)]
+    names = [
+        manifest[key] for key in ("engine", "weights", "plugin", "tokenizer") if manifest.get(key)
+    ]
     for name in [*files, *names]:
         inside = (directory / name).resolve()
         if Path(name).is_absolute() or not inside.is_relative_to(directory.resolve()):

@@ -81,7 +81,9 @@ class Encoder(nn.Module):
         e, d = config.embedding_size, config.hidden_size
         self.word = nn.Embedding(config.vocab_size, e)
         self.position = nn.Embedding(config.position_rows, e)
-        self.token_type = nn.Embedding(config.type_vocab_size, e) if config.type_vocab_size else None
+        self.token_type = (
+            nn.Embedding(config.type_vocab_size, e) if config.type_vocab_size else None
+        )
         self.embedding_norm = nn.LayerNorm(e, eps=config.layer_norm_eps)
         self.embedding_project = nn.Linear(e, d) if e != d else None
         self.layers = nn.ModuleList(Layer(config, rule) for rule in config.policy.layers)

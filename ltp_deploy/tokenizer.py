@@ -42,7 +42,9 @@ class Tokenizer:
         self.tokenizer = AutoTokenizer.from_pretrained(directory, local_files_only=True)
         self.max_length = max_length
 
-    def __call__(self, texts: str | tuple[str, str] | Sequence[str | tuple[str, str]]) -> PackedBatch:
+    def __call__(
+        self, texts: str | tuple[str, str] | Sequence[str | tuple[str, str]]
+    ) -> PackedBatch:
         if isinstance(texts, str | tuple):
             texts = [texts]
         for i, text in enumerate(texts):

@@ -53,7 +53,9 @@ def weight_files(directory: Path) -> list[Path]:
             if Path(shard).name != shard or not (directory / shard).is_file():
                 raise CheckpointError(f"{path} names the shard {shard!r}, which is not beside it")
         return [directory / shard for shard in shards]
-    raise CheckpointError(f"{directory} holds no weights; expected one of {', '.join(WEIGHT_FILES)}")
+    raise CheckpointError(
+        f"{directory} holds no weights; expected one of {', '.join(WEIGHT_FILES)}"
+    )
 
 
 def read_weights(directory: Path) -> dict[str, Tensor]:

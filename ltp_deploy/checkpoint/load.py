@@ -79,7 +79,9 @@ def _with_defaults(directory: Path) -> dict[str, Any]:
     try:
         return AutoConfig.from_pretrained(directory, local_files_only=True).to_dict()
     except Exception as error:  # transformers raises many kinds for a malformed config
-        raise CheckpointError(f"transformers cannot read {directory}/config.json: {error}") from error
+        raise CheckpointError(
+            f"transformers cannot read {directory}/config.json: {error}"
+        ) from error
 
 
 def _shape(family: Family, config: dict[str, Any]) -> dict[str, Any]:

@@ -129,7 +129,6 @@ class PrunePolicy:
         return policy
 
 
-
 def _rule(layer: int, mode: Any, value: Any) -> LayerRule:
     try:
         parsed = Mode[str(mode).upper()]

@@ -102,7 +102,9 @@ def pack(input_ids: Any, token_type_ids: Any = None, attention_mask: Any = None)
 def packed(ids: Any, offsets: Any, token_type_ids: Any = None) -> PackedBatch:
     """From arrays that are packed already: ids [T] and offsets [B+1]."""
     ids = _vector(ids, "ids")
-    types = np.zeros_like(ids) if token_type_ids is None else _vector(token_type_ids, "token_type_ids")
+    types = (
+        np.zeros_like(ids) if token_type_ids is None else _vector(token_type_ids, "token_type_ids")
+    )
     if len(types) != len(ids):
         raise InputError(f"token_type_ids has {len(types)} entries, ids has {len(ids)}")
     return PackedBatch(ids, types, _vector(offsets, "offsets"))
@@ -124,7 +126,9 @@ def check(batch: PackedBatch, config: EncoderConfig) -> None:
         i = int(np.argmax(lengths < 0))
         raise InputError(f"offsets must not decrease, but go from {offsets[i]} to {offsets[i + 1]}")
     if offsets[-1] != total:
-        raise InputError(f"offsets must end at the number of ids, {total}, but end at {offsets[-1]}")
+        raise InputError(
+            f"offsets must end at the number of ids, {total}, but end at {offsets[-1]}"
+        )
     if (lengths == 0).any():
         raise InputError(f"sequence {int(np.argmin(lengths))} is empty; leave it out")
     if lengths.max() > config.max_length:

@@ -72,7 +72,11 @@ class Engine:
         Raises:
             InputError: the request is refused; the engine stays usable.
         """
-        given = [name for name, v in (("texts", texts), ("input_ids", input_ids), ("ids", ids)) if v is not None]
+        given = [
+            name
+            for name, v in (("texts", texts), ("input_ids", input_ids), ("ids", ids))
+            if v is not None
+        ]
         if len(given) != 1:
             raise InputError(f"give exactly one of texts, input_ids, ids; found {given or 'none'}")
         if (ids is None) != (offsets is None):

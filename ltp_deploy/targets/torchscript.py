@@ -23,9 +23,7 @@ def write(job: Job) -> dict[str, Any]:
         # TorchScript is deprecated in favour of torch.export, which plain LibTorch cannot load.
         warnings.simplefilter("ignore", DeprecationWarning)
         warnings.simplefilter("ignore", FutureWarning)
-        traced = torch.jit.trace(
-            _Expanded(job.module), tuple(inputs.values()), check_trace=False
-        )
+        traced = torch.jit.trace(_Expanded(job.module), tuple(inputs.values()), check_trace=False)
         traced.save(job.directory / ENGINE)
     return {"engine": ENGINE, "inputs": list(inputs)}
 

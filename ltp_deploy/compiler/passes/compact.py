@@ -5,7 +5,15 @@ from __future__ import annotations
 from torch import fx
 
 from ltp_deploy.compiler.plan import Plan, lowered_rule
-from ltp_deploy.compiler.trace import CARRY, KEPT, MODE, THRESHOLD, attention_nodes, result, set_argument
+from ltp_deploy.compiler.trace import (
+    CARRY,
+    KEPT,
+    MODE,
+    THRESHOLD,
+    attention_nodes,
+    result,
+    set_argument,
+)
 from ltp_deploy.pruning.policy import Carry
 
 

@@ -9,7 +9,9 @@ from ltp_deploy.compiler.plan import Plan
 
 def fold_token_types(module: fx.GraphModule, plan: Plan) -> fx.GraphModule:
     """Drop the token_type_ids input where it cannot change anything (RoBERTa, DistilBERT)."""
-    ids = next(n for n in module.graph.nodes if n.op == "placeholder" and n.name == "token_type_ids")
+    ids = next(
+        n for n in module.graph.nodes if n.op == "placeholder" and n.name == "token_type_ids"
+    )
     for lookup in list(ids.users):
         table = module.get_submodule(lookup.target).weight
         if table.shape[0] != 1:
@@ -23,5 +25,3 @@ def fold_token_types(module: fx.GraphModule, plan: Plan) -> fx.GraphModule:
         module.graph.erase_node(lookup)
     module.graph.erase_node(ids)
     return module
-
-

@@ -1,0 +1,39 @@
+# Two commands do everything on a fresh machine: `make demo` and `make test`.
+
+VENV := .venv
+BIN := $(VENV)/bin
+CPP := $(shell find plugins engines -name '*.cpp' -o -name '*.h' -o -name CMakeLists.txt)
+OPENVINO_DIR = $(shell $(BIN)/python -c "import openvino, pathlib; print(pathlib.Path(openvino.__file__).parent / 'cmake')")
+
+.PHONY: setup demo test check cpp-test bench clean
+
+setup: $(VENV)/installed
+
+$(VENV)/installed: pyproject.toml setup.py constraints.txt CMakeLists.txt $(CPP)
+	python3 -m venv $(VENV)
+	$(BIN)/pip install --quiet --constraint constraints.txt torch openvino "setuptools>=77" cmake ninja
+	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/pip install --quiet --constraint constraints.txt --no-build-isolation --editable ".[dev]"
+	touch $@
+
+demo: setup ## Train a small LTP model, build it for this CPU, prove it equal, time it
+	$(BIN)/python examples/demo/demo.py
+
+test: setup check cpp-test ## Everything: lint, types, C++ tests, Python tests, README blocks
+	$(BIN)/python -m pytest
+
+check: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+cpp-test: setup ## The C++ tests, under the address and undefined-behaviour sanitizers
+	$(BIN)/cmake -S . -B build/test -G Ninja -DCMAKE_MAKE_PROGRAM=$(abspath $(BIN))/ninja -DOpenVINO_DIR=$(OPENVINO_DIR) \
+		-DLTP_BUILD_TESTS=ON -DLTP_SANITIZE=address,undefined -DCMAKE_BUILD_TYPE=RelWithDebInfo
+	$(BIN)/cmake --build build/test
+	$(BIN)/ctest --test-dir build/test --output-on-failure
+
+bench: setup ## The figures in benchmarks/results
+	$(BIN)/python benchmarks/cpu.py
+
+clean:
+	rm -rf $(VENV) build out ltp_deploy/lib ltp_deploy/bin *.egg-info

@@ -1,0 +1,32 @@
+"""The `ltp-deploy` command. Commands are thin, and import what is heavy only when they run."""
+
+from __future__ import annotations
+
+import click
+
+from ltp_deploy import __version__
+from ltp_deploy.cli.bench import bench
+from ltp_deploy.cli.build import build
+from ltp_deploy.cli.inspect import inspect
+from ltp_deploy.cli.verify import verify
+from ltp_deploy.errors import LtpError
+
+
+class _Group(click.Group):
+    """A group that prints the errors meant for users without a traceback."""
+
+    def invoke(self, ctx: click.Context):
+        try:
+            return super().invoke(ctx)
+        except LtpError as error:
+            raise click.ClickException(str(error)) from error
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__)
+def main() -> None:
+    """Make transformers trained with Learned Token Pruning really faster."""
+
+
+for command in (build, verify, bench, inspect):
+    main.add_command(command)

@@ -1,0 +1,61 @@
+"""`ltp-deploy verify`"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from ltp_deploy.cli.options import data_options, json_option
+
+
+@click.command()
+@click.argument("bundle", type=click.Path(path_type=Path))
+@click.option("--against", type=click.Path(path_type=Path), required=True, metavar="CHECKPOINT")
+@click.option("--data", required=True, help="A .tsv, .csv or .jsonl file, or a `datasets` name.")
+@data_options
+@click.option("--batch", type=click.IntRange(min=1), default=32, show_default=True)
+@click.option(
+    "--max-logit-difference",
+    type=float,
+    help="Fail above this; ties excepted. Default for f32: 1e-4.",
+)
+@click.option(
+    "--max-flips",
+    type=float,
+    help="Fail when more than this percentage of predictions changes. Default for bf16: 1.",
+)
+@click.option("--max-drop", type=float, help="Fail when accuracy drops by more points than this.")
+@json_option
+def verify(
+    bundle: Path,
+    against: Path,
+    data: str,
+    text_columns: str | None,
+    label_column: str | None,
+    split: str,
+    limit: int | None,
+    batch: int,
+    max_logit_difference: float | None,
+    max_flips: float | None,
+    max_drop: float | None,
+    as_json: bool,
+) -> None:
+    """Prove that BUNDLE computes what CHECKPOINT means, on real data.
+
+    The engine is compared with the masked oracle: logits, predictions, accuracy, and who survives
+    each layer. Exits with status 1 when a tolerance is broken.
+    """
+    import json
+
+    from ltp_deploy.report import verification as report
+    from ltp_deploy.validation.data import DataOptions, read_examples
+    from ltp_deploy.validation.verify import Tolerances
+    from ltp_deploy.validation.verify import verify as run_verify
+
+    examples = read_examples(data, DataOptions(text_columns, label_column, split, limit))
+    tolerances = Tolerances(max_logit_difference, max_flips, max_drop)
+    result = run_verify(bundle, against, examples, batch, tolerances)
+    click.echo(json.dumps(result.to_dict(), indent=2) if as_json else report.describe(result))
+    if result.failures:
+        raise SystemExit(1)

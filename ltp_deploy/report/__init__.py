@@ -1,0 +1,1 @@
+"""What people read: each file turns one result into text."""

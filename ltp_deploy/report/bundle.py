@@ -1,0 +1,25 @@
+"""A bundle, for `inspect`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ltp_deploy.config import EncoderConfig
+from ltp_deploy.report.checkpoint import describe as describe_checkpoint
+from ltp_deploy.report.table import pairs, table
+
+
+def describe(manifest: dict[str, Any]) -> str:
+    """What it was built from and for, then the model, then the files."""
+    made = pairs(
+        [
+            ("target", f"{manifest['target']} ({manifest['backend']}, {manifest['precision']})"),
+            ("platform", " ".join(manifest["platform"].values())),
+            ("source", f"{manifest['source']['name']}, sha256 {manifest['source']['sha256'][:16]}"),
+            ("versions", ", ".join(f"{k} {v}" for k, v in manifest["versions"].items())),
+            ("outputs", "logits and survivors" if manifest["survivors"] else "logits"),
+        ]
+    )
+    files = [(name, f"{entry['bytes']:,}") for name, entry in manifest["files"].items()]
+    model = describe_checkpoint(EncoderConfig.from_dict(manifest["model"]))
+    return "\n\n".join([made, model, table(["file", "bytes"], files)])

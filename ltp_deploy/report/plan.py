@@ -1,0 +1,63 @@
+"""The plan of a build, and what a build wrote."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from ltp_deploy.compiler.plan import LayerPlan, Plan
+from ltp_deploy.config import EncoderConfig
+from ltp_deploy.report.table import mega, table
+
+_CARRIES = {"ALL": "all rows", "SURVIVORS": "survivors (compacts)", "FIRST": "first token only"}
+
+
+def describe(plan: Plan, config: EncoderConfig, target: str) -> str:
+    """The plan as a table; token and FLOPs columns are per sequence and need a profile."""
+    rows = [_row(i, layer) for i, layer in enumerate(plan.layers)]
+    headers = ["layer", "rule", "carries on", "precision", "tokens in", "tokens out", "Mflops"]
+    lines = [
+        f"plan for target {target}: {config.family}, {config.layers} layers of "
+        f"{config.hidden_size}, {config.heads} heads",
+        conventions(config),
+        "",
+        table(headers, rows),
+    ]
+    flops = [layer.flops.total for layer in plan.layers if layer.flops]
+    if flops:
+        lines.append(f"\ntotal {mega(sum(flops))} Mflops (multiply-adds) per sequence")
+    else:
+        lines.append("\n--profile-data DATA measures survivors and fills the empty columns")
+    return "\n".join(lines)
+
+
+def conventions(config: EncoderConfig) -> str:
+    """Score denominator and first-token policy, which silently change what a model means."""
+    policy = config.policy
+    if not policy.prunes:
+        return "dense: this checkpoint prunes nothing"
+    length = policy.score_length or "sequence (each sequence's own length)"
+    first = "never pruned (keep)" if policy.keep_first else "may be pruned (reference)"
+    return f"score length D = {length}; first token {first}"
+
+
+def _row(number: int, layer: LayerPlan) -> list[str]:
+    return [
+        str(number),
+        str(layer.rule) + ("" if layer.scores or not layer.rule.prunes else " (not needed)"),
+        _CARRIES[layer.carry.name],
+        layer.precision,
+        "" if layer.entering is None else f"{layer.entering:.1f}",
+        "" if layer.carried is None else f"{layer.carried:.1f}",
+        "" if layer.flops is None else mega(layer.flops.total),
+    ]
+
+
+def built(manifest: dict[str, Any], output: Path) -> str:
+    """The closing words of `build`."""
+    config = EncoderConfig.from_dict(manifest["model"])
+    size = sum(file.stat().st_size for file in output.rglob("*") if file.is_file())
+    return (
+        f"built {output} for {manifest['target']} ({manifest['backend']}, "
+        f"{manifest['precision']}), {size / 1e6:.0f} MB\n{conventions(config)}"
+    )

@@ -1,0 +1,44 @@
+"""The result of `verify`."""
+
+from __future__ import annotations
+
+from ltp_deploy.report.table import pairs, table
+from ltp_deploy.validation.verify import Verification
+
+
+def describe(result: Verification, shown: int = 5) -> str:
+    """Accuracy, logits, survivors and FLOPs, then the verdict."""
+    blocks = [
+        f"{result.bundle}: {result.sequences} sequences, {result.tokens} tokens, {result.precision}"
+    ]
+    if result.metric:
+        rows = [[side, f"{value:.2f}"] for side, value in result.scores.items()]
+        blocks.append(table(["", result.metric], rows))
+    logits, survivors = result.logits, result.survivors
+    source = " (from a twin build that reports them)" if result.survivors_from_twin else ""
+    blocks.append(
+        pairs(
+            [
+                ("predictions that flip", logits.flips),
+                ("logit difference, max", f"{logits.max:.3g}"),
+                ("logit difference, max without ties", f"{logits.max_without_ties:.3g}"),
+                ("logit difference, mean", f"{logits.mean:.3g}"),
+                (f"sequences whose survivors differ{source}", len(survivors.differences)),
+                (f"  within {result.tie_tolerance:g} of the threshold", len(survivors.ties)),
+                ("  real disagreements", len(survivors.disagreements)),
+                ("FLOPs ratio, authors' count", f"{result.flops_ratio_authors:.2f}x"),
+                ("FLOPs ratio, this engine", f"{result.flops_ratio_engine:.2f}x"),
+            ]
+        )
+    )
+    alive = [f"{value:.1f}" for value in result.mean_alive]
+    layers = ["in", *map(str, range(len(alive) - 1))]
+    blocks.append("mean tokens alive after each layer\n" + table(layers, [alive]))
+    for d in survivors.disagreements[:shown]:
+        blocks.append(
+            f"sequence {d.sequence}, layer {d.layer}, tokens {list(d.tokens)}: "
+            f"{100 * d.margin:.3g} % from the threshold"
+        )
+    passed = "PASSED: same survivors, same logits" if result.precision == "f32" else "PASSED"
+    verdict = "FAILED: " + "; ".join(result.failures) if result.failures else passed
+    return "\n\n".join([*blocks, verdict])

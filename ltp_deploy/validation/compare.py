@@ -1,0 +1,116 @@
+"""Comparing an engine's answers with the oracle's: pure functions on arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+# Relative distance between a token's score and the value that decides its fate, below which the
+# two sides' rounding may decide differently.
+TIE = {"f32": 1e-4, "bf16": 5e-2}
+
+
+@dataclass(frozen=True)
+class Difference:
+    """The first layer at which one sequence's survivors differ, and the closest call there.
+
+    `margin` is the largest relative distance from the deciding value among the tokens that
+    differ; `tie` says that it lies within rounding.
+    """
+
+    sequence: int
+    layer: int
+    tokens: tuple[int, ...]
+    margin: float
+    tie: bool
+
+
+@dataclass(frozen=True)
+class LogitComparison:
+    """Absolute differences of logits, over all sequences and over those with no tie behind them."""
+
+    max: float
+    mean: float
+    max_without_ties: float
+    flips: int
+
+
+@dataclass(frozen=True)
+class SurvivorComparison:
+    """`differences` holds one entry per sequence that differs."""
+
+    differences: list[Difference] = field(default_factory=list)
+
+    @property
+    def ties(self) -> list[Difference]:
+        return [d for d in self.differences if d.tie]
+
+    @property
+    def disagreements(self) -> list[Difference]:
+        return [d for d in self.differences if not d.tie]
+
+
+def compare_survivors(
+    oracle: np.ndarray, engine: Sequence[Sequence[np.ndarray]], margins: np.ndarray, tie: float
+) -> SurvivorComparison:
+    """Compare who is alive after each layer.
+
+    Only the first differing layer of a sequence is classified, since the later ones follow from
+    it. A sequence whose first token is dead is decided, and engines compute nothing else of it,
+    so nothing is compared from there on.
+
+    Args:
+        oracle: [N, L, n] bool.
+        engine: [N][L] arrays of positions.
+        margins: [N, L, n] float, see `OracleOutput`.
+        tie: the relative distance that counts as rounding.
+    """
+    differences = []
+    for i in range(len(oracle)):
+        for layer in range(oracle.shape[1]):
+            mine = np.zeros(oracle.shape[2], bool)
+            mine[engine[i][layer]] = True
+            decided = not oracle[i, layer, 0]
+            differing = oracle[i, layer] != mine
+            if decided and not mine[0]:
+                break
+            if decided or not mine[0]:
+                differing = np.zeros_like(differing)
+                differing[0] = True
+            if differing.any():
+                tokens = np.flatnonzero(differing)
+                margin = float(np.abs(margins[i, layer, tokens]).max())
+                differences.append(
+                    Difference(i, layer, tuple(tokens.tolist()), margin, margin <= tie)
+                )
+                break
+    return SurvivorComparison(differences)
+
+
+def compare_logits(
+    oracle: np.ndarray, engine: np.ndarray, survivors: SurvivorComparison
+) -> LogitComparison:
+    """Compare logits [N, labels]."""
+    difference = np.abs(oracle - engine)
+    certain = np.ones(len(oracle), bool)
+    certain[[d.sequence for d in survivors.ties]] = False
+    return LogitComparison(
+        max=float(difference.max()),
+        mean=float(difference.mean()),
+        max_without_ties=float(difference[certain].max(initial=0.0)),
+        flips=int((predictions(oracle) != predictions(engine)).sum()),
+    )
+
+
+def predictions(logits: np.ndarray) -> np.ndarray:
+    """[N] predicted classes; a regression has one output, and nothing to flip."""
+    return logits.argmax(1)
+
+
+def score(logits: np.ndarray, labels: np.ndarray) -> tuple[str, float]:
+    """(metric's name, value): accuracy in percent, or Pearson correlation for a regression."""
+    if logits.shape[1] == 1:
+        return "pearson", float(np.corrcoef(logits[:, 0], labels)[0, 1])
+    return "accuracy %", float(100 * (predictions(logits) == labels).mean())

@@ -1,0 +1,230 @@
+"""Proof that a bundle computes what its checkpoint means."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from ltp_deploy.build import build
+from ltp_deploy.checkpoint import load_encoder
+from ltp_deploy.checkpoint.files import checkpoint_hash
+from ltp_deploy.config import EncoderConfig
+from ltp_deploy.errors import LtpError
+from ltp_deploy.pruning.flops import authors_ratio, engine_flops
+from ltp_deploy.pruning.policy import Carry, PrunePolicy
+from ltp_deploy.pruning.profile import SurvivorProfile
+from ltp_deploy.runtime.batch import PackedBatch
+from ltp_deploy.runtime.engine import Engine, load
+from ltp_deploy.validation.compare import (
+    TIE,
+    LogitComparison,
+    SurvivorComparison,
+    compare_logits,
+    compare_survivors,
+    score,
+)
+from ltp_deploy.validation.data import Examples
+from ltp_deploy.validation.oracle_run import length_batches, run_oracle
+
+# What holds where the user states no tolerance: exactness in f32, else that predictions stay.
+DEFAULTS = {"f32": {"max_logit_difference": 1e-4}, "bf16": {"max_flips": 1.0}}
+
+
+@dataclass(frozen=True)
+class Tolerances:
+    """What makes `verify` fail; None asks for nothing.
+
+    max_flips is a percentage of sequences, max_drop is in points of accuracy against the oracle.
+    """
+
+    max_logit_difference: float | None = None
+    max_flips: float | None = None
+    max_drop: float | None = None
+
+    def or_defaults(self, precision: str) -> Tolerances:
+        """With the precision's default for every tolerance that was not stated."""
+        stated = {name: value for name, value in asdict(self).items() if value is not None}
+        return Tolerances(**{**DEFAULTS[precision], **stated})
+
+
+@dataclass(frozen=True)
+class Verification:
+    """All that was found; `failures` says in words which tolerances were broken."""
+
+    bundle: str
+    precision: str
+    sequences: int
+    tokens: int
+    metric: str | None
+    scores: dict[str, float]
+    logits: LogitComparison
+    survivors: SurvivorComparison
+    tie_tolerance: float
+    survivors_from_twin: bool
+    mean_alive: list[float]
+    flops_ratio_authors: float
+    flops_ratio_engine: float
+    failures: list[str]
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready."""
+        return {
+            **asdict(self),
+            "survivors": {
+                "sequences_that_differ": len(self.survivors.differences),
+                "ties": len(self.survivors.ties),
+                "disagreements": [asdict(d) for d in self.survivors.disagreements],
+            },
+        }
+
+
+def verify(
+    bundle: Path, checkpoint: Path, examples: Examples, batch: int, tolerances: Tolerances
+) -> Verification:
+    """Compare a bundle with the masked oracle of its checkpoint, example by example.
+
+    Raises:
+        LtpError: the bundle was built from another checkpoint, or the labels do not fit.
+    """
+    engine = load(bundle)
+    if engine.manifest["source"]["sha256"] != checkpoint_hash(checkpoint):
+        raise LtpError(f"{bundle} was not built from {checkpoint}, or that has changed since")
+    policy = engine.manifest["model"]["policy"]
+    encoder = load_encoder(checkpoint, policy["score_length"], policy["first_token"])
+    labels = label_numbers(examples, engine.config)
+    data = engine.tokenize(examples.texts)
+
+    oracle = run_oracle(encoder, data, batch)
+    dense = run_oracle(
+        encoder.with_policy(PrunePolicy.dense(engine.config.layers)), data, batch, "dense"
+    )
+    logits, survivors = run_engine(engine, data, batch)
+    twin = survivors is None
+    if survivors is None:
+        survivors = _survivors_of_twin(engine, checkpoint, data, batch)
+
+    precision = engine.manifest["precision"]
+    tie = TIE[precision]
+    who = compare_survivors(oracle.survivors, survivors, oracle.margins, tie)
+    what = compare_logits(oracle.logits, logits, who)
+    metric, scores = None, {}
+    if labels is not None:
+        sides = {"oracle": oracle.logits, "engine": logits, "dense": dense.logits}
+        metric = score(logits, labels)[0]
+        scores = {side: score(values, labels)[1] for side, values in sides.items()}
+    profile = oracle.profile
+    return Verification(
+        bundle=str(bundle),
+        precision=precision,
+        sequences=data.sequences,
+        tokens=len(data.input_ids),
+        metric=metric,
+        scores=scores,
+        logits=what,
+        survivors=who,
+        tie_tolerance=tie,
+        survivors_from_twin=twin,
+        mean_alive=profile.alive.mean(0).tolist(),
+        flops_ratio_authors=authors_ratio(engine.config, profile.alive),
+        flops_ratio_engine=_engine_ratio(engine, profile),
+        failures=_failures(
+            precision, what, who, scores, data.sequences, tolerances.or_defaults(precision)
+        ),
+    )
+
+
+def run_engine(
+    engine: Engine, data: PackedBatch, batch: int
+) -> tuple[np.ndarray, list[list[np.ndarray]] | None]:
+    """(logits [N, labels], survivors [N][layer] or None), `batch` sequences a request."""
+    logits = np.zeros((data.sequences, engine.config.num_labels), np.float32)
+    survivors: list[list[np.ndarray]] = [[] for _ in range(data.sequences)]
+    for chosen in tqdm(
+        length_batches(data.lengths, batch), desc="engine", leave=False, disable=None
+    ):
+        result = engine.run(data.select(chosen))
+        logits[chosen] = result.logits
+        for place, found in zip(chosen, result.survivors or [], strict=False):
+            survivors[place] = found
+    return logits, survivors if engine.manifest["survivors"] else None
+
+
+def _survivors_of_twin(
+    engine: Engine, checkpoint: Path, data: PackedBatch, batch: int
+) -> list[list[np.ndarray]]:
+    """Build the same engine once more, reporting its survivors, and ask it."""
+    manifest = engine.manifest
+    policy = manifest["model"]["policy"]
+    with tempfile.TemporaryDirectory() as folder:
+        twin = Path(folder) / "twin"
+        build(
+            checkpoint,
+            twin,
+            manifest["target"],
+            manifest["precision"],
+            survivors=True,
+            score_length=policy["score_length"],
+            first_token=policy["first_token"],
+        )
+        survivors = run_engine(load(twin), data, batch)[1]
+    assert survivors is not None
+    return survivors
+
+
+def _engine_ratio(engine: Engine, profile: SurvivorProfile) -> float:
+    """Multiply-adds of the dense packed model over those of this engine."""
+    config = engine.config
+    carries = tuple(Carry[layer["carry"].upper()] for layer in engine.manifest["plan"]["layers"])
+    dense_rows = np.repeat(profile.alive[:, :1], config.layers + 1, axis=1)
+    dense = engine_flops(config, dense_rows, (Carry.ALL,) * config.layers)
+    pruned = engine_flops(config, profile.carried(carries), carries)
+    return sum(f.total for f in dense) / sum(f.total for f in pruned)
+
+
+def label_numbers(examples: Examples, config: EncoderConfig) -> np.ndarray | None:
+    """[N] class numbers or regression targets; label names become their numbers.
+
+    Raises:
+        LtpError: a label that the model does not know.
+    """
+    if examples.labels is None:
+        return None
+    names = {name: i for i, name in enumerate(config.labels)}
+    values = []
+    for row, label in enumerate(examples.labels, 1):
+        value = names.get(label, label) if isinstance(label, str) else label
+        classes = config.num_labels > 1
+        if isinstance(value, str) or (classes and value not in range(config.num_labels)):
+            known = list(config.labels) or f"0..{config.num_labels - 1}"
+            raise LtpError(f"row {row} has the label {label!r}, the model knows {known}")
+        values.append(value)
+    return np.array(values)
+
+
+def _failures(
+    precision: str,
+    logits: LogitComparison,
+    survivors: SurvivorComparison,
+    scores: dict[str, float],
+    sequences: int,
+    tolerances: Tolerances,
+) -> list[str]:
+    failures = []
+    limit = tolerances.max_logit_difference
+    if limit is not None and not logits.max_without_ties <= limit:
+        failures.append(f"logits differ by {logits.max_without_ties:.3g}, allowed {limit:g}")
+    if precision == "f32" and survivors.disagreements:
+        failures.append(f"{len(survivors.disagreements)} sequences disagree on survivors, no tie")
+    flips = 100 * logits.flips / sequences
+    if tolerances.max_flips is not None and flips > tolerances.max_flips:
+        failures.append(f"{flips:.2f} % of predictions flip, allowed {tolerances.max_flips:g} %")
+    if tolerances.max_drop is not None and scores:
+        drop = scores["oracle"] - scores["engine"]
+        if drop > tolerances.max_drop:
+            failures.append(f"accuracy drops by {drop:.2f}, allowed {tolerances.max_drop:g}")
+    return failures
