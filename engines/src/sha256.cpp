@@ -27,84 +27,85 @@ std::uint32_t rotate(std::uint32_t x, int bits) { return x >> bits | x << (32 - 
 
 /// The state after everything added so far; data comes in any pieces.
 class Hasher {
- public:
-  explicit Hasher(Sha256Blocks blocks) : blocks_(blocks) {}
+public:
+    explicit Hasher(Sha256Blocks blocks) : blocks_(blocks) {}
 
-  /// `size` is a multiple of 64.
-  void add(const char* data, std::size_t size) {
-    blocks_(state_, reinterpret_cast<const std::uint8_t*>(data), size / block_size);
-    total_ += size;
-  }
+    /// `size` is a multiple of 64.
+    void add(const char* data, std::size_t size) {
+        blocks_(state_, reinterpret_cast<const std::uint8_t*>(data), size / block_size);
+        total_ += size;
+    }
 
-  /// Adds the last bytes, any number of them, and the padding.
-  std::string finish(const char* data, std::size_t size) {
-    const std::size_t whole = size / block_size * block_size;
-    add(data, whole);
-    const std::uint64_t bits = (total_ + size - whole) * 8;
-    std::string tail(data + whole, size - whole);
-    tail += '\x80';
-    tail.append((2 * block_size - 8 - tail.size()) % block_size, '\0');
-    for (int shift = 56; shift >= 0; shift -= 8) tail += static_cast<char>(bits >> shift);
-    add(tail.data(), tail.size());
-    return hex();
-  }
+    /// Adds the last bytes, any number of them, and the padding.
+    std::string finish(const char* data, std::size_t size) {
+        const std::size_t whole = size / block_size * block_size;
+        add(data, whole);
+        const std::uint64_t bits = (total_ + size - whole) * 8;
+        std::string tail(data + whole, size - whole);
+        tail += '\x80';
+        tail.append((2 * block_size - 8 - tail.size()) % block_size, '\0');
+        for (int shift = 56; shift >= 0; shift -= 8) tail += static_cast<char>(bits >> shift);
+        add(tail.data(), tail.size());
+        return hex();
+    }
 
- private:
-  std::string hex() const {
-    std::string out;
-    for (const std::uint32_t word : state_)
-      for (int shift = 28; shift >= 0; shift -= 4) out += "0123456789abcdef"[word >> shift & 15];
-    return out;
-  }
+private:
+    std::string hex() const {
+        std::string out;
+        for (const std::uint32_t word : state_)
+            for (int shift = 28; shift >= 0; shift -= 4)
+                out += "0123456789abcdef"[word >> shift & 15];
+        return out;
+    }
 
-  Sha256Blocks blocks_;
-  std::uint64_t total_ = 0;
-  Sha256State state_ = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a,
-                        0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
+    Sha256Blocks blocks_;
+    std::uint64_t total_ = 0;
+    Sha256State state_ = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a,
+                          0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
 };
 
 }  // namespace
 
 void sha256_portable(Sha256State& state, const std::uint8_t* data, std::size_t count) {
-  for (; count > 0; --count, data += block_size) {
-    std::array<std::uint32_t, 64> w;
-    for (int i = 0; i < 16; ++i)
-      w[i] = std::uint32_t{data[4 * i]} << 24 | data[4 * i + 1] << 16 | data[4 * i + 2] << 8 |
-             data[4 * i + 3];
-    for (int i = 16; i < 64; ++i) {
-      const std::uint32_t x = w[i - 15], y = w[i - 2];
-      w[i] = w[i - 16] + (rotate(x, 7) ^ rotate(x, 18) ^ x >> 3) + w[i - 7] +
-             (rotate(y, 17) ^ rotate(y, 19) ^ y >> 10);
+    for (; count > 0; --count, data += block_size) {
+        std::array<std::uint32_t, 64> w;
+        for (int i = 0; i < 16; ++i)
+            w[i] = std::uint32_t{data[4 * i]} << 24 | data[4 * i + 1] << 16 | data[4 * i + 2] << 8 |
+                   data[4 * i + 3];
+        for (int i = 16; i < 64; ++i) {
+            const std::uint32_t x = w[i - 15], y = w[i - 2];
+            w[i] = w[i - 16] + (rotate(x, 7) ^ rotate(x, 18) ^ x >> 3) + w[i - 7] +
+                   (rotate(y, 17) ^ rotate(y, 19) ^ y >> 10);
+        }
+        auto [a, b, c, d, e, f, g, h] = state;
+        for (int i = 0; i < 64; ++i) {
+            const std::uint32_t t1 = h + (rotate(e, 6) ^ rotate(e, 11) ^ rotate(e, 25)) +
+                                     ((e & f) ^ (~e & g)) + sha256_constants[i] + w[i];
+            const std::uint32_t t2 =
+                (rotate(a, 2) ^ rotate(a, 13) ^ rotate(a, 22)) + ((a & b) ^ (a & c) ^ (b & c));
+            h = g, g = f, f = e, e = d + t1, d = c, c = b, b = a, a = t1 + t2;
+        }
+        const Sha256State sum = {a, b, c, d, e, f, g, h};
+        for (int i = 0; i < 8; ++i) state[i] += sum[i];
     }
-    auto [a, b, c, d, e, f, g, h] = state;
-    for (int i = 0; i < 64; ++i) {
-      const std::uint32_t t1 = h + (rotate(e, 6) ^ rotate(e, 11) ^ rotate(e, 25)) +
-                               ((e & f) ^ (~e & g)) + sha256_constants[i] + w[i];
-      const std::uint32_t t2 = (rotate(a, 2) ^ rotate(a, 13) ^ rotate(a, 22)) +
-                               ((a & b) ^ (a & c) ^ (b & c));
-      h = g, g = f, f = e, e = d + t1, d = c, c = b, b = a, a = t1 + t2;
-    }
-    const Sha256State sum = {a, b, c, d, e, f, g, h};
-    for (int i = 0; i < 8; ++i) state[i] += sum[i];
-  }
 }
 
 Sha256Blocks sha256_fastest() {
-  static const Sha256Blocks hardware = sha256_hardware();
-  return hardware ? hardware : sha256_portable;
+    static const Sha256Blocks hardware = sha256_hardware();
+    return hardware ? hardware : sha256_portable;
 }
 
 std::string sha256(std::string_view data, Sha256Blocks blocks) {
-  return Hasher(blocks).finish(data.data(), data.size());
+    return Hasher(blocks).finish(data.data(), data.size());
 }
 
 std::string sha256_file(const std::filesystem::path& file) {
-  std::ifstream in(file, std::ios::binary);
-  std::vector<char> buffer(1 << 20);
-  Hasher hasher(sha256_fastest());
-  while (in.read(buffer.data(), buffer.size())) hasher.add(buffer.data(), buffer.size());
-  if (!in.eof()) throw Error(text(file, " cannot be read"));
-  return hasher.finish(buffer.data(), in.gcount());
+    std::ifstream in(file, std::ios::binary);
+    std::vector<char> buffer(1 << 20);
+    Hasher hasher(sha256_fastest());
+    while (in.read(buffer.data(), buffer.size())) hasher.add(buffer.data(), buffer.size());
+    if (!in.eof()) throw Error(text(file, " cannot be read"));
+    return hasher.finish(buffer.data(), in.gcount());
 }
 
 }  // namespace ltp

@@ -30,138 +30,141 @@ the special tokens ([CLS] ... [SEP]). Token types may follow after a '|':
 using Ids = std::vector<std::int32_t>;
 
 struct Arguments {
-  std::string bundle, file;
-  std::size_t batch = 32;
-  bool labels = false;
-  ltp::Options engine;
+    std::string bundle, file;
+    std::size_t batch = 32;
+    bool labels = false;
+    ltp::Options engine;
 };
 
 /// A message for the user that ends the program.
 struct Failure {
-  std::string message;
+    std::string message;
 };
 
 int positive(const char* option, std::string_view value) {
-  int number = 0;
-  const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), number);
-  if (error != std::errc() || end != value.data() + value.size() || number < 1)
-    throw Failure{std::string(option) + " takes a positive number, not '" + std::string(value) + "'"};
-  return number;
+    int number = 0;
+    const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), number);
+    if (error != std::errc() || end != value.data() + value.size() || number < 1)
+        throw Failure{std::string(option) + " takes a positive number, not '" + std::string(value) +
+                      "'"};
+    return number;
 }
 
 Arguments parse(int argc, char** argv) {
-  static const option options[] = {{"batch", required_argument, nullptr, 'b'},
-                                   {"threads", required_argument, nullptr, 't'},
-                                   {"labels", no_argument, nullptr, 'l'},
-                                   {"help", no_argument, nullptr, 'h'},
-                                   {}};
-  Arguments arguments;
-  for (int c; (c = getopt_long(argc, argv, "h", options, nullptr)) != -1;) switch (c) {
-      case 'b': arguments.batch = positive("--batch", optarg); break;
-      case 't': arguments.engine.threads = positive("--threads", optarg); break;
-      case 'l': arguments.labels = true; break;
-      case 'h': std::cout << usage; std::exit(0);
-      default: throw Failure{"see ltp-run --help"};  // getopt has named the option
-    }
-  if (argc - optind < 1 || argc - optind > 2)
-    throw Failure{"one BUNDLE and at most one FILE are needed; see ltp-run --help"};
-  arguments.bundle = argv[optind];
-  if (argc - optind == 2) arguments.file = argv[optind + 1];
-  return arguments;
+    static const option options[] = {{"batch", required_argument, nullptr, 'b'},
+                                     {"threads", required_argument, nullptr, 't'},
+                                     {"labels", no_argument, nullptr, 'l'},
+                                     {"help", no_argument, nullptr, 'h'},
+                                     {}};
+    Arguments arguments;
+    for (int c; (c = getopt_long(argc, argv, "h", options, nullptr)) != -1;) switch (c) {
+            case 'b': arguments.batch = positive("--batch", optarg); break;
+            case 't': arguments.engine.threads = positive("--threads", optarg); break;
+            case 'l': arguments.labels = true; break;
+            case 'h': std::cout << usage; std::exit(0);
+            default: throw Failure{"see ltp-run --help"};  // getopt has named the option
+        }
+    if (argc - optind < 1 || argc - optind > 2)
+        throw Failure{"one BUNDLE and at most one FILE are needed; see ltp-run --help"};
+    arguments.bundle = argv[optind];
+    if (argc - optind == 2) arguments.file = argv[optind + 1];
+    return arguments;
 }
 
 Ids parse_ids(std::string_view list) {
-  static constexpr std::string_view separators = " \t\r,";
-  Ids ids;
-  while (true) {
-    list.remove_prefix(std::min(list.find_first_not_of(separators), list.size()));
-    if (list.empty()) return ids;
-    const std::string_view word = list.substr(0, list.find_first_of(separators));
-    const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), ids.emplace_back());
-    if (error != std::errc() || end != word.data() + word.size())
-      throw ltp::InputError("'" + std::string(word) + "' is not a token id");
-    list.remove_prefix(word.size());
-  }
+    static constexpr std::string_view separators = " \t\r,";
+    Ids ids;
+    while (true) {
+        list.remove_prefix(std::min(list.find_first_not_of(separators), list.size()));
+        if (list.empty()) return ids;
+        const std::string_view word = list.substr(0, list.find_first_of(separators));
+        const auto [end, error] =
+            std::from_chars(word.data(), word.data() + word.size(), ids.emplace_back());
+        if (error != std::errc() || end != word.data() + word.size())
+            throw ltp::InputError("'" + std::string(word) + "' is not a token id");
+        list.remove_prefix(word.size());
+    }
 }
 
 /// Collects lines, and runs and prints them when a batch is full.
 class Runner {
- public:
-  explicit Runner(const Arguments& arguments)
-      : arguments_(arguments), engine_(arguments.bundle, arguments.engine) {
-    const ltp::Info& info = engine_.info();
-    if (arguments.labels && (info.labels.empty() || info.num_labels == 1))
-      throw Failure{"the bundle names no classes; leave out --labels"};
-  }
-
-  void add(std::string_view line) {
-    ++lines_;
-    try {
-      const std::size_t bar = line.find('|');
-      sequences_.push_back(parse_ids(line.substr(0, bar)));
-      types_.push_back(bar == line.npos ? Ids(sequences_.back().size()) : parse_ids(line.substr(bar + 1)));
-      any_types_ |= bar != line.npos;
-    } catch (const ltp::InputError& error) {
-      fail(lines_, error.reason);
+public:
+    explicit Runner(const Arguments& arguments)
+        : arguments_(arguments), engine_(arguments.bundle, arguments.engine) {
+        const ltp::Info& info = engine_.info();
+        if (arguments.labels && (info.labels.empty() || info.num_labels == 1))
+            throw Failure{"the bundle names no classes; leave out --labels"};
     }
-    if (sequences_.size() == arguments_.batch) run();
-  }
 
-  void run() {
-    if (sequences_.empty()) return;
-    const std::size_t first = lines_ - sequences_.size() + 1;
-    try {
-      print(engine_.run(ltp::pack(sequences_, any_types_ ? types_ : std::vector<Ids>())));
-    } catch (const ltp::InputError& error) {
-      if (error.sequence == error.whole_batch) throw;
-      fail(first + error.sequence, error.reason);
+    void add(std::string_view line) {
+        ++lines_;
+        try {
+            const std::size_t bar = line.find('|');
+            sequences_.push_back(parse_ids(line.substr(0, bar)));
+            types_.push_back(bar == line.npos ? Ids(sequences_.back().size())
+                                              : parse_ids(line.substr(bar + 1)));
+            any_types_ |= bar != line.npos;
+        } catch (const ltp::InputError& error) {
+            fail(lines_, error.reason);
+        }
+        if (sequences_.size() == arguments_.batch) run();
     }
-    sequences_.clear();
-    types_.clear();
-    any_types_ = false;
-  }
 
- private:
-  [[noreturn]] static void fail(std::size_t line, const std::string& reason) {
-    throw Failure{"line " + std::to_string(line) + ": " + reason};
-  }
-
-  void print(const ltp::Result& result) const {
-    for (std::size_t i = 0; i < result.size(); ++i) {
-      if (arguments_.labels) std::printf("%s\t", engine_.info().labels[result.best(i)].c_str());
-      for (std::size_t j = 0; j < result.num_labels; ++j)
-        std::printf(j == 0 ? "%.9g" : " %.9g", result[i][j]);
-      std::printf("\n");
+    void run() {
+        if (sequences_.empty()) return;
+        const std::size_t first = lines_ - sequences_.size() + 1;
+        try {
+            print(engine_.run(ltp::pack(sequences_, any_types_ ? types_ : std::vector<Ids>())));
+        } catch (const ltp::InputError& error) {
+            if (error.sequence == error.whole_batch) throw;
+            fail(first + error.sequence, error.reason);
+        }
+        sequences_.clear();
+        types_.clear();
+        any_types_ = false;
     }
-  }
 
-  const Arguments& arguments_;
-  ltp::Engine engine_;
-  std::vector<Ids> sequences_, types_;
-  std::size_t lines_ = 0;
-  bool any_types_ = false;
+private:
+    [[noreturn]] static void fail(std::size_t line, const std::string& reason) {
+        throw Failure{"line " + std::to_string(line) + ": " + reason};
+    }
+
+    void print(const ltp::Result& result) const {
+        for (std::size_t i = 0; i < result.size(); ++i) {
+            if (arguments_.labels)
+                std::printf("%s\t", engine_.info().labels[result.best(i)].c_str());
+            for (std::size_t j = 0; j < result.num_labels; ++j)
+                std::printf(j == 0 ? "%.9g" : " %.9g", result[i][j]);
+            std::printf("\n");
+        }
+    }
+
+    const Arguments& arguments_;
+    ltp::Engine engine_;
+    std::vector<Ids> sequences_, types_;
+    std::size_t lines_ = 0;
+    bool any_types_ = false;
 };
 
 void run(const Arguments& arguments) {
-  std::ifstream file;
-  if (!arguments.file.empty()) file.open(arguments.file);
-  std::istream& in = arguments.file.empty() ? std::cin : file;
-  if (!in) throw Failure{arguments.file + " cannot be opened"};
-  Runner runner(arguments);
-  for (std::string line; std::getline(in, line);) runner.add(line);
-  if (in.bad()) throw Failure{"the input cannot be read"};
-  runner.run();
-  if (std::fflush(stdout) != 0 || std::ferror(stdout)) throw Failure{"the output cannot be written"};
+    std::ifstream file;
+    if (!arguments.file.empty()) file.open(arguments.file);
+    std::istream& in = arguments.file.empty() ? std::cin : file;
+    if (!in) throw Failure{arguments.file + " cannot be opened"};
+    Runner runner(arguments);
+    for (std::string line; std::getline(in, line);) runner.add(line);
+    if (in.bad()) throw Failure{"the input cannot be read"};
+    runner.run();
+    if (std::fflush(stdout) != 0 || std::ferror(stdout))
+        throw Failure{"the output cannot be written"};
 }
 
 }  // namespace
 
-int main(int argc, char** argv) try {
-  run(parse(argc, argv));
-} catch (const Failure& failure) {
-  std::cerr << "ltp-run: " << failure.message << '\n';
-  return 1;
+int main(int argc, char** argv) try { run(parse(argc, argv)); } catch (const Failure& failure) {
+    std::cerr << "ltp-run: " << failure.message << '\n';
+    return 1;
 } catch (const std::exception& error) {
-  std::cerr << "ltp-run: " << error.what() << '\n';
-  return 1;
+    std::cerr << "ltp-run: " << error.what() << '\n';
+    return 1;
 }

@@ -19,48 +19,48 @@ namespace ltp {
 
 /// A bundle or a setting that cannot be used: what was wrong, what was found, what to do.
 class Error : public std::runtime_error {
- public:
-  using std::runtime_error::runtime_error;
+public:
+    using std::runtime_error::runtime_error;
 };
 
 /// A request that an engine refuses. The engine stays usable.
 class InputError : public Error {
- public:
-  static constexpr std::size_t whole_batch = static_cast<std::size_t>(-1);
+public:
+    static constexpr std::size_t whole_batch = static_cast<std::size_t>(-1);
 
-  explicit InputError(const std::string& reason, std::size_t sequence = whole_batch);
+    explicit InputError(const std::string& reason, std::size_t sequence = whole_batch);
 
-  std::string reason;    ///< what() without the "sequence 3: " before it
-  std::size_t sequence;  ///< index of the refused sequence, or `whole_batch`
+    std::string reason;    ///< what() without the "sequence 3: " before it
+    std::size_t sequence;  ///< index of the refused sequence, or `whole_batch`
 };
 
 enum class Performance {
-  latency,     ///< one request at a time on all threads: the fastest answer
-  throughput,  ///< several requests side by side; worth it only when several threads call run()
+    Latency,     ///< one request at a time on all threads: the fastest answer
+    Throughput,  ///< several requests side by side; worth it only when several threads call run()
 };
 
 struct Options {
-  int threads = 0;  ///< CPU threads; 0 leaves the choice to OpenVINO
-  Performance performance = Performance::latency;
+    int threads = 0;  ///< CPU threads; 0 leaves the choice to OpenVINO
+    Performance performance = Performance::Latency;
 };
 
 /// What a bundle says about itself.
 struct Info {
-  std::string target;               ///< as given to `ltp-deploy build --target`
-  std::string precision;            ///< "f32" or "bf16"
-  std::vector<std::string> labels;  ///< names of the classes, empty where the model has none
-  int num_labels;
-  int max_length;       ///< longest sequence, in tokens
-  int vocab_size;       ///< token ids are 0 .. vocab_size - 1
-  int type_vocab_size;  ///< token types are 0 .. type_vocab_size - 1; where it is 0, type 0 is ignored
-  int pad_token_id;
+    std::string target;               ///< as given to `ltp-deploy build --target`
+    std::string precision;            ///< "f32" or "bf16"
+    std::vector<std::string> labels;  ///< names of the classes, empty where the model has none
+    int num_labels;
+    int max_length;       ///< longest sequence, in tokens
+    int vocab_size;       ///< token ids are 0 .. vocab_size - 1
+    int type_vocab_size;  ///< token types are 0 .. type_vocab_size - 1 (if 0: only 0)
+    int pad_token_id;
 };
 
 /// B sequences with T tokens in all.
 struct Batch {
-  std::vector<std::int32_t> input_ids;       ///< [T] token ids, special tokens included
-  std::vector<std::int32_t> offsets;         ///< [B + 1] 0, end of sequence 0, ..., T
-  std::vector<std::int32_t> token_type_ids;  ///< [T], or empty: all 0
+    std::vector<std::int32_t> input_ids;       ///< [T] token ids, special tokens included
+    std::vector<std::int32_t> offsets;         ///< [B + 1] 0, end of sequence 0, ..., T
+    std::vector<std::int32_t> token_type_ids;  ///< [T], or empty: all 0
 };
 
 /// Packs one vector of token ids per sequence; `token_types`, if not empty, has the same shape.
@@ -70,14 +70,14 @@ Batch pack(const std::vector<std::vector<std::int32_t>>& sequences,
 
 /// Logits, float32 [B, num_labels].
 struct Result {
-  std::vector<float> logits;
-  std::size_t num_labels;
+    std::vector<float> logits;
+    std::size_t num_labels;
 
-  std::size_t size() const { return logits.size() / num_labels; }
-  /// The `num_labels` logits of one sequence.
-  const float* operator[](std::size_t sequence) const { return &logits[sequence * num_labels]; }
-  /// Index of the largest logit of one sequence.
-  std::size_t best(std::size_t sequence) const;
+    std::size_t size() const { return logits.size() / num_labels; }
+    /// The `num_labels` logits of one sequence.
+    const float* operator[](std::size_t sequence) const { return &logits[sequence * num_labels]; }
+    /// Index of the largest logit of one sequence.
+    std::size_t best(std::size_t sequence) const;
 };
 
 /// A loaded bundle.
@@ -87,23 +87,23 @@ struct Result {
 /// (target `haswell`): it then sets ONEDNN_MAX_CPU_ISA, unless that is set already. oneDNN reads
 /// this variable once, when the first engine of a process is loaded, and all engines share it.
 class Engine {
- public:
-  /// Checks the hashes of all files, the platform and the OpenVINO version, then loads.
-  /// Throws Error.
-  explicit Engine(const std::filesystem::path& bundle, const Options& options = {});
-  Engine(Engine&&) noexcept;
-  Engine& operator=(Engine&&) noexcept;
-  ~Engine();
+public:
+    /// Checks the hashes of all files, the platform and the OpenVINO version, then loads.
+    /// Throws Error.
+    explicit Engine(const std::filesystem::path& bundle, const Options& options = {});
+    Engine(Engine&&) noexcept;
+    Engine& operator=(Engine&&) noexcept;
+    ~Engine();
 
-  /// Throws InputError for a batch or sequence that is empty, too long, outside the vocabulary or
-  /// inconsistent, and Error when OpenVINO fails.
-  Result run(const Batch& batch) const;
+    /// Throws InputError for a batch or sequence that is empty, too long, outside the vocabulary or
+    /// inconsistent, and Error when OpenVINO fails.
+    Result run(const Batch& batch) const;
 
-  const Info& info() const;
+    const Info& info() const;
 
- private:
-  struct Impl;
-  std::unique_ptr<Impl> impl_;
+private:
+    struct Impl;
+    std::unique_ptr<Impl> impl_;
 };
 
 }  // namespace ltp

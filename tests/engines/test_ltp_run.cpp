@@ -1,0 +1,64 @@
+// The program ltp-run, given as the first argument: its output, and its errors' line numbers.
+#include <sys/wait.h>
+
+#include <cstdio>
+
+#include "refused.h"
+#include "toy_bundle.h"
+
+namespace {
+
+struct Outcome {
+    int status;
+    std::string text;  // standard output and error
+};
+
+Outcome shell(const std::string& command) {
+    Outcome outcome{};
+    FILE* pipe = popen((command + " 2>&1").c_str(), "r");
+    for (int c; (c = std::fgetc(pipe)) != EOF;) outcome.text += static_cast<char>(c);
+    outcome.status = WEXITSTATUS(pclose(pipe));
+    return outcome;
+}
+
+}  // namespace
+
+int main(int, char** argv) {
+    test::ToyBundle toy;
+    toy.make_engine();
+    const std::string program = argv[1], bundle = toy.path;
+    const auto with_input = [&](const std::string& input, const std::string& options = "") {
+        return shell("printf '" + input + "' | " + program + " " + options + " " + bundle);
+    };
+    const auto gives = [](const Outcome& outcome, int status, const std::string& text) {
+        CHECK(outcome.status == status, "exit status", outcome.status, outcome.text);
+        CHECK(outcome.text.find(text) != std::string::npos, "found", outcome.text, "instead of",
+              text);
+    };
+
+    gives(with_input("5 6,7\\r\\n9, 9 | 1 0\\n"), 0, "18 9 0\n18 5 1\n");
+    gives(with_input("5\\n6\\n7", "--batch 2 --threads 1"), 0, "5 2 0\n6 2 0\n7 2 0\n");
+    gives(with_input("5\\n0\\n", "--labels"), 0, "no\t5 2 0\nperhaps\t0 2 0\n");
+    CHECK(with_input("").text.empty() && with_input("").status == 0, "no lines, no output");
+
+    toy.put("lines", "8\n");
+    gives(shell(program + " " + bundle + " " + bundle + "/lines"), 0, "8 2 0\n");
+    gives(shell(program + " " + bundle + " /nowhere"), 1, "/nowhere cannot be opened");
+    gives(shell(program + " " + bundle + " " + bundle), 1, "the input cannot be read");
+
+    gives(with_input("5\\n6\\n7\\n1000\\n", "--batch 2"), 1,
+          "6 2 0\nltp-run: line 4: token 0 has id 1000");
+    gives(with_input("5\\n\\n6\\n"), 1, "line 2: it has no tokens");
+    gives(with_input("5\\n6 x\\n"), 1, "line 2: 'x' is not a token id");
+    gives(with_input("99999999999\\n"), 1, "line 1: '99999999999' is not a token id");
+    gives(with_input("5\\n5 6 | 1\\n"), 1, "line 2: it has 2 token ids but 1 token types");
+    gives(with_input("5 | 0 | 0\\n"), 1, "line 1: '|' is not a token id");
+
+    gives(shell(program + " --help"), 0, "Usage: ltp-run");
+    gives(shell(program), 1, "one BUNDLE");
+    gives(shell(program + " --batch 0 " + bundle), 1, "--batch takes a positive number, not '0'");
+    gives(shell(program + " --bogus " + bundle), 1, "--help");
+    gives(shell(program + " /nowhere"), 1, "is not a bundle");
+    gives(shell("echo 5 | " + program + " " + bundle + " >/dev/full"), 1, "");
+    return test::report("ltp-run");
+}

@@ -1,0 +1,117 @@
+#include "toy_bundle.h"
+
+#include <limits.h>
+#include <stdlib.h>
+#include <sys/utsname.h>
+
+#include <fstream>
+#include <openvino/openvino.hpp>
+#include <openvino/opsets/opset8.hpp>
+#include <sstream>
+
+#include "sha256.h"
+
+namespace test {
+namespace {
+
+namespace fs = std::filesystem;
+
+fs::path new_directory() {
+    std::string name = fs::temp_directory_path() / "ltp-toy-XXXXXX";
+    if (!mkdtemp(name.data())) throw std::runtime_error("no temporary directory");
+    return name;
+}
+
+std::string platform() {
+    utsname here{};
+    uname(&here);
+    return std::string(R"({"system": ")") + here.sysname + R"(", "machine": ")" + here.machine +
+           "\"}";
+}
+
+std::string openvino_release() {
+    const std::string version = ov::get_openvino_version().buildNumber;
+    return version.substr(0, version.find('-'));
+}
+
+std::shared_ptr<ov::Model> sums() {
+    using namespace ov::opset8;
+    const auto i32 = ov::element::i32;
+    const auto number = [&](std::vector<int> values) {
+        return Constant::create(i32, {values.size()}, values);
+    };
+    ov::ParameterVector inputs;
+    ov::OutputVector columns;
+    for (const char* name : {"input_ids", "position_ids", "token_type_ids", "offsets"}) {
+        inputs.push_back(std::make_shared<Parameter>(i32, ov::PartialShape{-1}));
+        inputs.back()->output(0).set_names({name});
+        if (inputs.size() <= 3)
+            columns.push_back(std::make_shared<Unsqueeze>(inputs.back(), number({1})));
+    }
+    const auto tokens =
+        std::make_shared<Convert>(std::make_shared<Concat>(columns, 1), ov::element::f32);
+    const auto axis = Constant::create(i32, {}, {0});
+    const auto zeros = Constant::create(ov::element::f32, {1, 3}, {0, 0, 0});
+    const auto totals = std::make_shared<Concat>(
+        ov::OutputVector{zeros, std::make_shared<CumSum>(tokens, axis)}, 0);
+    const auto total_at = [&](int from, int to) {
+        const auto rows =
+            std::make_shared<Slice>(inputs.back(), number({from}), number({to}), number({1}));
+        return std::make_shared<Gather>(totals, rows, axis);
+    };
+    const auto logits = std::make_shared<Subtract>(total_at(1, INT_MAX), total_at(0, -1));
+    logits->output(0).set_names({"logits"});
+    return std::make_shared<ov::Model>(ov::OutputVector{logits}, inputs);
+}
+
+}  // namespace
+
+ToyBundle::ToyBundle() : path(new_directory()) {
+    put("engine.xml", "an engine");
+    put("engine.bin", "its weights");
+    write_manifest();
+}
+
+ToyBundle::~ToyBundle() { fs::remove_all(path); }
+
+void ToyBundle::make_engine() {
+    ov::save_model(sums(), (path / "engine.xml").string(), /*compress_to_fp16=*/false);
+    write_manifest();
+}
+
+void ToyBundle::put(const std::string& file, const std::string& content) {
+    std::ofstream(path / file, std::ios::binary) << content;
+}
+
+void ToyBundle::replace(const std::string& from, const std::string& to) {
+    const std::size_t at = manifest_.find(from);
+    if (at == std::string::npos) throw std::logic_error("the manifest has no " + from);
+    manifest_.replace(at, from.size(), to);
+    put("manifest.json", manifest_);
+    put("manifest.sha256", ltp::sha256(manifest_) + "\n");
+}
+
+std::string ToyBundle::entry(const std::string& file) const {
+    std::ostringstream out;
+    out << '"' << file << R"(": {"sha256": ")" << ltp::sha256_file(path / file) << R"(", "bytes": )"
+        << fs::file_size(path / file) << '}';
+    return out.str();
+}
+
+void ToyBundle::write_manifest() {
+    manifest_ = R"({"format": "ltp-deploy bundle", "format_version": 1, "platform": )" +
+                platform() +
+                R"(, "target": "cpu", "backend": "openvino", "precision": "f32", "isa": "",
+        "engine": "engine.xml", "weights": "engine.bin", "plugin": null, "tokenizer": null,
+        "versions": {"openvino": ")" +
+                openvino_release() + R"("},
+        "inputs": ["input_ids", "position_ids", "token_type_ids", "offsets"],
+        "model": {"vocab_size": 1000, "type_vocab_size": 2, "max_length": 8, "position_start": 2,
+                  "padding_skips": true, "pad_token_id": 1, "num_labels": 3,
+                  "labels": ["no", "perhaps", "oui \u00e0 la carte"]},
+        "files": {)" +
+                entry("engine.xml") + ", " + entry("engine.bin") + "}}";
+    replace("", "");
+}
+
+}  // namespace test
