@@ -8,7 +8,7 @@
 
 #include "batch.h"
 #include "bundle.h"
-#include "request_pool.h"
+#include "pool.h"
 #include "text.h"
 
 namespace ltp {
@@ -60,6 +60,14 @@ void check_inputs(const Bundle& bundle, const ov::CompiledModel& compiled) {
                          "; rebuild the bundle"));
 }
 
+/// As many as OpenVINO runs side by side.
+std::vector<ov::InferRequest> create_requests(ov::CompiledModel& compiled) {
+    std::vector<ov::InferRequest> requests(
+        compiled.get_property(ov::optimal_number_of_infer_requests));
+    for (auto& request : requests) request = compiled.create_infer_request();
+    return requests;
+}
+
 /// What `action` returns; whatever else fails inside becomes an Error.
 template <typename Action>
 auto with_errors(const char* failed, Action action) {
@@ -82,7 +90,9 @@ std::size_t Result::best(std::size_t sequence) const {
 /// Members are destroyed in reverse: the plugin's library, which `core` holds, goes last.
 struct Engine::Impl {
     Impl(const std::filesystem::path& path, const Options& options)
-        : bundle(read_bundle(path)), compiled(compile(core, bundle, options)), requests(compiled) {
+        : bundle(read_bundle(path)),
+          compiled(compile(core, bundle, options)),
+          requests(create_requests(compiled)) {
         check_inputs(bundle, compiled);
     }
 
@@ -91,7 +101,7 @@ struct Engine::Impl {
     Bundle bundle;
     ov::Core core;
     ov::CompiledModel compiled;
-    RequestPool requests;
+    Pool<ov::InferRequest> requests;
 };
 
 Result Engine::Impl::infer(const Batch& batch) {
@@ -103,7 +113,7 @@ Result Engine::Impl::infer(const Batch& batch) {
         {"position_ids", &positions},
         {"token_type_ids", batch.token_type_ids.empty() ? &zeros : &batch.token_type_ids},
         {"offsets", &batch.offsets}};
-    RequestPool::Lease request(requests);
+    Pool<ov::InferRequest>::Lease request(requests);
     for (const std::string& name : bundle.inputs) {
         const Ids& ids = *values.at(name);
         request->set_tensor(name, ov::Tensor(ov::element::i32, {ids.size()}, ids.data()));

@@ -1,0 +1,56 @@
+#include "arguments.h"
+
+#include <getopt.h>
+
+#include <charconv>
+#include <cstdlib>
+#include <iostream>
+#include <string_view>
+
+namespace {
+
+constexpr const char* usage = R"(Usage: ltp-run [options] BUNDLE [FILE]
+
+Reads one sequence of token ids per line from FILE or standard input, and prints
+its logits, one line each. Ids are separated by spaces, tabs or commas and include
+the special tokens ([CLS] ... [SEP]). Token types may follow after a '|':
+
+    101 2307 2143 102 2009 2001 102 | 0 0 0 0 1 1 1
+
+  --batch N     sequences per request (default 32)
+  --threads N   CPU threads (default: OpenVINO's choice)
+  --labels      print the name of the likeliest class and a tab before the logits
+  --help        print this text
+)";
+
+int positive(const char* option, std::string_view value) {
+    int number = 0;
+    const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), number);
+    if (error != std::errc() || end != value.data() + value.size() || number < 1)
+        throw Failure{std::string(option) + " takes a positive number, not '" + std::string(value) +
+                      "'"};
+    return number;
+}
+
+}  // namespace
+
+Arguments parse_arguments(int argc, char** argv) {
+    static const option options[] = {{"batch", required_argument, nullptr, 'b'},
+                                     {"threads", required_argument, nullptr, 't'},
+                                     {"labels", no_argument, nullptr, 'l'},
+                                     {"help", no_argument, nullptr, 'h'},
+                                     {}};
+    Arguments arguments;
+    for (int c; (c = getopt_long(argc, argv, "h", options, nullptr)) != -1;) switch (c) {
+            case 'b': arguments.batch = positive("--batch", optarg); break;
+            case 't': arguments.engine.threads = positive("--threads", optarg); break;
+            case 'l': arguments.labels = true; break;
+            case 'h': std::cout << usage; std::exit(0);
+            default: throw Failure{"see ltp-run --help"};  // getopt has named the option
+        }
+    if (argc - optind < 1 || argc - optind > 2)
+        throw Failure{"one BUNDLE and at most one FILE are needed; see ltp-run --help"};
+    arguments.bundle = argv[optind];
+    if (argc - optind == 2) arguments.file = argv[optind + 1];
+    return arguments;
+}
