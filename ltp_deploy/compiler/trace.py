@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import torch
-from torch import fx
+from torch import fx, nn
+from torch.fx.node import Argument
 
 from ltp_deploy.encoder import Encoder
 
@@ -12,6 +15,8 @@ OP = torch.ops.ltp.pruned_attention
 QKV, OFFSETS, ALIVE, LENGTHS, HEADS, MODE, THRESHOLD, SCORE_LENGTH, KEEP_FIRST, CARRY = range(10)
 # Positions in the tuple it returns.
 CONTEXT, KEPT, OFFSETS_OUT, ALIVE_OUT = range(4)
+
+Module = TypeVar("Module", bound=nn.Module)
 
 
 def trace(encoder: Encoder) -> fx.GraphModule:
@@ -32,5 +37,19 @@ def result(node: fx.Node, index: int) -> fx.Node | None:
     return None
 
 
-def set_argument(node: fx.Node, index: int, value: object) -> None:
+def argument(node: fx.Node, index: int) -> fx.Node:
+    """The node that computes the argument `index`."""
+    found = node.args[index]
+    assert isinstance(found, fx.Node), f"{node}: argument {index} is no node"
+    return found
+
+
+def called(module: fx.GraphModule, node: fx.Node, kind: type[Module]) -> Module:
+    """The submodule that a `call_module` node calls."""
+    found = module.get_submodule(str(node.target))
+    assert isinstance(found, kind), f"{node} calls a {type(found).__name__}"
+    return found
+
+
+def set_argument(node: fx.Node, index: int, value: Argument) -> None:
     node.args = (*node.args[:index], value, *node.args[index + 1 :])

@@ -31,7 +31,8 @@ def verify_graph(module: fx.GraphModule, layers: int) -> None:
     nodes = attention_nodes(module)
     assert len(nodes) == layers, f"{len(nodes)} attention nodes for {layers} layers"
     for previous, node in zip([None, *nodes], nodes, strict=False):
-        Carry(node.args[CARRY]), Mode(node.args[MODE])
+        assert node.args[CARRY] in list(Carry), f"{node}: unknown carry {node.args[CARRY]}"
+        assert node.args[MODE] in list(Mode), f"{node}: unknown mode {node.args[MODE]}"
         assert isinstance(node.args[THRESHOLD], float), f"{node}: threshold is not a constant"
         assert result(node, CONTEXT) is not None, f"{node}: context is unused"
         if previous is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -51,7 +52,5 @@ def _survivors(
             origin = origin[outputs[f"survivors.{i}.kept"]]
             offsets = outputs[f"survivors.{i}.offsets"]
             alive = outputs[f"survivors.{i}.alive"] != 0
-        layers.append(
-            [origin[a:b][alive[a:b]] for a, b in zip(offsets[:-1], offsets[1:], strict=True)]
-        )
+        layers.append([origin[a:b][alive[a:b]] for a, b in pairwise(offsets)])
     return [list(per_layer) for per_layer in zip(*layers, strict=True)]

@@ -59,7 +59,7 @@ def read_examples(source: str, options: DataOptions | None = None) -> Examples:
     label = _label_column(source, rows[0], options.label_column)
     examples: list[str | tuple[str, str]] = []
     for number, row in enumerate(rows, 1):
-        values = [row.get(name) for name in texts]
+        values: list[Any] = [row.get(name) for name in texts]
         if not all(isinstance(v, str) for v in values):
             raise LtpError(f"{source}, row {number}: column {texts} is missing or no text: {row}")
         examples.append(values[0] if len(values) == 1 else (values[0], values[1]))

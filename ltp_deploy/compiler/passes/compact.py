@@ -10,6 +10,7 @@ from ltp_deploy.compiler.trace import (
     KEPT,
     MODE,
     THRESHOLD,
+    argument,
     attention_nodes,
     result,
     set_argument,
@@ -29,6 +30,6 @@ def compact(module: fx.GraphModule, plan: Plan) -> fx.GraphModule:
             continue
         for user in list(kept.users):
             if user.op == "call_function":  # index_select(x, 0, kept)
-                user.replace_all_uses_with(user.args[0])
+                user.replace_all_uses_with(argument(user, 0))
                 module.graph.erase_node(user)
     return module

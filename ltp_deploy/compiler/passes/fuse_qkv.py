@@ -6,15 +6,15 @@ import torch
 from torch import fx, nn
 
 from ltp_deploy.compiler.plan import Plan
-from ltp_deploy.compiler.trace import QKV, attention_nodes
+from ltp_deploy.compiler.trace import QKV, argument, attention_nodes, called
 
 
 def fuse_qkv(module: fx.GraphModule, plan: Plan) -> fx.GraphModule:
     """cat(query(x), key(x), value(x)) -> qkv(x), with stacked weights."""
     for i, node in enumerate(attention_nodes(module)):
-        concatenated = node.args[QKV]
-        projections = concatenated.args[0]
-        linears = [module.get_submodule(p.target) for p in projections]
+        concatenated = argument(node, QKV)
+        projections = concatenated.all_input_nodes
+        linears = [called(module, p, nn.Linear) for p in projections]
         name = f"layer_{i}_qkv"
         module.add_submodule(name, _stacked(linears))
         with module.graph.inserting_before(concatenated):
@@ -23,7 +23,7 @@ def fuse_qkv(module: fx.GraphModule, plan: Plan) -> fx.GraphModule:
     return module
 
 
-def _stacked(linears: list[nn.Module]) -> nn.Linear:
+def _stacked(linears: list[nn.Linear]) -> nn.Linear:
     with torch.device("meta"):
         fused = nn.Linear(linears[0].in_features, sum(m.out_features for m in linears))
     fused.weight = nn.Parameter(torch.cat([m.weight for m in linears]), requires_grad=False)

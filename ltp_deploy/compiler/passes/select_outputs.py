@@ -8,7 +8,7 @@ from ltp_deploy.compiler.plan import Plan
 
 
 def select_outputs(module: fx.GraphModule, plan: Plan) -> fx.GraphModule:
-    """logits, and (kept, offsets, alive) of each layer that prunes where survivors were asked for."""
+    """logits and, where survivors were asked for, each pruning layer's (kept, offsets, alive)."""
     output = next(n for n in module.graph.nodes if n.op == "output")
     logits, *trail = output.args[0]
     wanted = [logits]
