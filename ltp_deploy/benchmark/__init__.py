@@ -1,0 +1,1 @@
+"""Measuring a bundle beside everything else that could run the same model."""

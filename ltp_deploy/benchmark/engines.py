@@ -1,0 +1,85 @@
+"""Opening the sides: our engine, the same engine without pruning, dense OpenVINO, the peers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from ltp_deploy.benchmark.dense import dense_model
+from ltp_deploy.benchmark.openvino_dense import convert, open_dense
+from ltp_deploy.benchmark.peers import open_peer
+from ltp_deploy.benchmark.sides import Layout, Side
+from ltp_deploy.checkpoint import load_encoder
+from ltp_deploy.checkpoint.files import checkpoint_hash
+from ltp_deploy.compiler import lower
+from ltp_deploy.compiler.plan import make_plan
+from ltp_deploy.encoder import Encoder
+from ltp_deploy.errors import LtpError
+from ltp_deploy.pruning.policy import Carry, PrunePolicy
+from ltp_deploy.runtime.engine import Engine
+from ltp_deploy.runtime.session import open_session
+from ltp_deploy.targets import Job, find_target
+
+OURS = "ltp-deploy"
+UNPRUNED = "ltp-deploy, nothing pruned"
+DENSE = "OpenVINO dense, padded"
+DENSE_ONE_BY_ONE = "OpenVINO dense, one by one"
+PRECISIONS = ("f32", "bf16")
+
+
+def load_source(engine: Engine, checkpoint: Path) -> Encoder:
+    """The encoder that `engine` was built from, with the conventions of the bundle.
+
+    Raises:
+        LtpError: the bundle was built from another checkpoint.
+    """
+    if engine.manifest["source"]["sha256"] != checkpoint_hash(checkpoint):
+        raise LtpError(
+            f"{engine.directory} was not built from {checkpoint}, or that has changed since; "
+            "pass its own checkpoint, or build it again"
+        )
+    return load_encoder(checkpoint).with_policy(engine.config.policy)
+
+
+def our_side(engine: Engine) -> Side:
+    carries = tuple(Carry[layer["carry"].upper()] for layer in engine.manifest["plan"]["layers"])
+    return Side(OURS, engine.session, Layout.PACKED, prunes=True, carries=carries)
+
+
+def unpruned_side(engine: Engine, encoder: Encoder, folder: Path, threads: int | None) -> Side:
+    """The same build with a policy that keeps everything; its files go into `folder`."""
+    manifest = engine.manifest
+    dense = encoder.with_policy(PrunePolicy.dense(encoder.config.layers))
+    plan = make_plan(dense.config, manifest["precision"], manifest["survivors"])
+    job = Job(
+        module=lower(dense, plan),
+        config=dense.config,
+        plan=plan,
+        precision=manifest["precision"],
+        isa=manifest["isa"],
+        directory=folder,
+    )
+    entries = find_target(manifest["target"]).write(job)
+    session = open_session(folder, {**manifest, **entries}, threads, throughput=False)
+    carries = tuple(layer.carry for layer in plan.layers)
+    return Side(UNPRUNED, session, Layout.PACKED, carries=carries)
+
+
+def baselines(
+    engine: Engine,
+    checkpoint: Path,
+    encoder: Encoder,
+    peers: Sequence[str],
+    threads: int | None,
+) -> list[Side]:
+    """Dense OpenVINO at the bundle's precision, padded and one by one, then the peers."""
+    precision = engine.manifest["precision"]
+    if precision not in PRECISIONS:
+        raise LtpError(f"there is no dense baseline for {precision}, only for {PRECISIONS}")
+    model = convert(dense_model(checkpoint, encoder))
+    dense = open_dense(model, precision, threads)
+    return [
+        Side(DENSE, dense, Layout.PADDED),
+        Side(DENSE_ONE_BY_ONE, dense, Layout.ONE_BY_ONE),
+        *(open_peer(name, checkpoint, encoder, precision, threads) for name in peers),
+    ]

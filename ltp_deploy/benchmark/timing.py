@@ -1,0 +1,73 @@
+"""Timing several sides in turn, so that whatever disturbs the machine disturbs all of them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from tqdm import tqdm
+
+Call = Callable[[], object]
+
+
+@dataclass(frozen=True)
+class Timings:
+    """Seconds that one side took: one list of repetitions per distinct request."""
+
+    samples: list[list[float]]
+
+    def percentile(self, q: float) -> float:
+        """Percentile 0..100 of the latency over all repetitions of all requests, in seconds."""
+        return float(np.percentile(np.concatenate(self.samples), q))
+
+    @property
+    def total(self) -> float:
+        """Seconds for every request once; a request's time is the median of its repetitions."""
+        return float(sum(np.median(repetitions) for repetitions in self.samples))
+
+
+def interleave(
+    sides: Mapping[str, Sequence[Call]],
+    seconds: float = 10.0,
+    iterations: int | None = None,
+    settle: float = 0.0,
+    title: str = "",
+) -> dict[str, Timings]:
+    """Time every side on every request, side after side, request after request.
+
+    Args:
+        sides: for each side one call per request; all sides have the same requests. Every call
+            must have run once before: the first run of a shape pays for its preparation.
+        seconds: go on until so much time has passed, but at least once through all requests.
+        iterations: run each request so many times instead.
+        settle: seconds of rest after each call, for runtimes whose threads go on spinning.
+        title: shown beside the progress, which appears on terminals only.
+    """
+    count = len(next(iter(sides.values())))
+    samples: dict[str, list[list[float]]] = {name: [[] for _ in range(count)] for name in sides}
+    names = list(sides)
+    plan = _schedule(count, seconds, iterations)
+    for turn, request in enumerate(tqdm(plan, desc=title, leave=False, disable=None)):
+        start = turn % len(names)  # nobody always runs behind the same neighbour
+        for name in names[start:] + names[:start]:
+            begin = time.perf_counter()
+            sides[name][request]()
+            samples[name][request].append(time.perf_counter() - begin)
+            if settle:
+                time.sleep(settle)
+    return {name: Timings(values) for name, values in samples.items()}
+
+
+def _schedule(count: int, seconds: float, iterations: int | None) -> Iterator[int]:
+    if iterations is not None:
+        yield from (i for _ in range(iterations) for i in range(count))
+        return
+    yield from range(count)
+    end = time.perf_counter() + seconds
+    while True:
+        for i in range(count):
+            if time.perf_counter() >= end:
+                return
+            yield i

@@ -1,0 +1,32 @@
+"""The multiply-adds that each side spends on a case."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ltp_deploy.benchmark.sides import Layout, Side
+from ltp_deploy.benchmark.workload import Case
+from ltp_deploy.config import EncoderConfig
+from ltp_deploy.pruning.flops import engine_flops, padded_flops
+from ltp_deploy.pruning.profile import SurvivorProfile
+
+
+def multiply_adds(side: Side, case: Case, config: EncoderConfig, profile: SurvivorProfile) -> float:
+    """Multiply-adds for all requests of `case` once.
+
+    Args:
+        profile: who survives the pruning policy, for the sequences of `case` in their order.
+    """
+    if side.layout is Layout.PADDED:
+        return sum(padded_flops(config, r.sequences, int(r.lengths.max())) for r in case.requests)
+    if side.layout is Layout.ONE_BY_ONE:
+        return sum(padded_flops(config, 1, int(n)) for n in case.lengths)
+    alive = profile if side.prunes else everyone(case.lengths, config.layers)
+    layers = engine_flops(config, alive.carried(side.carries), side.carries)
+    return len(case.lengths) * sum(layer.total for layer in layers)
+
+
+def everyone(lengths: np.ndarray, layers: int) -> SurvivorProfile:
+    """The profile of a model that prunes nothing."""
+    alive = np.repeat(lengths[:, None], layers + 1, axis=1).astype(np.int64)
+    return SurvivorProfile(alive, np.zeros((len(lengths), layers), bool))

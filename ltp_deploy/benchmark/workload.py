@@ -1,0 +1,78 @@
+"""What a benchmark runs: requests of real text, or of random tokens in chosen lengths."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from ltp_deploy.config import EncoderConfig
+from ltp_deploy.errors import LtpError
+from ltp_deploy.runtime.batch import PackedBatch, pack
+
+# Enough to average over, few enough for one pass of the slowest side and of the oracle.
+MAX_SEQUENCES = 128
+MIN_REQUESTS = 4
+SIGMA = 0.55  # of the logarithm of the lengths; typical of sentences
+
+
+@dataclass(frozen=True)
+class Case:
+    """Requests of one kind, whose times are reported together."""
+
+    name: str
+    requests: tuple[PackedBatch, ...]
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """[N] tokens of every sequence of every request."""
+        return np.concatenate([request.lengths for request in self.requests])
+
+    @property
+    def padding(self) -> float:
+        """The share of padding tokens if each request were padded to its longest sequence."""
+        padded = sum(r.sequences * int(r.lengths.max()) for r in self.requests)
+        return 1 - int(self.lengths.sum()) / padded
+
+
+def request_count(batch: int) -> int:
+    """Distinct requests of `batch` sequences in one case."""
+    return max(MIN_REQUESTS, MAX_SEQUENCES // batch)
+
+
+def from_data(data: PackedBatch, batch: int) -> Case:
+    """The first sequences of a data set in their own order; a last, smaller batch is left out."""
+    if data.sequences < batch:
+        raise LtpError(f"the data has {data.sequences} rows, too few for a batch of {batch}")
+    starts = range(0, data.sequences - batch + 1, batch)[: request_count(batch)]
+    requests = tuple(data.select(range(start, start + batch)) for start in starts)
+    return Case(f"batch {batch}", requests)
+
+
+def of_length(config: EncoderConfig, length: int, batch: int) -> Case:
+    """Random tokens, every sequence of the same length."""
+    lengths = [np.full(batch, length)] * MIN_REQUESTS
+    return Case(f"batch {batch}, length {length}", _random(config, lengths))
+
+
+def of_distribution(config: EncoderConfig, mean: float, longest: int, batch: int) -> Case:
+    """Random tokens, lognormal lengths cut off at `longest`."""
+    rng = np.random.default_rng(14)
+    count = request_count(batch)
+    raw = rng.lognormal(np.log(mean) - SIGMA**2 / 2, SIGMA, (count, batch))
+    lengths = np.clip(np.round(raw), 4, longest).astype(int)
+    return Case(f"batch {batch}, lengths {mean:g} on average", _random(config, list(lengths)))
+
+
+def _random(config: EncoderConfig, lengths: Sequence[np.ndarray]) -> tuple[PackedBatch, ...]:
+    longest = max(int(n.max()) for n in lengths)
+    if longest > config.max_length:
+        raise LtpError(f"length {longest} is more than the model takes, {config.max_length} tokens")
+    rng = np.random.default_rng(1)
+    ids = rng.integers(0, config.vocab_size - 1, sum(int(n.sum()) for n in lengths))
+    ids += ids >= config.pad_token_id  # any token but padding
+    ends = np.cumsum([0, *np.concatenate(lengths)])
+    rows = iter([ids[a:b] for a, b in pairwise(ends)])
+    return tuple(pack([next(rows) for _ in n]) for n in lengths)
