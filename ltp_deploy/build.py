@@ -16,8 +16,10 @@ from ltp_deploy.compiler.plan import Plan, make_plan
 from ltp_deploy.encoder import Encoder
 from ltp_deploy.errors import LtpError
 from ltp_deploy.pruning.profile import SurvivorProfile
+from ltp_deploy.runtime.session import open_session
 from ltp_deploy.targets import Job, Target, find_target
 from ltp_deploy.tokenizer import copy_tokenizer
+from ltp_deploy.validation.self_check import self_check
 
 
 def plan_build(
@@ -63,15 +65,19 @@ def build(
             isa=chosen.isa,
             directory=directory,
         )
-        manifest = write_bundle(job, chosen, Path(checkpoint))
+        manifest = _describe(job, chosen, Path(checkpoint))
+        if chosen.runs:
+            session = open_session(directory, manifest)
+            manifest["parity"] = self_check(encoder, session, job.precision)
+        write_manifest(directory, manifest)
     return manifest
 
 
-def write_bundle(job: Job, target: Target, checkpoint: Path) -> dict[str, Any]:
-    """Write engine, tokenizer and manifest into the job's directory."""
+def _describe(job: Job, target: Target, checkpoint: Path) -> dict[str, Any]:
+    """Write engine and tokenizer into the job's directory; returns the manifest's entries."""
     entries = target.write(job)
     tokenizer = copy_tokenizer(checkpoint, job.directory / "tokenizer")
-    manifest = {
+    return {
         "target": target.name,
         "backend": target.backend,
         "precision": job.precision,
@@ -85,8 +91,6 @@ def write_bundle(job: Job, target: Target, checkpoint: Path) -> dict[str, Any]:
         "tokenizer": "tokenizer" if tokenizer else None,
         **entries,
     }
-    write_manifest(job.directory, manifest)
-    return manifest
 
 
 def _versions() -> dict[str, str]:

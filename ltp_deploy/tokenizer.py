@@ -9,28 +9,36 @@ from pathlib import Path
 from ltp_deploy.errors import InputError
 from ltp_deploy.runtime.batch import PackedBatch, pack
 
-FILES = (
+VOCABULARIES = (
     "tokenizer.json",
+    "vocab.txt",
+    "vocab.json",
+    "sentencepiece.bpe.model",
+    "spiece.model",
+)
+FILES = (
+    *VOCABULARIES,
     "tokenizer_config.json",
     "special_tokens_map.json",
     "added_tokens.json",
-    "vocab.txt",
-    "vocab.json",
     "merges.txt",
-    "sentencepiece.bpe.model",
-    "spiece.model",
 )
 
 
 def copy_tokenizer(checkpoint: Path, destination: Path) -> bool:
-    """Copy the tokenizer's files; false where the checkpoint has none."""
-    found = [checkpoint / name for name in FILES if (checkpoint / name).is_file()]
-    if not any(path.name in ("tokenizer.json", "vocab.txt", "vocab.json") for path in found):
+    """Copy the tokenizer into a new folder; false where the checkpoint has none."""
+    if not any((checkpoint / name).is_file() for name in VOCABULARIES):
         return False
     destination.mkdir()
-    for path in found:
-        shutil.copyfile(path, destination / path.name)
+    copy_tokenizer_files(checkpoint, destination)
     return True
+
+
+def copy_tokenizer_files(checkpoint: Path, destination: Path) -> None:
+    """Copy whatever tokenizer files there are."""
+    for name in FILES:
+        if (checkpoint / name).is_file():
+            shutil.copyfile(checkpoint / name, destination / name)
 
 
 class Tokenizer:

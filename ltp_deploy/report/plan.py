@@ -57,7 +57,12 @@ def built(manifest: dict[str, Any], output: Path) -> str:
     """The closing words of `build`."""
     config = EncoderConfig.from_dict(manifest["model"])
     size = sum(file.stat().st_size for file in output.rglob("*") if file.is_file())
-    return (
+    lines = [
         f"built {output} for {manifest['target']} ({manifest['backend']}, "
-        f"{manifest['precision']}), {size / 1e6:.0f} MB\n{conventions(config)}"
-    )
+        f"{manifest['precision']}), {size / 1e6:.0f} MB",
+        conventions(config),
+    ]
+    if "parity" in manifest:
+        worst = manifest["parity"]["max_logit_difference"]
+        lines.append(f"self-check against the oracle: logits differ by at most {worst:.2g}")
+    return "\n".join(lines)

@@ -27,7 +27,10 @@ _BACKENDS = {
 
 
 def open_session(
-    directory: Path, manifest: dict[str, Any], threads: int | None, throughput: bool
+    directory: Path,
+    manifest: dict[str, Any],
+    threads: int | None = None,
+    throughput: bool = False,
 ) -> Session:
     """Load a bundle's engine with its backend; the manifest must have been checked."""
     backend = manifest.get("backend")

@@ -33,6 +33,7 @@ class Target:
         write: writes the engine files and returns the manifest entries that describe them.
         precisions: what `--precision` accepts, the default first.
         isa: the instruction set the engine is limited to, "" for the best there is.
+        runs: whether this machine can run what it builds.
     """
 
     name: str
@@ -41,3 +42,4 @@ class Target:
     write: Callable[[Job], dict[str, Any]]
     precisions: tuple[str, ...]
     isa: str = ""
+    runs: bool = True

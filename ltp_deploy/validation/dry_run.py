@@ -11,7 +11,7 @@ from ltp_deploy.config import EncoderConfig
 from ltp_deploy.errors import LtpError
 from ltp_deploy.pruning.profile import SurvivorProfile
 from ltp_deploy.targets import find_target
-from ltp_deploy.tokenizer import FILES, Tokenizer
+from ltp_deploy.tokenizer import VOCABULARIES, Tokenizer
 from ltp_deploy.validation.data import DataOptions, read_examples
 from ltp_deploy.validation.oracle_run import run_oracle
 
@@ -34,7 +34,7 @@ def dry_run(
     encoder = load_encoder(checkpoint, score_length, first_token)
     profile: SurvivorProfile | None = None
     if profile_data:
-        if not any((checkpoint / name).is_file() for name in FILES):
+        if not any((checkpoint / name).is_file() for name in VOCABULARIES):
             raise LtpError(f"{checkpoint} has no tokenizer, so survivors cannot be measured")
         limit = options.limit or PROFILE_ROWS
         examples = read_examples(profile_data, options)

@@ -1,0 +1,44 @@
+"""A first proof at build time: the new engine against the oracle on a few random sequences."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ltp_deploy.encoder import Encoder
+from ltp_deploy.errors import LtpError
+from ltp_deploy.runtime.batch import pack
+from ltp_deploy.runtime.session import Session
+from ltp_deploy.validation.compare import TIE
+from ltp_deploy.validation.oracle_run import run_oracle
+
+LENGTHS = (1, 7, 33, 64)
+LIMIT = 1e-3
+
+
+def self_check(encoder: Encoder, session: Session, precision: str) -> dict[str, Any]:
+    """Run random token ids through both; the manifest keeps what this returns.
+
+    Raises:
+        LtpError: an f32 engine gives other logits than the oracle, with no tie behind it.
+    """
+    config = encoder.config
+    random = np.random.default_rng(0)
+    data = pack([random.integers(0, config.vocab_size, min(n, config.max_length)) for n in LENGTHS])
+    oracle = run_oracle(encoder, data, title="self-check")
+    logits = session.run(data.feeds(config))["logits"]
+    difference = np.abs(logits - oracle.logits).max(1)
+    exact = precision == "f32"
+    ties = np.abs(oracle.margins).min((1, 2)) <= TIE[precision]
+    worst = float(difference[~ties if exact else slice(None)].max(initial=0.0))
+    if exact and worst > LIMIT:
+        raise LtpError(
+            f"the engine's logits differ from the model's by {worst:.3g} on random input: this is "
+            "a bug in ltp-deploy or its plugin, and the bundle was not written"
+        )
+    return {
+        "sequences": len(LENGTHS),
+        "ties": int(ties.sum()),
+        "max_logit_difference": worst,
+    }
