@@ -16,7 +16,7 @@ using Sha256Blocks = void (*)(Sha256State& state, const std::uint8_t* data, std:
 extern const std::array<std::uint32_t, 64> sha256_constants;
 
 void sha256_portable(Sha256State&, const std::uint8_t*, std::size_t);
-/// The CPU's own SHA instructions, about eight times faster; null where it has none.
+/// The CPU's own SHA instructions, several times faster; null where it has none.
 Sha256Blocks sha256_hardware();
 /// The faster of the two.
 Sha256Blocks sha256_fastest();
