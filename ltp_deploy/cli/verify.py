@@ -50,7 +50,7 @@ def verify(
 
     from ltp_deploy.report import verification as report
     from ltp_deploy.validation.data import DataOptions, read_examples
-    from ltp_deploy.validation.verify import Tolerances
+    from ltp_deploy.validation.verification import Tolerances
     from ltp_deploy.validation.verify import verify as run_verify
 
     examples = read_examples(data, DataOptions(text_columns, label_column, split, limit))

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from tqdm import tqdm
@@ -22,65 +20,13 @@ from ltp_deploy.runtime.batch import PackedBatch
 from ltp_deploy.runtime.engine import Engine, load
 from ltp_deploy.validation.compare import (
     TIE,
-    LogitComparison,
-    SurvivorComparison,
     compare_logits,
     compare_survivors,
     score,
 )
 from ltp_deploy.validation.data import Examples
 from ltp_deploy.validation.oracle_run import length_batches, run_oracle
-
-# What holds where the user states no tolerance: exactness in f32, else that predictions stay.
-DEFAULTS = {"f32": {"max_logit_difference": 1e-4}, "bf16": {"max_flips": 1.0}}
-
-
-@dataclass(frozen=True)
-class Tolerances:
-    """What makes `verify` fail; None asks for nothing.
-
-    max_flips is a percentage of sequences, max_drop is in points of accuracy against the oracle.
-    """
-
-    max_logit_difference: float | None = None
-    max_flips: float | None = None
-    max_drop: float | None = None
-
-    def or_defaults(self, precision: str) -> Tolerances:
-        """With the precision's default for every tolerance that was not stated."""
-        stated = {name: value for name, value in asdict(self).items() if value is not None}
-        return Tolerances(**{**DEFAULTS[precision], **stated})
-
-
-@dataclass(frozen=True)
-class Verification:
-    """All that was found; `failures` says in words which tolerances were broken."""
-
-    bundle: str
-    precision: str
-    sequences: int
-    tokens: int
-    metric: str | None
-    scores: dict[str, float]
-    logits: LogitComparison
-    survivors: SurvivorComparison
-    tie_tolerance: float
-    survivors_from_twin: bool
-    mean_alive: list[float]
-    flops_ratio_authors: float
-    flops_ratio_engine: float
-    failures: list[str]
-
-    def to_dict(self) -> dict[str, Any]:
-        """JSON-ready."""
-        return {
-            **asdict(self),
-            "survivors": {
-                "sequences_that_differ": len(self.survivors.differences),
-                "ties": len(self.survivors.ties),
-                "disagreements": [asdict(d) for d in self.survivors.disagreements],
-            },
-        }
+from ltp_deploy.validation.verification import Tolerances, Verification, broken
 
 
 def verify(
@@ -132,7 +78,7 @@ def verify(
         mean_alive=profile.alive.mean(0).tolist(),
         flops_ratio_authors=authors_ratio(engine.config, profile.alive),
         flops_ratio_engine=_engine_ratio(engine, profile),
-        failures=_failures(
+        failures=broken(
             precision, what, who, scores, data.sequences, tolerances.or_defaults(precision)
         ),
     )
@@ -204,27 +150,3 @@ def label_numbers(examples: Examples, config: EncoderConfig) -> np.ndarray | Non
             raise LtpError(f"row {row} has the label {label!r}, the model knows {known}")
         values.append(value)
     return np.array(values)
-
-
-def _failures(
-    precision: str,
-    logits: LogitComparison,
-    survivors: SurvivorComparison,
-    scores: dict[str, float],
-    sequences: int,
-    tolerances: Tolerances,
-) -> list[str]:
-    failures = []
-    limit = tolerances.max_logit_difference
-    if limit is not None and not logits.max_without_ties <= limit:
-        failures.append(f"logits differ by {logits.max_without_ties:.3g}, allowed {limit:g}")
-    if precision == "f32" and survivors.disagreements:
-        failures.append(f"{len(survivors.disagreements)} sequences disagree on survivors, no tie")
-    flips = 100 * logits.flips / sequences
-    if tolerances.max_flips is not None and flips > tolerances.max_flips:
-        failures.append(f"{flips:.2f} % of predictions flip, allowed {tolerances.max_flips:g} %")
-    if tolerances.max_drop is not None and scores:
-        drop = scores["oracle"] - scores["engine"]
-        if drop > tolerances.max_drop:
-            failures.append(f"accuracy drops by {drop:.2f}, allowed {tolerances.max_drop:g}")
-    return failures
