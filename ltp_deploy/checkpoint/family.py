@@ -8,6 +8,7 @@ from typing import Any
 
 from torch import Tensor
 
+from ltp_deploy.errors import CheckpointError
 from ltp_deploy.pruning.policy import PrunePolicy
 
 
@@ -50,7 +51,7 @@ def bert_like_shape(config: dict[str, Any]) -> dict[str, Any]:
         "head_activation": "tanh",
         "layer_norm_eps": config["layer_norm_eps"],
         "embedding_size": config["hidden_size"],
-        "pad_token_id": config["pad_token_id"],
+        "pad_token_id": config["pad_token_id"] or 0,  # only fills padding, which nothing reads
         "position_start": 0,
         "padding_skips": False,
     }
@@ -58,6 +59,8 @@ def bert_like_shape(config: dict[str, Any]) -> dict[str, Any]:
 
 def roberta_like_shape(config: dict[str, Any]) -> dict[str, Any]:
     """BERT's fields with RoBERTa's position ids: padding_idx + running count of real tokens."""
+    if config["pad_token_id"] is None:
+        raise CheckpointError("config.json: pad_token_id is null, but positions count from it")
     return {
         **bert_like_shape(config),
         "position_start": config["pad_token_id"] + 1,

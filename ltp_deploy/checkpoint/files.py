@@ -48,14 +48,22 @@ def weight_files(directory: Path) -> list[Path]:
             continue
         if not name.endswith(".index.json"):
             return [path]
-        shards = sorted(set(json.loads(path.read_text(encoding="utf-8"))["weight_map"].values()))
-        for shard in shards:
-            if Path(shard).name != shard or not (directory / shard).is_file():
-                raise CheckpointError(f"{path} names the shard {shard!r}, which is not beside it")
-        return [directory / shard for shard in shards]
+        return _shards(path)
     raise CheckpointError(
         f"{directory} holds no weights; expected one of {', '.join(WEIGHT_FILES)}"
     )
+
+
+def _shards(index: Path) -> list[Path]:
+    try:
+        names = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise CheckpointError(f"{index} is not an index of weight shards: {error!r}") from error
+    for name in names:
+        beside = isinstance(name, str) and Path(name).name == name
+        if not beside or not (index.parent / name).is_file():
+            raise CheckpointError(f"{index} names the shard {name!r}, which is not beside it")
+    return [index.parent / name for name in sorted(names)]
 
 
 def read_weights(directory: Path) -> dict[str, Tensor]:
@@ -83,13 +91,17 @@ def _read_file(path: Path) -> dict[str, Tensor]:
         raise CheckpointError(
             f"{path} needs code to load (or is damaged) and is refused, since a pickle can run "
             "anything; re-save the weights as safetensors where you trust them "
-            f"[{str(error).splitlines()[0]}]"
+            f"[{_first_line(error)}]"
         ) from error
     except (RuntimeError, EOFError, OSError) as error:
-        raise CheckpointError(f"{path} cannot be read: {str(error).splitlines()[0]}") from error
+        raise CheckpointError(f"{path} cannot be read: {_first_line(error)}") from error
     if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
         raise CheckpointError(f"{path} does not hold a dict of tensors")
     return state
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 def checkpoint_hash(directory: Path) -> str:

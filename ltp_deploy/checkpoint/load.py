@@ -16,6 +16,16 @@ from ltp_deploy.config import EncoderConfig
 from ltp_deploy.encoder import Encoder
 from ltp_deploy.errors import CheckpointError
 
+_SIZES = (
+    "layers",
+    "hidden_size",
+    "heads",
+    "intermediate_size",
+    "vocab_size",
+    "position_rows",
+    "embedding_size",
+)
+
 
 def load_encoder(
     directory: str | Path,
@@ -89,7 +99,7 @@ def _shape(family: Family, config: dict[str, Any]) -> dict[str, Any]:
         shape = family.shape(config)
     except KeyError as error:
         raise CheckpointError(f"config.json lacks {error}") from None
-    for key in ("layers", "hidden_size", "heads", "vocab_size", "position_rows"):
+    for key in _SIZES:
         if not isinstance(shape[key], int) or shape[key] <= 0:
             raise CheckpointError(f"config.json: {key} must be positive, found {shape[key]!r}")
     if shape["hidden_size"] % shape["heads"]:

@@ -93,18 +93,7 @@ class PrunePolicy:
         Raises:
             CheckpointError: an unknown mode, a wrong number of layers, a bad value.
         """
-        if "layers" in config:
-            entries = [(e.get("mode"), e.get("threshold", 0.0)) for e in config["layers"]]
-        elif "mode" in config and "thresholds" in config:
-            entries = [
-                (config["mode"], t) if t is not None else ("none", 0.0)
-                for t in config["thresholds"]
-            ]
-        else:
-            raise CheckpointError(
-                f"the `ltp` entry of config.json needs `layers`, or `mode` and `thresholds`; "
-                f"found the keys {sorted(config)}"
-            )
+        entries = _entries(config)
         if len(entries) != layers:
             raise CheckpointError(
                 f"the `ltp` entry of config.json describes {len(entries)} layers, "
@@ -127,6 +116,20 @@ class PrunePolicy:
         if first_token is not None:
             policy = replace(policy, keep_first=parse_first_token(first_token))
         return policy
+
+
+def _entries(config: Any) -> list[tuple[Any, Any]]:
+    """(mode, threshold) of each layer, from either spelling."""
+    if isinstance(config, dict):
+        layers, thresholds = config.get("layers"), config.get("thresholds")
+        if isinstance(layers, list) and all(isinstance(e, dict) for e in layers):
+            return [(e.get("mode"), e.get("threshold", 0.0)) for e in layers]
+        if isinstance(thresholds, list) and "mode" in config:
+            return [(config["mode"], t) if t is not None else ("none", 0.0) for t in thresholds]
+    raise CheckpointError(
+        "the `ltp` entry of config.json needs `layers`, a list of {mode, threshold}, "
+        f"or `mode` and `thresholds`; found {config!r}"
+    )
 
 
 def _rule(layer: int, mode: Any, value: Any) -> LayerRule:

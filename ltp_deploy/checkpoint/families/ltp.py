@@ -55,6 +55,8 @@ def _absolute(
     name = _THRESHOLD.format(layer)
     if name not in state:
         raise CheckpointError(f"the weights lack {name}, the learned threshold of layer {layer}")
+    if state[name].numel() != 1:
+        raise CheckpointError(f"{name} must be one number, its shape is {list(state[name].shape)}")
     base = np.float32(_setting(config, "final_token_threshold") * layer / layers)
     theta = base + np.float32(state[name].item())
     if theta == 0:
