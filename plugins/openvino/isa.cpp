@@ -16,7 +16,8 @@ namespace {
 constexpr const char* kNames[] = {"portable", "avx2", "avx512", "avx512_bf16", "amx_bf16"};
 
 #if defined(LTP_X86)
-constexpr const Kernel* kKernels[] = {&kernel_portable, &kernel_avx2, &kernel_avx512, &kernel_avx512, &kernel_avx512};
+constexpr const Kernel* kKernels[] = {&kernel_portable, &kernel_avx2, &kernel_avx512, &kernel_avx512_bf16,
+                                      &kernel_amx_bf16};
 
 /// AMX needs the instructions and, on Linux, the kernel's permission to use tile registers.
 bool amx_usable() {

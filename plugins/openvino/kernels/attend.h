@@ -1,13 +1,12 @@
 // Attention of one head over one sequence, block of query rows by block: scores, softmax, column sums,
 // context. How the two matrix products are done is the parameter `Math`, a class with
 //
-//   kBlock                               query rows per block
-//   Math(Arena&, count, head_size)       takes its buffers from the arena
-//   pack_keys / pack_values(Rows)        brings all keys / values into the layout its products want
+//   kBlock                          query rows per block
+//   Math(Arena&, count, head_size)  takes its buffers from the arena
+//   pack_keys / pack_values(Rows)   brings all keys / values into the layout its products want
 //   pack_queries(Rows, first, m)
-//   scores(m, s, stride)                 s[m][stride] = Q K^T, not scaled; columns >= count may hold anything
-//   store_probability(s, row, column, v) keeps one vector of unnormalised probabilities, zero beyond count
-//   context(m, s, stride, c)             c[m][context_stride(head_size)] = P V
+//   scores(m, s, stride)            s[m][stride] = Q K^T, not scaled; columns >= count may hold anything
+//   context(m, s, stride, c)        c[m][context_stride(head_size)] = S V, with S zero in the vector after count
 #pragma once
 
 #include <cfloat>
@@ -47,6 +46,10 @@ struct Rows {
         : base(static_cast<const E*>(first)), stride(task.stride), index(task.rows), count(task.count),
           width(task.head_size) {}
     const E* operator[](int i) const { return base + index[i] * stride; }
+    void prefetch(int i) const {
+        if (i >= count) return;
+        for (int c = 0; c < width; c += 64 / int{sizeof(E)}) __builtin_prefetch((*this)[i] + c);
+    }
     /// Lanes from `column` on of row i; zero beyond the last row and column.
     Vec lanes(int i, int column) const { return i < count ? load((*this)[i] + column, width - column) : Vec{}; }
 };
@@ -55,32 +58,41 @@ constexpr int context_stride(int head_size) { return round_up(head_size, kLanes)
 /// One vector more than needed, so that rows of a long sequence do not all fall into the same cache sets.
 constexpr int score_stride(int count) { return round_up(count, 64) + kLanes; }
 
-/// exp((x - max) * scale) in place over one row of `count` scores. Returns 1 / their sum.
-template <class Math>
-inline float softmax_row(Math& math, float* scores, int row, int count, float scale) {
+/// exp((x - max) * scale) in place over `count` scores, zero in the rest of the last vector. Returns 1 / sum.
+inline float softmax(float* scores, int count, float scale) {
     const int last = round_up(count, kLanes) - kLanes;
     const VecInt valid = first_lanes(count - last);
     Vec best = valid ? load(scores + last) : splat(-FLT_MAX);
     for (int j = 0; j < last; j += kLanes) best = larger(best, load(scores + j));
-    const Vec max = splat(reduce_max(best));
     const Vec scale_log2e = splat(scale * 1.44269504f);
+    const Vec max = splat(reduce_max(best)) * scale_log2e;
     Vec sum{};
     for (int j = 0; j < last; j += kLanes) {
-        const Vec e = exp2_nonpositive((load(scores + j) - max) * scale_log2e);
+        const Vec e = exp2_nonpositive(load(scores + j) * scale_log2e - max);
         sum += e;
-        math.store_probability(scores, row, j, e);
+        store(scores + j, e);
     }
-    const Vec e = valid ? exp2_nonpositive((load(scores + last) - max) * scale_log2e) : Vec{};
-    math.store_probability(scores, row, last, e);
+    const Vec e = valid ? exp2_nonpositive(load(scores + last) * scale_log2e - max) : Vec{};
+    store(scores + last, e);
     return 1.f / reduce_add(sum + e);
 }
 
+/// Adds weight[0..m) * scores[m][Vecs * kLanes] to sums[Vecs * kLanes].
+template <int Vecs>
+inline void add_weighted_rows(int m, const float* scores, int stride, const float* weight, float* sums) {
+    Vec sum[Vecs];
+    for (int k = 0; k < Vecs; ++k) sum[k] = load(sums + k * kLanes);
+    for (int i = 0; i < m; ++i)
+        for (int k = 0; k < Vecs; ++k) sum[k] += splat(weight[i]) * load(scores + size_t(i) * stride + k * kLanes);
+    for (int k = 0; k < Vecs; ++k) store(sums + k * kLanes, sum[k]);
+}
+
 inline void add_column_sums(int m, const float* scores, int stride, const float* weight, int count, float* sums) {
-    for (int j = 0; j < count; j += kLanes) {
-        Vec sum = load(sums + j);
-        for (int i = 0; i < m; ++i) sum += splat(weight[i]) * load(scores + i * stride + j);
-        store(sums + j, sum);
-    }
+    constexpr int kAtOnce = 4;  // as many independent additions hide their latency
+    int j = 0;
+    for (; j + kAtOnce * kLanes <= count; j += kAtOnce * kLanes)
+        add_weighted_rows<kAtOnce>(m, scores + j, stride, weight, sums + j);
+    for (; j < count; j += kLanes) add_weighted_rows<1>(m, scores + j, stride, weight, sums + j);
 }
 
 template <class E>
@@ -133,7 +145,7 @@ void attend(const HeadTask& task, void* scratch) {
         math.pack_queries(queries, first, m);
         math.scores(m, buffers.scores, stride);
         for (int i = 0; i < m; ++i)
-            weight[i] = softmax_row(math, buffers.scores + size_t(i) * stride, i, count, scale);
+            weight[i] = softmax(buffers.scores + size_t(i) * stride, count, scale);
         if (task.column_sums) add_column_sums(m, buffers.scores, stride, weight, count, buffers.sums);
         if (const int wanted = smaller(m, task.context_rows - first); wanted > 0) {
             math.context(wanted, buffers.scores, stride, buffers.context);

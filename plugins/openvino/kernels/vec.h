@@ -8,6 +8,10 @@
 #include <cstring>
 #include <utility>
 
+#if defined(__AVX512F__)
+#include <immintrin.h>
+#endif
+
 namespace ltp {
 namespace {
 
@@ -41,17 +45,23 @@ inline Vec load(const Bf16* p) {
     return (Vec)(__builtin_convertvector(half, VecBits) << 16);
 }
 inline void store(Bf16* p, Vec v) {
+#if defined(__AVX512BF16__)
+    const __m256bh half = _mm512_cvtneps_pbh((__m512)v);
+    memcpy(p, &half, sizeof half);
+#else
     const VecBits bits = (VecBits)v;
     const VecBits rounded = bits + 0x7fff + ((bits >> 16) & 1);  // to nearest, ties to even
     const VecBits quiet_nan = bits | 0x400000;
     const VecHalf half = __builtin_convertvector((v == v ? rounded : quiet_nan) >> 16, VecHalf);
     memcpy(p, &half, sizeof half);
+#endif
 }
 
-/// The first `count` lanes; the others are zero and their memory is not touched.
+/// The first `count` lanes (none if it is negative); the others are zero and their memory is not touched.
 template <class E>
 inline Vec load(const E* p, int count) {
     if (count >= kLanes) return load(p);
+    if (count <= 0) return Vec{};
     E lanes[kLanes] = {};
     memcpy(lanes, p, count * sizeof(E));
     return load(lanes);
@@ -88,20 +98,27 @@ inline float reduce_add(Vec v) {
     return reduce(v, [](Vec a, Vec b) { return a + b; });
 }
 
-/// 2^x for x <= 0, to about 2 units in the last place; never below 2^-126.
+/// 2^x for x <= 0 (or just above, by rounding), to about 2 units in the last place. NaN stays NaN.
 inline Vec exp2_nonpositive(Vec x) {
-    x = larger(splat(-126.f), x);  // this operand order lets a NaN through
+#if defined(__AVX512DQ__)
+    const Vec r = (Vec)_mm512_reduce_ps((__m512)x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+#else
+    x = larger(splat(-126.f), x);         // this operand order lets a NaN through
     const Vec magic = splat(12582912.f);  // 1.5 * 2^23: adding it leaves the rounded integer in the low bits
     const Vec shifted = x + magic;
-    const Vec r = x - (shifted - magic);  // in [-0.5, 0.5]
-    Vec p = splat(1.5403530e-4f);         // Taylor coefficients ln(2)^k / k!
-    p = p * r + splat(1.3333558e-3f);
-    p = p * r + splat(9.6181291e-3f);
-    p = p * r + splat(5.5504109e-2f);
-    p = p * r + splat(2.4022651e-1f);
-    p = p * r + splat(6.9314718e-1f);
+    const Vec r = x - (shifted - magic);
+#endif
+    Vec p = splat(1.32764719e-3f);  // minimax for r in [-0.5, 0.5], relative error 8e-8
+    p = p * r + splat(9.67554133e-3f);
+    p = p * r + splat(5.55071327e-2f);
+    p = p * r + splat(2.40221197e-1f);
+    p = p * r + splat(6.93146967e-1f);
     p = p * r + splat(1.f);
+#if defined(__AVX512DQ__)
+    return (Vec)_mm512_scalef_ps((__m512)p, (__m512)(x - r));
+#else
     return (Vec)((VecInt)p + ((VecInt)shifted << 23));
+#endif
 }
 
 template <int Start, class V, size_t... I>

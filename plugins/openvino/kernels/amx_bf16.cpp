@@ -1,0 +1,99 @@
+// The bfloat16 kernel for AMX: tiles of 16 rows of 64 bytes, two by two of them multiplied at a time.
+#include "attend_first.h"
+#include "bf16_math.h"
+
+namespace ltp {
+namespace {
+
+constexpr int kTileRows = 16;
+constexpr size_t kTile = 16 * kDepth;  // bfloat16 values in a tile of B, which is stored in one piece
+
+struct alignas(64) TileConfig {
+    uint8_t palette = 1;
+    uint8_t start_row = 0;
+    uint8_t reserved[14] = {};
+    uint16_t row_bytes[16] = {64, 64, 64, 64, 64, 64, 64, 64};
+    uint8_t rows[16] = {16, 16, 16, 16, 16, 16, 16, 16};
+};
+static_assert(sizeof(TileConfig) == 64, "the layout is the processor's");
+
+/// All eight tiles at full size while it lives. The tile configuration belongs to the thread, and other code on it
+/// (oneDNN) relies on finding its own again.
+class TileScope {
+public:
+    TileScope() {
+        _tile_storeconfig(&before_);
+        const TileConfig full;
+        _tile_loadconfig(&full);
+    }
+    ~TileScope() { _tile_loadconfig(&before_); }
+    TileScope(const TileScope&) = delete;
+    TileScope& operator=(const TileScope&) = delete;
+
+private:
+    TileConfig before_;
+};
+
+struct AmxProduct {
+    static constexpr int kRows = 2 * kTileRows;
+
+    static void multiply(int m, const Bf16* a, int a_stride, const Bf16* b, int depth, int columns, float* c,
+                         int c_stride) {
+        const size_t b_stride = size_t(depth) * kLanes;
+        for (int j = 0; j < columns; j += 2 * kLanes, b += 2 * b_stride) {
+            const bool two_rows = m > kTileRows, two_columns = columns - j > kLanes;
+            const auto block = two_rows ? (two_columns ? multiply_block<true, true> : multiply_block<true, false>)
+                                        : (two_columns ? multiply_block<false, true> : multiply_block<false, false>);
+            block(a, a_stride, b, b_stride, depth, c + j, c_stride);
+        }
+    }
+
+private:
+    /// Tiles 0-3 hold C, 4-5 A, 6-7 B.
+    template <bool TwoRows, bool TwoColumns>
+    static void multiply_block(const Bf16* a, int a_stride, const Bf16* b, size_t b_stride, int depth, float* c,
+                               int c_stride) {
+        const Bf16* a_below = a + size_t(kTileRows) * a_stride;
+        float* c_below = c + size_t(kTileRows) * c_stride;
+        const long a_bytes = long(a_stride) * sizeof(Bf16), c_bytes = long(c_stride) * sizeof(float);
+        _tile_zero(0);
+        if (TwoColumns) _tile_zero(1);
+        if (TwoRows) _tile_zero(2);
+        if (TwoRows && TwoColumns) _tile_zero(3);
+        for (int k = 0; k < depth; k += kDepth, b += kTile) {
+            _tile_loadd(4, a + k, a_bytes);
+            _tile_loadd(6, b, 64);
+            _tile_dpbf16ps(0, 4, 6);
+            if (TwoColumns) {
+                _tile_loadd(7, b + b_stride, 64);
+                _tile_dpbf16ps(1, 4, 7);
+            }
+            if (TwoRows) {
+                _tile_loadd(5, a_below + k, a_bytes);
+                _tile_dpbf16ps(2, 5, 6);
+                if (TwoColumns) _tile_dpbf16ps(3, 5, 7);
+            }
+        }
+        _tile_stored(0, c, c_bytes);
+        if (TwoColumns) _tile_stored(1, c + kLanes, c_bytes);
+        if (TwoRows) _tile_stored(2, c_below, c_bytes);
+        if (TwoRows && TwoColumns) _tile_stored(3, c_below + kLanes, c_bytes);
+    }
+};
+
+template <class E>
+void attend_with_tiles(const HeadTask& task, void* scratch) {
+    const TileScope tiles;
+    attend<Bf16Math<AmxProduct>, E>(task, scratch);
+}
+
+}  // namespace
+
+const Kernel kernel_amx_bf16 = {
+    "amx_bf16",
+    scratch_bytes<Bf16Math<AmxProduct>>,
+    {attend_with_tiles<float>, attend_with_tiles<Bf16>},
+    {attend_first<float>, attend_first<Bf16>},
+};
+
+}  // namespace ltp

@@ -1,0 +1,63 @@
+// The bfloat16 kernel for AVX512_BF16: VDPBF16PS multiplies pairs.
+#include "attend_first.h"
+#include "bf16_math.h"
+#include "tile_table.h"
+
+namespace ltp {
+namespace {
+
+constexpr int kTileRows = 6;
+constexpr int kTileVecs = 4;
+
+template <int M, int N>
+struct Tile {
+    /// C[M][N * 16] = A[M][2 * pairs] * B, whose groups of 16 columns are b_stride apart.
+    static void run(const Bf16* a, int a_stride, const Bf16* b, size_t b_stride, int pairs, float* c, int c_stride) {
+        __m512 sum[M][N] = {};
+        for (int k = 0; k < pairs; ++k) {
+            __m512bh column[N];
+#pragma GCC unroll 8
+            for (int j = 0; j < N; ++j) column[j] = (__m512bh)_mm512_load_si512(b + j * b_stride + k * 2 * kLanes);
+#pragma GCC unroll 8
+            for (int i = 0; i < M; ++i) {
+                int pair;
+                memcpy(&pair, a + size_t(i) * a_stride + 2 * k, sizeof pair);
+                const __m512bh x = (__m512bh)_mm512_set1_epi32(pair);
+#pragma GCC unroll 8
+                for (int j = 0; j < N; ++j) sum[i][j] = _mm512_dpbf16_ps(sum[i][j], x, column[j]);
+            }
+        }
+#pragma GCC unroll 8
+        for (int i = 0; i < M; ++i)
+#pragma GCC unroll 8
+            for (int j = 0; j < N; ++j) _mm512_storeu_ps(c + size_t(i) * c_stride + j * kLanes, sum[i][j]);
+    }
+};
+
+struct DotProduct {
+    static constexpr int kRows = 2 * kTileRows;
+
+    static void multiply(int m, const Bf16* a, int a_stride, const Bf16* b, int depth, int columns, float* c,
+                         int c_stride) {
+        const size_t b_stride = size_t(depth) * kLanes;
+        for (int j = 0; j < columns; j += kTileVecs * kLanes) {
+            const int vecs = smaller(kTileVecs, round_up(columns - j, kLanes) / kLanes);
+            for (int i = 0; i < m; i += kTileRows) {
+                const auto tile = TileTable<Tile, kTileRows, kTileVecs>::get(smaller(kTileRows, m - i), vecs);
+                tile(a + size_t(i) * a_stride, a_stride, b + j / kLanes * b_stride, b_stride, depth / 2,
+                     c + size_t(i) * c_stride + j, c_stride);
+            }
+        }
+    }
+};
+
+}  // namespace
+
+const Kernel kernel_avx512_bf16 = {
+    "avx512_bf16",
+    scratch_bytes<Bf16Math<DotProduct>>,
+    {attend<Bf16Math<DotProduct>, float>, attend<Bf16Math<DotProduct>, Bf16>},
+    {attend_first<float>, attend_first<Bf16>},
+};
+
+}  // namespace ltp

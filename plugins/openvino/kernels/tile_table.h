@@ -1,0 +1,27 @@
+// Picks the right size of a register-blocked matrix product at run time.
+#pragma once
+
+#include <cstddef>
+#include <utility>
+
+namespace ltp {
+namespace {
+
+/// Tile<rows, vecs>::run for every rows <= MaxRows and vecs <= MaxVecs.
+template <template <int, int> class Tile, int MaxRows, int MaxVecs>
+class TileTable {
+    template <class>
+    struct Entries;
+    template <size_t... I>
+    struct Entries<std::index_sequence<I...>> {
+        static constexpr decltype(&Tile<1, 1>::run) run[] = {Tile<I / MaxVecs + 1, I % MaxVecs + 1>::run...};
+    };
+
+public:
+    static constexpr auto get(int rows, int vecs) {
+        return Entries<std::make_index_sequence<MaxRows * MaxVecs>>::run[(rows - 1) * MaxVecs + vecs - 1];
+    }
+};
+
+}  // namespace
+}  // namespace ltp
