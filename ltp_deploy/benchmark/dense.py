@@ -45,11 +45,11 @@ def dense_model(checkpoint: Path, encoder: Encoder, attention: str = "sdpa") -> 
     from transformers import AutoModelForSequenceClassification
     from transformers.utils import logging
 
+    logging.disable_progress_bar()
+    logging.set_verbosity_error()
     if encoder.config.family == "ltp":
         model = _as_roberta(encoder, attention)
     else:
-        logging.disable_progress_bar()
-        logging.set_verbosity_error()
         model = AutoModelForSequenceClassification.from_pretrained(
             checkpoint, attn_implementation=attention, dtype=torch.float32, local_files_only=True
         )

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from ltp_deploy.benchmark.dense import dense_model
 from ltp_deploy.benchmark.openvino_dense import convert, open_dense
 from ltp_deploy.benchmark.peers import open_peer
 from ltp_deploy.benchmark.sides import Layout, Side
+from ltp_deploy.build import plan_build
 from ltp_deploy.checkpoint import load_encoder
 from ltp_deploy.checkpoint.files import checkpoint_hash
 from ltp_deploy.compiler import lower
-from ltp_deploy.compiler.plan import make_plan
+from ltp_deploy.compiler.passes import output_names
+from ltp_deploy.compiler.plan import Plan
 from ltp_deploy.encoder import Encoder
 from ltp_deploy.errors import LtpError
 from ltp_deploy.pruning.policy import Carry, PrunePolicy
@@ -50,19 +54,35 @@ def unpruned_side(engine: Engine, encoder: Encoder, folder: Path, threads: int |
     """The same build with a policy that keeps everything; its files go into `folder`."""
     manifest = engine.manifest
     dense = encoder.with_policy(PrunePolicy.dense(encoder.config.layers))
-    plan = make_plan(dense.config, manifest["precision"], manifest["survivors"])
-    job = Job(
-        module=lower(dense, plan),
-        config=dense.config,
-        plan=plan,
-        precision=manifest["precision"],
-        isa=manifest["isa"],
-        directory=folder,
+    entries, plan = write_engine(
+        dense, manifest["target"], manifest["precision"], manifest["survivors"], folder
     )
-    entries = find_target(manifest["target"]).write(job)
-    session = open_session(folder, {**manifest, **entries}, threads, throughput=False)
+    session = open_session(folder, entries, threads)
     carries = tuple(layer.carry for layer in plan.layers)
     return Side(UNPRUNED, session, Layout.PACKED, carries=carries)
+
+
+def write_engine(
+    encoder: Encoder, target: str, precision: str, survivors: bool, folder: Path
+) -> tuple[dict[str, Any], Plan]:
+    """Compile `encoder` into `folder`: an engine without the rest of a bundle.
+
+    Returns:
+        The manifest entries that `open_session` reads, and the plan.
+    """
+    chosen = find_target(target)
+    plan = plan_build(encoder, chosen, precision, survivors)
+    entries = chosen.write(
+        Job(lower(encoder, plan), encoder.config, plan, precision, chosen.isa, folder)
+    )
+    description = {
+        "backend": chosen.backend,
+        "isa": chosen.isa,
+        "precision": precision,
+        "outputs": output_names(plan),
+        "versions": {"openvino": version("openvino")},
+    }
+    return {**description, **entries}, plan
 
 
 def baselines(

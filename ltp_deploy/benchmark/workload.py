@@ -54,7 +54,7 @@ def from_data(data: PackedBatch, batch: int) -> Case:
 def of_length(config: EncoderConfig, length: int, batch: int) -> Case:
     """Random tokens, every sequence of the same length."""
     lengths = [np.full(batch, length)] * MIN_REQUESTS
-    return Case(f"batch {batch}, length {length}", _random(config, lengths))
+    return Case(f"batch {batch}, length {length}", random_requests(config, lengths))
 
 
 def of_distribution(config: EncoderConfig, mean: float, longest: int, batch: int) -> Case:
@@ -63,10 +63,19 @@ def of_distribution(config: EncoderConfig, mean: float, longest: int, batch: int
     count = request_count(batch)
     raw = rng.lognormal(np.log(mean) - SIGMA**2 / 2, SIGMA, (count, batch))
     lengths = np.clip(np.round(raw), 4, longest).astype(int)
-    return Case(f"batch {batch}, lengths {mean:g} on average", _random(config, list(lengths)))
+    return Case(
+        f"batch {batch}, lengths {mean:g} on average", random_requests(config, list(lengths))
+    )
 
 
-def _random(config: EncoderConfig, lengths: Sequence[np.ndarray]) -> tuple[PackedBatch, ...]:
+def random_requests(
+    config: EncoderConfig, lengths: Sequence[np.ndarray]
+) -> tuple[PackedBatch, ...]:
+    """Random tokens; `lengths` holds for each request the lengths of its sequences.
+
+    Raises:
+        LtpError: a length that the model does not take.
+    """
     longest = max(int(n.max()) for n in lengths)
     if longest > config.max_length:
         raise LtpError(f"length {longest} is more than the model takes, {config.max_length} tokens")

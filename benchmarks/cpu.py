@@ -1,0 +1,100 @@
+"""The CPU figures: `python benchmarks/cpu.py [--isa avx2] [--quick]`; see README.md."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from random_model import MINILM, ROBERTA_BASE, a21, write_checkpoint
+
+RESULTS = Path(__file__).parent / "results"
+ITERATIONS = {"n=128": 60, "n=384": 30, "mixed": 11}
+QUICK = {"n=128": 8, "n=384": 5, "mixed": 3}
+AVX2_NOTE = (
+    "both sides limited to AVX2: ONEDNN_MAX_CPU_ISA=AVX2, a Clamp behind every matrix product so "
+    "that oneDNN's AVX2 kernel runs instead of MLAS, and our AVX2 kernel; LayerNorm is not limited"
+)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--isa", choices=["avx2"], help="limit both sides to this")
+    parser.add_argument("--precision", choices=["f32", "bf16"], help="only this one")
+    parser.add_argument("--quick", action="store_true", help="few iterations, no probes")
+    parser.add_argument("-o", "--output", type=Path, help="default: in results/, named by the CPU")
+    options = parser.parse_args()
+    if options.isa:
+        os.environ["ONEDNN_MAX_CPU_ISA"] = "AVX2"  # before OpenVINO is imported
+    precisions = [options.precision] if options.precision else ["f32", "bf16"]
+    result = run(options.isa, ["f32"] if options.isa else precisions, options.quick)
+    output = options.output or RESULTS / f"cpu-{_features(result, options.isa)}.json"
+    output.parent.mkdir(exist_ok=True)
+    output.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    print(f"\nwrote {output}")
+
+
+def run(isa: str | None, precisions: list[str], quick: bool) -> dict[str, Any]:
+    """Everything, JSON-ready; tables are printed on the way."""
+    from report import print_probes, print_speed
+    from speed import measure
+
+    from ltp_deploy.benchmark.machine import describe_machine
+
+    iterations = QUICK if quick else ITERATIONS
+    result: dict[str, Any] = {
+        "machine": describe_machine(),
+        "isa": isa,
+        "note": AVX2_NOTE if isa else "",
+        "begun": time.strftime("%Y-%m-%dT%H:%M:%S"),
+        "load_before": os.getloadavg(),
+        "speed": {},
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        base, minilm = Path(folder) / "base", Path(folder) / "minilm"
+        write_checkpoint(base, ROBERTA_BASE, a21(ROBERTA_BASE.layers))
+        write_checkpoint(minilm, MINILM, [1.0] * MINILM.layers)
+        single = {name: n for name, n in iterations.items() if name != "mixed"}
+        for precision in precisions:
+            speed = {
+                "RoBERTa-base": measure(base, precision, isa, iterations),
+                "MiniLM": measure(minilm, precision, isa, single, pruned=False),
+            }
+            result["speed"][precision] = speed
+            print_speed(precision, speed)
+        if not quick and not isa:
+            result["probes"] = {p: probes(base, Path(folder), p) for p in precisions}
+            print_probes(result["probes"])
+    result["load_after"] = os.getloadavg()
+    return result
+
+
+def probes(checkpoint: Path, folder: Path, precision: str, repeat: int = 3) -> dict[str, Any]:
+    """Building, then starting what was built: `repeat` fresh processes each, by turns."""
+    from probe import probe
+
+    found: dict[str, Any] = {}
+    outputs = {"ours": folder / f"bundle-{precision}", "dense": folder / f"dense-{precision}.xml"}
+    for what in ("build", "start"):
+        for _ in range(repeat):
+            for whose, output in outputs.items():
+                arguments = [checkpoint, output] if what == "build" else [output]
+                values = probe(what, whose, *arguments, precision)
+                found.setdefault(what, {}).setdefault(whose, []).append(values)
+    return found
+
+
+def _features(result: dict[str, Any], isa: str | None) -> str:
+    """The most advanced of the flags that matter, and the limit if there was one."""
+    ranked = ("amx_bf16", "avx512_bf16", "avx512f", "avx2")
+    flags = result["machine"]["flags"]
+    best = next((flag for flag in ranked if flag in flags), "baseline").replace("_", "-")
+    return f"{best}-limited-to-{isa}" if isa else best
+
+
+if __name__ == "__main__":
+    main()

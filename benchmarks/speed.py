@@ -1,0 +1,129 @@
+"""Our engines against dense OpenVINO of the same precision, all interleaved in one process."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from avx2 import clamp_products, open_clamped
+from cases import all_cases
+
+from ltp_deploy.benchmark.dense import dense_model
+from ltp_deploy.benchmark.engines import write_engine
+from ltp_deploy.benchmark.openvino_dense import convert, open_dense
+from ltp_deploy.benchmark.run import difference, survivors
+from ltp_deploy.benchmark.sides import Layout, Side
+from ltp_deploy.benchmark.timing import Timings, interleave
+from ltp_deploy.benchmark.work import multiply_adds
+from ltp_deploy.benchmark.workload import Case
+from ltp_deploy.checkpoint import load_encoder
+from ltp_deploy.encoder import Encoder
+from ltp_deploy.pruning.flops import authors_ratio
+from ltp_deploy.pruning.policy import PrunePolicy
+from ltp_deploy.runtime.session import open_session
+
+OURS, UNPRUNED, DENSE = "ours", "ours, nothing pruned", "dense OpenVINO"
+# The last layer carries only first tokens; these engines do not use that and show what it saves.
+WHOLE = ", whole last layer"
+
+
+def measure(
+    checkpoint: Path,
+    precision: str,
+    isa: str | None,
+    iterations: dict[str, int],
+    pruned: bool = True,
+) -> dict[str, Any]:
+    """Times of every side on every case, JSON-ready.
+
+    Args:
+        isa: "avx2" limits both sides to it.
+        iterations: by case name.
+        pruned: False compares only the engine that prunes nothing with the dense model.
+    """
+    encoder = load_encoder(checkpoint)
+    unpruned = encoder.with_policy(PrunePolicy.dense(encoder.config.layers))
+    variants = {UNPRUNED: (unpruned, False)}
+    if pruned:
+        variants = {
+            OURS: (encoder, False),
+            OURS + WHOLE: (encoder, True),
+            **variants,
+            UNPRUNED + WHOLE: (unpruned, True),
+        }
+    dense = convert(dense_model(checkpoint, encoder))
+    if isa:
+        clamp_products(dense)
+    with tempfile.TemporaryDirectory() as folder:
+        sides = [
+            _packed(name, source, whole, precision, isa, Path(folder) / str(i))
+            for i, (name, (source, whole)) in enumerate(variants.items())
+        ]
+        cases = [case for case in all_cases(encoder.config) if case.name in iterations]
+        return {
+            case.name: _case(encoder, case, sides, dense, precision, iterations) for case in cases
+        }
+
+
+def _packed(
+    name: str, encoder: Encoder, whole: bool, precision: str, isa: str | None, folder: Path
+) -> Side:
+    folder.mkdir()
+    target = "haswell" if isa else "cpu"
+    entries, plan = write_engine(encoder, target, precision, whole, folder)
+    session = open_clamped(folder, entries) if isa else open_session(folder, entries)
+    carries = tuple(layer.carry for layer in plan.layers)
+    return Side(name, session, Layout.PACKED, prunes=encoder.config.policy.prunes, carries=carries)
+
+
+def _case(
+    encoder: Encoder,
+    case: Case,
+    packed: list[Side],
+    dense: Any,
+    precision: str,
+    iterations: dict[str, int],
+) -> dict[str, Any]:
+    (request,) = case.requests
+    shape = (request.sequences, int(request.lengths.max()))
+    sides = [*packed, Side(DENSE, open_dense(dense, precision, shape=shape), Layout.PADDED)]
+    config = encoder.config
+    calls = {side.name: [side.prepare(request, config)] for side in sides}
+    answers = {name: np.asarray(call()) for name, (call,) in calls.items()}
+    for (call,) in calls.values():  # once more: the first run prepared the shape
+        call()
+    timings = interleave(calls, iterations=iterations[case.name], title=f"{precision} {case.name}")
+    profile = survivors(encoder, case)
+    work = {side.name: multiply_adds(side, case, config, profile) for side in sides}
+    return {
+        "shape": shape,
+        "tokens": int(request.lengths.sum()),
+        "flops_ratio_authors": authors_ratio(config, profile.alive),
+        "baseline_difference": difference(answers[UNPRUNED], answers[DENSE]),
+        "sides": {
+            side.name: {**_times(timings[side.name]), "multiply_adds": work[side.name]}
+            | {"matrix_products": matrix_products(side.session)}
+            for side in sides
+        },
+    }
+
+
+def _times(timings: Timings) -> dict[str, Any]:
+    quartiles = {f"{key}_ms": 1e3 * timings.percentile(q) for key, q in QUARTILES.items()}
+    return {"iterations": len(timings.samples[0]), **quartiles}
+
+
+QUARTILES = {"median": 50, "lower_quartile": 25, "upper_quartile": 75, "fastest": 0}
+
+
+def matrix_products(session: Any) -> dict[str, int]:
+    """Which kernels OpenVINO picked for products with weights, and how often."""
+    found: dict[str, int] = {}
+    for node in session.compiled.get_runtime_model().get_ops():
+        info = node.get_rt_info()
+        if info["layerType"].astype(str) == "FullyConnected":
+            kernel = info["primitiveType"].astype(str)
+            found[kernel] = found.get(kernel, 0) + 1
+    return found
