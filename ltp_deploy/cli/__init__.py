@@ -8,6 +8,7 @@ from ltp_deploy import __version__
 from ltp_deploy.cli.bench import bench
 from ltp_deploy.cli.build import build
 from ltp_deploy.cli.inspect import inspect
+from ltp_deploy.cli.run import run
 from ltp_deploy.cli.verify import verify
 from ltp_deploy.errors import LtpError
 
@@ -28,5 +29,5 @@ def main() -> None:
     """Make transformers trained with Learned Token Pruning really faster."""
 
 
-for command in (build, verify, bench, inspect):
+for command in (build, verify, bench, inspect, run):
     main.add_command(command)

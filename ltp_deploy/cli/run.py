@@ -1,0 +1,42 @@
+"""`ltp-deploy run`"""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+from typing import TextIO
+
+import click
+
+
+@click.command()
+@click.argument("bundle", type=click.Path(path_type=Path))
+@click.argument("file", type=click.File(encoding="utf-8"), default="-")
+@click.option("--batch", type=click.IntRange(min=1), default=32, show_default=True)
+@click.option("--threads", type=click.IntRange(min=1), help="CPU threads. Default: all.")
+def run(bundle: Path, file: TextIO, batch: int, threads: int | None) -> None:
+    """Classify the lines of FILE (standard input by default) with BUNDLE.
+
+    A line is a text, or two texts with a tab between them. Prints one JSON object per line: the
+    label where the model knows names, the logits, and the survivors where the bundle reports them.
+    """
+    import json
+
+    from ltp_deploy import load
+
+    engine = load(bundle, threads)
+    lines = (line.rstrip("\n") for line in file)
+    while chunk := list(itertools.islice(lines, batch)):
+        result = engine([_text(line) for line in chunk])
+        for i in range(len(chunk)):
+            answer: dict[str, object] = {"logits": result.logits[i].tolist()}
+            if result.labels:
+                answer = {"label": result.labels[i], **answer}
+            if result.survivors:
+                answer["survivors"] = [layer.tolist() for layer in result.survivors[i]]
+            click.echo(json.dumps(answer))
+
+
+def _text(line: str) -> str | tuple[str, str]:
+    first, tab, second = line.partition("\t")
+    return (first, second) if tab else first
