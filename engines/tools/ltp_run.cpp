@@ -47,7 +47,6 @@ public:
             sequences_.push_back(parse_ids(line.substr(0, bar)));
             types_.push_back(bar == line.npos ? Ids(sequences_.back().size())
                                               : parse_ids(line.substr(bar + 1)));
-            any_types_ |= bar != line.npos;
         } catch (const ltp::InputError& error) {
             fail(lines_, error.reason);
         }
@@ -58,14 +57,13 @@ public:
         if (sequences_.empty()) return;
         const std::size_t first = lines_ - sequences_.size() + 1;
         try {
-            print(engine_.run(ltp::pack(sequences_, any_types_ ? types_ : std::vector<Ids>())));
+            print(engine_.run(ltp::pack(sequences_, types_)));
         } catch (const ltp::InputError& error) {
             if (error.sequence == error.whole_batch) throw;
             fail(first + error.sequence, error.reason);
         }
         sequences_.clear();
         types_.clear();
-        any_types_ = false;
     }
 
 private:
@@ -87,7 +85,6 @@ private:
     ltp::Engine engine_;
     std::vector<Ids> sequences_, types_;
     std::size_t lines_ = 0;
-    bool any_types_ = false;
 };
 
 void run(const Arguments& arguments) {

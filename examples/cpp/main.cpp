@@ -9,7 +9,8 @@ int main(int argc, char** argv) try {
     const ltp::Engine engine(argv[1]);
 
     // "a great movie" and "it was boring" with BERT's vocabulary, [CLS] first and [SEP] last.
-    const ltp::Batch batch = ltp::pack({{101, 1037, 2307, 3185, 102}, {101, 2009, 2001, 11771, 102}});
+    const ltp::Batch batch =
+        ltp::pack({{101, 1037, 2307, 3185, 102}, {101, 2009, 2001, 11771, 102}});
     const ltp::Result result = engine.run(batch);
 
     const auto& labels = engine.info().labels;
