@@ -20,8 +20,10 @@ class CMakeBuild(build_ext):
         build = Path(self.build_temp).absolute()
         in_source = self.inplace or self.editable_mode
         prefix = ROOT if in_source else Path(self.build_lib).absolute()
-        openvino_cmake = Path(openvino.__file__).parent / "cmake"
-        configure = ["-S", ROOT, "-B", build, "-G", "Ninja", f"-DOpenVINO_DIR={openvino_cmake}"]
+        package = Path(openvino.__file__).parent
+        configure = ["-S", ROOT, "-B", build, "-G", "Ninja", f"-DOpenVINO_DIR={package / 'cmake'}"]
+        if in_source:  # an installed ltp-run finds OpenVINO beside its package instead
+            configure.append(f"-DLTP_RUN_RPATH={package / 'libs'}")
         for arguments in (
             configure,
             ["--build", build],

@@ -66,6 +66,7 @@ def write_manifest(directory: Path, manifest: dict[str, Any]) -> None:
             "files": files,
         },
         indent=2,
+        allow_nan=False,
     )
     (directory / MANIFEST).write_text(text + "\n", encoding="utf-8")
     (directory / MANIFEST_HASH).write_text(file_hash(directory / MANIFEST) + "\n")
