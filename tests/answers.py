@@ -36,11 +36,15 @@ def batch_for(encoder: Encoder, lengths: Sequence[int] = LENGTHS, seed: int = 0)
 def oracle_answers(encoder: Encoder, batch: PackedBatch) -> tuple[np.ndarray, Survivors]:
     """The oracle's logits and survivors; none once a sequence's first token is dead."""
     run = run_oracle(encoder, batch)
-    survivors = [
+    return run.logits, reported(run.survivors)
+
+
+def reported(survivors: np.ndarray) -> Survivors:
+    """The oracle's survivors [N, L, n] as engines report them."""
+    return [
         [np.flatnonzero(alive).tolist() if alive[0] else [] for alive in layers]
-        for layers in run.survivors
+        for layers in survivors
     ]
-    return run.logits, survivors
 
 
 def packed_answers(

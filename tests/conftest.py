@@ -14,13 +14,15 @@ import transformers
 from hypothesis import HealthCheck, settings
 
 from ltp_deploy.build import build
+from ltp_deploy.checkpoint import load_encoder
 from ltp_deploy.runtime.engine import Engine, load
+from ltp_deploy.validation.oracle_run import OracleRun, run_oracle
 from tests.released import save_released
 from tests.tiny import POLICIES, save_tiny, save_tokenizer
 from tests.trained import TrainedCheckpoint, combined
 
 transformers.utils.logging.disable_progress_bar()
-torch.set_num_threads(min(2, os.cpu_count() or 1))
+torch.set_num_threads(1)  # tiny models gain nothing from more, and wait for busy cores
 settings.register_profile(
     "ltp",
     deadline=None,
@@ -99,3 +101,9 @@ def trained(
     checkpoints = shared / "checkpoints"
     directory = tmp_path_factory.mktemp(request.param)
     return combined(checkpoints / "sst2", checkpoints / request.param, directory)
+
+
+@pytest.fixture(scope="session")
+def trained_oracle(trained: TrainedCheckpoint) -> OracleRun:
+    """The oracle's answers on the whole development set."""
+    return run_oracle(load_encoder(trained.directory), trained.batch)

@@ -145,3 +145,57 @@ def released_model(
         survivors.append(kept)
     head = np.tanh(linear("classifier.dense", x[0]))
     return linear("classifier.out_proj", head), survivors
+
+
+def pruned_attention(problem: Any) -> tuple[Array, list[int], list[int], list[int], float]:
+    """The op on a `Problem`: context, kept, offsets, alive, and how close the closest call was."""
+    context, kept, offsets, alive, margin = [], [], [0], [], math.inf
+    hidden = problem.qkv.shape[1] // 3
+    q, k, v = np.split(np.asarray(problem.qkv, np.float64), 3, axis=1)
+    for b, length in enumerate(problem.lengths.tolist()):
+        rows = range(problem.offsets[b], problem.offsets[b + 1])
+        living = [i for i in rows if problem.alive[i]]
+        answer: dict[int, Array] = {}
+        survivors: list[int] = []
+        if living and living[0] == rows[0]:
+            p = probabilities(q[living], k[living], problem.heads)
+            answer = dict(zip(living, attend(p, v[living]), strict=True))
+            scores = dict(zip(living, p.sum((0, 1)).tolist(), strict=True))
+            survivors, closest = decide(problem, scores, length)
+            margin = min(margin, closest)
+            if rows[0] not in survivors:
+                survivors = []
+        carried = {"all": list(rows), "survivors": survivors, "first": []}[problem.carry]
+        for i in sorted({*rows[:1], *carried}):
+            lives = i in survivors
+            context.append(answer[i] if lives or (answer and i == rows[0]) else np.zeros(hidden))
+            kept.append(i)
+            alive.append(int(lives))
+        offsets.append(len(kept))
+    return np.array(context).reshape(-1, hidden), kept, offsets, alive, margin
+
+
+def decide(problem: Any, scores: dict[int, float], length: int) -> tuple[list[int], float]:
+    """(who survives, the smallest relative distance of a score from what decides its fate)."""
+    first, theta = min(scores), problem.threshold
+    if problem.mode == "none":
+        return list(scores), math.inf
+    if problem.mode == "topk":
+        if theta == 1:
+            return list(scores), math.inf
+        ranked = {**scores, **({first: math.inf} if problem.keep_first else {})}
+        count = max(half_to_even(np.float32(theta) * length), int(problem.keep_first))
+        ordered = sorted(ranked.values(), reverse=True)
+        inside = 0 < count < len(ordered)
+        margin = ordered[count - 1] / ordered[count] - 1 if inside else math.inf
+        return keep_top(ranked, count), margin
+    if problem.mode == "absolute":
+        values = {
+            i: s / (problem.heads * (problem.score_length or length)) for i, s in scores.items()
+        }
+    else:
+        values = {i: s / max(scores.values()) for i, s in scores.items()}
+    judged = {i: s for i, s in values.items() if not (problem.keep_first and i == first)}
+    survivors = [i for i in values if i not in judged or not values[i] < theta]
+    distances = [abs(s / theta - 1) for s in judged.values()] if theta > 0 else []
+    return survivors, min(distances, default=math.inf)
