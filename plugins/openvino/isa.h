@@ -16,7 +16,7 @@ Isa parse_isa(const std::string& name);
 /// The best one that this CPU, its operating system and this build support.
 Isa cpu_isa();
 
-/// The kernel for one node: the best that the CPU has, or exactly the environment variable LTP_ISA if it is set,
+/// The kernel for one node: the fastest that the CPU has, or else the environment variable LTP_ISA if it is set,
 /// and in either case nothing above `cap`. Precision F32 stops at avx512; BF16 below avx512_bf16 computes in f32.
 /// Throws std::invalid_argument if LTP_ISA is unknown, std::runtime_error if this CPU lacks it.
 const Kernel& select_kernel(Precision precision, Isa cap = Isa::AmxBf16);

@@ -130,18 +130,25 @@ private:
         return carried;
     }
 
-    /// Moves the carried rows of the context to the front and clears those that have none.
+    /// Moves the carried rows of the context to the front and clears those that have none. Rows only move forward
+    /// over rows that have already moved, so columns may be shared out among threads but rows may not.
     void place_context(int carried) const {
-        const size_t bytes = in_.hidden * element_size_;
-        char* context = static_cast<char*>(out_.context);
-        for (int i = 0; i < carried; ++i) {
-            const int row = out_.kept[i], computed_at = carry_ == Carry::First ? i : row;
-            if (fate_[row] == Fate::Dropped)
-                std::memset(context + i * bytes, 0, bytes);
-            else if (computed_at != i)
-                std::memcpy(context + i * bytes, context + computed_at * bytes, bytes);
-        }
+        const size_t row_bytes = in_.hidden * element_size_;
+        const int slices = carried * row_bytes < kSharedMove ? 1 : in_.heads;
+        const size_t slice_bytes = row_bytes / slices;
+        parallel_for_(slices, [&](int slice) {
+            char* column = static_cast<char*>(out_.context) + slice * slice_bytes;
+            for (int i = 0; i < carried; ++i) {
+                const int row = out_.kept[i], computed_at = carry_ == Carry::First ? i : row;
+                if (fate_[row] == Fate::Dropped)
+                    std::memset(column + i * row_bytes, 0, slice_bytes);
+                else if (computed_at != i)
+                    std::memcpy(column + i * row_bytes, column + computed_at * row_bytes, slice_bytes);
+            }
+        });
     }
+
+    static constexpr size_t kSharedMove = size_t{1} << 18;  // bytes from which it pays to wake other threads
 
     const PackedInput& in_;
     const PruningRule& rule_;

@@ -46,15 +46,24 @@ public:
         const test::Attention attention = test::reference_attention(p);
         for (const PruningRule& rule : rules(random_))
             for (const Carry carry : {Carry::All, Carry::Survivors, Carry::First})
-                for (const KernelCase& k : kernels_) {
-                    const test::Result result = test::run(p, rule, carry, *k.kernel, test::serial_for);
-                    const std::string where = k.where + " mode " + std::to_string(static_cast<int>(rule.mode)) +
-                                              " threshold " + std::to_string(rule.threshold) + " carry " +
-                                              std::to_string(static_cast<int>(carry));
-                    doubts_ += test::compare(p, attention, rule, carry, result,
-                                             test::tolerance(*k.kernel, p.element), where);
-                    tokens_ += p.rows();
-                }
+                for (const KernelCase& k : kernels_) check(p, attention, rule, carry, k);
+    }
+
+    void check(const Problem& p, const test::Attention& attention, const PruningRule& rule, Carry carry,
+               const KernelCase& k) {
+        const test::Result result = test::run(p, rule, carry, *k.kernel, test::serial_for);
+        const std::string where = k.where + " mode " + std::to_string(static_cast<int>(rule.mode)) + " threshold " +
+                                  std::to_string(rule.threshold) + " carry " + std::to_string(static_cast<int>(carry));
+        const test::Tolerance tolerance = test::tolerance(*k.kernel, p.element);
+        doubts_ += test::compare(p, attention, rule, carry, result, tolerance, where);
+        tokens_ += p.rows();
+    }
+
+    /// So many rows that moving them is shared out among threads.
+    void many_rows() {
+        const Problem p = test::random_problem(random_, 4, 64, Element::F32, {40, 200, 100}, 0.05);
+        const test::Attention attention = test::reference_attention(p);
+        for (const KernelCase& k : kernels_) check(p, attention, {Mode::TopK, 0.9f, 0, true}, Carry::Survivors, k);
     }
 
     void random(int heads, int head_size, const std::vector<int>& lengths, double dead) {
@@ -99,6 +108,7 @@ int main() {
     for (const int n : {31, 32, 33, 47, 48, 49, 63, 64, 65, 66, 96, 127, 128, 129})
         for (const int head_size : {32, 64}) sweep.random(1, head_size, {n, 5, n + 1}, n % 2 ? 0.25 : 0.);
     for (const int n : {511, 512, 513}) sweep.random(1, n == 512 ? 32 : 64, {n}, 0.1);
+    sweep.many_rows();
     sweep.large_scores();
     sweep.report();
     return test::report("packed_attention");
