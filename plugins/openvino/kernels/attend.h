@@ -23,7 +23,7 @@ public:
     explicit Arena(void* base) : base_(static_cast<char*>(base)) {}
     template <class T>
     T* take(size_t count) {
-        T* piece = reinterpret_cast<T*>(base_ + used_);
+        T* piece = base_ ? reinterpret_cast<T*>(base_ + used_) : nullptr;
         used_ += (count * sizeof(T) + 63) / 64 * 64;
         return piece;
     }
