@@ -92,7 +92,8 @@ class Engine:
     def run(self, batch: PackedBatch) -> Result:
         """Classify a packed batch."""
         check(batch, self.config)
-        return make_result(self.session.run(batch.feeds(self.config)), batch, self.config)
+        outputs = self.session.run(batch.feeds(self.config))
+        return make_result(outputs, batch, self.config, self.manifest["survivors"])
 
     def submit(self, *args: Any, **kwargs: Any) -> Future[Result]:
         """The same call as `engine(...)`, answered in a future."""

@@ -30,14 +30,14 @@ class Result:
 
 
 def make_result(
-    outputs: dict[str, np.ndarray], batch: PackedBatch, config: EncoderConfig
+    outputs: dict[str, np.ndarray], batch: PackedBatch, config: EncoderConfig, survivors: bool
 ) -> Result:
+    """From an engine's outputs by name; `survivors` says whether it was built to report them."""
     logits = outputs["logits"]
     labels = None
     if config.labels and config.num_labels > 1:
         labels = [config.labels[i] for i in logits.argmax(1)]
-    survivors = _survivors(outputs, batch, config) if len(outputs) > 1 else None
-    return Result(logits, labels, survivors)
+    return Result(logits, labels, _survivors(outputs, batch, config) if survivors else None)
 
 
 def _survivors(
