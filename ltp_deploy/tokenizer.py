@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from ltp_deploy.errors import InputError
@@ -55,13 +55,16 @@ class Tokenizer:
     ) -> PackedBatch:
         if isinstance(texts, str | tuple):
             texts = [texts]
+        if not isinstance(texts, Iterable):
+            raise InputError(f"texts must be a list of strings, found {type(texts).__name__}")
+        texts = list(texts)
         for i, text in enumerate(texts):
             pair = isinstance(text, tuple) and len(text) == 2
             if not all(isinstance(part, str) for part in (text if pair else (text,))):
                 raise InputError(f"text {i} must be a string or a pair of strings, found {text!r}")
-        if not len(texts):
+        if not texts:
             return pack([])
         encoded = self.tokenizer(
-            list(texts), truncation=True, max_length=self.max_length, return_token_type_ids=True
+            texts, truncation=True, max_length=self.max_length, return_token_type_ids=True
         )
         return pack(encoded["input_ids"], encoded["token_type_ids"])

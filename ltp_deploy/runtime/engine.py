@@ -81,6 +81,10 @@ class Engine:
             raise InputError(f"give exactly one of texts, input_ids, ids; found {given or 'none'}")
         if (ids is None) != (offsets is None):
             raise InputError("ids and offsets go together")
+        if attention_mask is not None and input_ids is None:
+            raise InputError("attention_mask goes with input_ids, since nothing else has padding")
+        if token_type_ids is not None and texts is not None:
+            raise InputError("token_type_ids go with ids; the tokenizer gives texts their own")
         if texts is not None:
             batch = self.tokenize(texts)
         elif ids is not None:
