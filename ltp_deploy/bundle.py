@@ -43,11 +43,23 @@ def new_bundle(path: Path, force: bool = False) -> Iterator[Path]:
     try:
         yield work
         work.chmod(0o755)
-        if path.exists():
-            shutil.rmtree(path)
-        os.replace(work, path)
+        _move_into_place(work, path)
     finally:
         shutil.rmtree(work, ignore_errors=True)
+
+
+def _move_into_place(work: Path, path: Path) -> None:
+    """An existing bundle steps aside, and comes back if the new one cannot take its place."""
+    aside = work.with_name(f"{work.name}.old")
+    try:
+        if path.exists():
+            os.replace(path, aside)
+        os.replace(work, path)
+    except BaseException:
+        if aside.exists():
+            os.replace(aside, path)
+        raise
+    shutil.rmtree(aside, ignore_errors=True)
 
 
 def write_manifest(directory: Path, manifest: dict[str, Any]) -> None:
@@ -83,7 +95,7 @@ def read_manifest(path: str | Path) -> dict[str, Any]:
     if not file.is_file():
         raise BundleError(f"{directory} is not a bundle: it has no {MANIFEST}")
     recorded = directory / MANIFEST_HASH
-    if not recorded.is_file() or recorded.read_text().strip() != file_hash(file):
+    if not recorded.is_file() or recorded.read_bytes().strip() != file_hash(file).encode():
         raise BundleError(f"{file} was edited or damaged: its hash is not the recorded one")
     try:
         manifest = json.loads(file.read_text(encoding="utf-8"))
@@ -122,6 +134,8 @@ def _check_files(directory: Path, manifest: dict[str, Any]) -> None:
         inside = (directory / name).resolve()
         if Path(name).is_absolute() or not inside.is_relative_to(directory.resolve()):
             raise BundleError(f"the manifest names {name!r}, which lies outside the bundle")
+        if name not in files and name != manifest.get("tokenizer"):
+            raise BundleError(f"{directory / MANIFEST} names {name!r}, but lists no hash of it")
     for name, entry in files.items():
         path = directory / name
         if not path.is_file():
