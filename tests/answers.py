@@ -60,7 +60,9 @@ def packed_answers(
         for part in ("kept", "offsets", "alive")
     ]
     outputs = {"logits": logits, **dict(zip(names, trail, strict=True))}
-    result = make_result({k: v.numpy() for k, v in outputs.items()}, batch, encoder.config)
+    result = make_result(
+        {k: v.numpy() for k, v in outputs.items()}, batch, encoder.config, survivors=True
+    )
     return result.logits, as_lists(result.survivors)
 
 

@@ -31,6 +31,12 @@ settings.register_profile(
 )
 settings.load_profile("ltp")
 
+
+def pytest_configure(config: pytest.Config) -> None:
+    # torch.jit is deprecated, but it is what OpenVINO converts from and LibTorch loads.
+    config.addinivalue_line("filterwarnings", r"ignore:.torch\.jit\.:DeprecationWarning")
+
+
 SHARED = Path(os.environ.get("LTP_SHARED", Path(__file__).parents[2] / "shared"))
 SHARED_CHECKPOINTS = ("sst2", "sst2-topk", "sst2-relative")
 

@@ -18,8 +18,8 @@ VOCABULARY = 90
 # What config.json adds for each prune mode; values prune on batches of 5 to 25 tokens.
 MODES: dict[str | None, dict[str, Any]] = {
     "absolute_threshold": {"final_token_threshold": 0.01},
-    "threshold": {"token_threshold": 0.15},
-    "rising_threshold": {"final_token_threshold": 0.4},
+    "threshold": {"token_threshold": 0.4},
+    "rising_threshold": {"final_token_threshold": 1.1},
     "topk": {"token_keep_rate": 0.3},
     None: {},
 }

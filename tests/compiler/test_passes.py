@@ -34,9 +34,8 @@ def run(module: fx.GraphModule, names: list[str], encoder: Encoder, batch: Packe
     inputs = [torch.from_numpy(feeds[n.name]) for n in module.graph.nodes if n.op == "placeholder"]
     with torch.inference_mode():
         values = module(*inputs)
-    return make_result(
-        dict(zip(names, (v.numpy() for v in values), strict=True)), batch, encoder.config
-    )
+    outputs = dict(zip(names, (v.numpy() for v in values), strict=True))
+    return make_result(outputs, batch, encoder.config, survivors=True)
 
 
 def all_names(layers: int) -> list[str]:
@@ -69,7 +68,7 @@ def test_every_pass_keeps_the_answers(
         result = run(module, names, encoder, batch)
         step = apply.__name__ if apply else "trace"
         np.testing.assert_allclose(result.logits, logits, atol=1e-5, err_msg=step)
-        if survivors and policy is not None:
+        if survivors:
             assert as_lists(result.survivors) == kept, step
 
 

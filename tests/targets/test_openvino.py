@@ -1,0 +1,159 @@
+"""OpenVINO engines answer as the masked oracle does: the same survivors, the same logits."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ltp_deploy.checkpoint import load_encoder
+from ltp_deploy.runtime.engine import Engine, load
+from ltp_deploy.validation.oracle_run import OracleRun
+from tests.answers import (
+    LENGTHS,
+    Survivors,
+    as_lists,
+    batch_for,
+    oracle_answers,
+    pruned_tokens,
+    reported,
+)
+from tests.trained import TrainedCheckpoint
+
+# Every family and every mode, in pairs that also vary both conventions.
+CASES = [
+    ("bert", None),
+    ("bert", "absolute"),
+    ("bert", "reference"),
+    ("roberta", "topk"),
+    ("xlm-roberta", "relative"),
+    ("electra", "absolute-sequence"),
+    ("distilbert", "mixed"),
+    ("ltp", "absolute_threshold"),
+    ("ltp", "threshold"),
+    ("ltp", "rising_threshold"),
+    ("ltp", "topk"),
+    ("ltp", None),
+]
+
+
+def assert_same(engine: Engine, checkpoint: Path, prunes: bool, seeds: int = 3) -> None:
+    """Random ragged batches give the oracle's answers."""
+    encoder = load_encoder(checkpoint)
+    for seed in range(seeds):
+        batch = batch_for(encoder, LENGTHS[seed:], seed)
+        logits, survivors = oracle_answers(encoder, batch)
+        assert (pruned_tokens(batch, survivors) > 10) == prunes
+        result = engine.run(batch)
+        assert as_lists(result.survivors) == survivors
+        np.testing.assert_allclose(result.logits, logits, atol=1e-4)
+
+
+@pytest.mark.parametrize(("family", "policy"), CASES, ids=str)
+def test_float32_is_exact(
+    family: str,
+    policy: str | None,
+    checkpoint_of: Callable[..., Path],
+    bundle_of: Callable[..., Path],
+) -> None:
+    checkpoint = checkpoint_of(family, policy)
+    assert_same(load(bundle_of(checkpoint)), checkpoint, prunes=policy is not None)
+
+
+@pytest.mark.parametrize("labels", [1, 3])
+def test_a_bundle_of_logits_alone_gives_the_same_logits(
+    labels: int, checkpoint_of: Callable[..., Path], bundle_of: Callable[..., Path]
+) -> None:
+    checkpoint = checkpoint_of("distilbert", "reference", labels=labels)
+    encoder = load_encoder(checkpoint)
+    batch = batch_for(encoder)
+    result = load(bundle_of(checkpoint, survivors=False)).run(batch)
+    assert result.survivors is None
+    assert result.logits.shape == (batch.sequences, labels)
+    np.testing.assert_allclose(result.logits, oracle_answers(encoder, batch)[0], atol=1e-4)
+
+
+def test_a_position_table_of_512_can_be_used_to_its_end(
+    checkpoint_of: Callable[..., Path], bundle_of: Callable[..., Path]
+) -> None:
+    checkpoint = checkpoint_of("xlm-roberta", "relative", max_position_embeddings=514)
+    encoder = load_encoder(checkpoint)
+    batch = batch_for(encoder, [512, 1, 511, 300, 512])
+    logits, survivors = oracle_answers(encoder, batch)
+    assert pruned_tokens(batch, survivors) > 200
+    result = load(bundle_of(checkpoint)).run(batch)
+    assert as_lists(result.survivors) == survivors
+    np.testing.assert_allclose(result.logits, logits, atol=1e-4)
+
+
+def test_bfloat16_predicts_nearly_the_same(
+    bert_checkpoint: Path, bundle_of: Callable[..., Path]
+) -> None:
+    encoder = load_encoder(bert_checkpoint)
+    engine = load(bundle_of(bert_checkpoint, precision="bf16"))
+    batch = batch_for(encoder, [7 + i % 19 for i in range(100)])
+    logits, survivors = oracle_answers(encoder, batch)
+    result = engine.run(batch)
+    assert overlap(as_lists(result.survivors), survivors) > 0.98
+    assert (result.logits.argmax(1) == logits.argmax(1)).mean() >= 0.95
+    assert np.abs(result.logits - logits).mean() < 0.05 * logits.std()
+
+
+def overlap(found: Survivors, expected: Survivors) -> float:
+    """Share of (token, layer) survivors on which both agree."""
+    a, b = (
+        {(i, layer, t) for i, ls in enumerate(s) for layer, ts in enumerate(ls) for t in ts}
+        for s in (found, expected)
+    )
+    return len(a & b) / len(a | b)
+
+
+def in_new_process(bundle: Path, request: Path, **environment: str) -> np.ndarray:
+    """Logits from another process, since a process chooses its instruction set once."""
+    code = (
+        "import sys, numpy, ltp_deploy; data = numpy.load(sys.argv[2]);"
+        "engine = ltp_deploy.load(sys.argv[1]);"
+        "result = engine(ids=data['ids'], offsets=data['offsets']);"
+        "numpy.save(sys.argv[2] + '.logits.npy', result.logits)"
+    )
+    subprocess.run(
+        [sys.executable, "-c", code, str(bundle), str(request)],
+        check=True,
+        env={**os.environ, **environment},
+    )
+    return np.load(f"{request}.logits.npy")
+
+
+@pytest.mark.parametrize(
+    ("target", "isa"), [("haswell", ""), ("cpu", "portable"), ("cpu", "avx2"), ("cpu", "avx512")]
+)
+def test_every_instruction_set_is_exact(
+    target: str, isa: str, bert_checkpoint: Path, bundle_of: Callable[..., Path], tmp_path: Path
+) -> None:
+    encoder = load_encoder(bert_checkpoint)
+    batch = batch_for(encoder)
+    batch.token_type_ids[:] = 0
+    request = tmp_path / "request.npz"
+    np.savez(request, ids=batch.input_ids, offsets=batch.offsets)
+    if isa and isa not in usable_isas():
+        pytest.skip(f"this CPU has no {isa}")
+    logits = in_new_process(bundle_of(bert_checkpoint, target), request, LTP_ISA=isa)
+    np.testing.assert_allclose(logits, oracle_answers(encoder, batch)[0], atol=1e-4)
+
+
+def usable_isas() -> set[str]:
+    flags = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
+    needs = {"portable": (), "avx2": ("avx2", "fma"), "avx512": ("avx512f", "avx512bw")}
+    return {isa for isa, names in needs.items() if all(f" {n} " in flags for n in names)}
+
+
+def test_the_whole_development_set_is_exact(
+    trained: TrainedCheckpoint, trained_oracle: OracleRun, bundle_of: Callable[..., Path]
+) -> None:
+    result = load(bundle_of(trained.directory)).run(trained.batch)
+    assert as_lists(result.survivors) == reported(trained_oracle.survivors)
+    assert np.abs(result.logits - trained_oracle.logits).max() < 1e-4
+    assert np.abs(result.logits - trained.logits).max() < 1e-4
