@@ -34,7 +34,7 @@ def clamp_products(model: Any) -> int:
     return count
 
 
-def open_clamped(folder: Path, entries: dict[str, Any]) -> OpenVinoSession:
+def open_clamped(folder: Path, entries: dict[str, Any], threads: int | None) -> OpenVinoSession:
     """Like `open_session`, with the Clamps."""
     import openvino as ov
 
@@ -42,5 +42,7 @@ def open_clamped(folder: Path, entries: dict[str, Any]) -> OpenVinoSession:
     core.add_extension(str(folder / entries["plugin"]))
     model = core.read_model(folder / entries["engine"])
     clamp_products(model)
-    settings = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
+    settings: dict[str, Any] = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
+    if threads is not None:
+        settings["INFERENCE_NUM_THREADS"] = threads
     return OpenVinoSession(core.compile_model(model, "CPU", settings), entries["inputs"])

@@ -25,20 +25,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--isa", choices=["avx2"], help="limit both sides to this")
     parser.add_argument("--precision", choices=["f32", "bf16"], help="only this one")
+    parser.add_argument("--threads", type=int, help="CPU threads; default: all")
     parser.add_argument("--quick", action="store_true", help="few iterations, no probes")
     parser.add_argument("-o", "--output", type=Path, help="default: in results/, named by the CPU")
     options = parser.parse_args()
+    precisions = [options.precision] if options.precision else ["f32", "bf16"]
     if options.isa:
         os.environ["ONEDNN_MAX_CPU_ISA"] = "AVX2"  # before OpenVINO is imported
-    precisions = [options.precision] if options.precision else ["f32", "bf16"]
-    result = run(options.isa, ["f32"] if options.isa else precisions, options.quick)
-    output = options.output or RESULTS / f"cpu-{_features(result, options.isa)}.json"
+        precisions = ["f32"]
+    result = run(options.isa, options.threads, precisions, options.quick)
+    output = options.output or RESULTS / f"cpu-{_features(result)}.json"
     output.parent.mkdir(exist_ok=True)
     output.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     print(f"\nwrote {output}")
 
 
-def run(isa: str | None, precisions: list[str], quick: bool) -> dict[str, Any]:
+def run(isa: str | None, threads: int | None, precisions: list[str], quick: bool) -> dict[str, Any]:
     """Everything, JSON-ready; tables are printed on the way."""
     from report import print_probes, print_speed
     from speed import measure
@@ -49,6 +51,7 @@ def run(isa: str | None, precisions: list[str], quick: bool) -> dict[str, Any]:
     result: dict[str, Any] = {
         "machine": describe_machine(),
         "isa": isa,
+        "threads": threads or len(os.sched_getaffinity(0)),
         "note": AVX2_NOTE if isa else "",
         "begun": time.strftime("%Y-%m-%dT%H:%M:%S"),
         "load_before": os.getloadavg(),
@@ -61,8 +64,8 @@ def run(isa: str | None, precisions: list[str], quick: bool) -> dict[str, Any]:
         single = {name: n for name, n in iterations.items() if name != "mixed"}
         for precision in precisions:
             speed = {
-                "RoBERTa-base": measure(base, precision, isa, iterations),
-                "MiniLM": measure(minilm, precision, isa, single, pruned=False),
+                "RoBERTa-base": measure(base, precision, isa, threads, iterations),
+                "MiniLM": measure(minilm, precision, isa, threads, single, pruned=False),
             }
             result["speed"][precision] = speed
             print_speed(precision, speed)
@@ -88,12 +91,13 @@ def probes(checkpoint: Path, folder: Path, precision: str, repeat: int = 3) -> d
     return found
 
 
-def _features(result: dict[str, Any], isa: str | None) -> str:
-    """The most advanced of the flags that matter, and the limit if there was one."""
+def _features(result: dict[str, Any]) -> str:
+    """The most advanced of the flags that matter, the limit if there was one, and threads."""
     ranked = ("amx_bf16", "avx512_bf16", "avx512f", "avx2")
     flags = result["machine"]["flags"]
     best = next((flag for flag in ranked if flag in flags), "baseline").replace("_", "-")
-    return f"{best}-limited-to-{isa}" if isa else best
+    limit = f"-limited-to-{result['isa']}" if result["isa"] else ""
+    return f"{best}{limit}-{result['threads']}-threads"
 
 
 if __name__ == "__main__":

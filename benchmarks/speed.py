@@ -33,6 +33,7 @@ def measure(
     checkpoint: Path,
     precision: str,
     isa: str | None,
+    threads: int | None,
     iterations: dict[str, int],
     pruned: bool = True,
 ) -> dict[str, Any]:
@@ -58,22 +59,29 @@ def measure(
         clamp_products(dense)
     with tempfile.TemporaryDirectory() as folder:
         sides = [
-            _packed(name, source, whole, precision, isa, Path(folder) / str(i))
+            _packed(name, source, whole, precision, isa, threads, Path(folder) / str(i))
             for i, (name, (source, whole)) in enumerate(variants.items())
         ]
         cases = [case for case in all_cases(encoder.config) if case.name in iterations]
         return {
-            case.name: _case(encoder, case, sides, dense, precision, iterations) for case in cases
+            case.name: _case(encoder, case, sides, dense, precision, threads, iterations)
+            for case in cases
         }
 
 
 def _packed(
-    name: str, encoder: Encoder, whole: bool, precision: str, isa: str | None, folder: Path
+    name: str,
+    encoder: Encoder,
+    whole: bool,
+    precision: str,
+    isa: str | None,
+    threads: int | None,
+    folder: Path,
 ) -> Side:
     folder.mkdir()
     target = "haswell" if isa else "cpu"
     entries, plan = write_engine(encoder, target, precision, whole, folder)
-    session = open_clamped(folder, entries) if isa else open_session(folder, entries)
+    session = (open_clamped if isa else open_session)(folder, entries, threads)
     carries = tuple(layer.carry for layer in plan.layers)
     return Side(name, session, Layout.PACKED, prunes=encoder.config.policy.prunes, carries=carries)
 
@@ -84,11 +92,12 @@ def _case(
     packed: list[Side],
     dense: Any,
     precision: str,
+    threads: int | None,
     iterations: dict[str, int],
 ) -> dict[str, Any]:
     (request,) = case.requests
     shape = (request.sequences, int(request.lengths.max()))
-    sides = [*packed, Side(DENSE, open_dense(dense, precision, shape=shape), Layout.PADDED)]
+    sides = [*packed, Side(DENSE, open_dense(dense, precision, threads, shape), Layout.PADDED)]
     config = encoder.config
     calls = {side.name: [side.prepare(request, config)] for side in sides}
     answers = {name: np.asarray(call()) for name, (call,) in calls.items()}
