@@ -1,4 +1,4 @@
-// The bfloat16 kernel for AMX: tiles of 16 rows of 64 bytes, two by two of them multiplied at a time.
+// The bfloat16 kernel for AMX: 16 rows of queries or probabilities times two tiles of 16 columns.
 #include "attend_first.h"
 #include "bf16_math.h"
 
@@ -35,49 +35,36 @@ private:
 };
 
 struct AmxProduct {
-    static constexpr int kRows = 2 * kTileRows;
+    static constexpr int kRows = kTileRows;  // more would reuse B better, but push the scores out of the L1 cache
 
-    static void multiply(int m, const Bf16* a, int a_stride, const Bf16* b, int depth, int columns, float* c,
+    static void multiply(int, const Bf16* a, int a_stride, const Bf16* b, int depth, int columns, float* c,
                          int c_stride) {
         const size_t b_stride = size_t(depth) * kLanes;
         for (int j = 0; j < columns; j += 2 * kLanes, b += 2 * b_stride) {
-            const bool two_rows = m > kTileRows, two_columns = columns - j > kLanes;
-            const auto block = two_rows ? (two_columns ? multiply_block<true, true> : multiply_block<true, false>)
-                                        : (two_columns ? multiply_block<false, true> : multiply_block<false, false>);
-            block(a, a_stride, b, b_stride, depth, c + j, c_stride);
+            const auto product = columns - j > kLanes ? multiply_tiles<true> : multiply_tiles<false>;
+            product(a, a_stride, b, b_stride, depth, c + j, c_stride);
         }
     }
 
 private:
-    /// Tiles 0-3 hold C, 4-5 A, 6-7 B.
-    template <bool TwoRows, bool TwoColumns>
-    static void multiply_block(const Bf16* a, int a_stride, const Bf16* b, size_t b_stride, int depth, float* c,
+    /// C[16][16 or 32] = A[16][depth] * B. Tiles 0 and 1 hold C, 2 holds A, 3 and 4 hold B.
+    template <bool TwoColumns>
+    static void multiply_tiles(const Bf16* a, int a_stride, const Bf16* b, size_t b_stride, int depth, float* c,
                                int c_stride) {
-        const Bf16* a_below = a + size_t(kTileRows) * a_stride;
-        float* c_below = c + size_t(kTileRows) * c_stride;
         const long a_bytes = long(a_stride) * sizeof(Bf16), c_bytes = long(c_stride) * sizeof(float);
         _tile_zero(0);
         if (TwoColumns) _tile_zero(1);
-        if (TwoRows) _tile_zero(2);
-        if (TwoRows && TwoColumns) _tile_zero(3);
         for (int k = 0; k < depth; k += kDepth, b += kTile) {
-            _tile_loadd(4, a + k, a_bytes);
-            _tile_loadd(6, b, 64);
-            _tile_dpbf16ps(0, 4, 6);
+            _tile_loadd(2, a + k, a_bytes);
+            _tile_loadd(3, b, 64);
+            _tile_dpbf16ps(0, 2, 3);
             if (TwoColumns) {
-                _tile_loadd(7, b + b_stride, 64);
-                _tile_dpbf16ps(1, 4, 7);
-            }
-            if (TwoRows) {
-                _tile_loadd(5, a_below + k, a_bytes);
-                _tile_dpbf16ps(2, 5, 6);
-                if (TwoColumns) _tile_dpbf16ps(3, 5, 7);
+                _tile_loadd(4, b + b_stride, 64);
+                _tile_dpbf16ps(1, 2, 4);
             }
         }
         _tile_stored(0, c, c_bytes);
         if (TwoColumns) _tile_stored(1, c + kLanes, c_bytes);
-        if (TwoRows) _tile_stored(2, c_below, c_bytes);
-        if (TwoRows && TwoColumns) _tile_stored(3, c_below + kLanes, c_bytes);
     }
 };
 

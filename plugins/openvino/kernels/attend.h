@@ -62,19 +62,32 @@ constexpr int score_stride(int count) { return round_up(count, 64) + kLanes; }
 inline float softmax(float* scores, int count, float scale) {
     const int last = round_up(count, kLanes) - kLanes;
     const VecInt valid = first_lanes(count - last);
-    Vec best = valid ? load(scores + last) : splat(-FLT_MAX);
-    for (int j = 0; j < last; j += kLanes) best = larger(best, load(scores + j));
     const Vec scale_log2e = splat(scale * 1.44269504f);
-    const Vec max = splat(reduce_max(best)) * scale_log2e;
-    Vec sum{};
-    for (int j = 0; j < last; j += kLanes) {
-        const Vec e = exp2_nonpositive(load(scores + j) * scale_log2e - max);
-        sum += e;
-        store(scores + j, e);
+    Vec best0 = valid ? load(scores + last) : splat(-FLT_MAX), best1 = best0;
+    int j = 0;
+    for (; j + kLanes < last; j += 2 * kLanes) {
+        best0 = larger(best0, load(scores + j));
+        best1 = larger(best1, load(scores + j + kLanes));
     }
-    const Vec e = valid ? exp2_nonpositive(load(scores + last) * scale_log2e - max) : Vec{};
+    if (j < last) best0 = larger(best0, load(scores + j));
+    const Vec max = splat(reduce_max(larger(best0, best1))) * scale_log2e;
+    Vec sum0{}, sum1{};
+    const auto exponential = [&](int at) { return exp2_nonpositive(load(scores + at) * scale_log2e - max); };
+    for (j = 0; j + kLanes < last; j += 2 * kLanes) {
+        const Vec e0 = exponential(j), e1 = exponential(j + kLanes);
+        store(scores + j, e0);
+        store(scores + j + kLanes, e1);
+        sum0 += e0;
+        sum1 += e1;
+    }
+    if (j < last) {
+        const Vec e = exponential(j);
+        store(scores + j, e);
+        sum0 += e;
+    }
+    const Vec e = valid ? exponential(last) : Vec{};
     store(scores + last, e);
-    return 1.f / reduce_add(sum + e);
+    return 1.f / reduce_add(sum0 + (sum1 + e));
 }
 
 /// Adds weight[0..m) * scores[m][Vecs * kLanes] to sums[Vecs * kLanes].

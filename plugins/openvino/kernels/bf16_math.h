@@ -3,9 +3,9 @@
 //
 //   kRows                   query rows per block
 //   multiply(m, a, a_stride, b, depth, columns, c, c_stride)
-//     C[m][columns] = A[m][depth] * B, writing whole groups of 16 columns. A is row-major bfloat16, its rows and
-//     depth padded to whole 16 x 32 tiles. B is 16 columns after 16 columns, each as [depth / 2][16][2]: pairs of
-//     consecutive depths side by side, which is how both VDPBF16PS and AMX want it.
+//     C[m][columns] = A[m][depth] * B, writing whole groups of 16 columns. A is row-major bfloat16 in whole tiles
+//     of 16 x 32; rows from m on mean nothing. B is 16 columns after 16 columns, each as [depth / 2][16][2]: pairs
+//     of consecutive depths side by side, which is how both VDPBF16PS and AMX want it.
 #pragma once
 
 #include "attend.h"
