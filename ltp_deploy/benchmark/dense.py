@@ -76,13 +76,5 @@ def _as_roberta(encoder: Encoder, attention: str) -> nn.Module:
         attn_implementation=attention,
     )
     model = RobertaForSequenceClassification(config)
-    state = encoder.state_dict()
-    renamed = {}
-    for name, theirs in FAMILIES["roberta"].names.items():
-        for i in range(ours.layers if "{}" in name else 1):
-            for suffix in ("weight", "bias"):
-                key = f"{name.format(i)}.{suffix}"
-                if key in state:
-                    renamed[f"{theirs.format(i)}.{suffix}"] = state[key]
-    model.load_state_dict(renamed)
+    model.load_state_dict(FAMILIES["roberta"].rename(encoder.state_dict(), ours.layers))
     return model

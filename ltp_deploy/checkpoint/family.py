@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,6 +28,18 @@ class Family:
     names: Mapping[str, str]
     shape: Callable[[dict[str, Any]], dict[str, Any]]
     policy: Callable[[dict[str, Any], Mapping[str, Tensor], int], PrunePolicy]
+
+    def tensor_names(self, layers: int) -> Iterator[tuple[str, str]]:
+        """(our name, the family's name) of every weight and bias in a model of `layers` layers."""
+        for ours, theirs in self.names.items():
+            for i in range(layers if "{}" in ours else 1):
+                for part in ("weight", "bias"):
+                    yield f"{ours.format(i)}.{part}", f"{theirs.format(i)}.{part}"
+
+    def rename(self, state: Mapping[str, Tensor], layers: int) -> dict[str, Tensor]:
+        """Tensors by our names -> by the family's; what the family has no name for is left out."""
+        pairs = self.tensor_names(layers)
+        return {theirs: state[ours] for ours, theirs in pairs if ours in state}
 
 
 def own_policy(config: dict[str, Any], state: Mapping[str, Tensor], layers: int) -> PrunePolicy:

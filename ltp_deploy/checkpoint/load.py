@@ -26,6 +26,9 @@ _SIZES = (
     "embedding_size",
 )
 
+# What the first BERT checkpoints call a LayerNorm's weight and bias.
+_LEGACY_PARTS = {"weight": "gamma", "bias": "beta"}
+
 
 def load_encoder(
     directory: str | Path,
@@ -115,16 +118,14 @@ def _rename(
     """(tensors by our names, {our name: the family's name} of those not found)."""
     tensors: dict[str, Tensor] = {}
     missing: dict[str, str] = {}
-    for ours, theirs in family.names.items():
-        for i in range(layers if "{}" in ours else 1):
-            for suffix, old in (("weight", "gamma"), ("bias", "beta")):
-                name, source = f"{ours.format(i)}.{suffix}", theirs.format(i)
-                for candidate in (f"{source}.{suffix}", f"{source}.{old}"):
-                    if candidate in state:
-                        tensors[name] = state[candidate]
-                        break
-                else:
-                    missing[name] = f"{source}.{suffix}"
+    for ours, theirs in family.tensor_names(layers):
+        source, _, part = theirs.rpartition(".")
+        legacy = f"{source}.{_LEGACY_PARTS[part]}"
+        found = next((name for name in (theirs, legacy) if name in state), None)
+        if found is None:
+            missing[ours] = theirs
+        else:
+            tensors[ours] = state[found]
     return tensors, missing
 
 

@@ -26,13 +26,8 @@ def save_encoder(encoder: Encoder, source: Path, output: Path) -> None:
     family = FAMILIES[encoder.config.family]
     if encoder.config.family == "ltp":
         raise CheckpointError("the released LTP format can only be read, not written")
-    state = encoder.state_dict()
-    tensors = {}
-    for ours, theirs in family.names.items():
-        for i in range(encoder.config.layers if "{}" in ours else 1):
-            for suffix in ("weight", "bias"):
-                if (name := f"{ours.format(i)}.{suffix}") in state:
-                    tensors[f"{theirs.format(i)}.{suffix}"] = state[name].contiguous()
+    renamed = family.rename(encoder.state_dict(), encoder.config.layers)
+    tensors = {name: tensor.contiguous() for name, tensor in renamed.items()}
     output.mkdir(parents=True, exist_ok=True)
     config = {**read_config(source), "ltp": encoder.config.policy.to_config()}
     (output / "config.json").write_text(json.dumps(config, indent=2) + "\n")
