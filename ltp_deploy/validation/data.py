@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,7 +65,7 @@ def read_examples(source: str, options: DataOptions | None = None) -> Examples:
         if not all(isinstance(v, str) for v in values):
             raise LtpError(f"{source}, row {number}: column {texts} is missing or no text: {row}")
         examples.append(values[0] if len(values) == 1 else (values[0], values[1]))
-    labels = [_label(source, i, row[label]) for i, row in enumerate(rows, 1)] if label else None
+    labels = [_label(source, i, row.get(label)) for i, row in enumerate(rows, 1)] if label else None
     return Examples(examples, labels)
 
 
@@ -79,16 +81,16 @@ def _rows(source: str, options: DataOptions) -> Iterable[dict[str, Any]]:
 
 
 def _delimited(path: Path) -> Iterable[dict[str, Any]]:
-    with path.open(encoding="utf-8", newline="") as file:
-        if path.suffix == ".tsv":
-            reader = csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
-        else:
-            reader = csv.DictReader(file)
-        yield from reader
+    csv.field_size_limit(sys.maxsize)  # the default refuses texts above 128 KiB
+    file = io.StringIO(_text(path), newline="")
+    if path.suffix == ".tsv":
+        yield from csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
+    else:
+        yield from csv.DictReader(file)
 
 
 def _jsonl(path: Path) -> Iterable[dict[str, Any]]:
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+    for number, line in enumerate(_text(path).split("\n"), 1):
         if not line.strip():
             continue
         try:
@@ -98,6 +100,14 @@ def _jsonl(path: Path) -> Iterable[dict[str, Any]]:
         if not isinstance(row, dict):
             raise LtpError(f"{path}, line {number} must hold a JSON object")
         yield row
+
+
+def _text(path: Path) -> str:
+    """The file's text, without a byte order mark."""
+    try:
+        return path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise LtpError(f"{path} is not UTF-8 text: {error}") from None
 
 
 def _dataset(name: str, split: str) -> Iterable[dict[str, Any]]:
@@ -118,7 +128,9 @@ def _text_columns(source: str, row: dict[str, Any], named: str | None) -> tuple[
     if named:
         columns = tuple(named.split(","))
         absent = [c for c in columns if c not in row]
-        if absent or len(columns) > 2:
+        if len(columns) > 2:
+            raise LtpError(f"a model reads one text or two, not {len(columns)}: {named!r}")
+        if absent:
             raise LtpError(f"{source} has no text columns {named!r}; its columns are {list(row)}")
         return columns
     for pair in PAIRS:
