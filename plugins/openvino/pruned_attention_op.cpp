@@ -63,7 +63,8 @@ void PrunedAttention::validate_and_infer_types() {
 void PrunedAttention::parse_attributes() {
     constexpr int64_t int_max = std::numeric_limits<int>::max();
     const auto& a = attributes_;
-    NODE_VALIDATION_CHECK(this, a.heads > 0 && a.heads <= int_max, "heads is ", a.heads, ", expected a positive number");
+    NODE_VALIDATION_CHECK(this, a.heads > 0 && a.heads <= int_max, "heads is ", a.heads,
+                          ", expected a positive number");
     NODE_VALIDATION_CHECK(this, a.score_length >= 0 && a.score_length <= int_max, "score_length is ", a.score_length,
                           ", expected 0 or a positive number");
     NODE_VALIDATION_CHECK(this, a.threshold == a.threshold, "threshold is not a number");
@@ -134,8 +135,8 @@ PackedInput PrunedAttention::checked_input(const ov::TensorVector& inputs) const
                         lengths == ov::Shape{offsets[0] - 1} && offsets[0] > 0,
                     "PrunedAttention expects qkv [T, 3d], offsets [B + 1], alive [T], lengths [B], got ", qkv, ", ",
                     offsets, ", ", alive, ", ", lengths);
-    OPENVINO_ASSERT(qkv[1] > 0 && qkv[1] % (24 * heads) == 0 && qkv[1] / (3 * heads) <= 256, "PrunedAttention: qkv has ",
-                    qkv[1], " columns; expected 3 * ", heads, " heads of a multiple of 8 up to 256");
+    OPENVINO_ASSERT(qkv[1] > 0 && qkv[1] % (24 * heads) == 0 && qkv[1] / (3 * heads) <= 256,
+                    "PrunedAttention: qkv has ", qkv[1], " columns; expected 3 * ", heads, " heads of a multiple of 8 up to 256");
     OPENVINO_ASSERT(std::max(qkv[0], offsets[0]) * heads <= size_t(std::numeric_limits<int>::max()),
                     "PrunedAttention: too many rows or sequences: ", qkv, ", ", offsets);
 
