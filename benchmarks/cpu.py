@@ -1,4 +1,4 @@
-"""The CPU figures: `python benchmarks/cpu.py [--isa avx2] [--quick]`; see README.md."""
+"""The CPU figures: `python benchmarks/cpu.py [--isa ISA] [--quick]`; see README.md."""
 
 from __future__ import annotations
 
@@ -15,15 +15,22 @@ from random_model import MINILM, ROBERTA_BASE, a21, write_checkpoint
 RESULTS = Path(__file__).parent / "results"
 ITERATIONS = {"n=128": 60, "n=384": 30, "mixed": 11}
 QUICK = {"n=128": 8, "n=384": 5, "mixed": 3}
-AVX2_NOTE = (
-    "both sides limited to AVX2: ONEDNN_MAX_CPU_ISA=AVX2, a Clamp behind every matrix product so "
-    "that oneDNN's AVX2 kernel runs instead of MLAS, and our AVX2 kernel; LayerNorm is not limited"
-)
+# What limits oneDNN and our operator to an instruction set, and how good the imitation is.
+LIMITS = {
+    "avx2": {"ONEDNN_MAX_CPU_ISA": "AVX2", "LTP_ISA": "avx2"},
+    "avx512_bf16": {"ONEDNN_MAX_CPU_ISA": "AVX512_CORE_BF16", "LTP_ISA": "avx512_bf16"},
+}
+NOTES = {
+    "avx2": "both sides limited to AVX2: oneDNN and our operator by environment variables, and a "
+    "Clamp behind every matrix product so that oneDNN's AVX2 kernel runs instead of MLAS, which "
+    "knows no limit; LayerNorm is not limited",
+    "avx512_bf16": "both sides limited to AVX-512 with bf16, without AMX, by environment variables",
+}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--isa", choices=["avx2"], help="limit both sides to this")
+    parser.add_argument("--isa", choices=list(LIMITS), help="limit both sides to this")
     parser.add_argument("--precision", choices=["f32", "bf16"], help="only this one")
     parser.add_argument("--threads", type=int, help="CPU threads; default: all")
     parser.add_argument("--quick", action="store_true", help="few iterations, no probes")
@@ -31,8 +38,8 @@ def main() -> None:
     options = parser.parse_args()
     precisions = [options.precision] if options.precision else ["f32", "bf16"]
     if options.isa:
-        os.environ["ONEDNN_MAX_CPU_ISA"] = "AVX2"  # before OpenVINO is imported
-        precisions = ["f32"]
+        os.environ.update(LIMITS[options.isa])  # before OpenVINO is imported
+        precisions = ["f32"] if options.isa == "avx2" else ["bf16"]
     result = run(options.isa, options.threads, precisions, options.quick)
     output = options.output or RESULTS / f"cpu-{_features(result)}.json"
     output.parent.mkdir(exist_ok=True)
@@ -52,7 +59,7 @@ def run(isa: str | None, threads: int | None, precisions: list[str], quick: bool
         "machine": describe_machine(),
         "isa": isa,
         "threads": threads or len(os.sched_getaffinity(0)),
-        "note": AVX2_NOTE if isa else "",
+        "note": NOTES.get(isa or "", ""),
         "begun": time.strftime("%Y-%m-%dT%H:%M:%S"),
         "load_before": os.getloadavg(),
         "speed": {},
