@@ -1,17 +1,16 @@
 """Bundles that were edited, damaged, or made for elsewhere are refused with the reason."""
 
 import hashlib
-import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from ltp_deploy.bundle import read_manifest
 from ltp_deploy.errors import BundleError
 from ltp_deploy.runtime.engine import load
+from tests.spoil import edit_manifest, rewrite_manifest
 
 
 @pytest.fixture
@@ -23,15 +22,6 @@ def bundle(bert_bundle: Path, tmp_path: Path) -> Path:
 def refuses(bundle: Path, message: str) -> None:
     with pytest.raises(BundleError, match=message):
         load(bundle)
-
-
-def edit_manifest(bundle: Path, edit: Callable[[dict[str, Any]], None]) -> None:
-    """Change the manifest and its hash, as a bundle of another build would have them."""
-    path = bundle / "manifest.json"
-    manifest = json.loads(path.read_text())
-    edit(manifest)
-    path.write_text(json.dumps(manifest))
-    (bundle / "manifest.sha256").write_text(hashlib.sha256(path.read_bytes()).hexdigest())
 
 
 def test_a_bundle_may_be_moved(bundle: Path) -> None:
@@ -164,9 +154,7 @@ def test_a_bundle_from_elsewhere_is_refused(
 
 @pytest.mark.parametrize("content", ["[]", "{", "null", '"text"'])
 def test_a_manifest_that_is_none_is_refused(bundle: Path, content: str) -> None:
-    path = bundle / "manifest.json"
-    path.write_text(content)
-    (bundle / "manifest.sha256").write_text(hashlib.sha256(path.read_bytes()).hexdigest())
+    rewrite_manifest(bundle, content)
     refuses(bundle, "not valid JSON|not the manifest of a bundle")
 
 

@@ -1,6 +1,7 @@
 """`verify` passes what is right, and says what is wrong with what is not."""
 
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from ltp_deploy.validation.oracle_run import length_batches, run_oracle
 from ltp_deploy.validation.self_check import self_check
 from ltp_deploy.validation.verify import Tolerances, Verification, label_numbers, verify
 from tests.answers import batch_for
+from tests.spoil import edit_manifest
 
 WORDS = "the a film is was good bad very not dull great .".split()
 
@@ -86,34 +88,23 @@ def test_conventions_chosen_at_build_time_are_those_that_are_verified(
     assert verified(bundle, bert_checkpoint).failures == []
 
 
-def other_conventions(bundle: Path, monkeypatch: pytest.MonkeyPatch, **wrong: object) -> None:
-    """The oracle believes in other conventions than the engine was built with."""
-    right = load(bundle).manifest["model"]["policy"]
-
-    def load_wrongly(directory: Path, score_length: object, first_token: object):
-        assert (score_length, first_token) == (right["score_length"], right["first_token"])
-        return load_encoder(directory, **{**right_conventions(right), **wrong})
-
-    monkeypatch.setattr("ltp_deploy.validation.verify.load_encoder", load_wrongly)
-
-
-def right_conventions(policy: dict) -> dict:
-    return {name: policy[name] for name in ("score_length", "first_token")}
+def other_score_length(manifest: dict) -> None:
+    """Pretend that the engine was built with another D than it was."""
+    manifest["model"]["policy"]["score_length"] += 1
 
 
 @pytest.mark.parametrize("survivors", [True, False])
 def test_a_wrong_score_length_is_found(
-    survivors: bool,
-    bert_checkpoint: Path,
-    bundle_of: Callable[..., Path],
-    monkeypatch: pytest.MonkeyPatch,
+    survivors: bool, bert_checkpoint: Path, bundle_of: Callable[..., Path], tmp_path: Path
 ) -> None:
-    bundle = bundle_of(bert_checkpoint, "torchscript", survivors=survivors)
-    other_conventions(bundle, monkeypatch, score_length=17)
+    original = bundle_of(bert_checkpoint, "torchscript", survivors=survivors)
+    bundle = shutil.copytree(original, tmp_path / "bundle")
+    edit_manifest(bundle, other_score_length)
     result = verified(bundle, bert_checkpoint)
-    assert len(result.survivors.disagreements) > 5
-    assert any("disagree on survivors, no tie" in failure for failure in result.failures)
     assert any("logits differ by" in failure for failure in result.failures)
+    if survivors:
+        assert len(result.survivors.disagreements) > 5
+        assert any("disagree on survivors, no tie" in failure for failure in result.failures)
 
 
 @pytest.mark.parametrize(
