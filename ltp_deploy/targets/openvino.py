@@ -43,6 +43,7 @@ def write(job: Job) -> dict[str, Any]:
 
 def _attention_extension(plugin: Path, precision: str, isa: str):
     """Translate traced `ltp::pruned_attention` calls to the plugin's op."""
+    from openvino import opset13 as ops
     from openvino.frontend.pytorch import ConversionExtension
     from openvino.utils.node_factory import NodeFactory
 
@@ -62,6 +63,12 @@ def _attention_extension(plugin: Path, precision: str, isa: str):
             "isa": isa,
         }
         data = [context.get_input(i) for i in range(4)]
-        return factory.create("PrunedAttention", data, attributes).outputs()
+        if precision == "bf16":
+            # In bf16 inference the neighbours have bf16 too, and OpenVINO drops both conversions.
+            data[0] = ops.convert(data[0], "bf16").output(0)
+        outputs = factory.create("PrunedAttention", data, attributes).outputs()
+        if precision == "bf16":
+            outputs[0] = ops.convert(outputs[0], "f32").output(0)
+        return outputs
 
     return ConversionExtension("ltp::pruned_attention", convert)
