@@ -6,7 +6,6 @@ Run as `python probe.py start|build ours|dense ...`; prints one JSON object.
 from __future__ import annotations
 
 import json
-import resource
 import subprocess
 import sys
 import time
@@ -81,6 +80,7 @@ def build_dense(checkpoint: str, output: str, precision: str) -> dict[str, Any]:
         ov.save_model(convert(DenseModel(model.eval(), False)), output, compress_to_fp16=False)
 
     transformers.utils.logging.disable_progress_bar()
+    transformers.utils.logging.set_verbosity_error()
     milliseconds, _ = _timed(build)
     return {"build_ms": milliseconds, **_memory()}
 
@@ -95,9 +95,9 @@ def _memory() -> dict[str, float]:
     """MiB: the peak, and what of the present is private and what is mapped files."""
     status = Path("/proc/self/status").read_text()
     fields = dict(line.split(":", 1) for line in status.splitlines())
-    parts = {"anonymous_mib": "RssAnon", "files_mib": "RssFile"}
-    present = {name: int(fields[key].split()[0]) / 1024 for name, key in parts.items()}
-    return {"peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, **present}
+    # Not getrusage: its peak includes that of the parent process.
+    parts = {"peak_mib": "VmHWM", "anonymous_mib": "RssAnon", "files_mib": "RssFile"}
+    return {name: int(fields[key].split()[0]) / 1024 for name, key in parts.items()}
 
 
 if __name__ == "__main__":
