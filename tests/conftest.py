@@ -67,12 +67,15 @@ def bundle_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
     """(checkpoint, build options) -> a bundle that reports survivors, built once."""
 
     @functools.cache
-    def make(checkpoint: Path, target: str = "cpu", **options: Any) -> Path:
+    def make(checkpoint: Path, target: str, **options: Any) -> Path:
         output = tmp_path_factory.mktemp("bundle") / target
-        build(checkpoint, output, target, **{"survivors": True, **options})
+        build(checkpoint, output, target, **options)
         return output
 
-    return make
+    def find(checkpoint: Path, target: str = "cpu", **options: Any) -> Path:
+        return make(checkpoint, target, **{"survivors": True, **options})
+
+    return find
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,7 @@
 """OpenVINO engines answer as the masked oracle does: the same survivors, the same logits."""
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -9,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ltp_deploy.bundle import read_manifest
 from ltp_deploy.checkpoint import load_encoder
 from ltp_deploy.runtime.engine import Engine, load
 from ltp_deploy.validation.oracle_run import OracleRun
@@ -142,6 +144,23 @@ def test_every_instruction_set_is_exact(
         pytest.skip(f"this CPU has no {isa}")
     logits = in_new_process(bundle_of(bert_checkpoint, target), request, LTP_ISA=isa)
     np.testing.assert_allclose(logits, oracle_answers(encoder, batch)[0], atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("options", "precision", "isa"),
+    [({}, "f32", ""), ({"target": "haswell"}, "f32", "avx2"), ({"precision": "bf16"}, "bf16", "")],
+    ids=str,
+)
+def test_the_engine_itself_knows_its_precision_and_limits(
+    options: dict, precision: str, isa: str, bert_checkpoint: Path, bundle_of: Callable[..., Path]
+) -> None:
+    bundle = bundle_of(bert_checkpoint, **options)
+    operators = re.findall(r'<data [^>]*heads="4"[^>]*>', (bundle / "engine.xml").read_text())
+    assert len(operators) == 3
+    for operator in operators:
+        assert f'precision="{precision}"' in operator
+        assert f'isa="{isa}"' in operator
+    assert read_manifest(bundle)["isa"] == isa
 
 
 def usable_isas() -> set[str]:
