@@ -7,6 +7,7 @@ import json
 import os
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -40,15 +41,17 @@ def main() -> None:
     if options.isa:
         os.environ.update(LIMITS[options.isa])  # before OpenVINO is imported
         precisions = ["f32"] if options.isa == "avx2" else ["bf16"]
-    result = run(options.isa, options.threads, precisions, options.quick)
-    output = options.output or RESULTS / f"cpu-{_features(result)}.json"
-    output.parent.mkdir(exist_ok=True)
-    output.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    print(f"\nwrote {output}")
+    for result in run(options.isa, options.threads, precisions, options.quick):
+        output = options.output or RESULTS / f"cpu-{_features(result)}.json"
+        output.parent.mkdir(exist_ok=True)
+        output.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+        print(f"\nwrote {output}", flush=True)
 
 
-def run(isa: str | None, threads: int | None, precisions: list[str], quick: bool) -> dict[str, Any]:
-    """Everything, JSON-ready; tables are printed on the way."""
+def run(
+    isa: str | None, threads: int | None, precisions: list[str], quick: bool
+) -> Iterator[dict[str, Any]]:
+    """All that is known after each part of the run, JSON-ready; tables are printed on the way."""
     from report import print_probes, print_speed
     from speed import measure
 
@@ -76,11 +79,11 @@ def run(isa: str | None, threads: int | None, precisions: list[str], quick: bool
             }
             result["speed"][precision] = speed
             print_speed(precision, speed)
+            yield {**result, "load_after": os.getloadavg()}
         if not quick and not isa:
             result["probes"] = {p: probes(base, Path(folder), p) for p in precisions}
             print_probes(result["probes"])
-    result["load_after"] = os.getloadavg()
-    return result
+            yield {**result, "load_after": os.getloadavg()}
 
 
 def probes(checkpoint: Path, folder: Path, precision: str, repeat: int = 3) -> dict[str, Any]:
