@@ -123,17 +123,20 @@ def test_a_bundle_comes_back_when_its_successor_cannot_take_its_place(
     assert [p.name for p in tmp_path.iterdir()] == ["out"]
 
 
-def test_ctrl_c_leaves_no_half_bundle(bert_checkpoint: Path, tmp_path: Path) -> None:
-    """A real process, interrupted while its build writes."""
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+def test_a_stopped_build_leaves_no_half_bundle(
+    stop: signal.Signals, bert_checkpoint: Path, tmp_path: Path
+) -> None:
+    """A real process, stopped while its build writes."""
     code = f"""
 import ltp_deploy.build as b
-real = b.write_manifest
+from ltp_deploy.cli import main
 def pause(directory, manifest):
     print("writing", flush=True)
     import signal
     signal.pause()
 b.write_manifest = pause
-b.build({str(bert_checkpoint)!r}, {str(tmp_path / "out")!r}, "null")
+main(["build", {str(bert_checkpoint)!r}, "-o", {str(tmp_path / "out")!r}, "--target", "null"])
 """
     process = subprocess.Popen(
         [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -141,7 +144,7 @@ b.build({str(bert_checkpoint)!r}, {str(tmp_path / "out")!r}, "null")
     assert process.stdout is not None
     assert process.stdout.readline() == "writing\n"
     assert len(list(tmp_path.iterdir())) == 1
-    process.send_signal(signal.SIGINT)
+    process.send_signal(stop)
     process.communicate()
     assert process.returncode != 0
     assert list(tmp_path.iterdir()) == []

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import sys
 from pathlib import Path
 
 import click
@@ -65,6 +67,8 @@ def build(
         raise click.UsageError("--profile-data needs --dry-run")
     if output is None:
         raise click.UsageError("-o/--output is missing: where should the bundle go?")
+    # A stop from outside must clean up as an interrupt does.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     manifest = run_build(
         checkpoint, output, target, precision, survivors, score_length, first_token, force, dump
     )

@@ -11,6 +11,8 @@ def describe(result: Verification, shown: int = 5) -> str:
     blocks = [
         f"{result.bundle}: {result.sequences} sequences, {result.tokens} tokens, {result.precision}"
     ]
+    if result.overrides:
+        blocks.append("OVERRIDDEN AT BUILD TIME: " + "; ".join(result.overrides))
     if result.metric:
         rows = [[side, f"{value:.2f}"] for side, value in result.scores.items()]
         blocks.append(table(["", result.metric], rows))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from math import isfinite
 from typing import Any
 
 from ltp_deploy.validation.compare import LogitComparison, SurvivorComparison
@@ -30,9 +31,13 @@ class Tolerances:
 
 @dataclass(frozen=True)
 class Verification:
-    """All that was found; `failures` says in words which tolerances were broken."""
+    """All that was found; `failures` says in words which tolerances were broken.
+
+    `overrides` names the conventions that the build was told to take instead of the checkpoint's.
+    """
 
     bundle: str
+    overrides: list[str]
     precision: str
     sequences: int
     tokens: int
@@ -67,7 +72,10 @@ def broken(
     sequences: int,
     tolerances: Tolerances,
 ) -> list[str]:
+    """The tolerances that are broken, in words; an answer that is no number always counts."""
     failures = []
+    if not isfinite(logits.max):
+        failures.append("the engine's logits are not finite")
     limit = tolerances.max_logit_difference
     if limit is not None and not logits.max_without_ties <= limit:
         failures.append(f"logits differ by {logits.max_without_ties:.3g}, allowed {limit:g}")

@@ -12,18 +12,14 @@ from ltp_deploy.build import build
 from ltp_deploy.checkpoint import load_encoder
 from ltp_deploy.checkpoint.files import checkpoint_hash
 from ltp_deploy.config import EncoderConfig
+from ltp_deploy.encoder import Encoder
 from ltp_deploy.errors import LtpError
 from ltp_deploy.pruning.flops import authors_ratio, engine_flops
 from ltp_deploy.pruning.policy import Carry, PrunePolicy
 from ltp_deploy.pruning.profile import SurvivorProfile
 from ltp_deploy.runtime.batch import PackedBatch
 from ltp_deploy.runtime.engine import Engine, load
-from ltp_deploy.validation.compare import (
-    TIE,
-    compare_logits,
-    compare_survivors,
-    score,
-)
+from ltp_deploy.validation.compare import TIE, compare_logits, compare_survivors, score
 from ltp_deploy.validation.data import Examples
 from ltp_deploy.validation.oracle_run import length_batches, run_oracle
 from ltp_deploy.validation.verification import Tolerances, Verification, broken
@@ -40,8 +36,7 @@ def verify(
     engine = load(bundle)
     if engine.manifest["source"]["sha256"] != checkpoint_hash(checkpoint):
         raise LtpError(f"{bundle} was not built from {checkpoint}, or that has changed since")
-    policy = engine.manifest["model"]["policy"]
-    encoder = load_encoder(checkpoint, policy["score_length"], policy["first_token"])
+    encoder, overrides = _as_built(load_encoder(checkpoint), engine)
     labels = label_numbers(examples, engine.config)
     data = engine.tokenize(examples.texts)
 
@@ -66,6 +61,7 @@ def verify(
     profile = oracle.profile
     return Verification(
         bundle=str(bundle),
+        overrides=overrides,
         precision=precision,
         sequences=data.sequences,
         tokens=len(data.input_ids),
@@ -82,6 +78,22 @@ def verify(
             precision, what, who, scores, data.sequences, tolerances.or_defaults(precision)
         ),
     )
+
+
+def _as_built(encoder: Encoder, engine: Engine) -> tuple[Encoder, list[str]]:
+    """The checkpoint under the conventions of the bundle, and which of them are not its own.
+
+    The thresholds stay the checkpoint's: the bundle's are what is to be proven.
+    """
+    own = encoder.config.policy.to_config()
+    built = engine.manifest["model"]["policy"]
+    overrides = [
+        f"{name} is {built[name]} in the bundle, {own[name]} in the checkpoint"
+        for name in ("score_length", "first_token")
+        if built[name] != own[name]
+    ]
+    policy = encoder.config.policy.override(built["score_length"], built["first_token"])
+    return encoder.with_policy(policy), overrides
 
 
 def run_engine(

@@ -85,7 +85,12 @@ def test_conventions_chosen_at_build_time_are_those_that_are_verified(
     bert_checkpoint: Path, bundle_of: Callable[..., Path]
 ) -> None:
     bundle = bundle_of(bert_checkpoint, "torchscript", score_length=30, first_token="reference")
-    assert verified(bundle, bert_checkpoint).failures == []
+    result = verified(bundle, bert_checkpoint)
+    assert result.failures == []
+    assert result.overrides == [
+        "score_length is 30 in the bundle, 16 in the checkpoint",
+        "first_token is reference in the bundle, keep in the checkpoint",
+    ]
 
 
 def other_score_length(manifest: dict) -> None:
