@@ -1,4 +1,4 @@
-"""Draw docs/speed.svg from a result: `python benchmarks/plot.py results/cpu-amx-bf16-2-threads.json`."""
+"""Draw docs/speed.svg: `python benchmarks/plot.py benchmarks/results/FILE.json`."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ from ltp_deploy.runtime.batch import PackedBatch
 
 LAYERS = 6
 TEMPERATURE = 1e-3
-REGULARISER = 0.05
+REGULARISER = 0.02
 
 # (layer, scores [B, n], alive mask [B, n]) -> the weight of each token from here on, [B, n]
 Mask = Callable[[int, Tensor, Tensor], Tensor]
