@@ -1,0 +1,69 @@
+"""The C++ runtime gives the same answers as the Python one on the same bundle."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import openvino
+import pytest
+
+from ltp_deploy.native import PACKAGE
+from ltp_deploy.runtime.engine import load
+from tests.tiny import save_tiny
+
+ROOT = Path(__file__).parents[1]
+PATH = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+LTP_RUN = PACKAGE / "bin" / "ltp-run"
+
+
+def run(*command: object, input: str | None = None) -> str:
+    arguments = [str(part) for part in command]
+    result = subprocess.run(
+        arguments, input=input, capture_output=True, text=True, env={**os.environ, "PATH": PATH}
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+    return result.stdout
+
+
+@pytest.mark.skipif(not LTP_RUN.is_file(), reason="ltp-run is not built into the package")
+@pytest.mark.parametrize("policy", ["absolute", "topk", None])
+def test_ltp_run_prints_the_logits_of_the_python_engine(
+    policy: str | None, checkpoint_of: Callable[..., Path], bundle_of: Callable[..., Path]
+) -> None:
+    bundle = bundle_of(checkpoint_of("roberta", policy), survivors=False)
+    engine = load(bundle)
+    random = np.random.default_rng(3)
+    rows = [random.integers(3, engine.config.vocab_size, n) for n in (1, 9, 4, 16, 2)]
+    lines = "".join(" ".join(map(str, row)) + "\n" for row in rows)
+    printed = run(LTP_RUN, "--batch", 2, bundle, input=lines)
+    logits = np.array([line.split() for line in printed.splitlines()], np.float32)
+    np.testing.assert_allclose(logits, engine(input_ids=rows).logits, atol=1e-6)
+
+
+@pytest.mark.slow
+def test_the_cpp_example_builds_and_classifies(tmp_path: Path) -> None:
+    """The steps of examples/cpp/README.md."""
+    cmake = ["cmake", "-G", "Ninja", f"-DOpenVINO_DIR={Path(openvino.__file__).parent / 'cmake'}"]
+    library, build, installed = tmp_path / "engines", tmp_path / "classify", tmp_path / "ltp"
+    run(*cmake, "-S", ROOT / "engines", "-B", library, "-DCMAKE_BUILD_TYPE=Release")
+    run("cmake", "--build", library)
+    run("cmake", "--install", library, "--component", "devel", "--prefix", installed)
+    run(*cmake, "-S", ROOT / "examples/cpp", "-B", build, f"-DCMAKE_PREFIX_PATH={installed}")
+    run("cmake", "--build", build)
+
+    from ltp_deploy.build import build as build_bundle
+
+    checkpoint = save_tiny(tmp_path / "bert", "bert", None, vocab_size=12000)
+    build_bundle(checkpoint, tmp_path / "bundle")
+    printed = run(build / "classify", tmp_path / "bundle").splitlines()
+    sequences = [[101, 1037, 2307, 3185, 102], [101, 2009, 2001, 11771, 102]]
+    expected = load(tmp_path / "bundle")(input_ids=sequences).logits
+    for line, row in zip(printed, expected, strict=True):
+        assert f"class {row.argmax()}" in line
+        found = [float(value) for value in line.split("logits")[1].split()]
+        np.testing.assert_allclose(found, row, rtol=1e-4)
