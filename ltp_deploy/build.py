@@ -76,7 +76,7 @@ def build(
 def _describe(job: Job, target: Target, checkpoint: Path) -> dict[str, Any]:
     """Write engine and tokenizer into the job's directory; returns the manifest's entries."""
     entries = target.write(job)
-    tokenizer = copy_tokenizer(checkpoint, job.directory / "tokenizer")
+    tokenizer = copy_tokenizer(checkpoint, job.directory / "tokenizer", job.config.family)
     return {
         "target": target.name,
         "backend": target.backend,

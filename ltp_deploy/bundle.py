@@ -108,9 +108,19 @@ def read_manifest(path: str | Path) -> dict[str, Any]:
             f"{directory} has bundle format {manifest.get('format_version')}, this version reads "
             f"{FORMAT_VERSION}; rebuild it, or install a matching ltp-deploy"
         )
-    _check_platform(directory, manifest)
-    _check_files(directory, manifest)
+    try:
+        _check_entries(file, manifest)
+        _check_platform(directory, manifest)
+        _check_files(directory, manifest)
+    except (AttributeError, KeyError, TypeError) as error:
+        raise BundleError(f"{file} holds an entry of a wrong kind: {error}") from error
     return manifest
+
+
+def _check_entries(file: Path, manifest: dict[str, Any]) -> None:
+    for name in ("target", "backend", "precision", "isa", "versions", "model", "outputs"):
+        if name not in manifest:
+            raise BundleError(f"{file} has no entry {name!r}; rebuild the bundle")
 
 
 def _check_platform(directory: Path, manifest: dict[str, Any]) -> None:

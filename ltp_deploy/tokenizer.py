@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from ltp_deploy.errors import InputError
+from ltp_deploy.config import EncoderConfig
+from ltp_deploy.errors import InputError, LtpError
 from ltp_deploy.runtime.batch import PackedBatch, pack
 
 VOCABULARIES = (
@@ -25,12 +27,17 @@ FILES = (
 )
 
 
-def copy_tokenizer(checkpoint: Path, destination: Path) -> bool:
-    """Copy the tokenizer into a new folder; false where the checkpoint has none."""
+def copy_tokenizer(checkpoint: Path, destination: Path, family: str) -> bool:
+    """Copy the tokenizer into a new folder; false where the checkpoint has none.
+
+    The model type goes with it, since transformers needs it where the files name no class.
+    """
     if not any((checkpoint / name).is_file() for name in VOCABULARIES):
         return False
     destination.mkdir()
     copy_tokenizer_files(checkpoint, destination)
+    if family != "ltp":  # which transformers does not know
+        (destination / "config.json").write_text(json.dumps({"model_type": family}) + "\n")
     return True
 
 
@@ -42,13 +49,22 @@ def copy_tokenizer_files(checkpoint: Path, destination: Path) -> None:
 
 
 class Tokenizer:
-    """Texts, or pairs of texts, to a packed batch."""
+    """Texts, or pairs of texts, to a packed batch for the model that `config` describes.
 
-    def __init__(self, directory: Path, max_length: int):
+    Raises:
+        LtpError: transformers cannot load the tokenizer in `directory`.
+    """
+
+    def __init__(self, directory: Path, config: EncoderConfig):
         from transformers import AutoTokenizer
 
-        self.tokenizer = AutoTokenizer.from_pretrained(directory, local_files_only=True)
-        self.max_length = max_length
+        try:
+            self.tokenizer = AutoTokenizer.from_pretrained(directory, local_files_only=True)
+        except Exception as error:  # transformers raises many kinds
+            raise LtpError(
+                f"transformers cannot load the tokenizer in {directory}: {error}"
+            ) from error
+        self.config = config
 
     def __call__(
         self, texts: str | tuple[str, str] | Sequence[str | tuple[str, str]]
@@ -64,7 +80,11 @@ class Tokenizer:
                 raise InputError(f"text {i} must be a string or a pair of strings, found {text!r}")
         if not texts:
             return pack([])
+        typed = self.config.type_vocab_size > 1  # others do not tell a pair's texts apart
         encoded = self.tokenizer(
-            texts, truncation=True, max_length=self.max_length, return_token_type_ids=True
+            texts,
+            truncation=True,
+            max_length=self.config.max_length,
+            return_token_type_ids=typed,
         )
-        return pack(encoded["input_ids"], encoded["token_type_ids"])
+        return pack(encoded["input_ids"], encoded["token_type_ids"] if typed else None)

@@ -14,6 +14,7 @@ import torch
 from reviews import write_reviews
 from train import new_checkpoint, train
 
+from ltp_deploy.checkpoint import load_encoder
 from ltp_deploy.tokenizer import Tokenizer
 from ltp_deploy.validation.data import read_examples
 
@@ -33,7 +34,7 @@ def main() -> None:
     write_reviews(out / "dev.tsv", 500, seed=2)
     new_checkpoint(model)
     examples = read_examples(str(out / "train.tsv"))
-    data = Tokenizer(model, 128)(examples.texts)
+    data = Tokenizer(model, load_encoder(model).config)(examples.texts)
     order = [list(range(i, i + BATCH)) for i in range(0, len(examples), BATCH)]
     labels = torch.tensor([int(label) for label in examples.labels])
     train(model, [data.select(rows) for rows in order], [labels[rows] for rows in order])

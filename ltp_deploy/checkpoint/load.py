@@ -51,10 +51,13 @@ def load_encoder(
     if config["model_type"] != "ltp":
         config = _with_defaults(directory)
     state = read_weights(directory)
-    shape = _shape(family, config)
-    policy = family.policy(config, state, shape["layers"])
-    tensors, missing = _rename(family, state, shape["layers"])
-    num_labels, labels = _labels(config, tensors)
+    try:
+        shape = _shape(family, config)
+        policy = family.policy(config, state, shape["layers"])
+        tensors = _rename(family, state, shape["layers"])
+        num_labels, labels = _labels(config, tensors)
+    except (AttributeError, TypeError, ValueError) as error:
+        raise CheckpointError(f"config.json holds a value of a wrong kind: {error}") from error
     with torch.device("meta"):
         encoder = Encoder(
             EncoderConfig(
@@ -65,14 +68,14 @@ def load_encoder(
                 **shape,
             )
         )
-    _check(encoder, tensors, missing)
+    _check(encoder, tensors, dict(family.tensor_names(shape["layers"])))
     encoder.load_state_dict({k: v.float() for k, v in tensors.items()}, assign=True, strict=True)
     return encoder.requires_grad_(False).eval()
 
 
 def _family(config: dict[str, Any]) -> Family:
     model_type = config.get("model_type")
-    if model_type not in FAMILIES:
+    if not isinstance(model_type, str) or model_type not in FAMILIES:
         raise CheckpointError(
             f"model_type {model_type!r} is not supported; supported: {', '.join(FAMILIES)}"
         )
@@ -105,6 +108,16 @@ def _shape(family: Family, config: dict[str, Any]) -> dict[str, Any]:
     for key in _SIZES:
         if not isinstance(shape[key], int) or shape[key] <= 0:
             raise CheckpointError(f"config.json: {key} must be positive, found {shape[key]!r}")
+    if not 0 <= shape["pad_token_id"] < shape["vocab_size"]:
+        raise CheckpointError(
+            f"config.json: pad_token_id {shape['pad_token_id']} lies outside the vocabulary of "
+            f"{shape['vocab_size']}"
+        )
+    if shape["position_rows"] <= shape["position_start"]:
+        raise CheckpointError(
+            f"config.json: {shape['position_rows']} positions leave no room for a token, since "
+            f"the first has position {shape['position_start']}"
+        )
     if shape["hidden_size"] % shape["heads"]:
         raise CheckpointError(
             f"hidden size {shape['hidden_size']} is not a multiple of {shape['heads']} heads"
@@ -112,21 +125,22 @@ def _shape(family: Family, config: dict[str, Any]) -> dict[str, Any]:
     return shape
 
 
-def _rename(
-    family: Family, state: Mapping[str, Tensor], layers: int
-) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """(tensors by our names, {our name: the family's name} of those not found)."""
+def _rename(family: Family, state: Mapping[str, Tensor], layers: int) -> dict[str, Tensor]:
+    """The tensors found, by our names."""
     tensors: dict[str, Tensor] = {}
-    missing: dict[str, str] = {}
     for ours, theirs in family.tensor_names(layers):
         source, _, part = theirs.rpartition(".")
-        legacy = f"{source}.{_LEGACY_PARTS[part]}"
-        found = next((name for name in (theirs, legacy) if name in state), None)
-        if found is None:
-            missing[ours] = theirs
-        else:
-            tensors[ours] = state[found]
-    return tensors, missing
+        for name in (theirs, f"{source}.{_LEGACY_PARTS[part]}"):
+            if name in state:
+                tensors.setdefault(ours, state[name])
+    known = set(family.tensor_names(layers))
+    beyond = [pair for pair in family.tensor_names(layers + 1) if pair not in known]
+    surplus = [theirs for _, theirs in beyond if theirs in state]
+    if surplus:
+        raise CheckpointError(
+            f"config.json says {layers} layers, but the weights have more: {_listed(surplus)}"
+        )
+    return tensors
 
 
 def _labels(config: dict[str, Any], tensors: Mapping[str, Tensor]) -> tuple[int, tuple[str, ...]]:
@@ -142,27 +156,35 @@ def _labels(config: dict[str, Any], tensors: Mapping[str, Tensor]) -> tuple[int,
     return count, () if generic else ordered
 
 
-def _check(encoder: Encoder, tensors: dict[str, Tensor], missing: dict[str, str]) -> None:
-    """Compare the tensors found with the ones the encoder needs; drop what it has no place for."""
+def _check(encoder: Encoder, tensors: dict[str, Tensor], names: Mapping[str, str]) -> None:
+    """Compare the tensors found with the ones the encoder needs; drop what it has no place for.
+
+    `names` maps our names to the checkpoint's, which the messages use.
+    """
     needed = encoder.state_dict()
-    absent = [missing.get(name, name) for name in needed if name not in tensors]
+    absent = [name for name in needed if name not in tensors]
     if absent:
-        hint = ""
-        if any(n.startswith("head_") for n in needed if n not in tensors):
-            hint = "; it has no classification head: fine-tune it on a task first"
-        raise CheckpointError(f"the weights lack {_listed(absent)}{hint}")
+        headless = any(name.startswith("head_") for name in absent)
+        hint = "; it has no classification head: fine-tune it on a task first" if headless else ""
+        raise CheckpointError(f"the weights lack {_listed([names[n] for n in absent])}{hint}")
     for name in set(tensors) - set(needed):
         del tensors[name]
     wrong = [
-        f"{name}: expected {list(needed[name].shape)}, found {list(t.shape)}"
+        f"{names[name]}: expected {list(needed[name].shape)}, found {list(t.shape)}"
         for name, t in tensors.items()
         if t.shape != needed[name].shape
     ]
     if wrong:
         raise CheckpointError(f"weights of a wrong shape: {_listed(wrong)}")
-    broken = [name for name, t in tensors.items() if not torch.isfinite(t).all()]
+    broken = [
+        names[name]
+        for name, t in tensors.items()
+        if not t.is_floating_point() or not torch.isfinite(t).all()
+    ]
     if broken:
-        raise CheckpointError(f"weights with NaN or infinite values: {_listed(broken)}")
+        raise CheckpointError(
+            f"weights with NaN or infinite values, or not real numbers: {_listed(broken)}"
+        )
 
 
 def _listed(items: list[str], limit: int = 6) -> str:

@@ -25,7 +25,11 @@ from ltp_deploy.cli.options import data_options, json_option
     type=float,
     help="Fail when more than this percentage of predictions changes. Default for bf16: 1.",
 )
-@click.option("--max-drop", type=float, help="Fail when accuracy drops by more points than this.")
+@click.option(
+    "--max-drop",
+    type=float,
+    help="Fail when accuracy drops by more points than this. Default for bf16: 1.",
+)
 @json_option
 def verify(
     bundle: Path,

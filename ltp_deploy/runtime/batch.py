@@ -181,7 +181,7 @@ def _integers(value: Any, name: str, kinds: str = "iu") -> np.ndarray:
     """Any integer array, as int32; `kinds` are the numpy dtype kinds allowed."""
     try:
         array = np.asarray(value)
-    except ValueError as error:
+    except (RuntimeError, TypeError, ValueError) as error:
         raise InputError(f"{name} is not a sequence of integers: {error}") from None
     if array.size and array.dtype.kind not in kinds:
         raise InputError(f"{name} must hold integers, found {array.dtype}")

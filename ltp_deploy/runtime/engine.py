@@ -116,6 +116,6 @@ class Engine:
                         "pass input_ids"
                     )
                 self._tokenizer = Tokenizer(
-                    self.directory / self.manifest["tokenizer"], self.config.max_length
+                    self.directory / self.manifest["tokenizer"], self.config
                 )
         return self._tokenizer(texts)

@@ -110,7 +110,7 @@ def predictions(logits: np.ndarray) -> np.ndarray:
 
 
 def score(logits: np.ndarray, labels: np.ndarray) -> tuple[str, float]:
-    """(metric's name, value): accuracy in percent, or Pearson correlation for a regression."""
+    """(metric's name, value): accuracy, or Pearson correlation for a regression, in percent."""
     if logits.shape[1] == 1:
-        return "pearson", float(np.corrcoef(logits[:, 0], labels)[0, 1])
+        return "pearson %", float(100 * np.corrcoef(logits[:, 0], labels)[0, 1])
     return "accuracy %", float(100 * (predictions(logits) == labels).mean())

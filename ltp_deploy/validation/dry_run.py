@@ -38,6 +38,6 @@ def dry_run(
             raise LtpError(f"{checkpoint} has no tokenizer, so survivors cannot be measured")
         limit = options.limit or PROFILE_ROWS
         examples = read_examples(profile_data, options)
-        tokenizer = Tokenizer(checkpoint, encoder.config.max_length)
+        tokenizer = Tokenizer(checkpoint, encoder.config)
         profile = run_oracle(encoder, tokenizer(examples.texts[:limit]), title="profile").profile
     return plan_build(encoder, chosen, precision, survivors, profile), encoder.config

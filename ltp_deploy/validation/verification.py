@@ -8,8 +8,9 @@ from typing import Any
 
 from ltp_deploy.validation.compare import LogitComparison, SurvivorComparison
 
-# What holds where the user states no tolerance: exactness in f32, else that predictions stay.
-DEFAULTS = {"f32": {"max_logit_difference": 1e-4}, "bf16": {"max_flips": 1.0}}
+# What holds where the user states no tolerance: exactness in f32, else that predictions stay and
+# that accuracy (of a regression: correlation) does.
+DEFAULTS = {"f32": {"max_logit_difference": 1e-4}, "bf16": {"max_flips": 1.0, "max_drop": 1.0}}
 
 
 @dataclass(frozen=True)

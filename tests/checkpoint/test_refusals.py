@@ -128,13 +128,13 @@ def test_missing_weights_are_named_as_in_the_file(checkpoint: Path) -> None:
 
 def test_misshaped_weights_are_named_with_both_shapes(checkpoint: Path) -> None:
     edit_weights(checkpoint, lambda state: state.update({QUERY: torch.zeros(64, 32)}))
-    refuses(checkpoint, "layers.1.query.weight", "[64, 64]", "[64, 32]")
+    refuses(checkpoint, QUERY, "[64, 64]", "[64, 32]")
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_weights_that_are_not_finite_are_named(checkpoint: Path, value: float) -> None:
     edit_weights(checkpoint, lambda state: state[QUERY].view(-1)[7:8].fill_(value))
-    refuses(checkpoint, "NaN", "layers.1.query.weight")
+    refuses(checkpoint, "NaN", QUERY)
 
 
 def test_a_model_without_a_head_is_told_to_be_fine_tuned(checkpoint: Path) -> None:
@@ -197,7 +197,7 @@ def test_a_broken_shard_index_is_refused(checkpoint: Path, index: str) -> None:
         ("absolute_threshold", {"quant_mode": True}, ["quant_mode: true", "quant_mode: false"]),
         (None, {"prune_mode": "magic"}, ["'magic'", "absolute_threshold", "topk", "null"]),
         ("topk", {"token_keep_rate": None}, ["'topk'", "`token_keep_rate`"]),
-        ("threshold", {"token_threshold": float("nan")}, ["layer 0", "nan"]),
+        ("threshold", {"token_threshold": float("nan")}, ["token_threshold", "nan"]),
         (None, {"hidden_size": None}, ["hidden_size"]),
         (None, {"pad_token_id": None}, ["pad_token_id"]),
         (None, {"intermediate_size": "x"}, ["intermediate_size", "'x'"]),
@@ -237,3 +237,17 @@ def truncate(file: Path, size: int) -> None:
     """Cut a file to `size` bytes, or off its end where negative."""
     content = file.read_bytes()
     file.write_bytes(content[:size])
+
+
+def test_weights_of_more_layers_than_the_config_says_are_refused(checkpoint: Path) -> None:
+    layers = load_encoder(checkpoint).config.layers
+    edit_config(checkpoint, num_hidden_layers=layers - 1)
+    with pytest.raises(CheckpointError, match="the weights have more: bert"):
+        load_encoder(checkpoint)
+
+
+def test_a_bin_that_is_no_pickle_is_refused(checkpoint: Path) -> None:
+    (checkpoint / "model.safetensors").unlink()
+    (checkpoint / "pytorch_model.bin").write_text("hello")
+    with pytest.raises(CheckpointError, match="cannot be read"):
+        load_encoder(checkpoint)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from ltp_deploy.checkpoint import load_encoder
 from ltp_deploy.tokenizer import Tokenizer
 from ltp_deploy.validation.data import read_examples
 from tests.trained import TrainedCheckpoint
@@ -47,6 +48,6 @@ def test_the_tokenizer_gives_the_tokens_it_was_trained_on(
     trained: TrainedCheckpoint, shared: Path
 ) -> None:
     texts = read_examples(str(shared / "data" / "sst2" / "dev.tsv")).texts
-    batch = Tokenizer(trained.directory, 128)(texts)
+    batch = Tokenizer(trained.directory, load_encoder(trained.directory).config)(texts)
     assert (batch.input_ids == trained.batch.input_ids).all()
     assert (batch.offsets == trained.batch.offsets).all()

@@ -113,4 +113,4 @@ def test_scores_are_accuracy_or_correlation() -> None:
     assert predictions(logits).tolist() == [0, 1, 0, 1]
     assert score(logits, np.array([0, 1, 1, 1])) == ("accuracy %", 75.0)
     name, value = score(np.array([[1.0], [2.0], [3.0]]), np.array([10.0, 20.0, 30.0]))
-    assert (name, value) == ("pearson", pytest.approx(1.0))
+    assert (name, value) == ("pearson %", pytest.approx(100.0))

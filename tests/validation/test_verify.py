@@ -78,7 +78,7 @@ def test_a_regression_is_scored_by_correlation(
     data = examples(labels=[float(i % 7) for i in range(30)])
     bundle = bundle_of(checkpoint, "torchscript")
     result = verify(bundle, checkpoint, data, 8, Tolerances())
-    assert (result.metric, result.failures) == ("pearson", [])
+    assert (result.metric, result.failures) == ("pearson %", [])
 
 
 def test_conventions_chosen_at_build_time_are_those_that_are_verified(

@@ -45,7 +45,10 @@ def _policy(config: dict[str, Any], state: Mapping[str, Tensor], layers: int) ->
 def _setting(config: dict[str, Any], key: str) -> float:
     for holder in (config, config.get("prune_kwargs") or {}):
         if holder.get(key) is not None:
-            return float(holder[key])
+            value = float(holder[key])
+            if not math.isfinite(value):
+                raise CheckpointError(f"config.json: {key} must be a finite number, found {value}")
+            return value
     raise CheckpointError(f"prune_mode {config['prune_mode']!r} needs `{key}` in config.json")
 
 
