@@ -129,6 +129,8 @@ def test_a_stopped_build_leaves_no_half_bundle(
 ) -> None:
     """A real process, stopped while its build writes."""
     code = f"""
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)  # background shells ignore it
 import ltp_deploy.build as b
 from ltp_deploy.cli import main
 def pause(directory, manifest):
