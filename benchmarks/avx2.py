@@ -6,10 +6,7 @@ ignores it. MLAS cannot fuse a Clamp, so one behind each product leaves it to on
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
-
-from ltp_deploy.runtime.openvino_session import OpenVinoSession
 
 LIMIT = 1e30  # far outside of what a network computes
 
@@ -32,17 +29,3 @@ def clamp_products(model: Any) -> int:
             user.replace_source_output(clamp.output(0))
         count += 1
     return count
-
-
-def open_clamped(folder: Path, entries: dict[str, Any], threads: int | None) -> OpenVinoSession:
-    """Like `open_session`, with the Clamps."""
-    import openvino as ov
-
-    core = ov.Core()
-    core.add_extension(str(folder / entries["plugin"]))
-    model = core.read_model(folder / entries["engine"])
-    clamp_products(model)
-    settings: dict[str, Any] = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
-    if threads is not None:
-        settings["INFERENCE_NUM_THREADS"] = threads
-    return OpenVinoSession(core.compile_model(model, "CPU", settings), entries["inputs"])

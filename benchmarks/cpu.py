@@ -16,15 +16,15 @@ from random_model import MINILM, ROBERTA_BASE, a21, write_checkpoint
 RESULTS = Path(__file__).parent / "results"
 ITERATIONS = {"n=128": 60, "n=384": 30, "mixed": 11}
 QUICK = {"n=128": 8, "n=384": 5, "mixed": 3}
-# What limits oneDNN and our operator to an instruction set, and how good the imitation is.
+# What limits oneDNN and our operators to an instruction set, and how good the imitation is.
 LIMITS = {
     "avx2": {"ONEDNN_MAX_CPU_ISA": "AVX2", "LTP_ISA": "avx2"},
     "avx512_bf16": {"ONEDNN_MAX_CPU_ISA": "AVX512_CORE_BF16", "LTP_ISA": "avx512_bf16"},
 }
 NOTES = {
-    "avx2": "both sides limited to AVX2: oneDNN and our operator by environment variables, and a "
-    "Clamp behind every matrix product so that oneDNN's AVX2 kernel runs instead of MLAS, which "
-    "knows no limit; LayerNorm is not limited",
+    "avx2": "both sides limited to AVX2: oneDNN and our operators by environment variables, and in "
+    "the dense model a Clamp behind every matrix product so that oneDNN's AVX2 kernel runs instead "
+    "of MLAS, which knows no limit; LayerNorm is not limited",
     "avx512_bf16": "both sides limited to AVX-512 with bf16, without AMX, by environment variables",
 }
 

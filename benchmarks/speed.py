@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from avx2 import clamp_products, open_clamped
+from avx2 import clamp_products
 from cases import all_cases
 
 from ltp_deploy.benchmark.dense import dense_model
@@ -81,7 +81,7 @@ def _packed(
     folder.mkdir()
     target = "haswell" if isa == "avx2" else "cpu"
     entries, plan = write_engine(encoder, target, precision, whole, folder)
-    session = (open_clamped if isa == "avx2" else open_session)(folder, entries, threads)
+    session = open_session(folder, entries, threads)
     carries = tuple(layer.carry for layer in plan.layers)
     return Side(name, session, Layout.PACKED, prunes=encoder.config.policy.prunes, carries=carries)
 

@@ -94,6 +94,8 @@ struct Engine::Impl {
           compiled(compile(core, bundle, options)),
           requests(create_requests(compiled)) {
         check_inputs(bundle, compiled);
+        // One token: with it the plugin packs its weights, so that no user waits for that.
+        infer({{0}, {0, 1}, {}});
     }
 
     Result infer(const Batch& batch);

@@ -10,6 +10,7 @@ from ltp_deploy.compiler.passes import output_names
 from ltp_deploy.native import openvino_plugin
 from ltp_deploy.pruning.policy import Carry, Mode
 from ltp_deploy.targets.example import example_inputs
+from ltp_deploy.targets.openvino_linear import use_linear
 from ltp_deploy.targets.target import Job
 
 ENGINE = "engine.xml"
@@ -21,12 +22,14 @@ def write(job: Job) -> dict[str, Any]:
     import openvino as ov
 
     plugin = openvino_plugin()
+    factory = _node_factory(plugin)
     inputs = example_inputs(job.module, job.config)
     model = ov.convert_model(
         job.module,
         example_input=tuple(inputs.values()),
-        extension=[str(plugin), _attention_extension(plugin, job.precision, job.isa)],
+        extension=[str(plugin), _attention_extension(factory, job.precision, job.isa)],
     )
+    use_linear(model, factory, job.precision, job.isa)
     for port, name in zip(model.inputs, inputs, strict=True):
         port.get_tensor().set_names({name})
     for port, name in zip(model.outputs, output_names(job.plan), strict=True):
@@ -41,14 +44,19 @@ def write(job: Job) -> dict[str, Any]:
     }
 
 
-def _attention_extension(plugin: Path, precision: str, isa: str):
-    """Translate traced `ltp::pruned_attention` calls to the plugin's op."""
-    from openvino import opset13 as ops
-    from openvino.frontend.pytorch import ConversionExtension
+def _node_factory(plugin: Path) -> Any:
+    """Makes nodes of OpenVINO's own operations and of the plugin's."""
     from openvino.utils.node_factory import NodeFactory
 
     factory = NodeFactory("opset13")
     factory.add_extension(str(plugin))
+    return factory
+
+
+def _attention_extension(factory: Any, precision: str, isa: str) -> Any:
+    """Translate traced `ltp::pruned_attention` calls to the plugin's op."""
+    from openvino import opset13 as ops
+    from openvino.frontend.pytorch import ConversionExtension
 
     def convert(context):
         constant = context.get_values_from_const_input

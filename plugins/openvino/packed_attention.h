@@ -3,10 +3,10 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 
 #include "../common/pruning_rule.h"
 #include "kernels/kernel.h"
+#include "parallel.h"
 
 namespace ltp {
 
@@ -33,9 +33,6 @@ struct PackedOutput {
 };
 
 int row_capacity(const PackedInput& input, Carry carry);
-
-/// Runs body(0) ... body(count - 1), in this order but possibly at the same time, and waits for all.
-using ParallelFor = void (*)(int count, const std::function<void(int)>& body);
 
 /// Returns T'.
 int packed_attention(const PackedInput& input, const PruningRule& rule, Carry carry, const Kernel& kernel,

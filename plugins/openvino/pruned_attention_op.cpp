@@ -1,37 +1,12 @@
 #include "pruned_attention_op.h"
 
 #include <algorithm>
-#include <atomic>
 #include <limits>
-#include <openvino/core/parallel.hpp>
-#include <stdexcept>
-#include <utility>
+
+#include "arena_parallel.h"
+#include "attributes.h"
 
 namespace ltp {
-namespace {
-
-/// The value that `text` names; names and values are listed in pairs.
-template <class T>
-T parse(const ov::Node* node, const char* attribute, const std::string& text,
-        std::initializer_list<std::pair<const char*, T>> choices) {
-    std::string known;
-    for (const auto& [name, value] : choices) {
-        if (text == name) return value;
-        known += (known.empty() ? "" : ", ") + std::string(name);
-    }
-    NODE_VALIDATION_CHECK(node, false, attribute, " is '", text, "', expected one of: ", known);
-    return {};
-}
-
-/// Threads of the caller's arena take tasks in order, one at a time.
-void arena_parallel_for(int count, const std::function<void(int)>& body) {
-    std::atomic<int> next{0};
-    ov::parallel_nt(std::max(1, std::min(count, parallel_get_max_threads())), [&](int, int) {
-        for (int task = next++; task < count; task = next++) body(task);
-    });
-}
-
-}  // namespace
 
 PrunedAttention::PrunedAttention(const ov::OutputVector& inputs, const Attributes& attributes)
     : Op(inputs), attributes_(attributes) {
@@ -76,11 +51,7 @@ void PrunedAttention::parse_attributes() {
     carry_ = parse<Carry>(this, "carry", a.carry, {{"all", Carry::All}, {"survivors", Carry::Survivors},
                                                    {"first", Carry::First}});
     precision_ = parse<Precision>(this, "precision", a.precision, {{"f32", Precision::F32}, {"bf16", Precision::BF16}});
-    try {
-        isa_cap_ = a.isa.empty() ? Isa::AmxBf16 : parse_isa(a.isa);
-    } catch (const std::invalid_argument& error) {
-        NODE_VALIDATION_CHECK(this, false, "isa: ", error.what());
-    }
+    isa_cap_ = parse_isa_cap(this, a.isa);
 }
 
 void PrunedAttention::infer_shapes() {

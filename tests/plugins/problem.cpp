@@ -1,9 +1,11 @@
 #include "problem.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cstring>
 #include <limits>
 #include <sstream>
+#include <thread>
 
 namespace test {
 
@@ -80,6 +82,16 @@ Result run(const Problem& problem, const ltp::PruningRule& rule, ltp::Carry carr
 
 void serial_for(int count, const std::function<void(int)>& body) {
     for (int i = 0; i < count; ++i) body(i);
+}
+
+void threaded_for(int count, const std::function<void(int)>& body) {
+    std::atomic<int> next{0};
+    const auto work = [&] {
+        for (int task = next++; task < count; task = next++) body(task);
+    };
+    std::thread other(work);
+    work();
+    other.join();
 }
 
 }  // namespace test

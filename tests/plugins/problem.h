@@ -41,6 +41,7 @@ Result run(const Problem& problem, const ltp::PruningRule& rule, ltp::Carry carr
            ltp::ParallelFor parallel_for);
 
 void serial_for(int count, const std::function<void(int)>& body);
+void threaded_for(int count, const std::function<void(int)>& body);  ///< on the caller's thread and one other
 
 uint16_t to_bf16(float value);
 float from_bf16(uint16_t bits);

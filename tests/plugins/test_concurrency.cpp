@@ -1,5 +1,4 @@
 // Many threads in the op at once must not see each other. Uses only std::thread, so that ThreadSanitizer sees all.
-#include <atomic>
 #include <thread>
 
 #include "check.h"
@@ -8,16 +7,6 @@
 namespace {
 
 using namespace ltp;
-
-void threaded_for(int count, const std::function<void(int)>& body) {
-    std::atomic<int> next{0};
-    const auto work = [&] {
-        for (int task = next++; task < count; task = next++) body(task);
-    };
-    std::thread other(work);
-    work();
-    other.join();
-}
 
 bool same(const test::Result& a, const test::Result& b) {
     return a.context == b.context && a.kept == b.kept && a.offsets == b.offsets && a.alive == b.alive;
@@ -40,7 +29,7 @@ int main() {
             const Kernel& kernel = select_kernel(precision);
             const test::Result alone = test::run(problem, rule, Carry::Survivors, kernel, test::serial_for);
             for (int i = 0; i < kRepeats; ++i)
-                different[t] += !same(alone, test::run(problem, rule, Carry::Survivors, kernel, threaded_for));
+                different[t] += !same(alone, test::run(problem, rule, Carry::Survivors, kernel, test::threaded_for));
         });
     }
     for (std::thread& thread : threads) thread.join();

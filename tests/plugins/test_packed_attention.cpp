@@ -4,28 +4,12 @@
 
 #include "check.h"
 #include "compare.h"
+#include "kernels.h"
 
 namespace {
 
 using namespace ltp;
 using test::Problem;
-
-struct KernelCase {
-    const Kernel* kernel;
-    std::string where;
-};
-
-std::vector<KernelCase> kernels_of_this_cpu() {
-    std::vector<KernelCase> cases;
-    for (int isa = 0; isa <= static_cast<int>(cpu_isa()); ++isa)
-        for (const Precision precision : {Precision::F32, Precision::BF16}) {
-            const Kernel& kernel = select_kernel(precision, static_cast<Isa>(isa));
-            bool known = false;
-            for (const KernelCase& other : cases) known |= other.kernel == &kernel;
-            if (!known) cases.push_back({&kernel, kernel.name});
-        }
-    return cases;
-}
 
 std::vector<PruningRule> rules(test::Random& random) {
     const float near_mean = std::uniform_real_distribution<float>(0.7f, 1.1f)(random);
@@ -46,15 +30,15 @@ public:
         const test::Attention attention = test::reference_attention(p);
         for (const PruningRule& rule : rules(random_))
             for (const Carry carry : {Carry::All, Carry::Survivors, Carry::First})
-                for (const KernelCase& k : kernels_) check(p, attention, rule, carry, k);
+                for (const Kernel* k : kernels_) check(p, attention, rule, carry, k);
     }
 
     void check(const Problem& p, const test::Attention& attention, const PruningRule& rule, Carry carry,
-               const KernelCase& k) {
-        const test::Result result = test::run(p, rule, carry, *k.kernel, test::serial_for);
-        const std::string where = k.where + " mode " + std::to_string(static_cast<int>(rule.mode)) + " threshold " +
+               const Kernel* k) {
+        const test::Result result = test::run(p, rule, carry, *k, test::serial_for);
+        const std::string where = std::string(k->name) + " mode " + std::to_string(static_cast<int>(rule.mode)) + " threshold " +
                                   std::to_string(rule.threshold) + " carry " + std::to_string(static_cast<int>(carry));
-        const test::Tolerance tolerance = test::tolerance(*k.kernel, p.element);
+        const test::Tolerance tolerance = test::tolerance(*k, p.element);
         doubts_ += test::compare(p, attention, rule, carry, result, tolerance, where);
         tokens_ += p.rows();
     }
@@ -63,7 +47,7 @@ public:
     void many_rows() {
         const Problem p = test::random_problem(random_, 4, 64, Element::F32, {40, 200, 100}, 0.05);
         const test::Attention attention = test::reference_attention(p);
-        for (const KernelCase& k : kernels_) check(p, attention, {Mode::TopK, 0.9f, 0, true}, Carry::Survivors, k);
+        for (const Kernel* k : kernels_) check(p, attention, {Mode::TopK, 0.9f, 0, true}, Carry::Survivors, k);
     }
 
     void random(int heads, int head_size, const std::vector<int>& lengths, double dead) {
@@ -76,21 +60,21 @@ public:
         Problem p = test::random_problem(random_, 2, 64, Element::F32, {40}, 0.);
         for (int row = 0; row < p.rows(); ++row)
             for (int c = 0; c < 2 * p.hidden(); ++c) p.qkv[size_t(row) * 3 * p.hidden() + c] *= 30.f;
-        for (const KernelCase& k : kernels_) {
-            const test::Result result = test::run(p, {Mode::None}, Carry::All, *k.kernel, test::serial_for);
-            for (const float x : result.context) CHECK(x > -10.f && x < 10.f, k.where, x);
+        for (const Kernel* k : kernels_) {
+            const test::Result result = test::run(p, {Mode::None}, Carry::All, *k, test::serial_for);
+            for (const float x : result.context) CHECK(x > -10.f && x < 10.f, std::string(k->name), x);
         }
     }
 
     void report() const {
-        for (const KernelCase& k : kernels_) std::printf("kernel %s\n", k.where.c_str());
+        for (const Kernel* k : kernels_) std::printf("kernel %s\n", k->name);
         std::printf("%ld tokens compared, %ld doubtful ones decided otherwise\n", tokens_, doubts_);
         CHECK(doubts_ * 50 < tokens_, "too many doubtful decisions to call this a test");
     }
 
 private:
     test::Random random_{2107};
-    std::vector<KernelCase> kernels_ = kernels_of_this_cpu();
+    std::vector<const Kernel*> kernels_ = test::kernels_of_this_cpu();
     long tokens_ = 0, doubts_ = 0;
 };
 

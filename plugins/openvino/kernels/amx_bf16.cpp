@@ -1,38 +1,14 @@
 // The bfloat16 kernel for AMX: 16 rows of queries or probabilities times two tiles of 16 columns.
+#include "amx_tiles.h"
 #include "attend_first.h"
 #include "bf16_math.h"
+#include "linear_amx.h"
+#include "linear_tiles.h"
 
 namespace ltp {
 namespace {
 
-constexpr int kTileRows = 16;
 constexpr size_t kTile = 16 * kDepth;  // bfloat16 values in a tile of B, which is stored in one piece
-
-struct alignas(64) TileConfig {
-    uint8_t palette = 1;
-    uint8_t start_row = 0;
-    uint8_t reserved[14] = {};
-    uint16_t row_bytes[16] = {64, 64, 64, 64, 64, 64, 64, 64};
-    uint8_t rows[16] = {16, 16, 16, 16, 16, 16, 16, 16};
-};
-static_assert(sizeof(TileConfig) == 64, "the layout is the processor's");
-
-/// All eight tiles at full size while it lives. The tile configuration belongs to the thread, and other code on it
-/// (oneDNN) relies on finding its own again.
-class TileScope {
-public:
-    TileScope() {
-        _tile_storeconfig(&before_);
-        const TileConfig full;
-        _tile_loadconfig(&full);
-    }
-    ~TileScope() { _tile_loadconfig(&before_); }
-    TileScope(const TileScope&) = delete;
-    TileScope& operator=(const TileScope&) = delete;
-
-private:
-    TileConfig before_;
-};
 
 struct AmxProduct {
     static constexpr int kRows = kTileRows;  // more would reuse B better, but push the scores out of the L1 cache
@@ -68,6 +44,12 @@ private:
     }
 };
 
+constexpr LinearKernel amx_linear() {
+    LinearKernel kernel = linear_kernel<AmxLinear, Bf16>();
+    kernel.run = linear_with_tiles;
+    return kernel;
+}
+
 template <class E>
 void attend_with_tiles(const HeadTask& task, void* scratch) {
     const TileScope tiles;
@@ -81,6 +63,7 @@ const Kernel kernel_amx_bf16 = {
     scratch_bytes<Bf16Math<AmxProduct>>,
     {attend_with_tiles<float>, attend_with_tiles<Bf16>},
     {attend_first<float>, attend_first<Bf16>},
+    {linear_kernel<LinearTiles<FloatMath<float>>, float>(), amx_linear()},
 };
 
 }  // namespace ltp

@@ -1,6 +1,7 @@
 // The bfloat16 kernel for AVX512_BF16: VDPBF16PS multiplies pairs.
 #include "attend_first.h"
 #include "bf16_math.h"
+#include "linear_tiles.h"
 #include "tile_table.h"
 
 namespace ltp {
@@ -51,6 +52,18 @@ struct DotProduct {
     }
 };
 
+struct PairMath {
+    using Value = Bf16;
+    using Input = Bf16;
+    static constexpr int kPair = 2;
+    static __m512bh load(const Bf16* weights) { return (__m512bh)_mm512_loadu_si512(weights); }
+    static Vec multiply_add(Vec sum, const Bf16* x, __m512bh weights) {
+        int pair;
+        memcpy(&pair, x, sizeof pair);
+        return (Vec)_mm512_dpbf16_ps((__m512)sum, (__m512bh)_mm512_set1_epi32(pair), weights);
+    }
+};
+
 }  // namespace
 
 const Kernel kernel_avx512_bf16 = {
@@ -58,6 +71,7 @@ const Kernel kernel_avx512_bf16 = {
     scratch_bytes<Bf16Math<DotProduct>>,
     {attend<Bf16Math<DotProduct>, float>, attend<Bf16Math<DotProduct>, Bf16>},
     {attend_first<float>, attend_first<Bf16>},
+    {linear_kernel<LinearTiles<FloatMath<float>>, float>(), linear_kernel<LinearTiles<PairMath>, Bf16>()},
 };
 
 }  // namespace ltp

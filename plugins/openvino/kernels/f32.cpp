@@ -1,6 +1,7 @@
 // The float32 kernel, compiled once per instruction set with LTP_LANES, LTP_TILE_VECS and LTP_KERNEL set.
 #include "attend.h"
 #include "attend_first.h"
+#include "linear_tiles.h"
 #include "tile_table.h"
 
 namespace ltp {
@@ -8,17 +9,17 @@ namespace {
 
 constexpr int kTileRows = 6;  // with LTP_TILE_VECS accumulators per row this fills the register file
 constexpr int kTileVecs = LTP_TILE_VECS;
-constexpr int kPanel = kTileVecs * kLanes;  // columns of the right-hand matrix stored together
+constexpr int kColumns = kTileVecs * kLanes;  // columns of the right-hand matrix stored together
 
 template <int M, int N>
 struct Tile {
-    /// C[M][N * kLanes] = A[M][depth] * B[depth][kPanel]
+    /// C[M][N * kLanes] = A[M][depth] * B[depth][kColumns]
     static void run(const float* a, int a_stride, const float* b, int depth, float* c, int c_stride) {
         Vec sum[M][N] = {};
         for (int k = 0; k < depth; ++k) {
             Vec row[N];
 #pragma GCC unroll 8
-            for (int j = 0; j < N; ++j) row[j] = load(b + size_t(k) * kPanel + j * kLanes);
+            for (int j = 0; j < N; ++j) row[j] = load(b + size_t(k) * kColumns + j * kLanes);
 #pragma GCC unroll 8
             for (int i = 0; i < M; ++i) {
                 const Vec x = splat(a[size_t(i) * a_stride + k]);
@@ -33,9 +34,9 @@ struct Tile {
     }
 };
 
-/// C[m][columns] = A[m][depth] * B, with B in panels of [depth][kPanel]. Whole vectors of C are written.
+/// C[m][columns] = A[m][depth] * B, with B in panels of [depth][kColumns]. Whole vectors of C are written.
 void multiply(int m, const float* a, int a_stride, const float* b, int depth, int columns, float* c, int c_stride) {
-    for (int j = 0; j < columns; j += kPanel, b += size_t(depth) * kPanel) {
+    for (int j = 0; j < columns; j += kColumns, b += size_t(depth) * kColumns) {
         const int vecs = smaller(kTileVecs, round_up(columns - j, kLanes) / kLanes);
         for (int i = 0; i < m; i += kTileRows) {
             const auto tile = TileTable<Tile, kTileRows, kTileVecs>::get(smaller(kTileRows, m - i), vecs);
@@ -50,20 +51,20 @@ public:
 
     F32Math(Arena& arena, int count, int head_size)
         : count_(count), head_size_(head_size), query_stride_(round_up(head_size, kLanes)),
-          keys_(arena.take<float>(size_t(round_up(count, kPanel)) * query_stride_)),
-          values_(arena.take<float>(size_t(count) * round_up(head_size, kPanel))),
+          keys_(arena.take<float>(size_t(round_up(count, kColumns)) * query_stride_)),
+          values_(arena.take<float>(size_t(count) * round_up(head_size, kColumns))),
           queries_(arena.take<float>(kBlock * query_stride_)) {}
 
     template <class E>
     void pack_keys(const Rows<E>& keys) {
         for (int j = 0; j < count_; j += kLanes) {
-            float* column = keys_ + size_t(j / kPanel * kPanel) * head_size_ + j % kPanel;
+            float* column = keys_ + size_t(j / kColumns * kColumns) * head_size_ + j % kColumns;
             for (int d = 0; d < head_size_; d += kLanes) {
                 Vec block[kLanes];
                 for (int i = 0; i < kLanes; ++i) block[i] = keys.lanes(j + i, d);
                 transpose(block);
                 for (int i = 0; i < smaller(kLanes, head_size_ - d); ++i)
-                    store(column + size_t(d + i) * kPanel, block[i]);
+                    store(column + size_t(d + i) * kColumns, block[i]);
             }
         }
     }
@@ -71,9 +72,9 @@ public:
     template <class E>
     void pack_values(const Rows<E>& values) {
         float* to = values_;
-        for (int panel = 0; panel < head_size_; panel += kPanel)
-            for (int i = 0; i < count_; ++i, to += kPanel)
-                for (int c = 0; c < smaller(kPanel, head_size_ - panel); c += kLanes)
+        for (int panel = 0; panel < head_size_; panel += kColumns)
+            for (int i = 0; i < count_; ++i, to += kColumns)
+                for (int c = 0; c < smaller(kColumns, head_size_ - panel); c += kLanes)
                     store(to + c, values.lanes(i, panel + c));
     }
 
@@ -106,6 +107,7 @@ const Kernel LTP_KERNEL = {
     scratch_bytes<F32Math>,
     {attend<F32Math, float>, attend<F32Math, Bf16>},
     {attend_first<float>, attend_first<Bf16>},
+    {linear_kernel<LinearTiles<FloatMath<float>>, float>(), linear_kernel<LinearTiles<FloatMath<Bf16>>, Bf16>()},
 };
 
 }  // namespace ltp

@@ -1,4 +1,4 @@
-// What a kernel does: attention of one head over one sequence, on one thread.
+// What a kernel does, on one thread: attention of one head over one sequence, and a part of a linear layer.
 #pragma once
 
 #include <cstddef>
@@ -27,7 +27,35 @@ struct HeadTask {
     float* column_sums;  ///< [count] out: probability each alive row receives; nullptr = not wanted
 };
 
-/// One instruction set's implementation. Function tables are indexed by Element.
+enum class Activation { None, Gelu, GeluTanh, Relu };
+
+/// y = activation(x W^T + bias) for `rows` rows and `columns` columns. The element type of x and y is the kernel's.
+struct LinearTask {
+    const void* x;
+    size_t x_stride;  ///< elements from one row to the next
+    int rows;
+    int depth;           ///< columns of x
+    const void* panels;  ///< W in the kernel's packing, from the first column on
+    const float* bias;   ///< [columns]
+    int columns;
+    Activation activation;
+    void* y;
+    size_t y_stride;
+};
+
+/// The linear layer for one element type. The weights are packed in panels of so many columns.
+struct LinearKernel {
+    int panel_columns;
+    int tile_rows;  ///< rows are best shared out among threads in multiples of this
+    size_t (*panel_bytes)(int depth);
+    /// weight: [columns][depth], at most panel_columns; the panel must be 64-byte aligned.
+    void (*pack_panel)(const float* weight, int columns, int depth, void* panel);
+    /// Scratch that run needs, in bytes. The scratch passed must be 64-byte aligned.
+    size_t (*scratch_bytes)(int rows, int depth);
+    void (*run)(const LinearTask&, void* scratch);
+};
+
+/// One instruction set's implementation. Tables are indexed by Element.
 struct Kernel {
     const char* name;
     /// Scratch a call needs, in bytes; linear in `count`. The scratch passed must be 64-byte aligned.
@@ -36,6 +64,7 @@ struct Kernel {
     void (*attend[2])(const HeadTask&, void* scratch);
     /// Only the first alive row attends; column_sums is ignored.
     void (*attend_first[2])(const HeadTask&, void* scratch);
+    LinearKernel linear[2];
 };
 
 extern const Kernel kernel_portable, kernel_avx2, kernel_avx512, kernel_avx512_bf16, kernel_amx_bf16;

@@ -1,18 +1,19 @@
 // The operation as OpenVINO sees it: attributes, shapes, what it refuses, and infer requests in parallel.
-// Usage: test_op <path of the plugin>
-#include <cstring>
-#include <openvino/openvino.hpp>
+// Usage: test_pruned_attention_op <path of the plugin>
 #include <openvino/op/parameter.hpp>
 #include <openvino/op/result.hpp>
 #include <thread>
 
-#include "check.h"
+#include "op_support.h"
 #include "openvino/pruned_attention_op.h"
 #include "problem.h"
 
 namespace {
 
 using ltp::PrunedAttention;
+using test::output;
+using test::refused;
+using test::tensor;
 using Shapes = std::vector<ov::PartialShape>;
 
 const Shapes kDynamic{{-1, -1}, {-1}, {-1}, {-1}};
@@ -29,13 +30,6 @@ std::shared_ptr<ov::Model> model(const PrunedAttention::Attributes& attributes, 
     return std::make_shared<ov::Model>(results, parameters, "op");
 }
 
-template <class T>
-ov::Tensor tensor(const std::vector<T>& values, const ov::Shape& shape) {
-    ov::Tensor result(ov::element::from<T>(), shape);
-    if (!values.empty()) std::memcpy(result.data(), values.data(), values.size() * sizeof(T));
-    return result;
-}
-
 void set_inputs(ov::InferRequest& request, const test::Problem& p) {
     const size_t rows = p.rows(), sequences = p.sequences();
     request.set_input_tensor(0, tensor(p.qkv, {rows, size_t(3) * p.hidden()}));
@@ -44,26 +38,9 @@ void set_inputs(ov::InferRequest& request, const test::Problem& p) {
     request.set_input_tensor(3, tensor(p.lengths, {sequences}));
 }
 
-template <class T>
-std::vector<T> output(ov::InferRequest& request, size_t i) {
-    const ov::Tensor result = request.get_output_tensor(i);
-    return {result.data<const T>(), result.data<const T>() + result.get_size()};
-}
-
 bool matches(ov::InferRequest& request, const test::Result& expected) {
     return output<float>(request, 0) == expected.context && output<int32_t>(request, 1) == expected.kept &&
            output<int32_t>(request, 2) == expected.offsets && output<int32_t>(request, 3) == expected.alive;
-}
-
-template <class Call>
-void refused(const char* because, Call call) {
-    std::string message = "nothing thrown";
-    try {
-        call();
-    } catch (const ov::Exception& error) {
-        message = error.what();
-    }
-    CHECK(message.find(because) != std::string::npos, "expected", because, "found", message);
 }
 
 void attributes_survive_a_file(ov::Core& core) {
@@ -208,5 +185,5 @@ int main(int, char** argv) {
     bad_inputs_are_refused(core);
     every_carry_and_no_rows(core);
     requests_run_in_parallel(core);
-    return test::report("op");
+    return test::report("pruned_attention_op");
 }

@@ -1,0 +1,179 @@
+// Part of a linear layer, y = activation(x W^T + bias): panel after panel of W, each with all rows. How a panel is
+// multiplied is the parameter `Product`:
+//
+//   Value, kPair       what a panel is made of: [depth / kPair][kPanel][kPair] Values, zero beyond the last depth
+//   kDepth             the depth is a multiple of this
+//   Input              what x is read as; x of another type, or of another depth, is copied first
+//   kRows              rows that share one pass over a panel
+//   multiply(rows, x, x_stride, panel, depth, sums, output)
+//     sums[rows][kPanel] = x[rows][depth] * panel. Calls output.announce(first, end) before the last work on these rows
+//     and output.write(first, end) as soon as their sums are complete: writing to memory then overlaps with arithmetic
+#pragma once
+
+#include "arena.h"
+#include "kernel.h"
+#include "vec.h"
+
+namespace ltp {
+namespace {
+
+constexpr int kPanelVecs = 2;
+constexpr int kPanel = kPanelVecs * kLanes;
+
+/// x P(X <= x) for a standard normal X, with erf by Abramowitz & Stegun 7.1.26 (absolute error below 1.5e-7).
+inline Vec gelu(Vec x) {
+    const Vec z = larger(x, -x) * splat(0.70710678f);
+    const Vec t = splat(1.f) / (splat(1.f) + splat(0.3275911f) * z);
+    Vec p = splat(1.061405429f);
+    p = p * t + splat(-1.453152027f);
+    p = p * t + splat(1.421413741f);
+    p = p * t + splat(-0.284496736f);
+    p = p * t + splat(0.254829592f);
+    const Vec tail = splat(0.5f) * p * t * exp2_nonpositive(z * z * splat(-1.44269504f));  // P(X > |x|)
+    return x * (x > Vec{} ? splat(1.f) - tail : tail);
+}
+
+/// 0.5 x (1 + tanh(u)) = x / (1 + exp(-2u)).
+inline Vec gelu_tanh(Vec x) {
+    const Vec u2 = splat(1.59576912f) * (x + splat(0.044715f) * x * x * x);
+    const Vec e = exp2_nonpositive(larger(u2, -u2) * splat(-1.44269504f));
+    return x * (u2 > Vec{} ? splat(1.f) : e) / (splat(1.f) + e);
+}
+
+template <Activation activation>
+inline Vec activate(Vec x) {
+    if constexpr (activation == Activation::Gelu) return gelu(x);
+    if constexpr (activation == Activation::GeluTanh) return gelu_tanh(x);
+    if constexpr (activation == Activation::Relu) return x < Vec{} ? Vec{} : x;  // NaN stays NaN
+    return x;
+}
+
+/// y = activation(sums + bias) for the columns of one panel.
+template <class E>
+class Output {
+public:
+    Output(const LinearTask& task, const float* sums, int column)
+        : task_(task), sums_(sums), column_(column), columns_(smaller(kPanel, task.columns - column)) {}
+
+    /// Fetches the cache lines that will be written.
+    void announce(int first, int end) const {
+        for (int i = first; i < end; ++i)
+            for (int c = 0; c < columns_; c += 64 / int{sizeof(E)}) __builtin_prefetch(row(i) + c, 1);
+    }
+
+    void write(int first, int end) const {
+        switch (task_.activation) {
+            case Activation::None: return write<Activation::None>(first, end);
+            case Activation::Gelu: return write<Activation::Gelu>(first, end);
+            case Activation::GeluTanh: return write<Activation::GeluTanh>(first, end);
+            case Activation::Relu: return write<Activation::Relu>(first, end);
+        }
+    }
+
+private:
+    E* row(int i) const { return static_cast<E*>(task_.y) + i * task_.y_stride + column_; }
+
+    template <Activation activation>
+    void write(int first, int end) const {
+        for (int i = first; i < end; ++i)
+            for (int c = 0; c < columns_; c += kLanes) {
+                const Vec sum = load(sums_ + i * kPanel + c) + load(task_.bias + column_ + c, columns_ - c);
+                store(row(i) + c, activate<activation>(sum), columns_ - c);
+            }
+    }
+
+    const LinearTask& task_;
+    const float* sums_;  // [rows][kPanel]
+    const int column_, columns_;
+};
+
+inline void convert(const float* from, float* to, int count) { memcpy(to, from, count * sizeof(float)); }
+inline void convert(const Bf16* from, Bf16* to, int count) { memcpy(to, from, count * sizeof(Bf16)); }
+template <class From, class To>
+inline void convert(const From* from, To* to, int count) {
+    for (int c = 0; c < count; c += kLanes) store(to + c, load(from + c, count - c), count - c);
+}
+
+template <class Product>
+constexpr int padded(int depth) {
+    return round_up(depth, Product::kDepth);
+}
+
+template <class Product, class E>
+struct LinearBuffers {
+    float* sums;                 // [rows][kPanel]
+    typename Product::Input* x;  // [rows][padded depth]
+
+    LinearBuffers(Arena& arena, int rows, int depth)
+        : sums(arena.take<float>(size_t(rows) * kPanel)),
+          x(arena.take<typename Product::Input>(copied(depth) ? size_t(rows) * padded<Product>(depth) : 0)) {}
+
+    static bool copied(int depth) {
+        return sizeof(typename Product::Input) != sizeof(E) || depth % Product::kDepth != 0;
+    }
+};
+
+template <class Product, class E>
+size_t linear_scratch_bytes(int rows, int depth) {
+    Arena arena(nullptr);
+    LinearBuffers<Product, E>(arena, rows, depth);
+    return arena.used();
+}
+
+template <class Product>
+size_t panel_bytes(int depth) {
+    return size_t(padded<Product>(depth)) * kPanel * sizeof(typename Product::Value);
+}
+
+template <class Product>
+void pack_panel(const float* weight, int columns, int depth, void* panel) {
+    constexpr int pair = Product::kPair;
+    auto* to = static_cast<typename Product::Value*>(panel);
+    for (int k = 0; k < padded<Product>(depth); k += pair)
+        for (int i = 0; i < pair; ++i) {
+            alignas(64) float column[kPanel] = {};
+            if (k + i < depth)
+                for (int c = 0; c < columns; ++c) column[c] = weight[size_t(c) * depth + k + i];
+            alignas(64) typename Product::Value values[kPanel];
+            convert(column, values, kPanel);
+            for (int c = 0; c < kPanel; ++c) to[size_t(k) * kPanel + c * pair + i] = values[c];
+        }
+}
+
+template <class Product, class E>
+void linear(const LinearTask& task, void* scratch) {
+    using Input = typename Product::Input;
+    using Buffers = LinearBuffers<Product, E>;
+    const int depth = padded<Product>(task.depth);
+    Arena arena(scratch);
+    const Buffers buffers(arena, task.rows, task.depth);
+    const Input* x = static_cast<const Input*>(task.x);
+    size_t x_stride = task.x_stride;
+    if (Buffers::copied(task.depth)) {
+        for (int i = 0; i < task.rows; ++i) {
+            Input* row = buffers.x + size_t(i) * depth;
+            convert(static_cast<const E*>(task.x) + i * task.x_stride, row, task.depth);
+            memset(row + task.depth, 0, (depth - task.depth) * sizeof(Input));
+        }
+        x = buffers.x;
+        x_stride = depth;
+    }
+    const auto* panel = static_cast<const typename Product::Value*>(task.panels);
+    for (int column = 0; column < task.columns; column += kPanel, panel += size_t(depth) * kPanel) {
+        const Output<E> output(task, buffers.sums, column);
+        Product::multiply(task.rows, x, x_stride, panel, depth, buffers.sums, output);
+    }
+}
+
+template <class Product, class E>
+constexpr LinearKernel linear_kernel() {
+    return {kPanel,
+            Product::kRows,
+            panel_bytes<Product>,
+            pack_panel<Product>,
+            linear_scratch_bytes<Product, E>,
+            linear<Product, E>};
+}
+
+}  // namespace
+}  // namespace ltp

@@ -1,0 +1,100 @@
+// A panel times rows in tiles that fill the vector registers. With few rows reading the weights takes as long as the
+// arithmetic, so the next block of weights is prefetched while the rows are multiplied with the present one. How
+// products are formed is the parameter `Math`:
+//
+//   Value, kPair, Input       see linear.h
+//   Weights load(const Value*)                        kLanes columns of one step, kPair depths deep
+//   Vec multiply_add(Vec sum, const Input*, Weights)  sum + x * weights for one step of one row
+#pragma once
+
+#include "linear.h"
+#include "tile_table.h"
+
+namespace ltp {
+namespace {
+
+template <class Math>
+class LinearTiles {
+public:
+    using Value = typename Math::Value;
+    using Input = typename Math::Input;
+    static constexpr int kPair = Math::kPair;
+    static constexpr int kDepth = kPair;
+    static constexpr int kRows = kLanes == 16 ? 14 : 6;  // with kPanelVecs sums a row this fills the register file
+
+    template <class Output>
+    static void multiply(int rows, const Input* x, size_t x_stride, const Value* panel, int depth, float* sums,
+                         const Output& output) {
+        const int tiles = (rows + kRows - 1) / kRows;
+        const int lines = tiles == 1 ? kStepLines : 1;
+        const int ahead_per_step = tiles == 1 ? kStepBytes : kStepBytes / smaller(tiles, kPrefetchers);
+        for (int k = 0; k < depth; k += kBlock) {
+            const int steps = smaller(kBlock, depth - k) / kPair;
+            const Value* block = panel + size_t(k) * kPanel;
+            const char* ahead = reinterpret_cast<const char*>(block) + (tiles == 1 ? kNear : steps * kStepBytes);
+            const bool last = k + kBlock >= depth;
+            for (int i = 0; i < tiles; ++i) {
+                const int first = rows * i / tiles, end = rows * (i + 1) / tiles;
+                const bool prefetches = i < kPrefetchers;
+                if (last) output.announce(first, end);
+                TileTable<Tile, kRows, kStepLines>::get(end - first, lines)(
+                    x + first * x_stride + k, x_stride, block, steps, k == 0, sums + size_t(first) * kPanel,
+                    prefetches ? ahead + size_t(i) * steps * ahead_per_step : ahead, prefetches ? ahead_per_step : 0);
+                if (last) output.write(first, end);
+            }
+        }
+    }
+
+private:
+    static constexpr int kBlock = 256;        // depths; a block should stay in the L1 cache while x passes through
+    static constexpr int kStepBytes = kPanel * kPair * sizeof(Value);
+    static constexpr int kStepLines = (kStepBytes + 63) / 64;
+    // A single tile is bound by memory and prefetches just ahead of itself, which the hardware's own prefetcher then
+    // joins; several share the prefetching of the whole next block.
+    static constexpr int kNear = 2048;  // bytes
+    static constexpr int kPrefetchers = 8;
+
+    template <int M, int Lines>
+    struct Tile {
+        /// sums[M][kPanel] (+)= x[M][steps * kPair] * block; every step prefetches, ahead_per_step bytes further on.
+        static void run(const Input* x, size_t x_stride, const Value* block, int steps, bool from_zero, float* sums,
+                        const char* ahead, int ahead_per_step) {
+            Vec sum[M][kPanelVecs] = {};
+            if (!from_zero)
+#pragma GCC unroll 16
+                for (int i = 0; i < M; ++i)
+#pragma GCC unroll 2
+                    for (int j = 0; j < kPanelVecs; ++j) sum[i][j] = load(sums + i * kPanel + j * kLanes);
+            for (int k = 0; k < steps; ++k) {
+                for (int line = 0; line < Lines; ++line) __builtin_prefetch(ahead + 64 * line, 0, 2);
+                ahead += ahead_per_step;
+                const Value* row = block + size_t(k) * kPanel * kPair;
+                decltype(Math::load(row)) weights[kPanelVecs];
+#pragma GCC unroll 2
+                for (int j = 0; j < kPanelVecs; ++j) weights[j] = Math::load(row + j * kLanes * kPair);
+#pragma GCC unroll 16
+                for (int i = 0; i < M; ++i)
+#pragma GCC unroll 2
+                    for (int j = 0; j < kPanelVecs; ++j)
+                        sum[i][j] = Math::multiply_add(sum[i][j], x + i * x_stride + k * kPair, weights[j]);
+            }
+#pragma GCC unroll 16
+            for (int i = 0; i < M; ++i)
+#pragma GCC unroll 2
+                for (int j = 0; j < kPanelVecs; ++j) store(sums + i * kPanel + j * kLanes, sum[i][j]);
+        }
+    };
+};
+
+/// Single-precision products; bfloat16 weights save half of the memory traffic.
+template <class W>
+struct FloatMath {
+    using Value = W;
+    using Input = float;
+    static constexpr int kPair = 1;
+    static Vec load(const W* weights) { return ltp::load(weights); }
+    static Vec multiply_add(Vec sum, const float* x, Vec weights) { return sum + splat(*x) * weights; }
+};
+
+}  // namespace
+}  // namespace ltp

@@ -1,0 +1,86 @@
+#include "linear_op.h"
+
+#include <limits>
+#include <openvino/op/constant.hpp>
+
+#include "arena_parallel.h"
+#include "attributes.h"
+
+namespace ltp {
+
+Linear::Linear(const ov::OutputVector& inputs, const Attributes& attributes) : Op(inputs), attributes_(attributes) {
+    constructor_validate_and_infer_types();
+}
+
+std::shared_ptr<ov::Node> Linear::clone_with_new_inputs(const ov::OutputVector& inputs) const {
+    check_new_args_count(this, inputs);
+    return std::make_shared<Linear>(inputs, attributes_);
+}
+
+bool Linear::visit_attributes(ov::AttributeVisitor& visitor) {
+    visitor.on_attribute("activation", attributes_.activation);
+    visitor.on_attribute("isa", attributes_.isa);
+    return true;
+}
+
+void Linear::validate_and_infer_types() {
+    activation_ = parse<Activation>(this, "activation", attributes_.activation,
+                                    {{"none", Activation::None}, {"gelu", Activation::Gelu},
+                                     {"gelu_tanh", Activation::GeluTanh}, {"relu", Activation::Relu}});
+    isa_cap_ = parse_isa_cap(this, attributes_.isa);
+
+    NODE_VALIDATION_CHECK(this, get_input_size() == 3, "expected inputs x, weight, bias, got ", get_input_size(),
+                          " inputs");
+    const auto element = get_input_element_type(0);
+    NODE_VALIDATION_CHECK(this, element.is_dynamic() || element == ov::element::f32 || element == ov::element::bf16,
+                          "x must be f32 or bf16, got ", element);
+    for (size_t i = 1; i < 3; ++i) {
+        NODE_VALIDATION_CHECK(this, ov::is_type<ov::op::v0::Constant>(get_input_node_ptr(i)), "input ", i,
+                              " must be a Constant");
+        NODE_VALIDATION_CHECK(this, get_input_element_type(i) == ov::element::f32, "input ", i, " must be f32, got ",
+                              get_input_element_type(i));
+    }
+    const auto weight = get_input_shape(1), bias = get_input_shape(2);
+    NODE_VALIDATION_CHECK(this, weight.size() == 2 && weight[0] > 0 && weight[1] > 0 && bias == ov::Shape{weight[0]},
+                          "expected weight [columns, depth] and bias [columns], got ", weight, " and ", bias);
+    NODE_VALIDATION_CHECK(this, std::max(weight[0], weight[1]) <= size_t(std::numeric_limits<int>::max()) / 64,
+                          "weight ", weight, " is too large");
+    const ov::PartialShape expected{-1, static_cast<int64_t>(weight[1])};
+    auto x = get_input_partial_shape(0);
+    NODE_VALIDATION_CHECK(this, ov::PartialShape::merge_into(x, expected), "x is ", get_input_partial_shape(0),
+                          ", expected ", expected);
+    set_output_type(0, element, {x[0], static_cast<int64_t>(weight[0])});
+}
+
+const PackedWeights& Linear::packed(const ov::Tensor& weight, Element element) const {
+    auto& packed = packed_[static_cast<int>(element)];
+    {
+        const std::lock_guard lock(mutex_);
+        if (packed) return *packed;
+    }
+    // Not under the lock: a thread that waits for its parallel tasks may be given another request's in the meantime.
+    const Kernel& kernel = select_kernel(element == Element::F32 ? Precision::F32 : Precision::BF16, isa_cap_);
+    const auto shape = weight.get_shape();
+    auto made = std::make_unique<const PackedWeights>(weight.data<const float>(), static_cast<int>(shape[0]),
+                                                      static_cast<int>(shape[1]),
+                                                      kernel.linear[static_cast<int>(element)], arena_parallel_for);
+    const std::lock_guard lock(mutex_);
+    if (!packed) packed = std::move(made);
+    return *packed;
+}
+
+bool Linear::evaluate(ov::TensorVector& outputs, const ov::TensorVector& inputs) const {
+    const ov::Tensor &x = inputs.at(0), &weight = inputs.at(1), &bias = inputs.at(2);
+    const auto shape = x.get_shape(), expected = get_input_shape(1);
+    OPENVINO_ASSERT(shape.size() == 2 && shape[1] == expected[1] && weight.get_shape() == expected,
+                    "Linear expects x [T, ", expected[1], "] and weight ", expected, ", got ", shape, " and ",
+                    weight.get_shape());
+    OPENVINO_ASSERT(shape[0] <= size_t(std::numeric_limits<int>::max()) / 64, "Linear: too many rows: ", shape);
+    const Element element = x.get_element_type() == ov::element::f32 ? Element::F32 : Element::BF16;
+    outputs[0].set_shape({shape[0], expected[0]});
+    linear(x.data(), static_cast<int>(shape[0]), packed(weight, element), bias.data<const float>(), activation_,
+           outputs[0].data(), x.get_element_type().size(), arena_threads(), arena_parallel_for);
+    return true;
+}
+
+}  // namespace ltp

@@ -1,0 +1,50 @@
+// The OpenVINO operation ltp::Linear.
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <openvino/op/op.hpp>
+#include <string>
+
+#include "isa.h"
+#include "linear.h"
+
+namespace ltp {
+
+/// A linear layer and what follows it, for as few rows as pruning leaves: y = activation(x W^T + bias).
+/// Inputs:
+///   0 x       [T, depth]        f32 or bf16; bf16 rows are multiplied in bf16 and summed in f32
+///   1 weight  [columns, depth]  f32, a Constant
+///   2 bias    [columns]         f32, a Constant
+/// Outputs:
+///   0 y       [T, columns]      as x
+/// The weights are packed for this CPU when the node first runs.
+class Linear : public ov::op::Op {
+public:
+    OPENVINO_OP("Linear", "ltp")
+
+    struct Attributes {
+        std::string activation = "none";  ///< none | gelu | gelu_tanh | relu
+        std::string isa = "";             ///< highest instruction set to use; empty = no limit
+    };
+
+    Linear() = default;
+    Linear(const ov::OutputVector& inputs, const Attributes& attributes);
+
+    void validate_and_infer_types() override;
+    std::shared_ptr<ov::Node> clone_with_new_inputs(const ov::OutputVector& inputs) const override;
+    bool visit_attributes(ov::AttributeVisitor& visitor) override;
+    bool evaluate(ov::TensorVector& outputs, const ov::TensorVector& inputs) const override;
+    bool has_evaluate() const override { return true; }
+
+private:
+    const PackedWeights& packed(const ov::Tensor& weight, Element element) const;
+
+    Attributes attributes_;
+    Activation activation_ = Activation::None;
+    Isa isa_cap_ = Isa::AmxBf16;
+    mutable std::mutex mutex_;
+    mutable std::unique_ptr<const PackedWeights> packed_[2];  // by Element
+};
+
+}  // namespace ltp
