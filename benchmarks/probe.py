@@ -38,8 +38,10 @@ def start_ours(bundle: str, precision: str) -> dict[str, Any]:
 def start_dense(model: str, precision: str) -> dict[str, Any]:
     import openvino as ov
 
+    from ltp_deploy.runtime.openvino_session import compile_settings
+
     def opened() -> Callable[[np.ndarray], object]:
-        settings = {"INFERENCE_PRECISION_HINT": precision, "PERFORMANCE_HINT": "LATENCY"}
+        settings = compile_settings(precision)
         core = ov.Core()
         compiled = core.compile_model(core.read_model(model), "CPU", settings)
         return lambda ids: compiled([ids, np.ones_like(ids)])

@@ -11,7 +11,7 @@ from avx2 import clamp_products
 from cases import all_cases
 
 from ltp_deploy.benchmark.dense import dense_model
-from ltp_deploy.benchmark.engines import write_engine
+from ltp_deploy.benchmark.engines import write_variant
 from ltp_deploy.benchmark.openvino_dense import convert, open_dense
 from ltp_deploy.benchmark.run import difference, survivors
 from ltp_deploy.benchmark.sides import Layout, Side
@@ -80,7 +80,7 @@ def _packed(
 ) -> Side:
     folder.mkdir()
     target = "haswell" if isa == "avx2" else "cpu"
-    entries, plan = write_engine(encoder, target, precision, whole, folder)
+    entries, plan = write_variant(encoder, target, precision, whole, folder)
     session = open_session(folder, entries, threads)
     carries = tuple(layer.carry for layer in plan.layers)
     return Side(name, session, Layout.PACKED, prunes=encoder.config.policy.prunes, carries=carries)

@@ -57,39 +57,47 @@ def build(
     with new_bundle(Path(output), force) as directory:
         encoder = load_encoder(checkpoint, score_length, first_token)
         plan = plan_build(encoder, chosen, precision, survivors)
-        job = Job(
-            module=lower(encoder, plan, dump),
-            config=encoder.config,
-            plan=plan,
-            precision=plan.layers[0].precision,
-            isa=chosen.isa,
-            directory=directory,
-        )
-        manifest = _describe(job, chosen, Path(checkpoint))
+        engine = write_engine(encoder, chosen, plan, directory, dump)
+        manifest = {**_describe(encoder, plan, Path(checkpoint), directory), **engine}
         if chosen.runs:
             session = open_session(directory, manifest)
-            manifest["parity"] = self_check(encoder, session, job.precision)
+            manifest["parity"] = self_check(encoder, session, manifest["precision"])
         write_manifest(directory, manifest)
     return manifest
 
 
-def _describe(job: Job, target: Target, checkpoint: Path) -> dict[str, Any]:
-    """Write engine and tokenizer into the job's directory; returns the manifest's entries."""
-    entries = target.write(job)
-    tokenizer = copy_tokenizer(checkpoint, job.directory / "tokenizer", job.config.family)
+def write_engine(
+    encoder: Encoder, target: Target, plan: Plan, directory: Path, dump: Path | None = None
+) -> dict[str, Any]:
+    """Compile `encoder` into `directory`; returns the manifest entries that a runtime needs."""
+    job = Job(
+        module=lower(encoder, plan, dump),
+        config=encoder.config,
+        plan=plan,
+        precision=plan.layers[0].precision,
+        isa=target.isa,
+        directory=directory,
+    )
     return {
         "target": target.name,
         "backend": target.backend,
         "precision": job.precision,
         "isa": job.isa,
         "versions": _versions(),
+        "outputs": output_names(plan),
+        **target.write(job),
+    }
+
+
+def _describe(encoder: Encoder, plan: Plan, checkpoint: Path, directory: Path) -> dict[str, Any]:
+    """Copy the tokenizer into `directory`; returns the manifest entries about the model."""
+    tokenizer = copy_tokenizer(checkpoint, directory / "tokenizer", encoder.config.family)
+    return {
         "source": {"name": checkpoint.resolve().name, "sha256": checkpoint_hash(checkpoint)},
-        "model": job.config.to_dict(),
-        "plan": job.plan.to_dict(),
-        "survivors": job.plan.survivors,
-        "outputs": output_names(job.plan),
+        "model": encoder.config.to_dict(),
+        "plan": plan.to_dict(),
+        "survivors": plan.survivors,
         "tokenizer": "tokenizer" if tokenizer else None,
-        **entries,
     }
 
 

@@ -10,6 +10,7 @@ from torch import nn
 
 from ltp_deploy.encoder import Encoder
 from ltp_deploy.runtime.batch import PackedBatch, pack
+from ltp_deploy.runtime.engine import Engine
 from ltp_deploy.runtime.result import make_result
 from ltp_deploy.validation.oracle_run import run_oracle
 
@@ -37,6 +38,15 @@ def oracle_answers(encoder: Encoder, batch: PackedBatch) -> tuple[np.ndarray, Su
     """The oracle's logits and survivors; none once a sequence's first token is dead."""
     run = run_oracle(encoder, batch)
     return run.logits, reported(run.survivors)
+
+
+def assert_as_oracle(engine: Engine, encoder: Encoder, batch: PackedBatch) -> Survivors:
+    """The engine has the oracle's survivors and logits; returns the survivors."""
+    logits, survivors = oracle_answers(encoder, batch)
+    result = engine.run(batch)
+    assert as_lists(result.survivors) == survivors
+    np.testing.assert_allclose(result.logits, logits, atol=1e-4)
+    return survivors
 
 
 def reported(survivors: np.ndarray) -> Survivors:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -11,18 +10,14 @@ from ltp_deploy.benchmark.dense import dense_model
 from ltp_deploy.benchmark.openvino_dense import convert, open_dense
 from ltp_deploy.benchmark.peers import open_peer
 from ltp_deploy.benchmark.sides import Layout, Side
-from ltp_deploy.build import plan_build
-from ltp_deploy.checkpoint import load_encoder
-from ltp_deploy.checkpoint.files import checkpoint_hash
-from ltp_deploy.compiler import lower
-from ltp_deploy.compiler.passes import output_names
+from ltp_deploy.build import plan_build, write_engine
 from ltp_deploy.compiler.plan import Plan
 from ltp_deploy.encoder import Encoder
 from ltp_deploy.errors import LtpError
-from ltp_deploy.pruning.policy import Carry, PrunePolicy
+from ltp_deploy.pruning.policy import PrunePolicy
 from ltp_deploy.runtime.engine import Engine
 from ltp_deploy.runtime.session import open_session
-from ltp_deploy.targets import Job, find_target
+from ltp_deploy.targets import find_target
 
 OURS = "ltp-deploy"
 UNPRUNED = "ltp-deploy, nothing pruned"
@@ -31,30 +26,15 @@ DENSE_ONE_BY_ONE = "OpenVINO dense, one by one"
 PRECISIONS = ("f32", "bf16")
 
 
-def load_source(engine: Engine, checkpoint: Path) -> Encoder:
-    """The encoder that `engine` was built from, with the conventions of the bundle.
-
-    Raises:
-        LtpError: the bundle was built from another checkpoint.
-    """
-    if engine.manifest["source"]["sha256"] != checkpoint_hash(checkpoint):
-        raise LtpError(
-            f"{engine.directory} was not built from {checkpoint}, or that has changed since; "
-            "pass its own checkpoint, or build it again"
-        )
-    return load_encoder(checkpoint).with_policy(engine.config.policy)
-
-
 def our_side(engine: Engine) -> Side:
-    carries = tuple(Carry[layer["carry"].upper()] for layer in engine.manifest["plan"]["layers"])
-    return Side(OURS, engine.session, Layout.PACKED, prunes=True, carries=carries)
+    return Side(OURS, engine.session, Layout.PACKED, prunes=True, carries=engine.carries)
 
 
 def unpruned_side(engine: Engine, encoder: Encoder, folder: Path, threads: int | None) -> Side:
     """The same build with a policy that keeps everything; its files go into `folder`."""
     manifest = engine.manifest
     dense = encoder.with_policy(PrunePolicy.dense(encoder.config.layers))
-    entries, plan = write_engine(
+    entries, plan = write_variant(
         dense, manifest["target"], manifest["precision"], manifest["survivors"], folder
     )
     session = open_session(folder, entries, threads)
@@ -62,7 +42,7 @@ def unpruned_side(engine: Engine, encoder: Encoder, folder: Path, threads: int |
     return Side(UNPRUNED, session, Layout.PACKED, carries=carries)
 
 
-def write_engine(
+def write_variant(
     encoder: Encoder, target: str, precision: str, survivors: bool, folder: Path
 ) -> tuple[dict[str, Any], Plan]:
     """Compile `encoder` into `folder`: an engine without the rest of a bundle.
@@ -72,17 +52,7 @@ def write_engine(
     """
     chosen = find_target(target)
     plan = plan_build(encoder, chosen, precision, survivors)
-    entries = chosen.write(
-        Job(lower(encoder, plan), encoder.config, plan, precision, chosen.isa, folder)
-    )
-    description = {
-        "backend": chosen.backend,
-        "isa": chosen.isa,
-        "precision": precision,
-        "outputs": output_names(plan),
-        "versions": {"openvino": version("openvino")},
-    }
-    return {**description, **entries}, plan
+    return write_engine(encoder, chosen, plan, folder), plan
 
 
 def baselines(

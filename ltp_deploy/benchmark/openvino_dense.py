@@ -6,7 +6,7 @@ import warnings
 from typing import Any
 
 from ltp_deploy.benchmark.dense import DenseModel
-from ltp_deploy.runtime.openvino_session import OpenVinoSession
+from ltp_deploy.runtime.openvino_session import OpenVinoSession, compile_settings
 
 
 def convert(model: DenseModel) -> Any:
@@ -38,10 +38,5 @@ def open_dense(
     model = model.clone()
     if shape is not None:
         model.reshape({name: list(shape) for name in names})
-    settings: dict[str, Any] = {
-        "INFERENCE_PRECISION_HINT": precision,
-        "PERFORMANCE_HINT": "LATENCY",
-    }
-    if threads is not None:
-        settings["INFERENCE_NUM_THREADS"] = threads
+    settings = compile_settings(precision, threads)
     return OpenVinoSession(ov.Core().compile_model(model, "CPU", settings), names)

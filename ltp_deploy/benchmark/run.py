@@ -15,7 +15,6 @@ from ltp_deploy.benchmark.engines import (
     OURS,
     UNPRUNED,
     baselines,
-    load_source,
     our_side,
     unpruned_side,
 )
@@ -29,6 +28,7 @@ from ltp_deploy.encoder import Encoder
 from ltp_deploy.pruning.flops import authors_ratio
 from ltp_deploy.pruning.profile import SurvivorProfile
 from ltp_deploy.runtime.engine import Engine
+from ltp_deploy.validation.source import load_source
 
 # How far the unpruned engine and the dense baseline may differ, relative to the largest logit.
 SAME = {"f32": 1e-3, "bf16": 0.1}
@@ -56,7 +56,7 @@ def run(
     encoder: Encoder | None = None
     with tempfile.TemporaryDirectory() as folder:
         if checkpoint is not None:
-            encoder = load_source(engine, checkpoint)
+            encoder = load_source(engine, checkpoint).with_policy(engine.config.policy)
             sides.append(unpruned_side(engine, encoder, Path(folder), options.threads))
             sides += baselines(engine, checkpoint, encoder, options.peers, options.threads)
         results = [_measure(engine, encoder, sides, case, options) for case in cases]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from ltp_deploy.benchmark.sides import Layout, Side
 from ltp_deploy.benchmark.workload import Case
 from ltp_deploy.config import EncoderConfig
@@ -21,12 +19,6 @@ def multiply_adds(side: Side, case: Case, config: EncoderConfig, profile: Surviv
         return sum(padded_flops(config, r.sequences, int(r.lengths.max())) for r in case.requests)
     if side.layout is Layout.ONE_BY_ONE:
         return sum(padded_flops(config, 1, int(n)) for n in case.lengths)
-    alive = profile if side.prunes else everyone(case.lengths, config.layers)
+    alive = profile if side.prunes else SurvivorProfile.unpruned(case.lengths, config.layers)
     layers = engine_flops(config, alive.carried(side.carries), side.carries)
     return len(case.lengths) * sum(layer.total for layer in layers)
-
-
-def everyone(lengths: np.ndarray, layers: int) -> SurvivorProfile:
-    """The profile of a model that prunes nothing."""
-    alive = np.repeat(lengths[:, None], layers + 1, axis=1).astype(np.int64)
-    return SurvivorProfile(alive, np.zeros((len(lengths), layers), bool))

@@ -27,6 +27,12 @@ class SurvivorProfile:
         alive = np.concatenate([lengths[:, None], survivors.sum(2)], 1).astype(np.int64)
         return cls(alive, ~survivors[:, :, 0])
 
+    @classmethod
+    def unpruned(cls, lengths: np.ndarray, layers: int) -> SurvivorProfile:
+        """Of a model that prunes nothing, for sequences of these lengths [N]."""
+        alive = np.repeat(lengths[:, None], layers + 1, axis=1).astype(np.int64)
+        return cls(alive, np.zeros((len(lengths), layers), bool))
+
     def carried(self, carries: tuple[Carry, ...]) -> np.ndarray:
         """Rows [N, L+1] that an engine holds: entering each layer, and behind the last one."""
         rows = self.alive.copy()

@@ -11,6 +11,7 @@ from typing import Any
 from ltp_deploy.bundle import read_manifest
 from ltp_deploy.config import EncoderConfig
 from ltp_deploy.errors import InputError
+from ltp_deploy.pruning.policy import Carry
 from ltp_deploy.runtime.batch import PackedBatch, check, pack, packed
 from ltp_deploy.runtime.result import Result, make_result
 from ltp_deploy.runtime.session import Session, open_session
@@ -47,6 +48,11 @@ class Engine:
         self._lock = threading.Lock()
         self._tokenizer: Tokenizer | None = None
         self._executor: ThreadPoolExecutor | None = None
+
+    @property
+    def carries(self) -> tuple[Carry, ...]:
+        """Which rows each layer hands on."""
+        return tuple(Carry[layer["carry"].upper()] for layer in self.manifest["plan"]["layers"])
 
     def __call__(
         self,

@@ -47,16 +47,24 @@ def open_session(
     core = ov.Core()
     core.add_extension(str(directory / manifest["plugin"]))
     model = core.read_model(directory / manifest["engine"])
-    # The hint is explicit because OpenVINO's default on CPUs with bf16 is bf16.
+    settings = compile_settings(manifest["precision"], threads, throughput)
+    session = OpenVinoSession(core.compile_model(model, "CPU", settings), manifest["inputs"])
+    session.run(one_token())
+    return session
+
+
+def compile_settings(
+    precision: str, threads: int | None = None, throughput: bool = False
+) -> dict[str, str]:
+    """What `compile_model` is told; the same for our engines and for dense models."""
     settings = {
-        "INFERENCE_PRECISION_HINT": manifest["precision"],
+        # Always explicit: OpenVINO's default is bf16 where the CPU has it.
+        "INFERENCE_PRECISION_HINT": precision,
         "PERFORMANCE_HINT": "THROUGHPUT" if throughput else "LATENCY",
     }
     if threads is not None:
         settings["INFERENCE_NUM_THREADS"] = str(threads)
-    session = OpenVinoSession(core.compile_model(model, "CPU", settings), manifest["inputs"])
-    session.run(one_token())
-    return session
+    return settings
 
 
 def one_token() -> dict[str, np.ndarray]:

@@ -9,8 +9,6 @@ import numpy as np
 from tqdm import tqdm
 
 from ltp_deploy.build import build
-from ltp_deploy.checkpoint import load_encoder
-from ltp_deploy.checkpoint.files import checkpoint_hash
 from ltp_deploy.config import EncoderConfig
 from ltp_deploy.encoder import Encoder
 from ltp_deploy.errors import LtpError
@@ -22,6 +20,7 @@ from ltp_deploy.runtime.engine import Engine, load
 from ltp_deploy.validation.compare import TIE, compare_logits, compare_survivors, score
 from ltp_deploy.validation.data import Examples
 from ltp_deploy.validation.oracle_run import length_batches, run_oracle
+from ltp_deploy.validation.source import load_source
 from ltp_deploy.validation.verification import Tolerances, Verification, broken
 
 
@@ -34,9 +33,7 @@ def verify(
         LtpError: the bundle was built from another checkpoint, or the labels do not fit.
     """
     engine = load(bundle)
-    if engine.manifest["source"]["sha256"] != checkpoint_hash(checkpoint):
-        raise LtpError(f"{bundle} was not built from {checkpoint}, or that has changed since")
-    encoder, overrides = _as_built(load_encoder(checkpoint), engine)
+    encoder, overrides = _as_built(load_source(engine, checkpoint), engine)
     labels = label_numbers(examples, engine.config)
     data = engine.tokenize(examples.texts)
 
@@ -137,10 +134,9 @@ def _survivors_of_twin(
 def _engine_ratio(engine: Engine, profile: SurvivorProfile) -> float:
     """Multiply-adds of the dense packed model over those of this engine."""
     config = engine.config
-    carries = tuple(Carry[layer["carry"].upper()] for layer in engine.manifest["plan"]["layers"])
-    dense_rows = np.repeat(profile.alive[:, :1], config.layers + 1, axis=1)
-    dense = engine_flops(config, dense_rows, (Carry.ALL,) * config.layers)
-    pruned = engine_flops(config, profile.carried(carries), carries)
+    everyone = SurvivorProfile.unpruned(profile.alive[:, 0], config.layers)
+    dense = engine_flops(config, everyone.alive, (Carry.ALL,) * config.layers)
+    pruned = engine_flops(config, profile.carried(engine.carries), engine.carries)
     return sum(f.total for f in dense) / sum(f.total for f in pruned)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from ltp_deploy.benchmark.sides import Layout, Side
-from ltp_deploy.benchmark.work import everyone, multiply_adds
+from ltp_deploy.benchmark.work import multiply_adds
 from ltp_deploy.benchmark.workload import Case
 from ltp_deploy.pruning.policy import Carry
 from ltp_deploy.pruning.profile import SurvivorProfile
@@ -52,6 +52,6 @@ def test_pruned_tokens_cost_nothing_more():
 
 
 def test_an_engine_that_does_not_prune_ignores_who_would_survive():
-    nobody = replace(everyone(CASE.lengths, 3), alive=np.zeros((3, 4), int))
+    nobody = replace(SurvivorProfile.unpruned(CASE.lengths, 3), alive=np.zeros((3, 4), int))
     unpruned = side(Layout.PACKED, carries=(Carry.ALL,) * 3)
     assert multiply_adds(unpruned, CASE, CONFIG, nobody) == pytest.approx(dense(4, 6, 5))

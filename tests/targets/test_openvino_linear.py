@@ -5,12 +5,11 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from ltp_deploy.checkpoint import load_encoder
 from ltp_deploy.runtime.engine import load
-from tests.answers import as_lists, batch_for, oracle_answers
+from tests.answers import assert_as_oracle, batch_for
 
 LAYERS = 3
 
@@ -40,11 +39,7 @@ def test_products_and_activations_are_ours(
     assert len(nodes(bundle, "MatMul")) == 1
 
     encoder = load_encoder(checkpoint)
-    batch = batch_for(encoder)
-    logits, survivors = oracle_answers(encoder, batch)
-    result = load(bundle).run(batch)
-    assert as_lists(result.survivors) == survivors
-    np.testing.assert_allclose(result.logits, logits, atol=1e-4)
+    assert_as_oracle(load(bundle), encoder, batch_for(encoder))
 
 
 @pytest.mark.parametrize(("target", "isa"), [("cpu", ""), ("haswell", "avx2")])

@@ -10,7 +10,7 @@ import pytest
 
 from ltp_deploy.checkpoint import load_encoder
 from ltp_deploy.runtime.engine import load
-from tests.answers import as_lists, batch_for, oracle_answers, pruned_tokens
+from tests.answers import assert_as_oracle, batch_for, oracle_answers, pruned_tokens
 from tests.released import MODES
 from tests.tiny import FAMILIES, POLICIES
 
@@ -32,10 +32,7 @@ def test_every_family_and_mode_is_exact(
     engine = load(bundle_of(checkpoint, "torchscript"))
     for lengths in ((25, 5, 1, 18), (1,), (30, 30)):
         batch = batch_for(encoder, lengths)
-        logits, survivors = oracle_answers(encoder, batch)
-        result = engine.run(batch)
-        assert as_lists(result.survivors) == survivors
-        np.testing.assert_allclose(result.logits, logits, atol=1e-4)
+        survivors = assert_as_oracle(engine, encoder, batch)
     assert (pruned_tokens(batch, survivors) > 0) == (policy is not None)
 
 
