@@ -64,7 +64,7 @@ void linear(const void* x, int rows, const PackedWeights& weights, const float* 
             size_t element_size, int threads, ParallelFor parallel_for) {
     const LinearKernel& kernel = weights.kernel;
     const int row_tiles = parts(rows, kernel.tile_rows);
-    const int cached_rows = std::max<int>(1, kCachedInput / (weights.depth * element_size) / kernel.tile_rows);
+    const int cached_tiles = std::max<int>(1, kCachedInput / (weights.depth * element_size) / kernel.tile_rows);
     const Grid grid = best_grid(row_tiles, weights.panels(), threads);
     parallel_for(grid.rows * grid.panels, [&](int task) {
         const int r = task / grid.panels, p = task % grid.panels;
@@ -78,9 +78,10 @@ void linear(const void* x, int rows, const PackedWeights& weights, const float* 
         part.columns = std::min(end_panel * kernel.panel_columns, weights.columns) - column;
         part.activation = activation;
         part.y_stride = weights.columns;
-        for (int tile = first_tile; tile < end_tile; tile += cached_rows) {
-            const int first = tile * kernel.tile_rows;
-            const int end = std::min(std::min(tile + cached_rows, end_tile) * kernel.tile_rows, rows);
+        const int tiles = end_tile - first_tile, blocks = parts(tiles, cached_tiles);
+        for (int block = 0; block < blocks; ++block) {
+            const int first = (first_tile + tiles * block / blocks) * kernel.tile_rows;
+            const int end = std::min((first_tile + tiles * (block + 1) / blocks) * kernel.tile_rows, rows);
             part.x = static_cast<const char*>(x) + size_t(first) * weights.depth * element_size;
             part.rows = end - first;
             part.y = static_cast<char*>(y) + (size_t(first) * weights.columns + column) * element_size;
