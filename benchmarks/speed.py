@@ -82,8 +82,8 @@ def _packed(
     target = "haswell" if isa == "avx2" else "cpu"
     entries, plan = write_variant(encoder, target, precision, whole, folder)
     session = open_session(folder, entries, threads)
-    carries = tuple(layer.carry for layer in plan.layers)
-    return Side(name, session, Layout.PACKED, prunes=encoder.config.policy.prunes, carries=carries)
+    prunes = encoder.config.policy.prunes
+    return Side(name, session, Layout.PACKED, prunes=prunes, carries=plan.carries)
 
 
 def _case(

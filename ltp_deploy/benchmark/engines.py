@@ -38,8 +38,7 @@ def unpruned_side(engine: Engine, encoder: Encoder, folder: Path, threads: int |
         dense, manifest["target"], manifest["precision"], manifest["survivors"], folder
     )
     session = open_session(folder, entries, threads)
-    carries = tuple(layer.carry for layer in plan.layers)
-    return Side(UNPRUNED, session, Layout.PACKED, carries=carries)
+    return Side(UNPRUNED, session, Layout.PACKED, carries=plan.carries)
 
 
 def write_variant(

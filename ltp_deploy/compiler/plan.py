@@ -39,6 +39,11 @@ class Plan:
     layers: tuple[LayerPlan, ...]
     survivors: bool
 
+    @property
+    def carries(self) -> tuple[Carry, ...]:
+        """Which rows each layer hands on."""
+        return tuple(layer.carry for layer in self.layers)
+
     def to_dict(self) -> dict[str, Any]:
         return {
             "survivors": self.survivors,

@@ -8,46 +8,28 @@ from __future__ import annotations
 
 from typing import Any
 
+from ltp_deploy.targets.openvino_nodes import PluginNodes
+
 MIN_COLUMNS = 32  # narrower ones, such as the classifier's, are not worth a node of ours
 
 
-def use_linear(model: Any, factory: Any, precision: str, isa: str) -> int:
-    """Replace x W^T + b [and activation] in an `ov.Model`, in place; returns how many.
+def use_linear(model: Any, nodes: PluginNodes) -> None:
+    """Replace every x W^T + b [and activation] in an `ov.Model`, in place."""
+    from openvino import opset13 as ops
 
-    Args:
-        factory: an `openvino.utils.node_factory.NodeFactory` that knows the plugin.
-        precision: "f32" or "bf16", of the products.
-        isa: highest instruction set to use, "" for no limit.
-    """
-    replaced = 0
-    for node in model.get_ordered_ops():
-        found = _bias_behind(node)
+    for product in model.get_ordered_ops():
+        found = _bias_behind(product)
         if found is None:
             continue
         added, bias = found
         last, activation = _activation_behind(added)
-        linear = _linear(factory, node, bias, activation, precision, isa)
+        bias = ops.constant(bias.data.reshape(-1)).output(0)
+        inputs = [product.input_value(0), product.input_value(1), bias]
+        (linear,) = nodes.create("Linear", inputs, {"activation": activation})
         linear.node.set_friendly_name(last.get_friendly_name())
         for user in last.output(0).get_target_inputs():
             user.replace_source_output(linear)
-        replaced += 1
     model.validate_nodes_and_infer_types()
-    return replaced
-
-
-def _linear(
-    factory: Any, product: Any, bias: Any, activation: str, precision: str, isa: str
-) -> Any:
-    from openvino import opset13 as ops
-
-    x, weight = product.input_value(0), product.input_value(1)
-    bias = ops.constant(bias.data.reshape(-1))
-    if precision == "bf16":
-        # In bf16 inference the neighbours have bf16 too, and OpenVINO drops both conversions.
-        x = ops.convert(x, "bf16").output(0)
-    inputs = [x, weight, bias.output(0)]
-    output = factory.create("Linear", inputs, {"activation": activation, "isa": isa}).output(0)
-    return ops.convert(output, "f32").output(0) if precision == "bf16" else output
 
 
 def _bias_behind(node: Any) -> tuple[Any, Any] | None:
@@ -55,9 +37,9 @@ def _bias_behind(node: Any) -> tuple[Any, Any] | None:
     if node.get_type_name() != "MatMul" or node.input_value(0).get_partial_shape().rank != 2:
         return None
     weight = node.input_value(1).get_node()
-    transposed = node.get_attributes()
-    if weight.get_type_name() != "Constant" or weight.get_element_type() != _f32():
+    if weight.get_type_name() != "Constant" or weight.get_element_type().get_type_name() != "f32":
         return None
+    transposed = node.get_attributes()
     if transposed["transpose_a"] or not transposed["transpose_b"]:
         return None
     columns = weight.get_output_shape(0)[0]
@@ -85,9 +67,3 @@ def _activation_behind(node: Any) -> tuple[Any, str]:
 def _only_user(node: Any) -> Any | None:
     users = list(node.output(0).get_target_inputs())
     return users[0].get_node() if len(users) == 1 else None
-
-
-def _f32() -> Any:
-    import openvino as ov
-
-    return ov.Type.f32
