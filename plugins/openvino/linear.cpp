@@ -61,8 +61,9 @@ PackedWeights::PackedWeights(const float* weight, int columns, int depth, const 
 PackedWeights::~PackedWeights() { std::free(memory_); }
 
 void linear(const void* x, int rows, const PackedWeights& weights, const float* bias, Activation activation, void* y,
-            size_t element_size, int threads, ParallelFor parallel_for) {
+            int threads, ParallelFor parallel_for) {
     const LinearKernel& kernel = weights.kernel;
+    const size_t element_size = kernel.element_size;
     const int row_tiles = parts(rows, kernel.tile_rows);
     const int cached_tiles = std::max<int>(1, kCachedInput / (weights.depth * element_size) / kernel.tile_rows);
     const Grid grid = best_grid(row_tiles, weights.panels(), threads);
@@ -72,7 +73,7 @@ void linear(const void* x, int rows, const PackedWeights& weights, const float* 
         const int first_panel = weights.panels() * p / grid.panels, end_panel = weights.panels() * (p + 1) / grid.panels;
         const int column = first_panel * kernel.panel_columns;
         LinearTask part;
-        part.x_stride = part.depth = weights.depth;
+        part.depth = weights.depth;
         part.panels = weights.panel(first_panel);
         part.bias = bias + column;
         part.columns = std::min(end_panel * kernel.panel_columns, weights.columns) - column;

@@ -32,6 +32,6 @@ private:
 /// y [rows, columns] = activation(x [rows, depth] W^T + bias [columns]), shared out among `threads` tasks. The element
 /// type of x and y is that of the kernel.
 void linear(const void* x, int rows, const PackedWeights& weights, const float* bias, Activation activation, void* y,
-            size_t element_size, int threads, ParallelFor parallel_for);
+            int threads, ParallelFor parallel_for);
 
 }  // namespace ltp

@@ -79,7 +79,7 @@ bool Linear::evaluate(ov::TensorVector& outputs, const ov::TensorVector& inputs)
     const Element element = x.get_element_type() == ov::element::f32 ? Element::F32 : Element::BF16;
     outputs[0].set_shape({shape[0], expected[0]});
     linear(x.data(), static_cast<int>(shape[0]), packed(weight, element), bias.data<const float>(), activation_,
-           outputs[0].data(), x.get_element_type().size(), arena_threads(), arena_parallel_for);
+           outputs[0].data(), arena_threads(), arena_parallel_for);
     return true;
 }
 

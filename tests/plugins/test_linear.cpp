@@ -68,12 +68,12 @@ struct Layer {
                                    test::serial_for);
         std::vector<float> y(size_t(rows) * columns, std::numeric_limits<float>::quiet_NaN());
         if (element == Element::F32) {
-            linear(x.data(), rows, packed, bias.data(), activation, y.data(), 4, threads, test::serial_for);
+            linear(x.data(), rows, packed, bias.data(), activation, y.data(), threads, test::serial_for);
             return y;
         }
         std::vector<uint16_t> half_x(x.size()), half_y(y.size(), 0x7fc0);
         std::transform(x.begin(), x.end(), half_x.begin(), test::to_bf16);
-        linear(half_x.data(), rows, packed, bias.data(), activation, half_y.data(), 2, threads, test::serial_for);
+        linear(half_x.data(), rows, packed, bias.data(), activation, half_y.data(), threads, test::serial_for);
         std::transform(half_y.begin(), half_y.end(), y.begin(), test::from_bf16);
         return y;
     }
@@ -142,7 +142,7 @@ void threads_do_not_see_each_other() {
         threads.emplace_back([&, t] {
             std::vector<float> y(alone.size());
             for (int i = 0; i < 20; ++i) {
-                linear(layer.x.data(), layer.rows, packed, layer.bias.data(), Activation::Gelu, y.data(), 4, 1 + t,
+                linear(layer.x.data(), layer.rows, packed, layer.bias.data(), Activation::Gelu, y.data(), 1 + t,
                        test::threaded_for);
                 for (size_t j = 0; j < y.size(); ++j) different += std::abs(y[j] - alone[j]) > 1e-5f;
             }

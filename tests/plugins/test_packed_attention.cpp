@@ -36,8 +36,9 @@ public:
     void check(const Problem& p, const test::Attention& attention, const PruningRule& rule, Carry carry,
                const Kernel* k) {
         const test::Result result = test::run(p, rule, carry, *k, test::serial_for);
-        const std::string where = std::string(k->name) + " mode " + std::to_string(static_cast<int>(rule.mode)) + " threshold " +
-                                  std::to_string(rule.threshold) + " carry " + std::to_string(static_cast<int>(carry));
+        const std::string where = std::string(k->name) + " mode " + std::to_string(static_cast<int>(rule.mode)) +
+                                  " threshold " + std::to_string(rule.threshold) + " carry " +
+                                  std::to_string(static_cast<int>(carry));
         const test::Tolerance tolerance = test::tolerance(*k, p.element);
         doubts_ += test::compare(p, attention, rule, carry, result, tolerance, where);
         tokens_ += p.rows();
@@ -62,7 +63,7 @@ public:
             for (int c = 0; c < 2 * p.hidden(); ++c) p.qkv[size_t(row) * 3 * p.hidden() + c] *= 30.f;
         for (const Kernel* k : kernels_) {
             const test::Result result = test::run(p, {Mode::None}, Carry::All, *k, test::serial_for);
-            for (const float x : result.context) CHECK(x > -10.f && x < 10.f, std::string(k->name), x);
+            for (const float x : result.context) CHECK(x > -10.f && x < 10.f, k->name, x);
         }
     }
 

@@ -2,7 +2,6 @@
 // Usage: test_pruned_attention_op <path of the plugin>
 #include <openvino/op/parameter.hpp>
 #include <openvino/op/result.hpp>
-#include <thread>
 
 #include "op_support.h"
 #include "openvino/pruned_attention_op.h"
@@ -133,26 +132,20 @@ void bad_inputs_are_refused(ov::Core& core) {
 void requests_run_in_parallel(ov::Core& core) {
     const ltp::PruningRule rule{ltp::Mode::Absolute, 0.02f, 0, false};
     const auto m = model({3, "absolute", rule.threshold, 0, false, "survivors"});
-    auto compiled = core.compile_model(m, "CPU",
-                                       {ov::hint::performance_mode(ov::hint::PerformanceMode::THROUGHPUT),
-                                        ov::hint::inference_precision(ov::element::f32), ov::num_streams(2)});
-    std::vector<std::thread> threads;
-    std::vector<int> different(8, 0);
-    for (int t = 0; t < 8; ++t)
-        threads.emplace_back([&, t, request = compiled.create_infer_request()]() mutable {
-            test::Random random(t);
-            for (int i = 0; i < 20; ++i) {
-                const std::vector<int> lengths{i * t % 50, 30, 0, 1};
-                const auto p = test::random_problem(random, 3, 32, ltp::Element::F32, lengths, 0.1);
-                set_inputs(request, p);
-                request.infer();
-                const auto& kernel = ltp::select_kernel(ltp::Precision::F32);
-                const auto alone = test::run(p, rule, ltp::Carry::Survivors, kernel, test::serial_for);
-                different[t] += !matches(request, alone);
-            }
-        });
-    for (auto& thread : threads) thread.join();
-    for (int t = 0; t < 8; ++t) CHECK(different[t] == 0, "request", t, "differs", different[t], "times");
+    test::in_parallel(core, m, [&rule](ov::InferRequest& request, int seed) {
+        test::Random random(seed);
+        int different = 0;
+        for (int i = 0; i < 20; ++i) {
+            const std::vector<int> lengths{i * seed % 50, 30, 0, 1};
+            const auto p = test::random_problem(random, 3, 32, ltp::Element::F32, lengths, 0.1);
+            set_inputs(request, p);
+            request.infer();
+            const auto& kernel = ltp::select_kernel(ltp::Precision::F32);
+            const auto alone = test::run(p, rule, ltp::Carry::Survivors, kernel, test::serial_for);
+            different += !matches(request, alone);
+        }
+        return different;
+    });
 }
 
 void every_carry_and_no_rows(ov::Core& core) {

@@ -31,10 +31,9 @@ enum class Activation { None, Gelu, GeluTanh, Relu };
 
 /// y = activation(x W^T + bias) for `rows` rows and `columns` columns. The element type of x and y is the kernel's.
 struct LinearTask {
-    const void* x;
-    size_t x_stride;  ///< elements from one row to the next
+    const void* x;  ///< [rows][depth]
     int rows;
-    int depth;           ///< columns of x
+    int depth;
     const void* panels;  ///< W in the kernel's packing, from the first column on
     const float* bias;   ///< [columns]
     int columns;
@@ -45,6 +44,7 @@ struct LinearTask {
 
 /// The linear layer for one element type. The weights are packed in panels of so many columns.
 struct LinearKernel {
+    size_t element_size;  ///< bytes, of x and y
     int panel_columns;
     int tile_rows;  ///< rows are best shared out among threads in multiples of this
     size_t (*panel_bytes)(int depth);

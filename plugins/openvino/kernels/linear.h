@@ -87,8 +87,10 @@ private:
     const int column_, columns_;
 };
 
-inline void convert(const float* from, float* to, int count) { memcpy(to, from, count * sizeof(float)); }
-inline void convert(const Bf16* from, Bf16* to, int count) { memcpy(to, from, count * sizeof(Bf16)); }
+template <class T>
+inline void convert(const T* from, T* to, int count) {
+    memcpy(to, from, count * sizeof(T));
+}
 template <class From, class To>
 inline void convert(const From* from, To* to, int count) {
     for (int c = 0; c < count; c += kLanes) store(to + c, load(from + c, count - c), count - c);
@@ -148,11 +150,11 @@ void linear(const LinearTask& task, void* scratch) {
     Arena arena(scratch);
     const Buffers buffers(arena, task.rows, task.depth);
     const Input* x = static_cast<const Input*>(task.x);
-    size_t x_stride = task.x_stride;
+    size_t x_stride = task.depth;
     if (Buffers::copied(task.depth)) {
         for (int i = 0; i < task.rows; ++i) {
             Input* row = buffers.x + size_t(i) * depth;
-            convert(static_cast<const E*>(task.x) + i * task.x_stride, row, task.depth);
+            convert(static_cast<const E*>(task.x) + size_t(i) * task.depth, row, task.depth);
             memset(row + task.depth, 0, (depth - task.depth) * sizeof(Input));
         }
         x = buffers.x;
@@ -167,7 +169,8 @@ void linear(const LinearTask& task, void* scratch) {
 
 template <class Product, class E>
 constexpr LinearKernel linear_kernel() {
-    return {kPanel,
+    return {sizeof(E),
+            kPanel,
             Product::kRows,
             panel_bytes<Product>,
             pack_panel<Product>,
