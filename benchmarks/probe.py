@@ -65,8 +65,11 @@ def build_ours(checkpoint: str, output: str, precision: str) -> dict[str, Any]:
     import transformers  # noqa: F401
 
     from ltp_deploy.build import build
+    from ltp_deploy.options import BuildOptions
 
-    milliseconds, _ = _timed(lambda: build(checkpoint, output, precision=precision, force=True))
+    milliseconds, _ = _timed(
+        lambda: build(checkpoint, output, BuildOptions(precision=precision), force=True)
+    )
     return {"build_ms": milliseconds, **_memory()}
 
 

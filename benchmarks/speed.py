@@ -20,6 +20,7 @@ from ltp_deploy.benchmark.work import multiply_adds
 from ltp_deploy.benchmark.workload import Case
 from ltp_deploy.checkpoint import load_encoder
 from ltp_deploy.encoder import Encoder
+from ltp_deploy.options import BuildOptions
 from ltp_deploy.pruning.flops import authors_ratio
 from ltp_deploy.pruning.policy import PrunePolicy
 from ltp_deploy.runtime.session import open_session
@@ -80,7 +81,7 @@ def _packed(
 ) -> Side:
     folder.mkdir()
     target = "haswell" if isa == "avx2" else "cpu"
-    entries, plan = write_variant(encoder, target, precision, whole, folder)
+    entries, plan = write_variant(encoder, BuildOptions(target, precision, whole), folder)
     session = open_session(folder, entries, threads)
     prunes = encoder.config.policy.prunes
     return Side(name, session, Layout.PACKED, prunes=prunes, carries=plan.carries)

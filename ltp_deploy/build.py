@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -13,79 +14,117 @@ from ltp_deploy.checkpoint.files import checkpoint_hash
 from ltp_deploy.compiler import lower
 from ltp_deploy.compiler.passes import output_names
 from ltp_deploy.compiler.plan import Plan, make_plan
+from ltp_deploy.config import EncoderConfig
 from ltp_deploy.encoder import Encoder
 from ltp_deploy.errors import LtpError
+from ltp_deploy.options import BuildOptions, Limits
 from ltp_deploy.pruning.profile import SurvivorProfile
-from ltp_deploy.runtime.session import open_session
-from ltp_deploy.targets import Job, Target, find_target
+from ltp_deploy.runtime.session import can_run, open_session, portable_manifest
+from ltp_deploy.targets import Job, find_target
 from ltp_deploy.tokenizer import copy_tokenizer
+from ltp_deploy.validation.profile import ProfileData, measure_profile
 from ltp_deploy.validation.self_check import self_check
 
 
 def plan_build(
-    encoder: Encoder,
-    target: Target,
-    precision: str | None = None,
-    survivors: bool = False,
-    profile: SurvivorProfile | None = None,
+    encoder: Encoder, options: BuildOptions, profile: SurvivorProfile | None = None
 ) -> Plan:
     """Decide what `build` would do, without doing it."""
-    if precision is not None and precision not in target.precisions:
+    target = find_target(options.target)
+    precision = options.precision or target.precisions[0]
+    if precision not in target.precisions:
         raise LtpError(
             f"target {target.name!r} has no precision {precision!r}; "
             f"it has {', '.join(target.precisions)}"
         )
-    return make_plan(encoder.config, precision or target.precisions[0], survivors, profile)
+    if options.compact == "bounded" and target.backend == "openvino":
+        raise LtpError(
+            "--compact bounded is for engines that cannot wait for a row count; on a CPU removing "
+            "rows costs nothing: pass auto"
+        )
+    return make_plan(
+        encoder.config,
+        precision,
+        options.survivors,
+        profile,
+        options.compact,
+        target.gpu,
+        options.usual_batch,
+    )
 
 
 def build(
     checkpoint: str | Path,
     output: str | Path,
-    target: str = "cpu",
-    precision: str | None = None,
-    survivors: bool = False,
-    score_length: int | str | None = None,
-    first_token: str | None = None,
+    options: BuildOptions | None = None,
+    data: ProfileData | None = None,
     force: bool = False,
     dump: Path | None = None,
 ) -> dict[str, Any]:
-    """Compile a checkpoint for a target and write the bundle; returns its manifest entries.
+    """Compile a checkpoint and write the bundle; returns its manifest entries.
 
     Nothing is left behind where this fails or is interrupted.
+
+    Args:
+        data: texts on which survivors are measured, for a plan that fits them.
+        force: replace an existing bundle.
+        dump: a directory for the graph before and after each pass.
     """
-    chosen = find_target(target)
+    checkpoint, options = Path(checkpoint), options or BuildOptions()
+    find_target(options.target)
     with new_bundle(Path(output), force) as directory:
-        encoder = load_encoder(checkpoint, score_length, first_token)
-        plan = plan_build(encoder, chosen, precision, survivors)
-        engine = write_engine(encoder, chosen, plan, directory, dump)
-        manifest = {**_describe(encoder, plan, Path(checkpoint), directory), **engine}
-        if chosen.runs:
-            session = open_session(directory, manifest)
+        encoder = load_encoder(checkpoint, options.score_length, options.first_token)
+        profile = measure_profile(encoder, checkpoint, data) if data else None
+        plan = plan_build(encoder, options, profile)
+        engine = write_engine(encoder, plan, options, directory, dump)
+        manifest = {**_describe(encoder, plan, checkpoint, directory), **engine}
+        runnable = manifest if can_run(manifest) else portable_manifest(manifest)
+        if runnable is not None:
+            session = open_session(directory, runnable)
             manifest["parity"] = self_check(encoder, session, manifest["precision"])
         write_manifest(directory, manifest)
     return manifest
 
 
+def dry_run(
+    checkpoint: Path, options: BuildOptions, data: ProfileData | None = None
+) -> tuple[Plan, EncoderConfig]:
+    """The plan of a build, and what it was made for; nothing is written."""
+    find_target(options.target)
+    encoder = load_encoder(checkpoint, options.score_length, options.first_token)
+    profile = measure_profile(encoder, checkpoint, data) if data else None
+    return plan_build(encoder, options, profile), encoder.config
+
+
 def write_engine(
-    encoder: Encoder, target: Target, plan: Plan, directory: Path, dump: Path | None = None
+    encoder: Encoder,
+    plan: Plan,
+    options: BuildOptions,
+    directory: Path,
+    dump: Path | None = None,
 ) -> dict[str, Any]:
     """Compile `encoder` into `directory`; returns the manifest entries that a runtime needs."""
+    target = find_target(options.target)
+    limits = Limits.choose(options, encoder.config, target.bounded)
     job = Job(
         module=lower(encoder, plan, dump),
         config=encoder.config,
         plan=plan,
-        precision=plan.layers[0].precision,
-        isa=target.isa,
+        target=target,
+        options=options,
+        limits=limits,
         directory=directory,
     )
+    entries = target.write(job)
     return {
         "target": target.name,
         "backend": target.backend,
         "precision": job.precision,
-        "isa": job.isa,
-        "versions": _versions(),
+        "isa": target.isa,
+        "limits": asdict(limits),
         "outputs": output_names(plan),
-        **target.write(job),
+        **entries,
+        "versions": {**_versions(), **entries.get("versions", {})},
     }
 
 

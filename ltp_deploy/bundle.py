@@ -118,7 +118,7 @@ def read_manifest(path: str | Path) -> dict[str, Any]:
 
 
 def _check_entries(file: Path, manifest: dict[str, Any]) -> None:
-    for name in ("target", "backend", "precision", "isa", "versions", "model", "outputs"):
+    for name in ("target", "backend", "precision", "isa", "limits", "versions", "model", "outputs"):
         if name not in manifest:
             raise BundleError(f"{file} has no entry {name!r}; rebuild the bundle")
 

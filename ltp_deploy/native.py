@@ -24,3 +24,17 @@ def openvino_plugin() -> Path:
             "source tree (needs cmake and a C++17 compiler)"
         )
     return path
+
+
+def tensorrt_plugin() -> Path | None:
+    """The TensorRT plugin library, or `LTP_TENSORRT_PLUGIN` where that is set; None where it was
+    not built, since building it takes TensorRT's headers.
+
+    Raises:
+        LtpError: `LTP_TENSORRT_PLUGIN` names no file.
+    """
+    override = os.environ.get("LTP_TENSORRT_PLUGIN")
+    if override and not Path(override).is_file():
+        raise LtpError(f"LTP_TENSORRT_PLUGIN names {override}, which is no file")
+    path = Path(override) if override else PACKAGE / "lib" / "libltp_tensorrt.so"
+    return path if path.is_file() else None

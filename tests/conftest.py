@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, settings
 
 from ltp_deploy.build import build
 from ltp_deploy.checkpoint import load_encoder
+from ltp_deploy.options import BuildOptions
 from ltp_deploy.runtime.engine import Engine, load
 from ltp_deploy.validation.oracle_run import OracleRun, run_oracle
 from tests.released import save_released
@@ -69,7 +70,7 @@ def bundle_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
     @functools.cache
     def make(checkpoint: Path, target: str, **options: Any) -> Path:
         output = tmp_path_factory.mktemp("bundle") / target
-        build(checkpoint, output, target, **options)
+        build(checkpoint, output, BuildOptions(target, **options))
         return output
 
     def find(checkpoint: Path, target: str = "cpu", **options: Any) -> Path:

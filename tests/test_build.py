@@ -13,6 +13,7 @@ from ltp_deploy import bundle as bundle_module
 from ltp_deploy.build import build
 from ltp_deploy.bundle import new_bundle, read_manifest
 from ltp_deploy.errors import CheckpointError, LtpError
+from ltp_deploy.options import BuildOptions
 from ltp_deploy.targets import TARGETS, torchscript
 
 
@@ -20,15 +21,15 @@ def contents(directory: Path) -> dict[str, bytes]:
     return {str(p.relative_to(directory)): p.read_bytes() for p in directory.rglob("*.*")}
 
 
-def quick(checkpoint: Path, output: Path, **options) -> dict:
-    return build(checkpoint, output, "null", **options)
+def quick(checkpoint: Path, output: Path, force: bool = False) -> dict:
+    return build(checkpoint, output, BuildOptions("null"), force=force)
 
 
 @pytest.mark.parametrize("target", TARGETS)
 def test_the_manifest_returned_is_the_one_written(
     target: str, bert_checkpoint: Path, tmp_path: Path
 ) -> None:
-    manifest = build(bert_checkpoint, tmp_path / "out", target)
+    manifest = build(bert_checkpoint, tmp_path / "out", BuildOptions(target))
     written = read_manifest(tmp_path / "out")
     assert json.loads(json.dumps(manifest)).items() <= written.items()
     assert [p.name for p in tmp_path.iterdir()] == ["out"]
@@ -97,7 +98,7 @@ def test_a_build_that_dies_leaves_nothing_and_harms_nothing(
         monkeypatch.setattr(bundle_module.os, "replace", die)
     checkpoint = tmp_path / "nowhere" if step == "checkpoint" else bert_checkpoint
     with pytest.raises((Interruption, CheckpointError)):
-        build(checkpoint, output, "torchscript", force=True)
+        build(checkpoint, output, BuildOptions("torchscript"), force=True)
     assert contents(tmp_path) == before
     assert [p.name for p in tmp_path.iterdir()] == (["out"] if existing else [])
 

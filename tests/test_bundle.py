@@ -116,7 +116,7 @@ def other_openvino(manifest: dict) -> None:
 
 
 def other_backend(manifest: dict) -> None:
-    manifest["backend"] = "tensorrt"
+    manifest["backend"] = "abacus"
 
 
 def no_files(manifest: dict) -> None:
@@ -139,7 +139,7 @@ def incomplete_model(manifest: dict) -> None:
         (other_platform, "was built for Linux riscv64, this is .*; rebuild it here"),
         (other_format, "is not the manifest of a bundle"),
         (other_openvino, "built with OpenVINO 2019.1.0, this is .* install openvino==2019.1.0"),
-        (other_backend, "backend 'tensorrt', which has no runtime"),
+        (other_backend, "backend 'abacus', which has no runtime"),
         (no_files, "lists no files"),
         (unlisted_plugin, "names 'libltp_openvino.so', but lists no hash of it"),
         (incomplete_model, "`model` entry is incomplete: 'heads'"),

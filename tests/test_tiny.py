@@ -7,13 +7,14 @@ import numpy as np
 import ltp_deploy
 from ltp_deploy.build import build
 from ltp_deploy.checkpoint import load_encoder
+from ltp_deploy.options import BuildOptions
 from tests.answers import as_lists, batch_for, oracle_answers, pruned_tokens
 from tests.tiny import POLICIES, save_tiny
 
 
 def test_a_tiny_checkpoint_becomes_an_engine_that_answers_like_the_oracle(tmp_path: Path) -> None:
     checkpoint = save_tiny(tmp_path / "checkpoint", "bert", POLICIES["absolute"])
-    build(checkpoint, tmp_path / "bundle", target="cpu", survivors=True)
+    build(checkpoint, tmp_path / "bundle", BuildOptions("cpu", survivors=True))
     engine = ltp_deploy.load(tmp_path / "bundle")
 
     encoder = load_encoder(checkpoint)

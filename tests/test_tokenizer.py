@@ -9,6 +9,7 @@ import pytest
 from ltp_deploy.build import build
 from ltp_deploy.checkpoint import load_encoder
 from ltp_deploy.errors import LtpError
+from ltp_deploy.options import BuildOptions
 from ltp_deploy.runtime.engine import load
 from ltp_deploy.tokenizer import Tokenizer
 from tests.tiny import save_tiny, save_tokenizer
@@ -18,7 +19,7 @@ def test_a_tokenizer_that_names_no_class_still_loads_from_the_bundle(tmp_path: P
     checkpoint = save_tiny(tmp_path / "checkpoint", "bert")
     save_tokenizer(checkpoint)
     (checkpoint / "tokenizer_config.json").write_text('{"do_lower_case": true}')
-    build(checkpoint, tmp_path / "bundle", "torchscript")
+    build(checkpoint, tmp_path / "bundle", BuildOptions("torchscript"))
     assert load(tmp_path / "bundle")(["the film is good"]).logits.shape == (1, 2)
 
 

@@ -14,10 +14,10 @@ from ltp_deploy.build import plan_build, write_engine
 from ltp_deploy.compiler.plan import Plan
 from ltp_deploy.encoder import Encoder
 from ltp_deploy.errors import LtpError
+from ltp_deploy.options import BuildOptions
 from ltp_deploy.pruning.policy import PrunePolicy
 from ltp_deploy.runtime.engine import Engine
 from ltp_deploy.runtime.session import open_session
-from ltp_deploy.targets import find_target
 
 OURS = "ltp-deploy"
 UNPRUNED = "ltp-deploy, nothing pruned"
@@ -34,24 +34,22 @@ def unpruned_side(engine: Engine, encoder: Encoder, folder: Path, threads: int |
     """The same build with a policy that keeps everything; its files go into `folder`."""
     manifest = engine.manifest
     dense = encoder.with_policy(PrunePolicy.dense(encoder.config.layers))
-    entries, plan = write_variant(
-        dense, manifest["target"], manifest["precision"], manifest["survivors"], folder
-    )
+    options = BuildOptions(manifest["target"], manifest["precision"], manifest["survivors"])
+    entries, plan = write_variant(dense, options, folder)
     session = open_session(folder, entries, threads)
     return Side(UNPRUNED, session, Layout.PACKED, carries=plan.carries)
 
 
 def write_variant(
-    encoder: Encoder, target: str, precision: str, survivors: bool, folder: Path
+    encoder: Encoder, options: BuildOptions, folder: Path
 ) -> tuple[dict[str, Any], Plan]:
     """Compile `encoder` into `folder`: an engine without the rest of a bundle.
 
     Returns:
         The manifest entries that `open_session` reads, and the plan.
     """
-    chosen = find_target(target)
-    plan = plan_build(encoder, chosen, precision, survivors)
-    return write_engine(encoder, chosen, plan, folder), plan
+    plan = plan_build(encoder, options)
+    return write_engine(encoder, plan, options, folder), plan
 
 
 def baselines(

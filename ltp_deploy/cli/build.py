@@ -5,17 +5,33 @@ from __future__ import annotations
 import signal
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
-from ltp_deploy.cli.options import data_options, policy_options
+from ltp_deploy.cli.options import compose, data_options, policy_options
+
+shape_options = compose(
+    click.option("--max-tokens", type=click.IntRange(min=1), help="Of all sequences of a request."),
+    click.option("--max-batch", type=click.IntRange(min=1), help="Sequences of a request."),
+    click.option("--max-length", type=click.IntRange(min=1), help="Tokens of one sequence."),
+    click.option(
+        "--usual-batch",
+        type=click.IntRange(min=1),
+        default=8,
+        show_default=True,
+        help="Sequences of a typical request, for which a GPU engine is tuned.",
+    ),
+)
 
 
 @click.command()
 @click.argument("checkpoint", type=click.Path(path_type=Path))
-@click.option("--target", default="cpu", show_default=True, help="cpu, haswell, torchscript, null.")
+@click.option(
+    "--target", default="cpu", show_default=True, help="cpu, haswell, t4, onnx, torchscript, null."
+)
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="The bundle to write.")
-@click.option("--precision", help="f32 or bf16, by target. Default: f32.")
+@click.option("--precision", help="f32, bf16 or fp16, by target. Default: f32; t4: fp16.")
 @click.option(
     "--outputs",
     type=click.Choice(["logits", "survivors"]),
@@ -23,22 +39,32 @@ from ltp_deploy.cli.options import data_options, policy_options
     show_default=True,
     help="survivors: the engine also reports which tokens survived each layer.",
 )
+@click.option(
+    "--compact",
+    default="auto",
+    show_default=True,
+    metavar="auto|all|none|bounded|LAYERS",
+    help="Where pruned rows are removed; elsewhere they are marked dead, which changes no answer. "
+    "auto: where it pays. bounded: never by changing a shape, so that a GPU never waits.",
+)
+@shape_options
+@click.option(
+    "--portable-onnx", is_flag=True, help="Add the model in standard ONNX operators (t4)."
+)
+@click.option("--library", help="tensorrt or tensorrt_rtx. Default: what can build for the target.")
 @policy_options
 @click.option("--force", is_flag=True, help="Replace an existing bundle.")
 @click.option("--dry-run", is_flag=True, help="Print the plan and write nothing.")
-@click.option("--profile-data", metavar="DATA", help="With --dry-run: measure survivors on it.")
+@click.option("--profile-data", metavar="DATA", help="Measure survivors on it, for the plan.")
 @data_options
 @click.option(
     "--dump", type=click.Path(path_type=Path), help="Write the graph before and after each pass."
 )
 def build(
     checkpoint: Path,
-    target: str,
     output: Path | None,
-    precision: str | None,
     outputs: str,
-    score_length: str | None,
-    first_token: str | None,
+    portable_onnx: bool,
     force: bool,
     dry_run: bool,
     profile_data: str | None,
@@ -47,29 +73,27 @@ def build(
     split: str,
     limit: int | None,
     dump: Path | None,
+    **given: Any,
 ) -> None:
     """Compile CHECKPOINT, a directory, into an engine bundle."""
     from ltp_deploy.build import build as run_build
+    from ltp_deploy.build import dry_run as run_dry
+    from ltp_deploy.options import BuildOptions
     from ltp_deploy.report import plan as report
+    from ltp_deploy.validation.data import DataOptions
+    from ltp_deploy.validation.profile import ProfileData
 
-    survivors = outputs == "survivors"
-    if dry_run:
-        from ltp_deploy.validation.data import DataOptions
-        from ltp_deploy.validation.dry_run import dry_run as run_dry
-
-        data = DataOptions(text_columns, label_column, split, limit)
-        plan, config = run_dry(
-            checkpoint, target, precision, survivors, score_length, first_token, profile_data, data
-        )
-        click.echo(report.describe(plan, config, target))
-        return
+    options = BuildOptions(survivors=outputs == "survivors", portable=portable_onnx, **given)
+    data = None
     if profile_data:
-        raise click.UsageError("--profile-data needs --dry-run")
+        data = ProfileData(profile_data, DataOptions(text_columns, label_column, split, limit))
+    if dry_run:
+        plan, config = run_dry(checkpoint, options, data)
+        click.echo(report.describe(plan, config, options.target))
+        return
     if output is None:
         raise click.UsageError("-o/--output is missing: where should the bundle go?")
     # A stop from outside must clean up as an interrupt does.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    manifest = run_build(
-        checkpoint, output, target, precision, survivors, score_length, first_token, force, dump
-    )
+    manifest = run_build(checkpoint, output, options, data, force, dump)
     click.echo(report.built(manifest, output))

@@ -23,13 +23,14 @@ from ltp_deploy.cli.options import data_options, json_option
 @click.option(
     "--max-flips",
     type=float,
-    help="Fail when more than this percentage of predictions changes. Default for bf16: 1.",
+    help="Fail when more than this percentage of predictions changes. Default but for f32: 1.",
 )
 @click.option(
     "--max-drop",
     type=float,
-    help="Fail when accuracy drops by more points than this. Default for bf16: 1.",
+    help="Fail when accuracy drops by more points than this. Default but for f32: 1.",
 )
+@click.option("--portable", is_flag=True, help="Verify the bundle's portable ONNX model.")
 @json_option
 def verify(
     bundle: Path,
@@ -43,6 +44,7 @@ def verify(
     max_logit_difference: float | None,
     max_flips: float | None,
     max_drop: float | None,
+    portable: bool,
     as_json: bool,
 ) -> None:
     """Prove that BUNDLE computes what CHECKPOINT means, on real data.
@@ -59,7 +61,7 @@ def verify(
 
     examples = read_examples(data, DataOptions(text_columns, label_column, split, limit))
     tolerances = Tolerances(max_logit_difference, max_flips, max_drop)
-    result = run_verify(bundle, against, examples, batch, tolerances)
+    result = run_verify(bundle, against, examples, batch, tolerances, portable)
     click.echo(json.dumps(result.to_dict(), indent=2) if as_json else report.describe(result))
     if result.failures:
         raise SystemExit(1)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from ltp_deploy.compiler.cost import GpuCost, dense_time, layer_time
+from ltp_deploy.compiler.placement import place
 from ltp_deploy.config import EncoderConfig
 from ltp_deploy.pruning.flops import LayerFlops, engine_flops
 from ltp_deploy.pruning.policy import Carry, LayerRule, Mode
@@ -16,7 +18,8 @@ class LayerPlan:
     """One layer as it will be built.
 
     `entering` and `carried` are expected token counts per sequence, None without a profile.
-    `flops` are the engine's multiply-adds per sequence at those counts.
+    `flops` are the engine's multiply-adds per sequence at those counts. `seconds` is what a
+    typical request takes by the target's cost model, None where the target has none.
     """
 
     rule: LayerRule
@@ -25,6 +28,7 @@ class LayerPlan:
     entering: float | None = None
     carried: float | None = None
     flops: LayerFlops | None = None
+    seconds: float | None = None
 
     @property
     def scores(self) -> bool:
@@ -33,11 +37,35 @@ class LayerPlan:
 
 
 @dataclass(frozen=True)
+class Prediction:
+    """Times of a typical request on a GPU, in seconds, by the cost model.
+
+    Attributes:
+        sequences, tokens: of the request.
+        measured: the survivors come from data; otherwise they are assumed.
+        seconds: of all layers as planned; `dense`: of the dense model in fp16, unpadded.
+    """
+
+    gpu: str
+    sequences: int
+    tokens: int
+    measured: bool
+    seconds: float
+    dense: float
+
+
+@dataclass(frozen=True)
 class Plan:
-    """All decisions of one build. `survivors`: the engine reports who survived each layer."""
+    """All decisions of one build.
+
+    Attributes:
+        survivors: the engine reports who survived each layer.
+        prediction: what the choice rests on, for targets with a cost model.
+    """
 
     layers: tuple[LayerPlan, ...]
     survivors: bool
+    prediction: Prediction | None = None
 
     @property
     def carries(self) -> tuple[Carry, ...]:
@@ -47,6 +75,7 @@ class Plan:
     def to_dict(self) -> dict[str, Any]:
         return {
             "survivors": self.survivors,
+            "prediction": asdict(self.prediction) if self.prediction else None,
             "layers": [
                 {
                     "rule": str(layer.rule),
@@ -55,6 +84,7 @@ class Plan:
                     "entering": layer.entering,
                     "carried": layer.carried,
                     "flops": asdict(layer.flops) if layer.flops else None,
+                    "seconds": layer.seconds,
                 }
                 for layer in self.layers
             ],
@@ -66,22 +96,41 @@ def make_plan(
     precision: str,
     survivors: bool = False,
     profile: SurvivorProfile | None = None,
+    compact: str = "auto",
+    gpu: GpuCost | None = None,
+    usual_batch: int = 8,
 ) -> Plan:
-    """Decide where to compact, for a target on which compaction is nearly free (a CPU).
+    """Decide everything.
 
-    Every layer that prunes compacts. The last layer carries only the first tokens, which are all
-    that the classifier reads, unless the survivors themselves were asked for.
+    Args:
+        survivors: the engine is to report who survived each layer.
+        profile: measured token counts, None if there are none.
+        compact: where to remove pruned rows, see `place`.
+        gpu: the target's cost model, None where removing rows costs next to nothing.
+        usual_batch: sequences of a typical request.
     """
-    last = config.layers - 1
-    plans = []
-    for i, rule in enumerate(config.policy.layers):
-        carry = Carry.SURVIVORS if rule.prunes else Carry.ALL
-        if i == last and not survivors:
-            carry = Carry.FIRST
-        plans.append(LayerPlan(rule, carry, precision))
+    likely = profile or SurvivorProfile.assumed(config.policy, min(128, config.max_length))
+    request = likely.request(usual_batch)
+    carries = place(config, compact, survivors, gpu, request)
+    layers = [
+        LayerPlan(rule, carry, precision)
+        for rule, carry in zip(config.policy.layers, carries, strict=True)
+    ]
     if profile is not None:
-        plans = _with_profile(config, plans, profile)
-    return Plan(tuple(plans), survivors)
+        layers = _with_profile(config, layers, profile)
+    if gpu is None:
+        return Plan(tuple(layers), survivors)
+    layers = _with_times(config, layers, gpu, request)
+    lengths = request.alive[:, 0]
+    prediction = Prediction(
+        gpu=gpu.name,
+        sequences=usual_batch,
+        tokens=int(lengths.sum()),
+        measured=profile is not None,
+        seconds=sum(layer.seconds or 0.0 for layer in layers),
+        dense=dense_time(gpu, config, lengths),
+    )
+    return Plan(tuple(layers), survivors, prediction)
 
 
 def _with_profile(
@@ -93,6 +142,19 @@ def _with_profile(
     means = counts.mean(0)
     return [
         replace(plan, entering=float(means[i]), carried=float(means[i + 1]), flops=flops[i])
+        for i, plan in enumerate(plans)
+    ]
+
+
+def _with_times(
+    config: EncoderConfig, plans: list[LayerPlan], gpu: GpuCost, request: SurvivorProfile
+) -> list[LayerPlan]:
+    rows = request.carried(tuple(plan.carry for plan in plans))
+    return [
+        replace(
+            plan,
+            seconds=layer_time(gpu, config, rows[:, i], rows[:, i + 1], plan.carry, plan.scores),
+        )
         for i, plan in enumerate(plans)
     ]
 

@@ -29,7 +29,8 @@ def pruned_attention(
 
     Args:
         qkv: [T, 3d] float; queries, keys and values side by side, heads innermost-but-one.
-        offsets: [B+1] int32; sequence b owns rows offsets[b] .. offsets[b+1]-1.
+        offsets: [B+1] int32; sequence b owns rows offsets[b] .. offsets[b+1]-1. Rows behind
+            offsets[B], if any, are nobody's (see `Carry.BOUNDED`).
         alive: [T] int32; 0 marks a row that an earlier layer pruned but did not remove.
         lengths: [B] int32; the original number of tokens n_b of each sequence.
         heads: number of attention heads; d / heads is the head size.

@@ -25,6 +25,7 @@ class Carry(enum.IntEnum):
     ALL = 0  # every row; pruned ones are only marked dead
     SURVIVORS = 1  # compaction
     FIRST = 2  # the first row of each sequence: all that the classifier reads
+    BOUNDED = 3  # the survivors' rows, at the front of as many rows as came in
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ltp_deploy.pruning.policy import Carry
+from ltp_deploy.pruning.policy import Carry, Mode, PrunePolicy
 
 
 @dataclass(frozen=True)
@@ -33,11 +33,32 @@ class SurvivorProfile:
         alive = np.repeat(lengths[:, None], layers + 1, axis=1).astype(np.int64)
         return cls(alive, np.zeros((len(lengths), layers), bool))
 
+    @classmethod
+    def assumed(cls, policy: PrunePolicy, length: int) -> SurvivorProfile:
+        """Of one sequence, where nothing was measured: top-k layers keep what their rates say,
+        others lose tokens evenly down to a fifth, which halves the work as the LTP paper reports.
+        """
+        alive, share = [length], 1.0
+        for i, rule in enumerate(policy.layers):
+            if rule.prunes and rule.mode is Mode.TOPK:
+                share = min(share, rule.threshold)
+            elif rule.prunes:
+                share = min(share, max(0.2, 1 - 1.08 * (i + 1) / len(policy.layers)))
+            alive.append(max(1, round(length * share)))
+        return cls(np.array([alive]), np.zeros((1, len(policy.layers)), bool))
+
+    def request(self, sequences: int) -> SurvivorProfile:
+        """A typical request of so many sequences: evenly picked from all, ordered by length."""
+        order = np.argsort(self.alive[:, 0], kind="stable")
+        places = (np.arange(sequences) + 0.5) * len(order) / sequences
+        chosen = order[places.astype(int)]
+        return SurvivorProfile(self.alive[chosen], self.finished[chosen])
+
     def carried(self, carries: tuple[Carry, ...]) -> np.ndarray:
         """Rows [N, L+1] that an engine holds: entering each layer, and behind the last one."""
         rows = self.alive.copy()
         for layer, carry in enumerate(carries):
-            if carry is Carry.ALL:
+            if carry in (Carry.ALL, Carry.BOUNDED):
                 rows[:, layer + 1] = rows[:, layer]
             elif carry is Carry.FIRST:
                 rows[:, layer + 1] = 1

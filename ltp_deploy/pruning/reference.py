@@ -89,7 +89,7 @@ def packed_reference(
         kept_rows = rows[keep]
         if carry == 2:
             wanted[1:] = False
-        elif carry == 1:
+        elif carry != 0:
             carried[kept_rows] = 1
         alive_out[kept_rows] = 1
         attended = (probability[:, wanted] @ v).transpose(0, 1).reshape(-1, hidden)
@@ -97,4 +97,10 @@ def packed_reference(
     kept = torch.nonzero(carried)[:, 0]
     total = torch.nn.functional.pad(torch.cumsum(carried, 0), (1, 0))
     offsets_out = total[offsets.to(torch.int64)].to(torch.int32)
-    return context[kept], kept.to(torch.int32), offsets_out, alive_out[kept]
+    rows, alive_rows = context[kept], alive_out[kept]
+    if carry == 3:  # as many rows as came in: the others are zero, dead, and stand for row 0
+        missing = qkv.shape[0] - kept.shape[0]
+        rows = torch.nn.functional.pad(rows, (0, 0, 0, missing))
+        kept = torch.nn.functional.pad(kept, (0, missing))
+        alive_rows = torch.nn.functional.pad(alive_rows, (0, missing))
+    return rows, kept.to(torch.int32), offsets_out, alive_rows

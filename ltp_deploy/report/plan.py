@@ -5,17 +5,24 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from ltp_deploy.compiler.plan import LayerPlan, Plan
+from ltp_deploy.compiler.plan import LayerPlan, Plan, Prediction
 from ltp_deploy.config import EncoderConfig
 from ltp_deploy.report.table import mega, table
 
-_CARRIES = {"ALL": "all rows", "SURVIVORS": "survivors (compacts)", "FIRST": "first token only"}
+_CARRIES = {
+    "ALL": "all rows",
+    "SURVIVORS": "survivors (compacts)",
+    "FIRST": "first token only",
+    "BOUNDED": "survivors, in as many rows",
+}
 
 
 def describe(plan: Plan, config: EncoderConfig, target: str) -> str:
     """The plan as a table; token and FLOPs columns are per sequence and need a profile."""
     rows = [_row(i, layer) for i, layer in enumerate(plan.layers)]
     headers = ["layer", "rule", "carries on", "precision", "tokens in", "tokens out", "Mflops"]
+    if plan.prediction:
+        headers.append("ms")
     lines = [
         f"plan for target {target}: {config.family}, {config.layers} layers of "
         f"{config.hidden_size}, {config.heads} heads",
@@ -28,6 +35,8 @@ def describe(plan: Plan, config: EncoderConfig, target: str) -> str:
         lines.append(f"\ntotal {mega(sum(flops))} Mflops (multiply-adds) per sequence")
     else:
         lines.append("\n--profile-data DATA measures survivors and fills the empty columns")
+    if plan.prediction:
+        lines.append(_predicted(plan.prediction))
     return "\n".join(lines)
 
 
@@ -50,7 +59,18 @@ def _row(number: int, layer: LayerPlan) -> list[str]:
         "" if layer.entering is None else f"{layer.entering:.1f}",
         "" if layer.carried is None else f"{layer.carried:.1f}",
         "" if layer.flops is None else mega(layer.flops.total),
+        *([] if layer.seconds is None else [f"{1e3 * layer.seconds:.3f}"]),
     ]
+
+
+def _predicted(prediction: Prediction) -> str:
+    survivors = "measured" if prediction.measured else "assumed (give --profile-data)"
+    return (
+        f"\npredicted on a {prediction.gpu}, for a request of {prediction.sequences} sequences "
+        f"with {prediction.tokens} tokens in all, survivors {survivors}: "
+        f"{1e3 * prediction.seconds:.2f} ms in the layers, dense fp16 without padding "
+        f"{1e3 * prediction.dense:.2f} ms, {prediction.dense / prediction.seconds:.2f}x"
+    )
 
 
 def built(manifest: dict[str, Any], output: Path) -> str:
@@ -62,6 +82,15 @@ def built(manifest: dict[str, Any], output: Path) -> str:
         f"{manifest['precision']}), {size / 1e6:.0f} MB",
         conventions(config),
     ]
+    if "layers" in manifest:
+        counts, library = manifest["layers"], manifest["library"]
+        lines.append(
+            f"{library} {manifest['versions'][library]} built it in "
+            f"{manifest['built']['seconds']:.1f} s for compute capability "
+            f"{manifest['compute_capability']}: {counts['plugins']} attention plugins, "
+            f"{counts['host_syncs']} host waits, {counts['products_fp16']} of "
+            f"{counts['products']} matrix products in fp16"
+        )
     if "parity" in manifest:
         worst = manifest["parity"]["max_logit_difference"]
         lines.append(f"self-check against the oracle: logits differ by at most {worst:.2g}")

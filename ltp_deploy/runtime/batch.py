@@ -10,6 +10,7 @@ import numpy as np
 
 from ltp_deploy.config import EncoderConfig
 from ltp_deploy.errors import InputError
+from ltp_deploy.options import Limits
 
 _INT32 = np.iinfo(np.int32)
 
@@ -110,7 +111,7 @@ def packed(ids: Any, offsets: Any, token_type_ids: Any = None) -> PackedBatch:
     return PackedBatch(ids, types, _vector(offsets, "offsets"))
 
 
-def check(batch: PackedBatch, config: EncoderConfig) -> None:
+def check(batch: PackedBatch, config: EncoderConfig, limits: Limits) -> None:
     """Refuse what the engine must not see.
 
     Raises:
@@ -131,12 +132,7 @@ def check(batch: PackedBatch, config: EncoderConfig) -> None:
         )
     if (lengths == 0).any():
         raise InputError(f"sequence {int(np.argmin(lengths))} is empty; leave it out")
-    if lengths.max() > config.max_length:
-        i = int(np.argmax(lengths))
-        raise InputError(
-            f"sequence {i} has {lengths[i]} tokens, the model takes at most {config.max_length}; "
-            "truncate it"
-        )
+    limits.check(lengths)
     _check_range(batch, batch.input_ids, "input_ids", config.vocab_size)
     _check_range(batch, batch.token_type_ids, "token_type_ids", max(config.type_vocab_size, 1))
 

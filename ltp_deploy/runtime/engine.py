@@ -10,31 +10,48 @@ from typing import Any
 
 from ltp_deploy.bundle import read_manifest
 from ltp_deploy.config import EncoderConfig
-from ltp_deploy.errors import InputError
+from ltp_deploy.errors import BundleError, InputError
+from ltp_deploy.options import Limits
 from ltp_deploy.pruning.policy import Carry
 from ltp_deploy.runtime.batch import PackedBatch, check, pack, packed
 from ltp_deploy.runtime.result import Result, make_result
-from ltp_deploy.runtime.session import Session, open_session
+from ltp_deploy.runtime.session import Session, open_session, portable_manifest
 from ltp_deploy.tokenizer import Tokenizer
 
 Text = str | tuple[str, str]
 
 
-def load(path: str | Path, threads: int | None = None, throughput: bool = False) -> Engine:
+def load(
+    path: str | Path,
+    threads: int | None = None,
+    throughput: bool = False,
+    portable: bool = False,
+) -> Engine:
     """Open a bundle.
 
     Args:
         path: the bundle's directory.
         threads: CPU threads to use, all by default.
         throughput: favour many requests at once (`engine.submit`) over the latency of one.
+        portable: run the bundle's portable ONNX model in ONNX Runtime on the CPU, in place of its
+            engine: slow, but it shows what a GPU engine computes where there is no GPU.
 
     Raises:
         BundleError: the bundle is damaged, edited, or made for other hardware or versions.
     """
     directory = Path(path)
     manifest = read_manifest(directory)
+    if portable:
+        manifest = _portable(directory, manifest)
     session = open_session(directory, manifest, threads, throughput)
     return Engine(directory, manifest, session)
+
+
+def _portable(directory: Path, manifest: dict[str, Any]) -> dict[str, Any]:
+    found = portable_manifest(manifest)
+    if found is None:
+        raise BundleError(f"{directory} has no portable model; build it with --portable-onnx")
+    return found
 
 
 class Engine:
@@ -44,6 +61,7 @@ class Engine:
         self.directory = directory
         self.manifest = manifest
         self.config = EncoderConfig.from_dict(manifest["model"])
+        self.limits = Limits(**manifest["limits"])
         self.session = session
         self._lock = threading.Lock()
         self._tokenizer: Tokenizer | None = None
@@ -101,7 +119,7 @@ class Engine:
 
     def run(self, batch: PackedBatch) -> Result:
         """Classify a packed batch."""
-        check(batch, self.config)
+        check(batch, self.config, self.limits)
         outputs = self.session.run(batch.feeds(self.config))
         return make_result(outputs, batch, self.config, self.manifest["survivors"])
 

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from ltp_deploy.errors import BundleError
+from ltp_deploy.tensorrt.gpu import gpus
 
 
 class Session(Protocol):
@@ -22,8 +23,24 @@ class Session(Protocol):
 
 _BACKENDS = {
     "openvino": "ltp_deploy.runtime.openvino_session",
+    "onnxruntime": "ltp_deploy.runtime.onnxruntime_session",
+    "tensorrt": "ltp_deploy.runtime.tensorrt_session",
     "torchscript": "ltp_deploy.runtime.torchscript_session",
 }
+
+
+def can_run(manifest: dict[str, Any]) -> bool:
+    """Whether this machine can run the engine that a build has just written."""
+    if manifest["backend"] == "tensorrt":
+        return manifest["compute_capability"] in [gpu.compute_capability for gpu in gpus()]
+    return manifest["backend"] in _BACKENDS
+
+
+def portable_manifest(manifest: dict[str, Any]) -> dict[str, Any] | None:
+    """The manifest under which ONNX Runtime runs the bundle's portable model, if it has one."""
+    if not manifest.get("portable"):
+        return None
+    return {**manifest, "backend": "onnxruntime", "target": f"{manifest['target']}, portable ONNX"}
 
 
 def open_session(

@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+from ltp_deploy.compiler.cost import T4
 from ltp_deploy.errors import LtpError
-from ltp_deploy.targets import null, openvino, torchscript
+from ltp_deploy.targets import null, onnx, openvino, tensorrt, torchscript
 from ltp_deploy.targets.target import Job, Target
 
 _ALL = (
     Target("cpu", "OpenVINO on this CPU", "openvino", openvino.write, ("f32", "bf16")),
     Target("haswell", "OpenVINO limited to AVX2", "openvino", openvino.write, ("f32",), "avx2"),
+    Target(
+        "t4",
+        "TensorRT on an NVIDIA T4",
+        "tensorrt",
+        tensorrt.write,
+        ("fp16",),
+        gpu=T4,
+        compute_capability="7.5",
+        bounded=True,
+    ),
+    Target("onnx", "standard ONNX operators", "onnxruntime", onnx.write, ("f32", "fp16")),
     Target("torchscript", "plain LibTorch", "torchscript", torchscript.write, ("f32",)),
     Target("null", "compiler passes only", "null", null.write, ("f32",), runs=False),
 )

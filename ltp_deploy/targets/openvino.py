@@ -22,7 +22,7 @@ def write(job: Job) -> dict[str, Any]:
     import openvino as ov
 
     plugin = openvino_plugin()
-    nodes = PluginNodes(plugin, job.precision, job.isa)
+    nodes = PluginNodes(plugin, job.precision, job.target.isa)
     inputs = example_inputs(job.module, job.config)
     model = ov.convert_model(
         job.module,

@@ -9,8 +9,10 @@ from typing import Any
 
 from torch import fx
 
+from ltp_deploy.compiler.cost import GpuCost
 from ltp_deploy.compiler.plan import Plan
 from ltp_deploy.config import EncoderConfig
+from ltp_deploy.options import BuildOptions, Limits
 
 
 @dataclass(frozen=True)
@@ -20,9 +22,14 @@ class Job:
     module: fx.GraphModule
     config: EncoderConfig
     plan: Plan
-    precision: str
-    isa: str
+    target: Target
+    options: BuildOptions
+    limits: Limits
     directory: Path
+
+    @property
+    def precision(self) -> str:
+        return self.plan.layers[0].precision
 
 
 @dataclass(frozen=True)
@@ -32,8 +39,11 @@ class Target:
     Attributes:
         write: writes the engine files and returns the manifest entries that describe them.
         precisions: what `--precision` accepts, the default first.
-        isa: the instruction set the engine is limited to, "" for the best there is.
-        runs: whether this machine can run what it builds.
+        isa: the instruction set that a CPU engine is limited to, "" for the best there is.
+        gpu: the cost model of the GPU that the engine is for.
+        compute_capability: of that GPU, "" for CPUs.
+        bounded: whether the engine needs `Limits`, and can do without data-dependent shapes.
+        runs: whether any machine can run what it builds.
     """
 
     name: str
@@ -42,4 +52,7 @@ class Target:
     write: Callable[[Job], dict[str, Any]]
     precisions: tuple[str, ...]
     isa: str = ""
+    gpu: GpuCost | None = None
+    compute_capability: str = ""
+    bounded: bool = False
     runs: bool = True

@@ -10,7 +10,8 @@ from ltp_deploy.validation.compare import LogitComparison, SurvivorComparison
 
 # What holds where the user states no tolerance: exactness in f32, else that predictions stay and
 # that accuracy (of a regression: correlation) does.
-DEFAULTS = {"f32": {"max_logit_difference": 1e-4}, "bf16": {"max_flips": 1.0, "max_drop": 1.0}}
+_NARROW = {"max_flips": 1.0, "max_drop": 1.0}
+DEFAULTS = {"f32": {"max_logit_difference": 1e-4}, "fp16": _NARROW, "bf16": _NARROW}
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from ltp_deploy.build import build
 from ltp_deploy.config import EncoderConfig
 from ltp_deploy.encoder import Encoder
 from ltp_deploy.errors import LtpError
+from ltp_deploy.options import BuildOptions
 from ltp_deploy.pruning.flops import authors_ratio, engine_flops
 from ltp_deploy.pruning.policy import Carry, PrunePolicy
 from ltp_deploy.pruning.profile import SurvivorProfile
@@ -25,14 +26,23 @@ from ltp_deploy.validation.verification import Tolerances, Verification, broken
 
 
 def verify(
-    bundle: Path, checkpoint: Path, examples: Examples, batch: int, tolerances: Tolerances
+    bundle: Path,
+    checkpoint: Path,
+    examples: Examples,
+    batch: int,
+    tolerances: Tolerances,
+    portable: bool = False,
 ) -> Verification:
     """Compare a bundle with the masked oracle of its checkpoint, example by example.
+
+    Args:
+        batch: sequences of a request.
+        portable: compare the bundle's portable ONNX model in place of its engine.
 
     Raises:
         LtpError: the bundle was built from another checkpoint, or the labels do not fit.
     """
-    engine = load(bundle)
+    engine = load(bundle, portable=portable)
     encoder, overrides = _as_built(load_source(engine, checkpoint), engine)
     labels = label_numbers(examples, engine.config)
     data = engine.tokenize(examples.texts)
@@ -44,7 +54,7 @@ def verify(
     logits, survivors = run_engine(engine, data, batch)
     twin = survivors is None
     if survivors is None:
-        survivors = _survivors_of_twin(engine, checkpoint, data, batch)
+        survivors = _survivors_of_twin(engine, checkpoint, data, batch, portable)
 
     precision = engine.manifest["precision"]
     tie = TIE[precision]
@@ -110,25 +120,33 @@ def run_engine(
 
 
 def _survivors_of_twin(
-    engine: Engine, checkpoint: Path, data: PackedBatch, batch: int
+    engine: Engine, checkpoint: Path, data: PackedBatch, batch: int, portable: bool
 ) -> list[list[np.ndarray]]:
     """Build the same engine once more, reporting its survivors, and ask it."""
     manifest = engine.manifest
     policy = manifest["model"]["policy"]
     with tempfile.TemporaryDirectory() as folder:
         twin = Path(folder) / "twin"
-        build(
-            checkpoint,
-            twin,
-            manifest["target"],
+        options = BuildOptions(
+            # A portable model differs from the `onnx` target's only in who wrote it down.
+            "onnx" if portable else manifest["target"],
             manifest["precision"],
             survivors=True,
+            compact=_removals(engine.carries),
             score_length=policy["score_length"],
             first_token=policy["first_token"],
         )
+        build(checkpoint, twin, options)
         survivors = run_engine(load(twin), data, batch)[1]
     assert survivors is not None
     return survivors
+
+
+def _removals(carries: tuple[Carry, ...]) -> str:
+    """The `compact` option that repeats a plan."""
+    if Carry.BOUNDED in carries:
+        return "bounded"
+    return ",".join(str(i) for i, c in enumerate(carries) if c is Carry.SURVIVORS) or "none"
 
 
 def _engine_ratio(engine: Engine, profile: SurvivorProfile) -> float:

@@ -121,7 +121,6 @@ def test_a_dry_run_needs_a_tokenizer_for_data(
     ("options", "message"),
     [
         ([], "-o/--output is missing"),
-        (["-o", "out", "--profile-data", "d.tsv"], "--profile-data needs --dry-run"),
         (["--first-token", "drop"], "'drop' is not one of"),
         (["--outputs", "all"], "'all' is not one of"),
         (["--limit", "0"], "0 is not in the range"),

@@ -57,7 +57,7 @@ def drop_a_layer(module: fx.GraphModule) -> None:
 
 
 def invent_a_carry(module: fx.GraphModule) -> None:
-    set_argument(attention_nodes(module)[2], CARRY, 3)
+    set_argument(attention_nodes(module)[2], CARRY, 7)
 
 
 def invent_a_mode(module: fx.GraphModule) -> None:
@@ -80,7 +80,7 @@ def test_a_traced_graph_is_sound(module: fx.GraphModule) -> None:
         (forget_the_dead, "argument 2 does not come from the layer before"),
         (keep_the_residual, "residual is not gathered"),
         (drop_a_layer, "2 attention nodes for 3 layers"),
-        (invent_a_carry, "unknown carry 3"),
+        (invent_a_carry, "unknown carry 7"),
         (invent_a_mode, "unknown mode 9"),
         (compute_a_threshold, "threshold is not a constant"),
     ],

@@ -28,7 +28,7 @@ LONG = [2] * 41  # the position table holds 40
         ({"input_ids": [[2], [5, -1]]}, r"input_ids of sequence 1 holds -1, allowed are 0..89"),
         ({"input_ids": [[2, 2**40]]}, "1099511627776: no 32-bit integers"),
         ({"input_ids": [[2, 3]], "token_type_ids": [[0, 2]]}, "token_type_ids .* 2, .* 0..1"),
-        ({"input_ids": [LONG]}, "sequence 0 has 41 tokens, the model takes at most 40; truncate"),
+        ({"input_ids": [LONG]}, "sequence 0 has 41 tokens, the engine takes at most 40; truncate"),
         ({"ids": [2, 3, 4], "offsets": [1, 3]}, "offsets must start at 0, found 1"),
         ({"ids": [2, 3, 4], "offsets": [0, 2, 1, 3]}, "must not decrease, but go from 2 to 1"),
         ({"ids": [2, 3, 4], "offsets": [0, 2]}, "must end at the number of ids, 3, but end at 2"),

@@ -7,12 +7,14 @@ from ltp_deploy.compiler.passes.compact import compact
 from ltp_deploy.compiler.passes.fold_token_types import fold_token_types
 from ltp_deploy.compiler.passes.fuse_qkv import fuse_qkv
 from ltp_deploy.compiler.passes.select_outputs import output_names, select_outputs
+from ltp_deploy.compiler.passes.set_precision import set_precision
 
 PASSES = (
     fuse_qkv,
     fold_token_types,
     compact,
     select_outputs,
+    set_precision,
 )
 
-__all__ = ["PASSES", "output_names"]
+__all__ = ["PASSES", "output_names", "select_outputs"]

@@ -1,0 +1,102 @@
+"""Where pruned rows are removed. A layer that does not remove them marks them dead, which changes
+no answer; removing costs something on targets where the host must learn the new row count."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ltp_deploy.compiler.cost import GpuCost, layer_time
+from ltp_deploy.config import EncoderConfig
+from ltp_deploy.errors import LtpError
+from ltp_deploy.pruning.policy import Carry
+from ltp_deploy.pruning.profile import SurvivorProfile
+
+Carries = tuple[Carry, ...]
+
+
+def place(
+    config: EncoderConfig,
+    compact: str,
+    survivors: bool,
+    gpu: GpuCost | None,
+    profile: SurvivorProfile,
+) -> Carries:
+    """Which rows each layer hands on.
+
+    Args:
+        compact: "auto", "all", "none", "bounded", or layer numbers with commas between them.
+        survivors: keep the last layer's survivors; otherwise it carries the first tokens alone,
+            which are all that the classifier reads.
+        gpu: what removing rows costs; None where it is free.
+        profile: a typical request.
+
+    Raises:
+        LtpError: an unknown choice, or a layer that does not exist or does not prune.
+    """
+    pruning = [i for i, rule in enumerate(config.policy.layers) if rule.prunes]
+    if not survivors:
+        pruning = [i for i in pruning if i != config.layers - 1]
+    if compact == "auto" and gpu is not None:
+        chosen = _cheapest(config, gpu, profile, pruning, survivors)
+    elif compact in ("auto", "all", "bounded"):
+        chosen = pruning
+    else:
+        chosen = [] if compact == "none" else _numbers(compact, config, pruning)
+    moved = Carry.BOUNDED if compact == "bounded" else Carry.SURVIVORS
+    return _carries(config, chosen, survivors, moved)
+
+
+def _carries(
+    config: EncoderConfig, chosen: Sequence[int], survivors: bool, moved: Carry
+) -> Carries:
+    carries = [moved if i in chosen else Carry.ALL for i in range(config.layers)]
+    if not survivors:
+        carries[-1] = Carry.FIRST
+    return tuple(carries)
+
+
+def _numbers(compact: str, config: EncoderConfig, pruning: list[int]) -> list[int]:
+    try:
+        chosen = sorted({int(part) for part in compact.split(",")})
+    except ValueError:
+        raise LtpError(
+            f"--compact {compact!r}: give auto, all, none, bounded, or layers such as 2,5,8"
+        ) from None
+    wrong = [i for i in chosen if i not in pruning]
+    if wrong:
+        raise LtpError(
+            f"--compact {compact}: nothing to remove at layer {wrong[0]}; this model has layers "
+            f"0..{config.layers - 1}, and rows can be removed at {pruning or 'none'}"
+        )
+    return chosen
+
+
+def _cheapest(
+    config: EncoderConfig,
+    gpu: GpuCost,
+    profile: SurvivorProfile,
+    pruning: list[int],
+    survivors: bool,
+) -> list[int]:
+    """The choice of least predicted time, by dynamic programming over the last removal before."""
+    rows = profile.carried((Carry.SURVIVORS,) * config.layers)
+    # time and choice of the best way to enter a layer with the rows of a given step
+    best: dict[int, tuple[float, list[int]]] = {0: (0.0, [])}
+    for i, rule in enumerate(config.policy.layers):
+        last = i == config.layers - 1 and not survivors
+        after: dict[int, tuple[float, list[int]]] = {}
+        for step, (time, chosen) in best.items():
+            ways = [(step, Carry.FIRST if last else Carry.ALL, chosen)]
+            if i in pruning:
+                ways.append((i + 1, Carry.SURVIVORS, [*chosen, i]))
+            for leaving, carry, taken in ways:
+                out = np.ones(len(rows)) if last else rows[:, leaving]
+                total = time + layer_time(
+                    gpu, config, rows[:, step], out, carry, rule.prunes and not last
+                )
+                if leaving not in after or total < after[leaving][0]:
+                    after[leaving] = (total, taken)
+        best = after
+    return min(best.values())[1]

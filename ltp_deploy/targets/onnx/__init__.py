@@ -1,0 +1,22 @@
+"""ONNX in standard operators: portable, executed by ONNX Runtime and checkable by anybody."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ltp_deploy.targets.onnx.export import export, save
+from ltp_deploy.targets.onnx.portable import make_portable
+from ltp_deploy.targets.target import Job
+
+PORTABLE = "portable.onnx"
+
+
+def write(job: Job) -> dict[str, Any]:
+    """Export, and write the op out."""
+    model = export(job)
+    save(make_portable(model), job.directory / PORTABLE)
+    return {
+        "engine": PORTABLE,
+        "portable": PORTABLE,
+        "inputs": [port.name for port in model.graph.input],
+    }
