@@ -1,0 +1,43 @@
+// What every kernel of a layer gets, by value and as its only parameter.
+#pragma once
+
+#include <cuda_fp16.h>
+
+#include <cstddef>
+#include <cstdint>
+
+#include "common/pruning_rule.h"
+
+namespace ltp::cuda {
+
+/// T rows, B sequences, d = heads * head_size. Launchers in other languages rely on this layout.
+struct Arguments {
+    const __half* qkv;            ///< [T, 3d]
+    const std::int32_t* offsets;  ///< [B+1]
+    const std::int32_t* alive;    ///< [T]
+    const std::int32_t* lengths;  ///< [B]
+
+    __half* context;             ///< [T', d]
+    std::int32_t* kept;          ///< [T']
+    std::int32_t* offsets_out;   ///< [B+1]
+    std::int32_t* alive_out;     ///< [T']
+    std::int32_t* count;         ///< [] Survivors only
+
+    // Scratch; what a layer does not need is null.
+    unsigned long long* scores;       ///< [T] zeroed: the probability each row receives, see fixed_point.cuh
+    __half* attended;                 ///< [T, d] what `attend` computes; the output `context` unless rows move later
+    std::int32_t* survivors;          ///< [T] from offsets[b] on: the rows that sequence b carries on; ~row if dead
+    std::int32_t* survivor_counts;    ///< [B]
+
+    std::int32_t rows;       ///< T
+    std::int32_t sequences;  ///< B
+    std::int32_t heads;
+    std::int32_t head_size;
+    PruningRule rule;
+    Carry carry;
+};
+
+static_assert(offsetof(Arguments, scores) == 72 && offsetof(Arguments, rows) == 104 && offsetof(Arguments, rule) == 120 &&
+              offsetof(Arguments, carry) == 136 && sizeof(Arguments) == 144, "the layout is an interface");
+
+}  // namespace ltp::cuda

@@ -1,0 +1,45 @@
+// The two instructions of Turing's tensor cores, with their fragments. In lane 4g + t of a warp:
+//   A [16][8] half   a[0] = A[g][2t..2t+1], a[1] = A[g+8][2t..2t+1]
+//   B [8][8] half    b = B[2t..2t+1][g]
+//   C [16][8] float  c[0..1] = C[g][2t..2t+1], c[2..3] = C[g+8][2t..2t+1]
+#pragma once
+
+#include <cuda_fp16.h>
+
+namespace ltp::cuda {
+
+#ifdef __CUDACC__  // another compiler brings its own
+
+/// C += A B
+__device__ __forceinline__ void mma(float (&c)[4], const unsigned (&a)[2], unsigned b) {
+    asm("mma.sync.aligned.m16n8k8.row.col.f32.f16.f16.f32 {%0, %1, %2, %3}, {%4, %5}, {%6}, {%0, %1, %2, %3};"
+        : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
+        : "r"(a[0]), "r"(a[1]), "r"(b));
+}
+
+/// Loads four 8x8 matrices M; lane i brings the address of row i % 8 of matrix i / 8, and gets M[g][2t..2t+1] of each.
+__device__ __forceinline__ void load_matrices(unsigned (&m)[4], const __half* row) {
+    const unsigned address = static_cast<unsigned>(__cvta_generic_to_shared(row));
+    asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];"
+                 : "=r"(m[0]), "=r"(m[1]), "=r"(m[2]), "=r"(m[3])
+                 : "r"(address)
+                 : "memory");
+}
+
+/// The same of the transposed matrices: M[2t..2t+1][g].
+__device__ __forceinline__ void load_matrices_transposed(unsigned (&m)[4], const __half* row) {
+    const unsigned address = static_cast<unsigned>(__cvta_generic_to_shared(row));
+    asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0, %1, %2, %3}, [%4];"
+                 : "=r"(m[0]), "=r"(m[1]), "=r"(m[2]), "=r"(m[3])
+                 : "r"(address)
+                 : "memory");
+}
+
+#endif
+
+__device__ __forceinline__ unsigned pack(float low, float high) {
+    const __half2 pair = __floats2half2_rn(low, high);
+    return *reinterpret_cast<const unsigned*>(&pair);
+}
+
+}  // namespace ltp::cuda

@@ -1,0 +1,51 @@
+// ltp::pruned_attention on a GPU: launches the kernels of this folder. What the op means is in
+// ltp_deploy/pruning/op.py and reference.py.
+#pragma once
+
+#include <cuda_fp16.h>
+#include <cuda_runtime_api.h>
+
+#include <cstddef>
+#include <cstdint>
+
+#include "common/pruning_rule.h"
+
+namespace ltp::cuda {
+
+/// What is fixed when an engine is built.
+struct Layer {
+    int heads = 0;
+    int head_size = 0;  ///< a multiple of 8, at most 128
+    PruningRule rule;
+    Carry carry = Carry::All;
+};
+
+/// T rows of B sequences, all on the device. d = heads * head_size.
+struct Inputs {
+    int rows = 0;                ///< T: rows of the buffers; offsets[B] of them are in use
+    int sequences = 0;           ///< B
+    const __half* qkv;           ///< [T, 3d]
+    const std::int32_t* offsets; ///< [B+1]
+    const std::int32_t* alive;   ///< [T]
+    const std::int32_t* lengths; ///< [B]
+};
+
+/// All on the device. T' = T where the carry is All or Bounded, B where it is First, and *count, which is at most T,
+/// where it is Survivors.
+struct Outputs {
+    __half* context;        ///< [T', d]
+    std::int32_t* kept;     ///< [T']
+    std::int32_t* offsets;  ///< [B+1]
+    std::int32_t* alive;    ///< [T']
+    std::int32_t* count;    ///< [] Survivors only, else null
+};
+
+/// Bytes of scratch memory that the layer needs for up to this many rows and sequences.
+std::size_t workspace_bytes(const Layer& layer, int rows, int sequences);
+
+/// Enqueues the layer on `stream`; nothing is waited for. `workspace` is aligned to 256 bytes.
+/// Whatever `offsets` and `alive` hold, no memory outside the buffers is touched.
+cudaError_t pruned_attention(const Layer& layer, const Inputs& in, const Outputs& out, void* workspace,
+                             cudaStream_t stream);
+
+}  // namespace ltp::cuda

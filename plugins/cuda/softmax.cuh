@@ -1,0 +1,73 @@
+// The softmax over the keys of a warp's 16 query rows, tile by tile. A lane has elements of the rows g and g + 8, see
+// mma.cuh; the four lanes of a quad share these rows.
+#pragma once
+
+#include "sequences.cuh"
+
+namespace ltp::cuda {
+
+__device__ __forceinline__ float quad_max(float x) {
+    x = fmaxf(x, __shfl_xor_sync(kAllLanes, x, 1));
+    return fmaxf(x, __shfl_xor_sync(kAllLanes, x, 2));
+}
+
+__device__ __forceinline__ float quad_sum(float x) {
+    x += __shfl_xor_sync(kAllLanes, x, 1);
+    return x + __shfl_xor_sync(kAllLanes, x, 2);
+}
+
+/// x[n][0..1] belong to row g, x[n][2..3] to row g + 8.
+template <int kTiles>
+__device__ __forceinline__ void scale_rows(float (&x)[kTiles][4], const float (&factor)[2]) {
+#pragma unroll
+    for (int n = 0; n < kTiles; ++n)
+#pragma unroll
+        for (int i = 0; i < 4; ++i) x[n][i] *= factor[i / 2];
+}
+
+/// Scores come in multiplied by log2(e), so that powers are of two.
+struct Softmax {
+    float max[2] = {-1e30f, -1e30f};  ///< finite: a masked score is -infinity, and their difference must not be NaN
+    float sum[2] = {0.f, 0.f};        ///< over this lane's elements
+
+    /// Takes in a tile of scores. Sums so far, and whatever was summed with them, are to be multiplied by `factor`.
+    template <int kTiles>
+    __device__ __forceinline__ void add(float (&s)[kTiles][4], float (&factor)[2]) {
+        float tile_max[2] = {max[0], max[1]};
+#pragma unroll
+        for (int n = 0; n < kTiles; ++n)
+#pragma unroll
+            for (int i = 0; i < 4; ++i) tile_max[i / 2] = fmaxf(tile_max[i / 2], s[n][i]);
+#pragma unroll
+        for (int r = 0; r < 2; ++r) {
+            tile_max[r] = quad_max(tile_max[r]);
+            factor[r] = exp2f(max[r] - tile_max[r]);
+            max[r] = tile_max[r];
+            sum[r] *= factor[r];
+        }
+        exponentiate(s);
+#pragma unroll
+        for (int n = 0; n < kTiles; ++n)
+#pragma unroll
+            for (int i = 0; i < 4; ++i) sum[i / 2] += s[n][i];
+    }
+
+    template <int kTiles>
+    __device__ __forceinline__ void exponentiate(float (&s)[kTiles][4]) const {
+#pragma unroll
+        for (int n = 0; n < kTiles; ++n)
+#pragma unroll
+            for (int i = 0; i < 4; ++i) s[n][i] = exp2f(s[n][i] - max[i / 2]);
+    }
+
+    /// What turns the exponentials of an alive row into probabilities; zero for a dead row.
+    __device__ __forceinline__ void normaliser(const bool (&alive)[2], float (&factor)[2]) const {
+#pragma unroll
+        for (int r = 0; r < 2; ++r) {
+            const float total = quad_sum(sum[r]);
+            factor[r] = alive[r] ? 1.f / total : 0.f;
+        }
+    }
+};
+
+}  // namespace ltp::cuda

@@ -1,0 +1,28 @@
+// How to run a layer on the emulated GPU.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "cuda/pruned_attention.h"
+#include "problem.h"
+
+namespace test {
+
+/// Inputs that half precision can represent. `dead`: the share of rows that are dead.
+Problem half_problem(Random& random, int heads, int head_size, const std::vector<int>& lengths, double dead);
+
+std::vector<__half> to_half(const std::vector<float>& values);
+
+/// The layer's result as the reference describes it: without rows that are nobody's, which are checked and left out.
+/// spare_rows: how many there are in the input, behind those of the last sequence.
+Result run(const Problem& problem, const ltp::PruningRule& rule, ltp::Carry carry, int spare_rows = 0);
+
+/// What rounding probabilities and context to half precision may cost, for inputs of unit variance.
+constexpr double kContextTolerance = 3e-3;
+
+/// Also compares it with the reference. Returns how many doubtful tokens were decided otherwise.
+int check(const Problem& problem, const struct Attention& attention, const ltp::PruningRule& rule, ltp::Carry carry,
+          int spare_rows = 0);
+
+}  // namespace test
