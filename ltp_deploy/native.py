@@ -38,3 +38,9 @@ def tensorrt_plugin() -> Path | None:
         raise LtpError(f"LTP_TENSORRT_PLUGIN names {override}, which is no file")
     path = Path(override) if override else PACKAGE / "lib" / "libltp_tensorrt.so"
     return path if path.is_file() else None
+
+
+def cuda_kernels() -> Path | None:
+    """The fatbin of the CUDA kernels, or None where there was no nvcc to compile them."""
+    path = PACKAGE / "lib" / "ltp_cuda.fatbin"
+    return path if path.is_file() else None

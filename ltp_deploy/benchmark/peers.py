@@ -54,8 +54,7 @@ def _onnxruntime(checkpoint: Path, encoder: Encoder, precision: str, threads: in
         from onnxruntime.transformers.optimizer import optimize_model
     except ImportError as error:
         raise LtpError(
-            f"the peer onnxruntime is not installed ({error}); "
-            "run `pip install 'ltp-deploy[onnxruntime]'`"
+            f"the peer onnxruntime is not installed ({error}); run `pip install 'ltp-deploy[onnx]'`"
         ) from error
     config = encoder.config
     model = dense_model(checkpoint, encoder, "eager")

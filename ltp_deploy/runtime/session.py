@@ -8,8 +8,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from ltp_deploy.cuda.gpu import gpus
 from ltp_deploy.errors import BundleError
-from ltp_deploy.tensorrt.gpu import gpus
 
 
 class Session(Protocol):

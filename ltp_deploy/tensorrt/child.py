@@ -15,13 +15,14 @@ from ltp_deploy.tensorrt import plugin
 from ltp_deploy.tensorrt.build import BuiltEngine, EngineJob
 from ltp_deploy.tensorrt.layers import read_layers
 from ltp_deploy.tensorrt.library import LIBRARIES, RTX
+from ltp_deploy.tensorrt.log import make_logger
 
 
 def run(job: EngineJob) -> BuiltEngine:
     """Parse, build, write the engine."""
     library = LIBRARIES[job.library]
     trt = library.load()
-    logger = _logger(trt)
+    logger = make_logger(trt)
     _use_plugin(trt, job.plugin)
     start = time.perf_counter()
     builder = trt.Builder(logger)
@@ -39,7 +40,7 @@ def run(job: EngineJob) -> BuiltEngine:
     Path(job.engine).write_bytes(engine)
     return BuiltEngine(
         version=trt.__version__,
-        layers=read_layers(message for _, message in logger.records),
+        layers=read_layers(logger.messages),
         seconds=round(time.perf_counter() - start, 2),
         peak_mib=round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
     )
@@ -72,22 +73,6 @@ def _config(trt: Any, builder: Any, network: Any, job: EngineJob) -> Any:
         profile.set_shape(name, (least,), (usual,), (most,))
     config.add_optimization_profile(profile)
     return config
-
-
-def _logger(trt: Any) -> Any:
-    class Logger(trt.ILogger):
-        def __init__(self) -> None:
-            trt.ILogger.__init__(self)
-            self.records: list[tuple[Any, str]] = []
-
-        def log(self, severity: Any, message: str) -> None:
-            self.records.append((severity, message))
-
-        def complaints(self) -> str:
-            bad = (trt.ILogger.ERROR, trt.ILogger.INTERNAL_ERROR)
-            return "\n".join(m for s, m in self.records if s in bad) or "no reason was given"
-
-    return Logger()
 
 
 def main() -> None:

@@ -12,8 +12,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from ltp_deploy.cuda.gpu import gpus
 from ltp_deploy.errors import LtpError
-from ltp_deploy.tensorrt.gpu import gpus
 
 
 @dataclass(frozen=True)

@@ -10,12 +10,15 @@ from typing import Any
 
 import numpy as np
 
+from ltp_deploy.cuda import kernels
+from ltp_deploy.cuda.launches import Layer, workspace
+from ltp_deploy.pruning.policy import Carry, LayerRule, Mode
+
 NAME, VERSION, NAMESPACE = "LtpPrunedAttention", "1", ""
 INTEGERS = ("heads", "mode", "score_length", "keep_first", "carry")
 FLOATS = ("threshold",)
 INPUTS = 4  # qkv, offsets, alive, lengths
-ALL, SURVIVORS, FIRST, BOUNDED = range(4)  # of `carry`, see ltp_deploy.pruning.policy.Carry
-CONTEXT, KEPT, OFFSETS, ALIVE, COUNT = range(5)  # outputs; COUNT only where carry is SURVIVORS
+CONTEXT, KEPT, OFFSETS, ALIVE, COUNT = range(5)  # outputs; COUNT only where rows are removed
 
 
 def register(trt: Any) -> None:
@@ -47,19 +50,10 @@ def _creator(trt: Any) -> Any:
 
 
 def _fields(trt: Any, values: dict[str, np.ndarray]) -> Any:
-    kinds = {np.int32: trt.PluginFieldType.INT32, np.float32: trt.PluginFieldType.FLOAT32}
-    return trt.PluginFieldCollection(
-        [
-            *(
-                trt.PluginField(key, values[key].astype(np.int32), kinds[np.int32])
-                for key in INTEGERS
-            ),
-            *(
-                trt.PluginField(key, values[key].astype(np.float32), kinds[np.float32])
-                for key in FLOATS
-            ),
-        ]
-    )
+    integer, number = trt.PluginFieldType.INT32, trt.PluginFieldType.FLOAT32
+    fields = [trt.PluginField(key, values[key].astype(np.int32), integer) for key in INTEGERS]
+    fields += [trt.PluginField(key, values[key].astype(np.float32), number) for key in FLOATS]
+    return trt.PluginFieldCollection(fields)
 
 
 def _plugin_class(trt: Any) -> Any:
@@ -72,7 +66,7 @@ def _plugin_class(trt: Any) -> Any:
             self.plugin_name, self.plugin_version = NAME, VERSION
             self.plugin_namespace = NAMESPACE
             self.attributes = attributes
-            self.num_outputs = 5 if attributes["carry"] == SURVIVORS else 4
+            self.num_outputs = 5 if attributes["carry"] == Carry.SURVIVORS else 4
 
         def get_capability_interface(self, kind: Any) -> Any:
             return self
@@ -91,12 +85,12 @@ def _plugin_class(trt: Any) -> Any:
             qkv, offsets, _, lengths = inputs
             shapes = [trt.DimsExprs(n) for n in (2, 1, 1, 1, 0)][: self.num_outputs]
             rows = qkv[0]
-            if self.attributes["carry"] == SURVIVORS:
+            if self.attributes["carry"] == Carry.SURVIVORS:
                 half = expressions.operation(
                     trt.DimensionOperation.CEIL_DIV, qkv[0], expressions.constant(2)
                 )
                 rows = expressions.declare_size_tensor(COUNT, half, qkv[0])
-            elif self.attributes["carry"] == FIRST:
+            elif self.attributes["carry"] == Carry.FIRST:
                 rows = lengths[0]
             shapes[CONTEXT][0] = shapes[KEPT][0] = shapes[ALIVE][0] = rows
             shapes[CONTEXT][1] = expressions.operation(
@@ -127,9 +121,34 @@ def _plugin_class(trt: Any) -> Any:
             return self.clone()
 
         def get_workspace_size(self, inputs: Any, outputs: Any) -> int:
-            return 0
+            most = [tensor.max for tensor in inputs]
+            return workspace(self._layer(most[0][1]), most[0][0], most[3][0]).bytes
 
-        def enqueue(self, *arguments: Any) -> None:
-            raise NotImplementedError
+        def enqueue(
+            self,
+            input_desc: Any,
+            output_desc: Any,
+            inputs: Any,
+            outputs: Any,
+            scratch: int,
+            stream: int,
+        ) -> None:
+            rows, width = input_desc[0].dims
+            pointers = dict(zip(kernels.INPUTS, inputs, strict=True))
+            pointers |= zip(kernels.OUTPUTS, outputs, strict=False)
+            kernels.pruned_attention(
+                self._layer(width), rows, input_desc[3].dims[0], pointers, scratch, stream
+            )
+
+        def _layer(self, width: int) -> Layer:
+            given = self.attributes
+            return Layer(
+                heads=given["heads"],
+                head_size=width // 3 // given["heads"],
+                rule=LayerRule(Mode(given["mode"]), given["threshold"]),
+                score_length=given["score_length"],
+                keep_first=bool(given["keep_first"]),
+                carry=Carry(given["carry"]),
+            )
 
     return PrunedAttention

@@ -1,0 +1,1 @@
+"""CUDA from Python: memory, streams, and the kernels of `plugins/cuda`."""

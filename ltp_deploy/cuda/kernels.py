@@ -1,0 +1,83 @@
+"""The compiled kernels, launched through the CUDA driver."""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+from typing import Any
+
+from ltp_deploy.cuda.launches import Arguments, Layer, Rule, launches, workspace
+from ltp_deploy.cuda.memory import check, runtime
+from ltp_deploy.errors import LtpError
+from ltp_deploy.native import cuda_kernels
+
+INPUTS = ("qkv", "offsets", "alive", "lengths")
+OUTPUTS = ("context", "kept", "offsets_out", "alive_out", "count")
+
+
+def pruned_attention(
+    layer: Layer,
+    rows: int,
+    sequences: int,
+    pointers: dict[str, int],
+    scratch: int,
+    stream: int,
+) -> None:
+    """Enqueue one layer on a stream; nothing is waited for.
+
+    Args:
+        rows, sequences: T and B of the buffers.
+        pointers: device addresses by the names in INPUTS and OUTPUTS; `count` only where the
+            carry is SURVIVORS.
+        scratch: device address of `workspace(...).bytes` bytes, aligned to 256.
+    """
+    from cuda.bindings import driver
+
+    space = workspace(layer, rows, sequences)
+    parts = {name: scratch + place for name, place in space.places.items()}
+    rule = layer.rule
+    arguments = Arguments(
+        **{"attended": pointers["context"], **pointers, **parts},
+        rows=rows,
+        sequences=sequences,
+        heads=layer.heads,
+        head_size=layer.head_size,
+        rule=Rule(int(rule.mode), rule.threshold, layer.score_length, layer.keep_first),
+        carry=int(layer.carry),
+    )
+    if "scores" in parts and rows:
+        check(runtime().cudaMemsetAsync(parts["scores"], 0, 8 * rows, stream))
+    parameters = (ctypes.c_void_p * 1)(ctypes.addressof(arguments))
+    for launch in launches(layer, rows, sequences):
+        check(
+            driver.cuLaunchKernel(
+                _function(launch.kernel),
+                *(*launch.grid, 1),
+                *(launch.threads, 1, 1),
+                0,
+                stream,
+                ctypes.addressof(parameters),
+                0,
+            )
+        )
+
+
+@functools.cache
+def _function(name: str) -> Any:
+    from cuda.bindings import driver
+
+    return check(driver.cuModuleGetFunction(_module(), name.encode()))
+
+
+@functools.cache
+def _module() -> Any:
+    from cuda.bindings import driver
+
+    path = cuda_kernels()
+    if path is None:
+        raise LtpError(
+            "the CUDA kernels were not compiled; install nvcc and build ltp-deploy again with "
+            "`pip install .` from the source tree"
+        )
+    runtime().cudaFree(0)  # makes the device's context current, which modules are loaded into
+    return check(driver.cuModuleLoadData(path.read_bytes()))

@@ -1,0 +1,120 @@
+"""What one layer launches, and where its scratch memory lies: the twin of
+`plugins/cuda/pruned_attention.cu`, for whoever launches the kernels through the driver."""
+
+from __future__ import annotations
+
+import ctypes
+from dataclasses import dataclass
+
+from ltp_deploy.pruning.policy import Carry, LayerRule, Mode
+
+ATTEND_ROWS, ATTEND_THREADS = 64, 128
+COMPACT_ROWS, COMPACT_THREADS = 8, 256
+DECIDE_THREADS = 512
+FIRST_ROW_THREADS = 128
+_ALIGNMENT = 256
+
+
+class Rule(ctypes.Structure):
+    """`ltp::PruningRule`."""
+
+    _fields_ = [
+        ("mode", ctypes.c_int32),
+        ("threshold", ctypes.c_float),
+        ("score_length", ctypes.c_int32),
+        ("keep_first", ctypes.c_bool),
+    ]
+
+
+class Arguments(ctypes.Structure):
+    """`ltp::cuda::Arguments`, the only parameter of every kernel."""
+
+    _fields_ = [
+        *(
+            (name, ctypes.c_void_p)
+            for name in (
+                *("qkv", "offsets", "alive", "lengths"),
+                *("context", "kept", "offsets_out", "alive_out", "count"),
+                *("scores", "attended", "survivors", "survivor_counts"),
+            )
+        ),
+        *((name, ctypes.c_int32) for name in ("rows", "sequences", "heads", "head_size")),
+        ("rule", Rule),
+        ("carry", ctypes.c_int32),
+    ]
+
+
+@dataclass(frozen=True)
+class Layer:
+    """What is fixed when an engine is built; `head_size` is a multiple of 8, at most 128."""
+
+    heads: int
+    head_size: int
+    rule: LayerRule
+    score_length: int
+    keep_first: bool
+    carry: Carry
+
+    @property
+    def scores(self) -> bool:
+        return self.rule.prunes or self.rule.mode is Mode.ABSOLUTE
+
+    @property
+    def compacts(self) -> bool:
+        return self.carry in (Carry.SURVIVORS, Carry.BOUNDED)
+
+
+@dataclass(frozen=True)
+class Launch:
+    """A kernel by name; `grid` in blocks, `threads` of a block."""
+
+    kernel: str
+    grid: tuple[int, int]
+    threads: int
+
+
+def launches(layer: Layer, rows: int, sequences: int) -> list[Launch]:
+    """In the order in which they run."""
+    size = next(size for size in (32, 64, 128) if layer.head_size <= size)
+    if layer.carry is Carry.FIRST and not layer.scores:
+        return [Launch(f"ltp_first_row_{size}", (sequences + 1, layer.heads), FIRST_ROW_THREADS)]
+    attend = f"ltp_attend_scores_{size}" if layer.scores else f"ltp_attend_{size}"
+    grid = (_tile_slots(rows, sequences, ATTEND_ROWS), layer.heads)
+    found = [Launch(attend, grid, ATTEND_THREADS)]
+    if layer.scores or layer.compacts:
+        found.append(Launch("ltp_decide", (sequences + 1, 1), DECIDE_THREADS))
+    if layer.compacts:
+        grid = (_tile_slots(rows, sequences, COMPACT_ROWS), 1)
+        found.append(Launch("ltp_compact", grid, COMPACT_THREADS))
+    return found
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """Scratch memory in bytes: where each part that a layer needs begins, and all of it.
+
+    `scores`, if there, is zeroed before the first launch.
+    """
+
+    places: dict[str, int]
+    bytes: int
+
+
+def workspace(layer: Layer, rows: int, sequences: int) -> Workspace:
+    """For up to this many rows and sequences."""
+    sizes = {}
+    if layer.scores:
+        sizes["scores"] = 8 * rows
+    if layer.compacts:
+        sizes["attended"] = 2 * rows * layer.heads * layer.head_size
+        sizes["survivors"] = 4 * rows
+        sizes["survivor_counts"] = 4 * sequences
+    places, end = {}, 0
+    for part, size in sizes.items():
+        places[part] = end
+        end = -(-(end + size) // _ALIGNMENT) * _ALIGNMENT
+    return Workspace(places, end)
+
+
+def _tile_slots(rows: int, sequences: int, tile_rows: int) -> int:
+    return rows // tile_rows + sequences + 1
