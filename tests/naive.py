@@ -165,13 +165,18 @@ def pruned_attention(problem: Any) -> tuple[Array, list[int], list[int], list[in
             margin = min(margin, closest)
             if rows[0] not in survivors:
                 survivors = []
-        carried = {"all": list(rows), "survivors": survivors, "first": []}[problem.carry]
+        carried = {"all": list(rows), "first": []}.get(problem.carry, survivors)
         for i in sorted({*rows[:1], *carried}):
             lives = i in survivors
             context.append(answer[i] if lives or (answer and i == rows[0]) else np.zeros(hidden))
             kept.append(i)
             alive.append(int(lives))
         offsets.append(len(kept))
+    if problem.carry in ("all", "bounded"):  # rows that are nobody's
+        spare = range(len(kept), len(problem.qkv))
+        kept += spare if problem.carry == "all" else [0] * len(spare)
+        alive += [0] * len(spare)
+        context += [np.zeros(hidden)] * len(spare)
     return np.array(context).reshape(-1, hidden), kept, offsets, alive, margin
 
 

@@ -63,7 +63,7 @@ class Mirror:
         self.device = int(check(self._cuda.cudaMalloc(self.bytes)))
         self._pinned = check(self._cuda.cudaMallocHost(self.bytes))
         memory = (ctypes.c_uint8 * self.bytes).from_address(int(self._pinned))
-        self.host = np.frombuffer(memory, self.dtype)
+        self.host = np.ctypeslib.as_array(memory).view(self.dtype)
 
     def send(self, values: np.ndarray, stream: Stream) -> None:
         """Copy values to the GPU; they may change as soon as this returns."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from ltp_deploy.native import tensorrt_plugin
 from ltp_deploy.targets.onnx import PORTABLE
-from ltp_deploy.targets.onnx.export import export, save
+from ltp_deploy.targets.onnx.model import export, save
 from ltp_deploy.targets.onnx.portable import make_portable
 from ltp_deploy.targets.target import Job
 from ltp_deploy.tensorrt.build import EngineJob, build_engine

@@ -8,13 +8,14 @@ from typing import Any
 import torch
 from hypothesis import strategies as st
 from torch import Tensor
+from torch.nn.functional import pad
 
 from ltp_deploy.config import EncoderConfig
 from ltp_deploy.encoder import Encoder
 from ltp_deploy.pruning.policy import Carry, LayerRule, Mode, PrunePolicy
 from tests.tiny import randomise
 
-CARRIES = ("all", "survivors", "first")
+CARRIES = ("all", "survivors", "first", "bounded")
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,8 @@ def thresholds(mode: str, tokens: float) -> st.SearchStrategy[float]:
 
 @st.composite
 def problems(draw: st.DrawFn) -> Problem:
-    """Any lengths, empty sequences and batches too; rows that earlier layers left dead."""
+    """Any lengths, empty sequences and batches too; rows that earlier layers left dead; rows behind
+    the last sequence, which are nobody's."""
     lengths = draw(st.lists(st.integers(0, 12), max_size=5))
     mode = draw(st.sampled_from([m.name.lower() for m in Mode]))
     score_length = draw(st.sampled_from([0, 6, 128]))
@@ -108,11 +110,12 @@ def problems(draw: st.DrawFn) -> Problem:
         carry=draw(st.sampled_from(CARRIES)),
     )
     alive = [draw(_alive(n)) for n in lengths]
+    spare = draw(st.sampled_from([0, 0, 3]))
     pruned_before = [draw(st.integers(0, 5)) for _ in lengths]
     return replace(
         problem,
-        qkv=problem.qkv * draw(st.sampled_from([0.5, 1.0, 2.0])),
-        alive=torch.tensor([mark for marks in alive for mark in marks], dtype=torch.int32),
+        qkv=pad(problem.qkv * draw(st.sampled_from([0.5, 1.0, 2.0])), (0, 0, 0, spare), value=9.0),
+        alive=torch.tensor([m for marks in alive for m in marks] + [1] * spare, dtype=torch.int32),
         lengths=problem.lengths + torch.tensor(pruned_before, dtype=torch.int32),
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ltp_deploy.targets.onnx.export import export, save
+from ltp_deploy.targets.onnx.model import export, save
 from ltp_deploy.targets.onnx.portable import make_portable
 from ltp_deploy.targets.target import Job
 

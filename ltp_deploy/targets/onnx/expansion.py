@@ -156,7 +156,9 @@ def Filled(rows, kept, alive, count, qkv):
 def CarryAll(survives, context, place, column, inside, qkv):
     rows, kept, offsets, alive, count = Carried(inside, survives, context, place, qkv)
     rows, kept, alive = Filled(rows, kept, alive, count, qkv)
-    return rows, kept, offsets, alive
+    end = op.Squeeze(op.Shape(qkv, start=0, end=1))
+    every = op.Range(op.Constant(value_int=0), end, op.Constant(value_int=1))
+    return rows, op.Cast(every, to=6), offsets, alive
 
 
 @script(portable, default_opset=op)
