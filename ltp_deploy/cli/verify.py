@@ -31,6 +31,20 @@ from ltp_deploy.cli.options import data_options, json_option
     help="Fail when accuracy drops by more points than this. Default but for f32: 1.",
 )
 @click.option("--portable", is_flag=True, help="Verify the bundle's portable ONNX model.")
+@click.option(
+    "--polygraphy",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="RESULTS",
+    help="Run oracle, bundle and its portable model as Polygraphy runners instead, compare their "
+    "logits and every layer's survivors, and save Polygraphy's RunResults in this file.",
+)
+@click.option(
+    "--also",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    metavar="BUNDLE",
+    help="With --polygraphy: another bundle of the same checkpoint, say of another target.",
+)
 @json_option
 def verify(
     bundle: Path,
@@ -45,6 +59,8 @@ def verify(
     max_flips: float | None,
     max_drop: float | None,
     portable: bool,
+    polygraphy: Path | None,
+    also: tuple[Path, ...],
     as_json: bool,
 ) -> None:
     """Prove that BUNDLE computes what CHECKPOINT means, on real data.
@@ -60,6 +76,18 @@ def verify(
     from ltp_deploy.validation.verify import verify as run_verify
 
     examples = read_examples(data, DataOptions(text_columns, label_column, split, limit))
+    if polygraphy:
+        from dataclasses import asdict
+
+        from ltp_deploy.report import comparison
+        from ltp_deploy.validation.comparator import compare
+
+        found = compare((bundle, *also), against, examples, batch, polygraphy)
+        rows = [asdict(row) for row in found]
+        click.echo(json.dumps(rows, indent=2) if as_json else comparison.describe(found))
+        raise SystemExit(not all(row.passed for row in found))
+    if also:
+        raise click.UsageError("--also needs --polygraphy")
     tolerances = Tolerances(max_logit_difference, max_flips, max_drop)
     result = run_verify(bundle, against, examples, batch, tolerances, portable)
     click.echo(json.dumps(result.to_dict(), indent=2) if as_json else report.describe(result))

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
 
-from ltp_deploy.build import build
 from ltp_deploy.config import EncoderConfig
 from ltp_deploy.encoder import Encoder
 from ltp_deploy.errors import LtpError
-from ltp_deploy.options import BuildOptions
 from ltp_deploy.pruning.flops import authors_ratio, engine_flops
 from ltp_deploy.pruning.policy import Carry, PrunePolicy
 from ltp_deploy.pruning.profile import SurvivorProfile
@@ -22,6 +19,7 @@ from ltp_deploy.validation.compare import TIE, compare_logits, compare_survivors
 from ltp_deploy.validation.data import Examples
 from ltp_deploy.validation.oracle_run import length_batches, run_oracle
 from ltp_deploy.validation.source import load_source
+from ltp_deploy.validation.twin import reporting_twin
 from ltp_deploy.validation.verification import Tolerances, Verification, broken
 
 
@@ -54,7 +52,9 @@ def verify(
     logits, survivors = run_engine(engine, data, batch)
     twin = survivors is None
     if survivors is None:
-        survivors = _survivors_of_twin(engine, checkpoint, data, batch, portable)
+        with reporting_twin(engine, checkpoint) as reporting:
+            survivors = run_engine(reporting, data, batch)[1]
+    assert survivors is not None
 
     precision = engine.manifest["precision"]
     tie = TIE[precision]
@@ -117,36 +117,6 @@ def run_engine(
         for place, found in zip(chosen, result.survivors or [], strict=False):
             survivors[place] = found
     return logits, survivors if engine.manifest["survivors"] else None
-
-
-def _survivors_of_twin(
-    engine: Engine, checkpoint: Path, data: PackedBatch, batch: int, portable: bool
-) -> list[list[np.ndarray]]:
-    """Build the same engine once more, reporting its survivors, and ask it."""
-    manifest = engine.manifest
-    policy = manifest["model"]["policy"]
-    with tempfile.TemporaryDirectory() as folder:
-        twin = Path(folder) / "twin"
-        options = BuildOptions(
-            # A portable model differs from the `onnx` target's only in who wrote it down.
-            "onnx" if portable else manifest["target"],
-            manifest["precision"],
-            survivors=True,
-            compact=_removals(engine.carries),
-            score_length=policy["score_length"],
-            first_token=policy["first_token"],
-        )
-        build(checkpoint, twin, options)
-        survivors = run_engine(load(twin), data, batch)[1]
-    assert survivors is not None
-    return survivors
-
-
-def _removals(carries: tuple[Carry, ...]) -> str:
-    """The `compact` option that repeats a plan."""
-    if Carry.BOUNDED in carries:
-        return "bounded"
-    return ",".join(str(i) for i, c in enumerate(carries) if c is Carry.SURVIVORS) or "none"
 
 
 def _engine_ratio(engine: Engine, profile: SurvivorProfile) -> float:
