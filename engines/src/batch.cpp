@@ -30,11 +30,21 @@ void check_offsets(const Batch& batch) {
                               " token ids; the last offset must be their number"));
 }
 
+void check_limits(const Batch& batch, const Info& info) {
+    const std::size_t tokens = batch.input_ids.size(), sequences = batch.offsets.size() - 1;
+    if (info.max_batch > 0 && sequences > static_cast<std::size_t>(info.max_batch))
+        throw InputError(text("the batch has ", sequences, " sequences, the engine takes at most ",
+                              info.max_batch, "; split it"));
+    if (info.max_tokens > 0 && tokens > static_cast<std::size_t>(info.max_tokens))
+        throw InputError(text("the batch has ", tokens, " tokens, the engine takes at most ",
+                              info.max_tokens, "; split it"));
+}
+
 void check_sequence(const Batch& batch, const Info& info, std::size_t i) {
     const std::int32_t first = batch.offsets[i], end = batch.offsets[i + 1];
     if (end == first) throw InputError("it has no tokens; leave it out", i);
     if (end - first > info.max_length)
-        throw InputError(text("it has ", end - first, " tokens, the model takes at most ",
+        throw InputError(text("it has ", end - first, " tokens, the engine takes at most ",
                               info.max_length, "; truncate it"),
                          i);
     const std::int32_t last_type = std::max(info.type_vocab_size, 1) - 1;
@@ -86,23 +96,12 @@ Batch pack(const std::vector<std::vector<std::int32_t>>& sequences,
 
 void check_batch(const Batch& batch, const Info& info) {
     check_offsets(batch);
+    check_limits(batch, info);
     const std::size_t tokens = batch.input_ids.size(), types = batch.token_type_ids.size();
     if (types != 0 && types != tokens)
         throw InputError(
             text(tokens, " token ids but ", types, " token types; give as many, or none"));
     for (std::size_t i = 0; i + 1 < batch.offsets.size(); ++i) check_sequence(batch, info, i);
-}
-
-std::vector<std::int32_t> position_ids(const Batch& batch, const Bundle& bundle) {
-    std::vector<std::int32_t> positions(batch.input_ids.size());
-    for (std::size_t i = 0; i + 1 < batch.offsets.size(); ++i) {
-        std::int32_t next = bundle.position_start;
-        for (std::int32_t t = batch.offsets[i]; t < batch.offsets[i + 1]; ++t) {
-            const bool pad = bundle.padding_skips && batch.input_ids[t] == bundle.info.pad_token_id;
-            positions[t] = pad ? bundle.position_start - 1 : next++;
-        }
-    }
-    return positions;
 }
 
 }  // namespace ltp

@@ -47,9 +47,11 @@ void check_format(const fs::path& directory, const Value& manifest) {
     if (const int found = manifest["format_version"].integer(); found != format_version)
         throw Error(text(directory, " has bundle format ", found, ", this version reads ",
                          format_version, "; rebuild it, or use a matching version of ltp-deploy"));
-    if (const std::string& backend = manifest["backend"].string(); backend != "openvino")
+    if (const std::string& backend = manifest["backend"].string();
+        backend != "openvino" && backend != "tensorrt")
         throw Error(text(directory, " was built for ", backend, ", the C++ runtime runs OpenVINO ",
-                         "bundles only; use the Python runtime, or build for a CPU target"));
+                         "and TensorRT bundles only; use the Python runtime, or build for another ",
+                         "target"));
 }
 
 void check_platform(const fs::path& directory, const Value& manifest) {
@@ -99,6 +101,29 @@ std::vector<std::string> strings(const Value& array) {
     return out;
 }
 
+OpenVinoParts openvino_parts(const fs::path& directory, const Value& manifest) {
+    return {checked_file(directory, manifest, "weights"), manifest["isa"].string(),
+            manifest["versions"]["openvino"].string()};
+}
+
+TensorRtParts tensorrt_parts(const Value& manifest) {
+    const std::string& library = manifest["library"].string();
+    if (library != "tensorrt" && library != "tensorrt_rtx")
+        throw json::Error(text("library ", library, " is unknown to this version of ltp-deploy"));
+    return {library, manifest["versions"][library].string(),
+            manifest["compute_capability"].string(), strings(manifest["outputs"])};
+}
+
+/// The limits of the engine, which may be tighter than the model's own.
+void add_limits(Info& info, const Value& limits) {
+    info.max_tokens = limits["max_tokens"].integer();
+    info.max_batch = limits["max_batch"].integer();
+    if (const int length = limits["max_length"].integer(); length > 0)
+        info.max_length = std::min(info.max_length, length);
+    if (info.max_tokens < 0 || info.max_batch < 0)
+        throw json::Error("`limits` are negative");
+}
+
 Bundle read(const fs::path& directory, const Value& manifest) {
     check_format(directory, manifest);
     check_platform(directory, manifest);
@@ -109,18 +134,19 @@ Bundle read(const fs::path& directory, const Value& manifest) {
     Bundle bundle;
     bundle.directory = directory;
     bundle.engine = checked_file(directory, manifest, "engine");
-    bundle.weights = checked_file(directory, manifest, "weights");
     if (manifest.has("plugin")) bundle.plugin = checked_file(directory, manifest, "plugin");
     bundle.inputs = strings(manifest["inputs"]);
-    bundle.isa = manifest["isa"].string();
-    bundle.openvino = manifest["versions"]["openvino"].string();
+    bundle.backend = manifest["backend"].string();
+    if (bundle.backend == "openvino") bundle.openvino = openvino_parts(directory, manifest);
+    if (bundle.backend == "tensorrt") bundle.tensorrt = tensorrt_parts(manifest);
     bundle.position_start = model["position_start"].integer();
     bundle.padding_skips = model["padding_skips"].boolean();
     bundle.info = {manifest["target"].string(),        manifest["precision"].string(),
                    strings(model["labels"]),           model["num_labels"].integer(),
                    model["max_length"].integer(),      model["vocab_size"].integer(),
                    model["type_vocab_size"].integer(), model["pad_token_id"].integer()};
-    const Info& info = bundle.info;
+    Info& info = bundle.info;
+    if (manifest.has("limits")) add_limits(info, manifest["limits"]);
     if (!info.labels.empty() && info.labels.size() != static_cast<std::size_t>(info.num_labels))
         throw json::Error(text(info.num_labels, " classes but ", info.labels.size(), " labels"));
     return bundle;
@@ -139,11 +165,12 @@ Bundle read_bundle(const fs::path& directory) {
 
 void check_openvino(const Bundle& bundle, const std::string& running) {
     const std::string release = running.substr(0, running.find('-'));  // 2026.4.1-22982-...
-    if (release != bundle.openvino)
-        throw Error(text(bundle.directory, " was built with OpenVINO ", bundle.openvino,
+    if (release != bundle.openvino.version)
+        throw Error(text(bundle.directory, " was built with OpenVINO ",
+                         bundle.openvino.version,
                          ", this is ", release,
                          "; its plugin works with that release alone: rebuild the bundle, ",
-                         "or build and run this program with OpenVINO ", bundle.openvino));
+                         "or build and run this program with OpenVINO ", bundle.openvino.version));
 }
 
 }  // namespace ltp

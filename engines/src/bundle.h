@@ -8,12 +8,28 @@
 
 namespace ltp {
 
-/// A bundle whose files were all checked. `plugin` is empty if the engine uses stock operators.
+/// What only the bundles of the backend "openvino" have.
+struct OpenVinoParts {
+    std::filesystem::path weights;
+    std::string isa;      ///< "avx2": no newer instructions; "": all that the CPU has
+    std::string version;  ///< the release that the plugin was built against
+};
+
+/// What only the bundles of the backend "tensorrt" have.
+struct TensorRtParts {
+    std::string library;             ///< "tensorrt" or "tensorrt_rtx"
+    std::string version;             ///< of that library, such as "10.9.0.34"
+    std::string compute_capability;  ///< of the GPU, such as "7.5"
+    std::vector<std::string> outputs;
+};
+
+/// A bundle whose files were all checked. `plugin` is empty if it has none.
 struct Bundle {
-    std::filesystem::path directory, engine, weights, plugin;
-    std::vector<std::string> inputs;  ///< what the engine takes, a subset of the names in batch.h
-    std::string isa;                  ///< "avx2": no newer instructions; "": all that the CPU has
-    std::string openvino;             ///< the version that the plugin was built against
+    std::filesystem::path directory, engine, plugin;
+    std::string backend;              ///< "openvino" or "tensorrt"; the others' parts are empty
+    OpenVinoParts openvino;
+    TensorRtParts tensorrt;
+    std::vector<std::string> inputs;  ///< what the engine takes, a subset of the names in inputs.h
     int position_start;               ///< position id of the first token of a sequence
     bool padding_skips;               ///< pad tokens have no position of their own (RoBERTa)
     Info info;

@@ -1,6 +1,8 @@
 // Packing, refusals and position ids.
 #include "batch.h"
 
+#include "inputs.h"
+
 #include <climits>
 
 #include "refused.h"
@@ -49,6 +51,23 @@ void refusals() {
     CHECK_REFUSED(check(ltp::pack({{1}}, {{-1}})), "token 0 has type -1");
 }
 
+void limits() {
+    ltp::Info info = ::info();
+    info.max_batch = 2;
+    info.max_tokens = 5;
+    const auto check = [&](const ltp::Batch& batch) { ltp::check_batch(batch, info); };
+    check(ltp::pack({{1, 2, 3}, {4, 5}}));
+    CHECK_REFUSED(check(ltp::pack({{1}, {2}, {3}})),
+                  "the batch has 3 sequences, the engine takes at most 2; split it");
+    CHECK_REFUSED(check(ltp::pack({{1, 2, 3}, {4, 5, 6}})),
+                  "the batch has 6 tokens, the engine takes at most 5; split it");
+    try {
+        check(ltp::pack({{1}, {2}, {3}}));
+    } catch (const ltp::InputError& error) {
+        CHECK(error.sequence == error.whole_batch, error.sequence);
+    }
+}
+
 void which_sequence() {
     try {
         ltp::check_batch(ltp::pack({{1}, {2}, {3, 77}}), info());
@@ -81,6 +100,7 @@ void positions() {
 int main() {
     packing();
     refusals();
+    limits();
     which_sequence();
     without_types();
     positions();

@@ -69,14 +69,26 @@ std::shared_ptr<ov::Model> sums() {
 ToyBundle::ToyBundle() : path(new_directory()) {
     put("engine.xml", "an engine");
     put("engine.bin", "its weights");
-    write_manifest();
+    write_openvino_manifest();
 }
 
 ToyBundle::~ToyBundle() { fs::remove_all(path); }
 
 void ToyBundle::make_engine() {
     ov::save_model(sums(), (path / "engine.xml").string(), /*compress_to_fp16=*/false);
-    write_manifest();
+    write_openvino_manifest();
+}
+
+void ToyBundle::make_tensorrt(const std::string& library, const std::string& version) {
+    put("engine.plan", "an engine");
+    put("libltp_tensorrt.so", "a plugin");
+    write_manifest(R"("target": "t4", "backend": "tensorrt", "precision": "fp16",
+        "engine": "engine.plan", "plugin": "libltp_tensorrt.so", "tokenizer": null,
+        "library": ")" + library + R"(", "versions": {")" + library + R"(": ")" + version + R"("},
+        "compute_capability": "7.5",
+        "limits": {"max_tokens": 12, "max_batch": 3, "max_length": 6},
+        "outputs": ["logits", "survivors.0.kept"],)",
+                   {"engine.plan", "libltp_tensorrt.so"});
 }
 
 void ToyBundle::put(const std::string& file, const std::string& content) {
@@ -98,20 +110,26 @@ std::string ToyBundle::entry(const std::string& file) const {
     return out.str();
 }
 
-void ToyBundle::write_manifest() {
+void ToyBundle::write_manifest(const std::string& backend, const std::vector<std::string>& files) {
+    std::string entries;
+    for (const std::string& file : files) entries += (entries.empty() ? "" : ", ") + entry(file);
     manifest_ = R"({"format": "ltp-deploy bundle", "format_version": 1, "platform": )" +
-                platform() +
-                R"(, "target": "cpu", "backend": "openvino", "precision": "f32", "isa": "",
-        "engine": "engine.xml", "weights": "engine.bin", "plugin": null, "tokenizer": null,
-        "versions": {"openvino": ")" +
-                openvino_release() + R"("},
+                platform() + ", " + backend + R"(
         "inputs": ["input_ids", "position_ids", "token_type_ids", "offsets"],
         "model": {"vocab_size": 1000, "type_vocab_size": 2, "max_length": 8, "position_start": 2,
                   "padding_skips": true, "pad_token_id": 1, "num_labels": 3,
                   "labels": ["no", "perhaps", "oui \u00e0 la carte"]},
         "files": {)" +
-                entry("engine.xml") + ", " + entry("engine.bin") + "}}";
+                entries + "}}";
     replace("", "");
+}
+
+void ToyBundle::write_openvino_manifest() {
+    write_manifest(R"("target": "cpu", "backend": "openvino", "precision": "f32", "isa": "",
+        "engine": "engine.xml", "weights": "engine.bin", "plugin": null, "tokenizer": null,
+        "versions": {"openvino": ")" +
+                       openvino_release() + R"("},)",
+                   {"engine.xml", "engine.bin"});
 }
 
 }  // namespace test

@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <string>
+#include <vector>
 
 namespace test {
 
@@ -16,6 +17,9 @@ public:
 
     /// Puts a working engine in: one row [sum of ids, sum of positions, sum of types] per sequence.
     void make_engine();
+    /// Becomes a bundle for a GPU of compute capability 7.5, which takes 3 sequences with 12 tokens
+    /// in all: made with this version of "tensorrt" or "tensorrt_rtx".
+    void make_tensorrt(const std::string& library, const std::string& version);
     void put(const std::string& file, const std::string& content);
     /// Changes the manifest and records its new hash.
     void replace(const std::string& from, const std::string& to);
@@ -24,7 +28,9 @@ public:
 
 private:
     std::string entry(const std::string& file) const;
-    void write_manifest();
+    /// `backend` stands for the entries that only bundles of one backend have.
+    void write_manifest(const std::string& backend, const std::vector<std::string>& files);
+    void write_openvino_manifest();
 
     std::string manifest_;
 };

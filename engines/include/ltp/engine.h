@@ -1,4 +1,4 @@
-/// Runs ltp-deploy bundles in C++17, on CPUs, through OpenVINO.
+/// Runs ltp-deploy bundles in C++17: on CPUs through OpenVINO, on NVIDIA GPUs through TensorRT.
 ///
 ///     ltp::Engine engine("sst2-bundle");
 ///     ltp::Result result = engine.run(ltp::pack({{101, 2307, 2143, 102}, {101, 6659, 102}}));
@@ -36,24 +36,27 @@ public:
 
 enum class Performance {
     Latency,     ///< one request at a time on all threads: the fastest answer
-    Throughput,  ///< several requests side by side; worth it only when several threads call run()
+    Throughput,  ///< several requests side by side; worth it only when several threads call run().
+                 ///< On a GPU two, each with its own memory.
 };
 
 struct Options {
-    int threads = 0;  ///< CPU threads; 0 leaves the choice to OpenVINO
+    int threads = 0;  ///< CPU threads; 0 leaves the choice to OpenVINO. TensorRT bundles take 0 only.
     Performance performance = Performance::Latency;
 };
 
 /// What a bundle says about itself.
 struct Info {
     std::string target;               ///< as given to `ltp-deploy build --target`
-    std::string precision;            ///< "f32" or "bf16"
+    std::string precision;            ///< "f32", "bf16", "fp16", ...
     std::vector<std::string> labels;  ///< names of the classes, empty where the model has none
     int num_labels;
     int max_length;       ///< longest sequence, in tokens
     int vocab_size;       ///< token ids are 0 .. vocab_size - 1
     int type_vocab_size;  ///< token types are 0 .. type_vocab_size - 1 (if 0: only 0)
     int pad_token_id;
+    int max_tokens = 0;  ///< most tokens in one batch; 0: as many as memory holds
+    int max_batch = 0;   ///< most sequences in one batch; 0: as many as memory holds
 };
 
 /// B sequences with T tokens in all.
@@ -80,7 +83,8 @@ struct Result {
     std::size_t best(std::size_t sequence) const;
 };
 
-/// A loaded bundle.
+/// A loaded bundle. On a machine with several GPUs it uses the first that CUDA shows, which
+/// CUDA_VISIBLE_DEVICES can change.
 ///
 /// Every member may be called from several threads at once. The constructor may not run beside
 /// code that reads or writes environment variables if the bundle is limited to an instruction set
@@ -88,15 +92,16 @@ struct Result {
 /// this variable once, when the first engine of a process is loaded, and all engines share it.
 class Engine {
 public:
-    /// Checks the hashes of all files, the platform and the OpenVINO version, then loads.
-    /// Throws Error.
+    /// Checks the hashes of all files, the platform, and the version of OpenVINO or TensorRT and the
+    /// GPU, then loads. TensorRT is opened at run time, from LD_LIBRARY_PATH or the system's library
+    /// folders. Throws Error.
     explicit Engine(const std::filesystem::path& bundle, const Options& options = {});
     Engine(Engine&&) noexcept;
     Engine& operator=(Engine&&) noexcept;
     ~Engine();
 
-    /// Throws InputError for a batch or sequence that is empty, too long, outside the vocabulary or
-    /// inconsistent, and Error when OpenVINO fails.
+    /// Throws InputError for a batch or sequence that is empty, too large, outside the vocabulary or
+    /// inconsistent, and Error when OpenVINO or TensorRT fails.
     Result run(const Batch& batch) const;
 
     const Info& info() const;

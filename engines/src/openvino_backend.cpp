@@ -1,0 +1,99 @@
+#include <cstdlib>
+#include <openvino/openvino.hpp>
+
+#include "backend.h"
+#include "inputs.h"
+#include "pool.h"
+#include "text.h"
+
+namespace ltp {
+namespace {
+
+ov::element::Type element_type(const std::string& precision) {
+    if (precision == "f32") return ov::element::f32;
+    if (precision == "bf16") return ov::element::bf16;
+    throw Error(text("precision ", precision, " is unknown to this version of ltp-deploy"));
+}
+
+ov::AnyMap settings(const Bundle& bundle, const Options& options) {
+    if (options.threads < 0) throw Error(text(options.threads, " threads; give 0 or more"));
+    // Always explicit: OpenVINO's default is bf16 where the CPU has it, whatever the model's type.
+    ov::AnyMap map{ov::hint::inference_precision(element_type(bundle.info.precision)),
+                   ov::hint::performance_mode(options.performance == Performance::Latency
+                                                  ? ov::hint::PerformanceMode::LATENCY
+                                                  : ov::hint::PerformanceMode::THROUGHPUT)};
+    if (options.threads > 0) map.insert(ov::inference_num_threads(options.threads));
+    return map;
+}
+
+void limit_isa(const Bundle& bundle) {
+    if (bundle.openvino.isa.empty()) return;
+    if (bundle.openvino.isa != "avx2")
+        throw Error(text("instruction set ", bundle.openvino.isa, " is unknown"));
+    setenv("ONEDNN_MAX_CPU_ISA", "AVX2", /*overwrite=*/0);
+}
+
+ov::CompiledModel compile(ov::Core& core, const Bundle& bundle, const Options& options) {
+    check_openvino(bundle, ov::get_openvino_version().buildNumber);
+    limit_isa(bundle);
+    if (!bundle.plugin.empty()) core.add_extension(std::filesystem::absolute(bundle.plugin));
+    const auto model = core.read_model(bundle.engine.string(), bundle.openvino.weights.string());
+    return core.compile_model(model, "CPU", settings(bundle, options));
+}
+
+void check_inputs(const Bundle& bundle, const ov::CompiledModel& compiled) {
+    check_input_names(bundle);
+    for (const std::string& name : bundle.inputs) compiled.input(name);  // throws if there is none
+    if (compiled.inputs().size() != bundle.inputs.size())
+        throw Error(text("the engine takes ", compiled.inputs().size(),
+                         " inputs, the manifest names ", bundle.inputs.size(),
+                         "; rebuild the bundle"));
+}
+
+/// As many as OpenVINO runs side by side.
+std::vector<ov::InferRequest> create_requests(ov::CompiledModel& compiled) {
+    std::vector<ov::InferRequest> requests(
+        compiled.get_property(ov::optimal_number_of_infer_requests));
+    for (auto& request : requests) request = compiled.create_infer_request();
+    return requests;
+}
+
+/// Members are destroyed in reverse: the plugin's library, which `core_` holds, goes last.
+class OpenVinoBackend : public Backend {
+public:
+    OpenVinoBackend(const Bundle& bundle, const Options& options)
+        : bundle_(bundle),
+          compiled_(compile(core_, bundle, options)),
+          requests_(create_requests(compiled_)) {
+        check_inputs(bundle, compiled_);
+    }
+
+    Result infer(const Batch& batch) override;
+
+private:
+    const Bundle& bundle_;
+    ov::Core core_;
+    ov::CompiledModel compiled_;
+    Pool<ov::InferRequest> requests_;
+};
+
+Result OpenVinoBackend::infer(const Batch& batch) {
+    const EngineInputs inputs(batch, bundle_);
+    Pool<ov::InferRequest>::Lease request(requests_);
+    for (const std::string& name : bundle_.inputs) {
+        const auto& ids = inputs[name];
+        request->set_tensor(name, ov::Tensor(ov::element::i32, {ids.size()}, ids.data()));
+    }
+    request->infer();
+    const ov::Tensor logits = request->get_tensor("logits");
+    const auto* first = logits.data<const float>();
+    return {{first, first + logits.get_size()}, static_cast<std::size_t>(bundle_.info.num_labels)};
+}
+
+}  // namespace
+
+std::unique_ptr<Backend> open_openvino(const Bundle& bundle, const Options& options) {
+    return std::make_unique<OpenVinoBackend>(bundle, options);
+}
+
+}  // namespace ltp

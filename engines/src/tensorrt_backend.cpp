@@ -1,0 +1,120 @@
+#include <fstream>
+#include <iterator>
+
+#include "backend.h"
+#include "cuda.h"
+#include "pool.h"
+#include "tensorrt_context.h"
+#include "tensorrt_library.h"
+#include "text.h"
+
+namespace ltp {
+namespace {
+
+using Contexts = std::vector<std::unique_ptr<TensorRtContext>>;
+
+void check_options(const Options& options) {
+    if (options.threads != 0)
+        throw Error(text(options.threads, " threads; the engine runs on a GPU, leave it at 0"));
+}
+
+void check_bundle(const Bundle& bundle) {
+    check_input_names(bundle);
+    if (bundle.plugin.empty())
+        throw Error(text(bundle.directory, " was built without the C++ plugin, and so runs from ",
+                         "Python only; install ltp-deploy with TensorRT's headers present ",
+                         "(TENSORRT_INCLUDE_DIR) and rebuild the bundle"));
+    if (bundle.info.max_tokens == 0 || bundle.info.max_batch == 0)
+        throw Error(text("the manifest of ", bundle.directory, " sets no `max_tokens` or ",
+                         "`max_batch`, which a TensorRT engine needs; rebuild the bundle"));
+}
+
+void load_plugin(nvinfer1::IRuntime& runtime, const Bundle& bundle, const TensorRtLogger& logger) {
+    const std::string path = std::filesystem::absolute(bundle.plugin).string();
+    if (!runtime.getPluginRegistry().loadLibrary(path.c_str()))
+        throw Error(text("the plugin ", path, " cannot be loaded: ", logger.last_error()));
+}
+
+std::unique_ptr<nvinfer1::ICudaEngine> load_engine(nvinfer1::IRuntime& runtime,
+                                                   const Bundle& bundle,
+                                                   const TensorRtLogger& logger) {
+    std::ifstream file(bundle.engine, std::ios::binary);
+    const std::vector<char> bytes{std::istreambuf_iterator<char>(file), {}};
+    std::unique_ptr<nvinfer1::ICudaEngine> engine(
+        runtime.deserializeCudaEngine(bytes.data(), bytes.size()));
+    if (!engine) throw Error(text(bundle.engine, " cannot be loaded: ", logger.last_error()));
+    return engine;
+}
+
+/// The engine takes and gives what the manifest says, in the types that we expect.
+void check_tensors(const nvinfer1::ICudaEngine& engine, const Bundle& bundle) {
+    const auto check = [&](const std::string& name, nvinfer1::TensorIOMode mode) {
+        if (engine.getTensorIOMode(name.c_str()) != mode)
+            throw Error(text("the manifest names `", name, "`, which is no ",
+                             mode == nvinfer1::TensorIOMode::kINPUT ? "input" : "output",
+                             " of the engine; rebuild the bundle"));
+        const bool logits = name == "logits";
+        const auto wanted = logits ? nvinfer1::DataType::kFLOAT : nvinfer1::DataType::kINT32;
+        if (engine.getTensorDataType(name.c_str()) != wanted)
+            throw Error(text("the engine's `", name, "` is not ", logits ? "float32" : "int32",
+                             "; rebuild the bundle"));
+    };
+    const auto &inputs = bundle.inputs, &outputs = bundle.tensorrt.outputs;
+    for (const std::string& name : inputs) check(name, nvinfer1::TensorIOMode::kINPUT);
+    for (const std::string& name : outputs) check(name, nvinfer1::TensorIOMode::kOUTPUT);
+    check("logits", nvinfer1::TensorIOMode::kOUTPUT);
+    const std::size_t named = inputs.size() + outputs.size();
+    if (const std::size_t found = engine.getNbIOTensors(); found != named)
+        throw Error(text("the engine has ", found, " inputs and outputs, the manifest names ",
+                         named, "; rebuild the bundle"));
+}
+
+Contexts create_contexts(nvinfer1::ICudaEngine& engine, const Bundle& bundle,
+                         const Options& options, const TensorRtLogger& logger) {
+    Contexts contexts(options.performance == Performance::Throughput ? 2 : 1);
+    for (auto& context : contexts)
+        context = std::make_unique<TensorRtContext>(engine, bundle, logger);
+    return contexts;
+}
+
+/// Members are destroyed in reverse: contexts, engine, runtime.
+class TensorRtBackend : public Backend {
+public:
+    TensorRtBackend(const Bundle& bundle, const Options& options, const TensorRtLibrary& library)
+        : bundle_(bundle), runtime_(library.create_runtime(logger_)) {
+        load_plugin(*runtime_, bundle, logger_);
+        engine_ = load_engine(*runtime_, bundle, logger_);
+        check_tensors(*engine_, bundle);
+        contexts_ = std::make_unique<Pool<Contexts::value_type>>(
+            create_contexts(*engine_, bundle, options, logger_));
+    }
+
+    Result infer(const Batch& batch) override {
+        const EngineInputs inputs(batch, bundle_);
+        const GpuScope scope;
+        Pool<Contexts::value_type>::Lease context(*contexts_);
+        const std::size_t sequences = batch.offsets.size() - 1;
+        return {(*context)->infer(inputs, sequences),
+                static_cast<std::size_t>(bundle_.info.num_labels)};
+    }
+
+private:
+    const Bundle& bundle_;
+    TensorRtLogger logger_;
+    std::unique_ptr<nvinfer1::IRuntime> runtime_;
+    std::unique_ptr<nvinfer1::ICudaEngine> engine_;
+    std::unique_ptr<Pool<Contexts::value_type>> contexts_;
+};
+
+}  // namespace
+
+std::unique_ptr<Backend> open_tensorrt(const Bundle& bundle, const Options& options) {
+    check_options(options);
+    check_bundle(bundle);
+    const TensorRtLibrary library(bundle);
+    check_gpu(bundle.tensorrt.compute_capability);
+    const GpuScope scope;
+    return std::make_unique<TensorRtBackend>(bundle, options, library);
+}
+
+}  // namespace ltp

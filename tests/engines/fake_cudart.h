@@ -1,0 +1,16 @@
+// Stands in for the CUDA runtime: device memory is host memory, streams do everything at once.
+#pragma once
+
+#include <cuda_runtime_api.h>
+
+namespace test {
+
+/// The machine's GPUs.
+struct FakeGpus {
+    cudaError_t status = cudaSuccess;
+    int count = 1, major = 7, minor = 5;
+};
+
+extern FakeGpus fake_gpus;
+
+}  // namespace test
