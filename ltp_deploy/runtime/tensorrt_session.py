@@ -113,6 +113,21 @@ def open_session(
     """Deserialize the engine. `threads` means nothing here.
 
     Raises:
+        BundleError: see `prepare`; or the library refuses the engine.
+    """
+    trt = prepare(directory, manifest)
+    logger = make_logger(trt)
+    runtime = trt.Runtime(logger)
+    engine = runtime.deserialize_cuda_engine((directory / manifest["engine"]).read_bytes())
+    if engine is None:
+        raise BundleError(f"{manifest['library']} refuses {directory}: {logger.complaints()}")
+    return TensorRtSession(trt, engine, manifest, THROUGHPUT_LANES if throughput else 1)
+
+
+def prepare(directory: Path, manifest: dict[str, Any]) -> Any:
+    """Import the library that a bundle needs and give it the plugin; returns the module.
+
+    Raises:
         BundleError: no GPU or another one than the engine was built for, no library or another
             version of it.
     """
@@ -122,13 +137,8 @@ def open_session(
     _check_gpu(directory, manifest)
     trt = library.load()
     _check_version(directory, manifest, library, trt.__version__)
-    logger = make_logger(trt)
     _use_plugin(trt, directory, manifest)
-    runtime = trt.Runtime(logger)
-    engine = runtime.deserialize_cuda_engine((directory / manifest["engine"]).read_bytes())
-    if engine is None:
-        raise BundleError(f"{library.title} refuses {directory}: {logger.complaints()}")
-    return TensorRtSession(trt, engine, manifest, THROUGHPUT_LANES if throughput else 1)
+    return trt
 
 
 def _check_gpu(directory: Path, manifest: dict[str, Any]) -> None:

@@ -19,6 +19,7 @@ enum class Carry {
     All,        ///< every row; dropped rows are marked dead
     Survivors,  ///< the rows that survive, or the first row alone once the first token is dropped
     First,      ///< the first row of each sequence (all that the classifier reads)
+    Bounded,    ///< the survivors' rows, at the front of as many rows as came in
 };
 
 struct PruningRule {
