@@ -25,7 +25,7 @@ __device__ __forceinline__ void attend(const Arguments& a) {
     const int keys = sequence.size(), tiles = (keys + kKeys - 1) / kKeys;
     const bool twice = kScores && keys > kKeyPart;
     const int last_sweep = twice ? tiles : 0, steps = last_sweep + tiles;
-    const auto first_key = [&](int step) { return step % tiles * kKeys; };
+    const auto first_key = [&](int step) { return (step < last_sweep ? step : step - last_sweep) * kKeys; };
     const auto wants_values = [&](int step) { return wants_context && (step >= last_sweep || tiles == 1); };
 
     AttendInput<kSize> input(a, sequence, head);

@@ -21,7 +21,7 @@ __device__ __forceinline__ void load8(float (&x)[8], const __half* from) {
 
 /// The softmax-weighted sum over some keys, of 8 of the head's columns.
 struct PartialContext {
-    float max = -1e30f, sum = 0.f, context[8] = {};
+    float max, sum, context[8];
 
     __device__ __forceinline__ void add(float other_max, float other_sum, const float (&other)[8]) {
         const float larger = fmaxf(max, other_max), ours = exp2f(max - larger), theirs = exp2f(other_max - larger);
@@ -65,7 +65,7 @@ __device__ __forceinline__ void first_row(const Arguments& a) {
     const bool valid = column < a.head_size;
     const std::size_t stride = 3 * static_cast<std::size_t>(hidden(a));
     const __half* query = a.qkv + s.begin * stride + head * a.head_size + column;
-    PartialContext mine;
+    PartialContext mine{-1e30f, 0.f, {}};  // of no keys
     if (!dead) {
         float q[8] = {};
         if (valid) load8(q, query);

@@ -9,9 +9,13 @@
 
 namespace ltp::cuda {
 
-struct Launch {
+struct Kernel {
     const char* name = nullptr;
-    const void* kernel = nullptr;
+    const void* function = nullptr;
+};
+
+struct Launch {
+    Kernel kernel;
     dim3 grid, block;
 };
 

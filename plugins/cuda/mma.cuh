@@ -10,9 +10,10 @@ namespace ltp::cuda {
 
 #ifdef __CUDACC__  // another compiler brings its own
 
-/// C += A B
+/// C += A B. All of these are volatile, so as not to be moved to where only a part of the warp comes by.
 __device__ __forceinline__ void mma(float (&c)[4], const unsigned (&a)[2], unsigned b) {
-    asm("mma.sync.aligned.m16n8k8.row.col.f32.f16.f16.f32 {%0, %1, %2, %3}, {%4, %5}, {%6}, {%0, %1, %2, %3};"
+    asm volatile(
+        "mma.sync.aligned.m16n8k8.row.col.f32.f16.f16.f32 {%0, %1, %2, %3}, {%4, %5}, {%6}, {%0, %1, %2, %3};"
         : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
         : "r"(a[0]), "r"(a[1]), "r"(b));
 }

@@ -3,43 +3,30 @@
 #include "kernels.cuh"
 #include "launches.h"
 
-#define LTP_LAUNCH(kernel, grid, block) Launch{#kernel, reinterpret_cast<const void*>(&kernel), grid, block}
+#define LTP_KERNEL(name) Kernel{#name, reinterpret_cast<const void*>(&name)}
+#define LTP_KERNELS_BY_SIZE(name) {LTP_KERNEL(name##_32), LTP_KERNEL(name##_64), LTP_KERNEL(name##_128)}
 
 namespace ltp::cuda {
-namespace {
-
-Launch attend_launch(int head_size, bool scores, dim3 grid) {
-    if (head_size <= 32)
-        return scores ? LTP_LAUNCH(ltp_attend_scores_32, grid, kAttendThreads)
-                      : LTP_LAUNCH(ltp_attend_32, grid, kAttendThreads);
-    if (head_size <= 64)
-        return scores ? LTP_LAUNCH(ltp_attend_scores_64, grid, kAttendThreads)
-                      : LTP_LAUNCH(ltp_attend_64, grid, kAttendThreads);
-    return scores ? LTP_LAUNCH(ltp_attend_scores_128, grid, kAttendThreads)
-                  : LTP_LAUNCH(ltp_attend_128, grid, kAttendThreads);
-}
-
-Launch first_row_launch(int head_size, dim3 grid) {
-    if (head_size <= 32) return LTP_LAUNCH(ltp_first_row_32, grid, kFirstRowThreads);
-    if (head_size <= 64) return LTP_LAUNCH(ltp_first_row_64, grid, kFirstRowThreads);
-    return LTP_LAUNCH(ltp_first_row_128, grid, kFirstRowThreads);
-}
-
-}  // namespace
 
 Launches launches(const Layer& layer, int rows, int sequences) {
+    static const Kernel attend[] = LTP_KERNELS_BY_SIZE(ltp_attend), first_row[] = LTP_KERNELS_BY_SIZE(ltp_first_row),
+                        attend_scores[] = LTP_KERNELS_BY_SIZE(ltp_attend_scores);
+    const int size = layer.head_size <= 32 ? 0 : layer.head_size <= 64 ? 1 : 2;
     const unsigned heads = layer.heads, blocks_of_sequences = sequences + 1u;
+    const bool scores = prunes(layer.rule), moves = compacts(layer.carry);
+
     Launches list;
-    const auto add = [&list](const Launch& launch) { list.launch[list.count++] = launch; };
-    const bool scores = prunes(layer.rule);
+    const auto add = [&list](const Kernel& kernel, dim3 grid, dim3 block) {
+        list.launch[list.count++] = {kernel, grid, block};
+    };
     if (layer.carry == Carry::First && !scores) {
-        add(first_row_launch(layer.head_size, {blocks_of_sequences, heads}));
+        add(first_row[size], {blocks_of_sequences, heads}, kFirstRowThreads);
         return list;
     }
-    add(attend_launch(layer.head_size, scores, {tile_slots(rows, sequences, kAttendRows), heads}));
-    if (scores || compacts(layer.carry)) add(LTP_LAUNCH(ltp_decide, blocks_of_sequences, kDecideThreads));
-    if (compacts(layer.carry))
-        add(LTP_LAUNCH(ltp_compact, tile_slots(rows, sequences, kCompactRows), kCompactThreads));
+    add(scores ? attend_scores[size] : attend[size], {tile_slots(rows, sequences, kAttendRows), heads},
+        kAttendThreads);
+    if (scores || moves) add(LTP_KERNEL(ltp_decide), blocks_of_sequences, kDecideThreads);
+    if (moves) add(LTP_KERNEL(ltp_compact), tile_slots(rows, sequences, kCompactRows), kCompactThreads);
     return list;
 }
 
@@ -100,7 +87,8 @@ cudaError_t pruned_attention(const Layer& layer, const Inputs& in, const Outputs
     for (int i = 0; i < list.count; ++i) {
         const Launch& launch = list.launch[i];
         void* parameters[] = {&a};
-        const cudaError_t error = cudaLaunchKernel(launch.kernel, launch.grid, launch.block, parameters, 0, stream);
+        const cudaError_t error =
+            cudaLaunchKernel(launch.kernel.function, launch.grid, launch.block, parameters, 0, stream);
         if (error != cudaSuccess) return error;
     }
     return cudaSuccess;

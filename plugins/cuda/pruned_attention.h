@@ -31,7 +31,8 @@ struct Inputs {
 };
 
 /// All on the device. T' = T where the carry is All or Bounded, B where it is First, and *count, which is at most T,
-/// where it is Survivors.
+/// where it is Survivors. Rows that are nobody's (All: those behind offsets[B]; Bounded: those behind the survivors)
+/// are dead and zero, as is the row of an empty sequence where the carry is First; `kept` is a valid index in all rows.
 struct Outputs {
     __half* context;        ///< [T', d]
     std::int32_t* kept;     ///< [T']
@@ -43,8 +44,9 @@ struct Outputs {
 /// Bytes of scratch memory that the layer needs for up to this many rows and sequences.
 std::size_t workspace_bytes(const Layer& layer, int rows, int sequences);
 
-/// Enqueues the layer on `stream`; nothing is waited for. `workspace` is aligned to 256 bytes.
-/// Whatever `offsets` and `alive` hold, no memory outside the buffers is touched.
+/// Enqueues the layer on `stream`, as one to three kernels and perhaps a memset; nothing is waited for, and all of it can
+/// be captured in a graph. `workspace` is aligned to 256 bytes, qkv and context to 16. Whatever the inputs hold, no
+/// memory outside the buffers is touched.
 cudaError_t pruned_attention(const Layer& layer, const Inputs& in, const Outputs& out, void* workspace,
                              cudaStream_t stream);
 

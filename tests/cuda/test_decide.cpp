@@ -68,9 +68,9 @@ std::vector<uint8_t> device(const PruningRule& rule, int heads, int length, cons
     a.rule = rule;
     a.carry = Carry::Survivors;
     const cuda::Launch launch = cuda::launches({heads, 8, rule, a.carry}, rows, 3).launch[1];
-    CHECK(launch.name == std::string("ltp_decide"), launch.name);
+    CHECK(launch.kernel.name == std::string("ltp_decide"), launch.kernel.name);
     void* parameters[] = {&a};
-    cudaLaunchKernel(launch.kernel, launch.grid, launch.block, parameters, 0, nullptr);
+    cudaLaunchKernel(launch.kernel.function, launch.grid, launch.block, parameters, 0, nullptr);
 
     CHECK(counts[0] == 0 && counts[2] == 0, "empty sequences", counts[0], counts[2]);
     std::vector<uint8_t> survives(rows, 0);

@@ -71,7 +71,7 @@ public:
             met_votes_ = votes_;
             for (int t = 0; t < count_; ++t) threads_[t].state = State::Ready;
             for (Warp& warp : warps_) {
-                std::shuffle(warp.order, warp.order + kWarpSize, random);
+                warp.turn = random() % kWarpSize;
                 warp.ready = kWarpSize;
             }
             warp_ = random() % warps_.size();
