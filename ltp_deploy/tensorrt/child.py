@@ -31,8 +31,9 @@ def run(job: EngineJob) -> BuiltEngine:
     network = builder.create_network(_network_flags(trt))
     parser = trt.OnnxParser(network, logger)
     if not parser.parse_from_file(job.onnx):
-        errors = [parser.get_error(i).desc() for i in range(parser.num_errors)]
-        raise LtpError("\n".join(errors))
+        errors = [parser.get_error(i) for i in range(parser.num_errors)]
+        words = [f"{e.desc()} (node {e.node_name()}, {e.node_operator()})" for e in errors]
+        raise LtpError("\n".join(words))
     config = _config(trt, builder, network, job)
     engine = builder.build_serialized_network(network, config)
     if engine is None:

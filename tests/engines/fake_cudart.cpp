@@ -28,7 +28,8 @@ cudaError_t cudaGetDeviceCount(int* count) {
 }
 
 cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int) {
-    *value = attribute == cudaDevAttrComputeCapabilityMajor ? test::fake_gpus.major : test::fake_gpus.minor;
+    *value = attribute == cudaDevAttrComputeCapabilityMajor ? test::fake_gpus.major
+                                                            : test::fake_gpus.minor;
     return cudaSuccess;
 }
 
@@ -53,7 +54,8 @@ cudaError_t cudaFree(void* memory) {
 
 cudaError_t cudaFreeHost(void* memory) { return cudaFree(memory); }
 
-cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes, cudaMemcpyKind, cudaStream_t) {
+cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes, cudaMemcpyKind,
+                            cudaStream_t) {
     std::memcpy(to, from, bytes);
     return test::fake_gpus.status;
 }
@@ -66,5 +68,4 @@ cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned) {
 cudaError_t cudaStreamDestroy(cudaStream_t stream) { return cudaFree(stream); }
 
 cudaError_t cudaStreamSynchronize(cudaStream_t) { return cudaSuccess; }
-
 }

@@ -1,5 +1,5 @@
-// Objects of TensorRT's interfaces, which have dozens of virtual functions that differ from version to version, with
-// only those that a test needs.
+// Objects of TensorRT's interfaces, which have dozens of virtual functions that differ from version
+// to version, with only those that a test needs.
 #pragma once
 
 #include <cstdint>
@@ -9,14 +9,16 @@
 
 namespace test {
 
-/// Looks like an object whose class overrides some functions of `Interface`; a call of another one ends the program.
-/// Relies on the C++ ABI that Linux uses everywhere: a table of functions, and its offset in pointers to members.
+/// Looks like an object whose class overrides some functions of `Interface`; a call of another one
+/// ends the program. Relies on the C++ ABI that Linux uses everywhere: a table of functions, and
+/// its offset in pointers to members.
 template <class Interface>
 class FakeInterface {
 public:
     explicit FakeInterface(void* owner = nullptr) : owner_(owner) {
         table_[1] = const_cast<std::type_info*>(&typeid(Interface));
-        for (void*& function : table_) function = function ? function : reinterpret_cast<void*>(&std::abort);
+        for (void*& function : table_)
+            function = function ? function : reinterpret_cast<void*>(&std::abort);
         table_[0] = nullptr;
     }
     FakeInterface(const FakeInterface&) = delete;
@@ -28,7 +30,8 @@ public:
         put(function, reinterpret_cast<void*>(action));
     }
     template <class Result, class... Arguments>
-    void on(Result (Interface::*function)(Arguments...) const, Result (*action)(void*, Arguments...)) {
+    void on(Result (Interface::*function)(Arguments...) const,
+            Result (*action)(void*, Arguments...)) {
         put(function, reinterpret_cast<void*>(action));
     }
 
@@ -48,8 +51,9 @@ private:
         table_[2 + offset / sizeof(void*)] = action;
     }
 
-    void** functions_ = table_ + 2;  // where the object of a class with virtual functions keeps this
-    void* table_[200] = {};          // offset to the whole object, type, functions
+    void** functions_ =
+        table_ + 2;          // where the object of a class with virtual functions keeps this
+    void* table_[200] = {};  // offset to the whole object, type, functions
     void* owner_;
 };
 

@@ -1,5 +1,6 @@
-// A library that looks like libnvinfer: its only engine gives, for each sequence, the sums of its ids, positions and
-// types, and all tokens as survivors. Its version is in the variable FAKE_TENSORRT_VERSION.
+// A library that looks like libnvinfer: its only engine gives, for each sequence, the sums of its
+// ids, positions and types, and all tokens as survivors. Its version is in the variable
+// FAKE_TENSORRT_VERSION.
 #include <NvInferRuntime.h>
 
 #include <array>
@@ -25,22 +26,32 @@ bool is_output(const char* name) { return is(name, "logits") || is(name, "surviv
 struct Context : IExecutionContext {
     Context() {
         mImpl = functions.get();
-        functions.on(&apiv::VExecutionContext::setInputTensorAddress, +[](void* self, char const* name, void const* data) {
-            of(self).inputs[name] = static_cast<const std::int32_t*>(data);
-            return true;
-        });
-        functions.on(&apiv::VExecutionContext::setOutputAllocator, +[](void* self, char const* name, IOutputAllocator* out) {
-            of(self).outputs[name] = out;
-            return is_output(name);
-        });
-        functions.on(&apiv::VExecutionContext::setInputShape, +[](void* self, char const* name, Dims const& shape) {
-            of(self).lengths[name] = shape.d[0];
-            return shape.nbDims == 1;
-        });
-        functions.on(&apiv::VExecutionContext::enqueueV3, +[](void* self, cudaStream_t) { return of(self).run(); });
+        functions.on(
+            &apiv::VExecutionContext::setInputTensorAddress,
+            +[](void* self, char const* name, void const* data) {
+                of(self).inputs[name] = static_cast<const std::int32_t*>(data);
+                return true;
+            });
+        functions.on(
+            &apiv::VExecutionContext::setOutputAllocator,
+            +[](void* self, char const* name, IOutputAllocator* out) {
+                of(self).outputs[name] = out;
+                return is_output(name);
+            });
+        functions.on(
+            &apiv::VExecutionContext::setInputShape,
+            +[](void* self, char const* name, Dims const& shape) {
+                of(self).lengths[name] = shape.d[0];
+                return shape.nbDims == 1;
+            });
+        functions.on(
+            &apiv::VExecutionContext::enqueueV3,
+            +[](void* self, cudaStream_t) { return of(self).run(); });
     }
 
-    static Context& of(void* object) { return test::FakeInterface<apiv::VExecutionContext>::owner<Context>(object); }
+    static Context& of(void* object) {
+        return test::FakeInterface<apiv::VExecutionContext>::owner<Context>(object);
+    }
 
     template <class Number>
     Number* output(const char* name, std::initializer_list<std::int64_t> sizes) {
@@ -61,7 +72,8 @@ struct Context : IExecutionContext {
         for (std::int64_t b = 0; b < sequences; ++b)
             for (int i = 0; i < 3; ++i) {
                 float& sum = logits[b * 3 + i] = 0;
-                for (auto t = inputs.at("offsets")[b]; t < inputs.at("offsets")[b + 1]; ++t) sum += inputs.at(names[i])[t];
+                for (auto t = inputs.at("offsets")[b]; t < inputs.at("offsets")[b + 1]; ++t)
+                    sum += inputs.at(names[i])[t];
             }
         if (inputs.at("input_ids")[0] != 999) return true;
         complain("an unlucky number");
@@ -78,20 +90,27 @@ struct Engine : ICudaEngine {
     Engine() {
         mImpl = functions.get();
         functions.on(&apiv::VCudaEngine::getNbIOTensors, +[](void*) { return 6; });
-        functions.on(&apiv::VCudaEngine::getTensorIOMode, +[](void*, char const* name) {
-            if (is(name, "mask")) return TensorIOMode::kNONE;
-            return is_output(name) ? TensorIOMode::kOUTPUT : TensorIOMode::kINPUT;
-        });
-        functions.on(&apiv::VCudaEngine::getTensorDataType, +[](void*, char const* name) {
-            return is(name, "logits") ? DataType::kFLOAT : DataType::kINT32;
-        });
-        functions.on(&apiv::VCudaEngine::createExecutionContext,
-                     +[](void*, ExecutionContextAllocationStrategy) -> IExecutionContext* { return new Context; });
+        functions.on(
+            &apiv::VCudaEngine::getTensorIOMode, +[](void*, char const* name) {
+                if (is(name, "mask")) return TensorIOMode::kNONE;
+                return is_output(name) ? TensorIOMode::kOUTPUT : TensorIOMode::kINPUT;
+            });
+        functions.on(
+            &apiv::VCudaEngine::getTensorDataType, +[](void*, char const* name) {
+                return is(name, "logits") ? DataType::kFLOAT : DataType::kINT32;
+            });
+        functions.on(
+            &apiv::VCudaEngine::createExecutionContext,
+            +[](void*, ExecutionContextAllocationStrategy) -> IExecutionContext* {
+                return new Context;
+            });
     }
     test::FakeInterface<apiv::VCudaEngine> functions;
 };
 
-bool holds(const std::string& content, const char* words) { return content.find(words) != content.npos; }
+bool holds(const std::string& content, const char* words) {
+    return content.find(words) != content.npos;
+}
 
 std::string content_of(const char* path) {
     std::string content(100, 0);
@@ -105,22 +124,26 @@ std::string content_of(const char* path) {
 struct Runtime : IRuntime {
     Runtime() {
         mImpl = functions.get();
-        functions.on(&apiv::VRuntime::getPluginRegistry, +[](void*) -> IPluginRegistry& { return *registry().get(); });
-        functions.on(&apiv::VRuntime::deserializeCudaEngine,
-                     +[](void*, void const* bytes, std::size_t size) -> ICudaEngine* {
-                         if (holds({static_cast<const char*>(bytes), size}, "an engine")) return new Engine;
-                         complain("that is no engine");
-                         return nullptr;
-                     });
+        functions.on(
+            &apiv::VRuntime::getPluginRegistry,
+            +[](void*) -> IPluginRegistry& { return *registry().get(); });
+        functions.on(
+            &apiv::VRuntime::deserializeCudaEngine,
+            +[](void*, void const* bytes, std::size_t size) -> ICudaEngine* {
+                if (holds({static_cast<const char*>(bytes), size}, "an engine")) return new Engine;
+                complain("that is no engine");
+                return nullptr;
+            });
     }
 
     static test::FakeInterface<IPluginRegistry>& registry() {
         static test::FakeInterface<IPluginRegistry> registry;
-        registry.on(&IPluginRegistry::loadLibrary, +[](void* self, char const* path) -> void* {
-            if (holds(content_of(path), "a plugin")) return self;
-            complain("that is no plugin");
-            return nullptr;
-        });
+        registry.on(
+            &IPluginRegistry::loadLibrary, +[](void* self, char const* path) -> void* {
+                if (holds(content_of(path), "a plugin")) return self;
+                complain("that is no plugin");
+                return nullptr;
+            });
         return registry;
     }
 
@@ -129,7 +152,8 @@ struct Runtime : IRuntime {
 
 std::array<int, 4> version() {
     std::array<int, 4> parts{};
-    std::sscanf(std::getenv("FAKE_TENSORRT_VERSION"), "%d.%d.%d.%d", &parts[0], &parts[1], &parts[2], &parts[3]);
+    std::sscanf(std::getenv("FAKE_TENSORRT_VERSION"), "%d.%d.%d.%d", &parts[0], &parts[1],
+                &parts[2], &parts[3]);
     return parts;
 }
 
@@ -137,7 +161,9 @@ std::array<int, 4> version() {
 
 #define EXPORT extern "C" __attribute__((visibility("default")))
 
-EXPORT std::int32_t getInferLibVersion() { return version()[0] * 10000 + version()[1] * 100 + version()[2]; }
+EXPORT std::int32_t getInferLibVersion() {
+    return version()[0] * 10000 + version()[1] * 100 + version()[2];
+}
 EXPORT std::int32_t getInferLibMajorVersion() { return version()[0]; }
 EXPORT std::int32_t getInferLibMinorVersion() { return version()[1]; }
 EXPORT std::int32_t getInferLibPatchVersion() { return version()[2]; }

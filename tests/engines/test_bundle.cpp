@@ -29,7 +29,8 @@ void valid_for_tensorrt() {
     ToyBundle toy;
     toy.make_tensorrt("tensorrt_rtx", "1.7.1.116");
     const ltp::Bundle bundle = ltp::read_bundle(toy.path);
-    CHECK(bundle.backend == "tensorrt" && bundle.tensorrt.library == "tensorrt_rtx", bundle.backend);
+    CHECK(bundle.backend == "tensorrt", bundle.backend);
+    CHECK(bundle.tensorrt.library == "tensorrt_rtx", bundle.tensorrt.library);
     CHECK(bundle.tensorrt.version == "1.7.1.116", bundle.tensorrt.version);
     CHECK(bundle.tensorrt.compute_capability == "7.5", bundle.tensorrt.compute_capability);
     CHECK(bundle.tensorrt.outputs.size() == 2 && bundle.inputs.size() == 4, "inputs, outputs");

@@ -1,8 +1,7 @@
-// Engine on TensorRT bundles: a toy engine in a fake of TensorRT, on a fake GPU, and every reason to refuse a bundle.
-// The argument: the fake library.
+// Engine on TensorRT bundles: a toy engine in a fake of TensorRT, on a fake GPU, and every reason
+// to refuse a bundle. The argument: the fake library.
 #include <NvInferRuntime.h>
 #include <stdlib.h>
-
 
 #include "answers.h"
 #include "fake_cudart.h"
@@ -14,17 +13,21 @@ namespace fs = std::filesystem;
 using test::fake_gpus;
 
 #ifdef TRT_MAJOR_RTX
-const std::string library = "tensorrt_rtx", file_name = "libtensorrt_rtx.so.", other_library = "tensorrt";
+const std::string library = "tensorrt_rtx", file_name = "libtensorrt_rtx.so.",
+                  other_library = "tensorrt";
 const int major = TRT_MAJOR_RTX, minor = TRT_MINOR_RTX;
 #else
-const std::string library = "tensorrt", file_name = "libnvinfer.so.", other_library = "tensorrt_rtx";
+const std::string library = "tensorrt", file_name = "libnvinfer.so.",
+                  other_library = "tensorrt_rtx";
 const int major = NV_TENSORRT_MAJOR, minor = NV_TENSORRT_MINOR;
 #endif
 const std::string release = std::to_string(major) + "." + std::to_string(minor);
 const std::string version = release + ".2.34";
 
 struct GpuBundle : test::ToyBundle {
-    explicit GpuBundle(const std::string& made_with = version) { make_tensorrt(library, made_with); }
+    explicit GpuBundle(const std::string& made_with = version) {
+        make_tensorrt(library, made_with);
+    }
 };
 
 void limits(const ltp::Engine& engine) {
@@ -32,14 +35,17 @@ void limits(const ltp::Engine& engine) {
     const std::vector<std::int32_t> four = {2, 3, 4, 5};
     const ltp::Result largest = engine.run(ltp::pack({four, four, four}));
     CHECK(largest.logits[6] == 14, "the largest batch", largest.logits[6]);
-    CHECK_REFUSED(engine.run(ltp::pack({{2}, {3}, {4}, {5}})), "4 sequences, the engine takes at most 3");
-    CHECK_REFUSED(engine.run(ltp::pack({{2, 3, 4, 5, 6}, four, four})), "13 tokens, the engine takes at most 12");
+    CHECK_REFUSED(engine.run(ltp::pack({{2}, {3}, {4}, {5}})),
+                  "4 sequences, the engine takes at most 3");
+    CHECK_REFUSED(engine.run(ltp::pack({{2, 3, 4, 5, 6}, four, four})),
+                  "13 tokens, the engine takes at most 12");
     CHECK_REFUSED(engine.run(ltp::pack({std::vector<std::int32_t>(7)})), "takes at most 6");
     test::answers(engine);
 }
 
 void failures(const ltp::Engine& engine) {
-    CHECK_REFUSED(engine.run(ltp::pack({{999}})), "TensorRT cannot run the engine: an unlucky number");
+    CHECK_REFUSED(engine.run(ltp::pack({{999}})),
+                  "TensorRT cannot run the engine: an unlucky number");
     fake_gpus.status = cudaErrorIllegalAddress;
     CHECK_REFUSED(engine.run(ltp::pack({{5}})), "the GPU failed: some error");
     fake_gpus.status = cudaSuccess;
@@ -57,9 +63,12 @@ void gpus() {
     const GpuBundle toy;
     const auto load = [&] { ltp::Engine{toy.path}; };
     fake_gpus.count = 0;
-    CHECK_REFUSED(load(), "this machine has no NVIDIA GPU (or its driver does not work): some error");
+    CHECK_REFUSED(load(),
+                  "this machine has no NVIDIA GPU (or its driver does not work): some error");
     fake_gpus.status = cudaErrorInsufficientDriver;
-    CHECK_REFUSED(load(), "this machine has no NVIDIA GPU (or its driver does not work): the driver is too old");
+    CHECK_REFUSED(
+        load(),
+        "this machine has no NVIDIA GPU (or its driver does not work): the driver is too old");
     fake_gpus = {cudaSuccess, 1, 8, 6};
     CHECK_REFUSED(load(), "was built for GPUs of compute capability 7.5, this one has 8.6");
     fake_gpus = {};
@@ -89,7 +98,8 @@ void bundles() {
 void files() {
     GpuBundle toy;
     toy.replace("\"engine\": \"engine.plan\"", "\"engine\": \"libltp_tensorrt.so\"");
-    CHECK_REFUSED(ltp::Engine(toy.path), "libltp_tensorrt.so\" cannot be loaded: that is no engine");
+    CHECK_REFUSED(ltp::Engine(toy.path),
+                  "libltp_tensorrt.so\" cannot be loaded: that is no engine");
     toy.replace("\"plugin\": \"libltp_tensorrt.so\"", "\"plugin\": \"engine.plan\"");
     CHECK_REFUSED(ltp::Engine(toy.path), "engine.plan cannot be loaded: that is no plugin");
 }
@@ -98,8 +108,10 @@ void versions() {
     const auto load = [](const std::string& made_with) { ltp::Engine(GpuBundle(made_with).path); };
     load(release + ".2");  // older packages name no build number
     for (const std::string& other : {release + ".2.35", release + ".1", release + ".2.3"})
-        CHECK_REFUSED(load(other), "the version that it was built with, but " + version + " was found");
-    const std::string needs = "whose classes are laid out otherwise; rebuild it with the headers of ";
+        CHECK_REFUSED(load(other),
+                      "the version that it was built with, but " + version + " was found");
+    const std::string needs =
+        "whose classes are laid out otherwise; rebuild it with the headers of ";
     CHECK_REFUSED(load("9.1.0"), needs);
     CHECK_REFUSED(load("99.1.0"), needs);
     CHECK_REFUSED(load(""), needs);
@@ -113,11 +125,14 @@ void versions() {
 }  // namespace
 
 int main(int, char** argv) {
-    // The library is found under the name that a real one has, in a folder that the test was started with.
-    const fs::path links = getenv("LD_LIBRARY_PATH"), link = links / (file_name + std::to_string(major));
+    // The library is found under the name that a real one has, in a folder that the test was
+    // started with.
+    const fs::path links = getenv("LD_LIBRARY_PATH"),
+                   link = links / (file_name + std::to_string(major));
     const GpuBundle toy;
     fs::remove(link);
-    CHECK_REFUSED(ltp::Engine(toy.path), "it was looked for in LD_LIBRARY_PATH (" + links.string() + ")");
+    CHECK_REFUSED(ltp::Engine(toy.path),
+                  "it was looked for in LD_LIBRARY_PATH (" + links.string() + ")");
     CHECK_REFUSED(ltp::Engine(toy.path), "cannot open shared object file");
     fs::create_symlink(argv[1], link);
     setenv("FAKE_TENSORRT_VERSION", version.c_str(), 1);

@@ -84,7 +84,8 @@ void ToyBundle::make_tensorrt(const std::string& library, const std::string& ver
     put("libltp_tensorrt.so", "a plugin");
     write_manifest(R"("target": "t4", "backend": "tensorrt", "precision": "fp16",
         "engine": "engine.plan", "plugin": "libltp_tensorrt.so", "tokenizer": null,
-        "library": ")" + library + R"(", "versions": {")" + library + R"(": ")" + version + R"("},
+        "library": ")" +
+                       library + R"(", "versions": {")" + library + R"(": ")" + version + R"("},
         "compute_capability": "7.5",
         "limits": {"max_tokens": 12, "max_batch": 3, "max_length": 6},
         "outputs": ["logits", "survivors.0.kept"],)",

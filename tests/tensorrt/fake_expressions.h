@@ -10,7 +10,9 @@ namespace test {
 
 class Dimension : public nvinfer1::IDimensionExpr {
 public:
-    Dimension(std::string text, bool constant) : text(std::move(text)), value_(constant, this->text) { mImpl = &value_; }
+    Dimension(std::string text, bool constant) : text(std::move(text)), value_(constant, this->text) {
+        mImpl = &value_;
+    }
 
     const std::string text;
 

@@ -1,0 +1,100 @@
+"""The launches in Python are the twin of those in C++."""
+
+import ctypes
+import re
+from pathlib import Path
+
+import pytest
+
+from ltp_deploy.cuda import launches as twin
+from ltp_deploy.cuda.launches import Arguments, Layer, launches, workspace
+from ltp_deploy.pruning.policy import Carry, LayerRule, Mode
+
+SOURCES = Path(__file__).parents[2] / "plugins" / "cuda"
+TEXT = "\n".join(path.read_text() for path in sorted(SOURCES.glob("*.*")))
+TOP, NONE = LayerRule(Mode.TOPK, 0.5), LayerRule(Mode.NONE)
+
+
+def layer(rule: LayerRule = TOP, carry: Carry = Carry.SURVIVORS, head_size: int = 64) -> Layer:
+    return Layer(12, head_size, rule, 0, True, carry)
+
+
+def test_the_arguments_lie_as_the_kernels_expect_them() -> None:
+    """The C++ side asserts the same numbers when it is compiled."""
+    asserted = dict(re.findall(r"offsetof\(Arguments, (\w+)\) == (\d+)", TEXT))
+    assert asserted
+    for field, offset in asserted.items():
+        assert getattr(Arguments, field).offset == int(offset)
+    (size,) = re.findall(r"sizeof\(Arguments\) == (\d+)", TEXT)
+    assert ctypes.sizeof(Arguments) == int(size)
+    declared = re.search(r"struct Arguments \{(.*?)\n\};", TEXT, re.DOTALL)
+    assert declared
+    names = re.findall(r"(\w+);", re.sub(r"//.*", "", declared[1]))
+    assert names == [name for name, _ in Arguments._fields_]
+
+
+@pytest.mark.parametrize(
+    ("constant", "value"),
+    [
+        ("kAttendRows", twin.ATTEND_ROWS),
+        ("kAttendThreads", twin.ATTEND_THREADS),
+        ("kCompactRows", twin.COMPACT_ROWS),
+        ("kDecideThreads", twin.DECIDE_THREADS),
+        ("kFirstRowThreads", twin.FIRST_ROW_THREADS),
+    ],
+)
+def test_constants_are_those_of_the_kernels(constant: str, value: int) -> None:
+    assert re.search(rf"\b{constant} = (\d+)", TEXT)[1] == str(value)
+    assert twin.COMPACT_THREADS == twin.COMPACT_ROWS * 32
+
+
+def test_every_kernel_launched_exists() -> None:
+    sizes = re.findall(r"LTP_KERNELS_OF_SIZE\((\d+),", TEXT)
+    assert sizes == ["32", "64", "128"]
+    entries = {
+        name.replace("##size", s)
+        for name in re.findall(r"(ltp_\w+(?:##size)?)\(ltp::cuda::Arguments", TEXT)
+        for s in sizes
+    }
+    for rule in (TOP, NONE, LayerRule(Mode.ABSOLUTE, 0.0)):
+        for carry in Carry:
+            for head_size in (8, 32, 40, 64, 72, 128):
+                for launch in launches(layer(rule, carry, head_size), 100, 3):
+                    assert launch.kernel in entries
+
+
+@pytest.mark.parametrize(
+    ("rule", "carry", "kernels"),
+    [
+        (TOP, Carry.SURVIVORS, ["ltp_attend_scores_64", "ltp_decide", "ltp_compact"]),
+        (TOP, Carry.BOUNDED, ["ltp_attend_scores_64", "ltp_decide", "ltp_compact"]),
+        (TOP, Carry.ALL, ["ltp_attend_scores_64", "ltp_decide"]),
+        (NONE, Carry.ALL, ["ltp_attend_64"]),
+        (NONE, Carry.FIRST, ["ltp_first_row_64"]),
+        (TOP, Carry.FIRST, ["ltp_attend_scores_64", "ltp_decide"]),
+    ],
+)
+def test_a_layer_launches_no_more_than_it_needs(
+    rule: LayerRule, carry: Carry, kernels: list[str]
+) -> None:
+    assert [launch.kernel for launch in launches(layer(rule, carry), 100, 3)] == kernels
+
+
+def test_there_are_blocks_for_every_tile() -> None:
+    """However 129 rows are shared out among 2 sequences, 64 rows to a tile."""
+    (attend, *_) = launches(layer(), 129, 2)
+    needed = max(-(-a // 64) + -(-(129 - a) // 64) for a in range(130))
+    assert attend.grid[0] >= needed
+    assert attend.grid[1] == 12
+
+
+def test_scratch_memory_does_not_overlap() -> None:
+    space = workspace(layer(), 100, 3)
+    sizes = {"scores": 800, "attended": 2 * 100 * 768, "survivors": 400, "survivor_counts": 12}
+    end = 0
+    for part, size in sizes.items():
+        assert space.places[part] >= end
+        assert space.places[part] % 256 == 0
+        end = space.places[part] + size
+    assert space.bytes >= end
+    assert workspace(layer(NONE, Carry.ALL), 100, 3).places == {}

@@ -1,0 +1,151 @@
+"""TensorRT engines for a T4, built here without one: what is in them, and what is refused."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ltp_deploy.build import build
+from ltp_deploy.bundle import read_manifest
+from ltp_deploy.checkpoint import load_encoder
+from ltp_deploy.cuda.gpu import gpus
+from ltp_deploy.errors import BundleError, LtpError
+from ltp_deploy.options import BuildOptions
+from ltp_deploy.runtime.engine import load
+from ltp_deploy.targets import tensorrt as target
+from ltp_deploy.tensorrt import library
+from tests.answers import batch_for, oracle_answers
+from tests.tiny import LAYERS
+
+pytest.importorskip("tensorrt_rtx", reason="TensorRT for RTX is not installed")
+pytest.importorskip("onnxscript")
+onnx = pytest.importorskip("onnx")
+
+
+def built(bundle: Path) -> dict[str, Any]:
+    return read_manifest(bundle)["layers"]
+
+
+@pytest.mark.parametrize(
+    ("policy", "compact", "survivors", "syncs"),
+    [
+        ("absolute", "all", False, 2),  # the last layer carries the first tokens alone
+        ("absolute", "all", True, 3),
+        ("topk", "1", False, 1),
+        ("topk", "none", False, 0),
+        ("relative", "bounded", False, 0),
+        ("reference", "all", False, 2),
+        (None, "auto", False, 0),
+    ],
+)
+def test_the_engine_waits_for_the_host_where_rows_are_removed_and_nowhere_else(
+    policy: str | None,
+    compact: str,
+    survivors: bool,
+    syncs: int,
+    checkpoint_of: Callable[..., Path],
+    bundle_of: Callable[..., Path],
+) -> None:
+    checkpoint = checkpoint_of("bert", policy)
+    counts = built(bundle_of(checkpoint, "t4", compact=compact, survivors=survivors))
+    assert counts["host_syncs"] == syncs
+    assert counts["plugins"] == LAYERS
+    # qkv, attention output, two of the FFN, and the two of the classifier
+    assert counts["products"] == counts["products_fp16"] == 4 * LAYERS + 2
+    assert counts["fused_activations"] == LAYERS + 1
+    assert counts["fused_norms"] >= 2 * LAYERS
+
+
+@pytest.mark.parametrize("family", ["roberta", "electra", "distilbert"])
+def test_every_family_builds(
+    family: str, checkpoint_of: Callable[..., Path], bundle_of: Callable[..., Path]
+) -> None:
+    bundle = bundle_of(checkpoint_of(family, "mixed"), "t4", survivors=False)
+    manifest = read_manifest(bundle)
+    assert manifest["compute_capability"] == "7.5"
+    assert manifest["versions"][manifest["library"]]
+    assert built(bundle)["plugins"] == LAYERS
+    names = {path.name for path in bundle.iterdir()}
+    assert {"engine.plan", "engine.onnx", "layers.json"} <= names
+    layers = json.loads((bundle / "layers.json").read_text())
+    assert layers["counts"] == manifest["layers"]
+
+
+def test_the_portable_model_of_a_bundle_answers_as_the_oracle(
+    checkpoint_of: Callable[..., Path], bundle_of: Callable[..., Path]
+) -> None:
+    pytest.importorskip("onnxruntime")
+    checkpoint = checkpoint_of("roberta", "topk")
+    bundle = bundle_of(checkpoint, "t4", survivors=False, portable=True)
+    assert read_manifest(bundle)["parity"]["sequences"] > 0
+    encoder = load_encoder(checkpoint)
+    batch = batch_for(encoder)
+    logits, _ = oracle_answers(encoder, batch)
+    found = load(bundle, portable=True).run(batch).logits
+    assert abs(found - logits).max() < 0.05
+
+
+def test_limits_are_those_of_the_engine(
+    checkpoint_of: Callable[..., Path], bundle_of: Callable[..., Path]
+) -> None:
+    bundle = bundle_of(
+        checkpoint_of("bert", "absolute"), "t4", survivors=False, max_batch=4, max_length=20
+    )
+    assert read_manifest(bundle)["limits"] == {
+        "max_tokens": 80,
+        "max_batch": 4,
+        "max_length": 20,
+    }
+
+
+@pytest.mark.skipif(bool(gpus()), reason="this machine has a GPU")
+def test_without_a_gpu_loading_says_so(
+    checkpoint_of: Callable[..., Path], bundle_of: Callable[..., Path]
+) -> None:
+    bundle = bundle_of(checkpoint_of("bert", "absolute"), "t4", compact="all", survivors=False)
+    with pytest.raises(BundleError, match=r"compute capability 7\.5, and this machine has no"):
+        load(bundle)
+    with pytest.raises(BundleError, match="has no portable model; build it with --portable-onnx"):
+        load(bundle, portable=True)
+
+
+def test_with_nothing_installed_that_builds_nothing_is_left(
+    bert_checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(library.Library, "installed", property(lambda self: False))
+    with pytest.raises(LtpError, match="no library here builds engines for compute capability 7"):
+        build(bert_checkpoint, tmp_path / "out", BuildOptions("t4"))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_tensorrt_refuses_is_told_in_its_words(
+    bert_checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def spoil(model: Any, path: Path) -> None:
+        model.graph.node[-1].op_type = "Frobnicate"
+        path.write_bytes(model.SerializeToString())
+
+    monkeypatch.setattr(target, "save", spoil)
+    with pytest.raises(LtpError, match=r"(?s)did not build the engine:.*Frobnicate"):
+        build(bert_checkpoint, tmp_path / "out", BuildOptions("t4"))
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"max_length": 41}, "--max-length 41, but the model takes at most 40 tokens"),
+        ({"max_length": 30, "max_tokens": 20}, "--max-tokens 20 leaves no room for"),
+        ({"precision": "f32"}, "'t4' has no precision 'f32'; it has fp16"),
+        ({"compact": "7"}, "nothing to remove at layer 7"),
+        ({"library": "tensorrt"}, "TensorRT"),
+    ],
+)
+def test_bad_options_are_refused(
+    options: dict[str, Any], message: str, bert_checkpoint: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(LtpError, match=message):
+        build(bert_checkpoint, tmp_path / "out", BuildOptions("t4", **options))
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,58 @@
+"""The oracle and several engines as Polygraphy runners."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from ltp_deploy.errors import LtpError
+from ltp_deploy.validation.comparator import compare
+from ltp_deploy.validation.data import Examples
+from tests.tiny import LAYERS
+
+pytest.importorskip("polygraphy", reason="Polygraphy is not installed")
+pytest.importorskip("onnxruntime")
+
+EXAMPLES = Examples(["the film is good", "bad", "very very bad film .", "a great film"], None)
+
+
+def test_engines_are_compared_layer_by_layer(
+    bert_checkpoint: Path, bundle_of: Callable[..., Path], tmp_path: Path
+) -> None:
+    bundles = [bundle_of(bert_checkpoint, "onnx"), bundle_of(bert_checkpoint, "torchscript")]
+    save = tmp_path / "results" / "run.json"
+    rows = compare(bundles, bert_checkpoint, EXAMPLES, batch=3, save=save)
+    outputs = [*(f"alive.{i}" for i in range(LAYERS)), "logits"]
+    assert [row.output for row in rows] == outputs * 2
+    assert all(row.passed for row in rows)
+    assert max(row.max for row in rows) < 1e-4
+    from polygraphy.comparator import RunResults
+
+    results = RunResults.load(str(save))
+    assert [name for name, _ in results] == [
+        "oracle",
+        "onnx (onnxruntime)",
+        "torchscript (torchscript)",
+    ]
+    assert len(results[0][1]) == 2  # requests
+
+
+def test_an_engine_that_prunes_otherwise_is_found(
+    checkpoint_of: Callable[..., Path],
+    bert_checkpoint: Path,
+    bundle_of: Callable[..., Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    other = bundle_of(checkpoint_of("bert", "topk"), "torchscript")
+    with pytest.raises(LtpError, match="was not built from"):
+        compare([other], bert_checkpoint, EXAMPLES, batch=4, save=tmp_path / "run.json")
+    import ltp_deploy.validation.comparator as module
+    from ltp_deploy.checkpoint import load_encoder
+
+    monkeypatch.setattr(module, "load_source", lambda engine, path: load_encoder(bert_checkpoint))
+    rows = compare([other], bert_checkpoint, EXAMPLES, batch=4, save=tmp_path / "run.json")
+    assert not all(row.passed for row in rows if row.output.startswith("alive"))
+    assert not rows[-1].passed
+    assert json.loads((tmp_path / "run.json").read_text())
