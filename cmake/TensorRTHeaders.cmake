@@ -1,6 +1,6 @@
 # ltp_find_tensorrt_headers(): sets LTP_HAVE_TENSORRT to whether the headers of TensorRT 10 or newer, or of TensorRT for
-# RTX, and a CUDA toolkit are there. If so, LTP_TENSORRT_HEADERS is the headers' folder; if not, LTP_TENSORRT_MISSING says
-# what is missing and how to give it. TensorRT's libraries are opened at run time and not needed to build.
+# RTX, and a CUDA toolkit are there. If so, LTP_TENSORRT_HEADERS is the headers' folder; if not, LTP_TENSORRT_MISSING
+# says what is missing and how to give it. TensorRT's libraries are opened at run time and not needed to build.
 set(TENSORRT_INCLUDE_DIR "$ENV{TENSORRT_INCLUDE_DIR}" CACHE PATH "The folder with TensorRT's NvInferRuntime.h")
 set(TensorRT_ROOT "$ENV{TensorRT_ROOT}" CACHE PATH "A TensorRT installation: the folder above its include/")
 
@@ -22,10 +22,11 @@ macro(ltp_find_tensorrt_headers)
   else()
     file(STRINGS "${LTP_TENSORRT_HEADERS}/NvInferRuntime.h" ltp_plugin_v3 REGEX "class IPluginCreatorV3One")
     if(NOT ltp_plugin_v3)
-      string(CONCAT LTP_TENSORRT_MISSING "the headers in ${LTP_TENSORRT_HEADERS} are older than TensorRT 10; give newer "
-        "ones with -DTENSORRT_INCLUDE_DIR=<the folder with NvInferRuntime.h>")
+      string(CONCAT LTP_TENSORRT_MISSING "the headers in ${LTP_TENSORRT_HEADERS} are older than TensorRT 10; give "
+        "newer ones with -DTENSORRT_INCLUDE_DIR=<the folder with NvInferRuntime.h>")
     elseif(NOT CUDAToolkit_FOUND)
-      set(LTP_TENSORRT_MISSING "no CUDA toolkit was found; put its nvcc on PATH, or give -DCUDAToolkit_ROOT=<its folder>")
+      string(CONCAT LTP_TENSORRT_MISSING "no CUDA toolkit was found; put its nvcc on PATH, or give "
+        "-DCUDAToolkit_ROOT=<its folder>")
     endif()
   endif()
   if(LTP_TENSORRT_MISSING)

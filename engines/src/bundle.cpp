@@ -120,8 +120,7 @@ void add_limits(Info& info, const Value& limits) {
     info.max_batch = limits["max_batch"].integer();
     if (const int length = limits["max_length"].integer(); length > 0)
         info.max_length = std::min(info.max_length, length);
-    if (info.max_tokens < 0 || info.max_batch < 0)
-        throw json::Error("`limits` are negative");
+    if (info.max_tokens < 0 || info.max_batch < 0) throw json::Error("`limits` are negative");
 }
 
 Bundle read(const fs::path& directory, const Value& manifest) {
@@ -166,8 +165,7 @@ Bundle read_bundle(const fs::path& directory) {
 void check_openvino(const Bundle& bundle, const std::string& running) {
     const std::string release = running.substr(0, running.find('-'));  // 2026.4.1-22982-...
     if (release != bundle.openvino.version)
-        throw Error(text(bundle.directory, " was built with OpenVINO ",
-                         bundle.openvino.version,
+        throw Error(text(bundle.directory, " was built with OpenVINO ", bundle.openvino.version,
                          ", this is ", release,
                          "; its plugin works with that release alone: rebuild the bundle, ",
                          "or build and run this program with OpenVINO ", bundle.openvino.version));

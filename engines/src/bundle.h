@@ -26,7 +26,7 @@ struct TensorRtParts {
 /// A bundle whose files were all checked. `plugin` is empty if it has none.
 struct Bundle {
     std::filesystem::path directory, engine, plugin;
-    std::string backend;              ///< "openvino" or "tensorrt"; the others' parts are empty
+    std::string backend;  ///< "openvino" or "tensorrt"; the parts of the other are empty
     OpenVinoParts openvino;
     TensorRtParts tensorrt;
     std::vector<std::string> inputs;  ///< what the engine takes, a subset of the names in inputs.h

@@ -45,8 +45,7 @@ TensorRtContext::TensorRtContext(nvinfer1::ICudaEngine& engine, const Bundle& bu
       stream_(new_stream()),
       host_logits_(pinned_memory<float>(std::size_t(info_.max_batch) * info_.num_labels)),
       context_(engine.createExecutionContext()) {
-    if (!context_)
-        throw Error(text("TensorRT cannot prepare the engine: ", logger.last_error()));
+    if (!context_) throw Error(text("TensorRT cannot prepare the engine: ", logger.last_error()));
     for (const std::string& name : bundle.inputs) add_input(name);
     for (const std::string& name : bundle.tensorrt.outputs) add_output(name);
 }

@@ -29,8 +29,8 @@ private:
     nvinfer1::Dims shape_{};
 };
 
-/// What runs one request at a time: an execution context with its stream and its buffers, which hold
-/// the largest request that the bundle allows. Made and used while GpuScope holds.
+/// What runs one request at a time: an execution context with its stream and its buffers, which
+/// hold the largest request that the bundle allows. Made and used while GpuScope holds.
 class TensorRtContext {
 public:
     /// Throws Error, as infer does.

@@ -46,10 +46,11 @@ void check_headers(const Bundle& bundle, const Version& version) {
 #else
     const std::string found = text("TensorRT ", NV_TENSORRT_MAJOR, '.', NV_TENSORRT_MINOR);
 #endif
+    const bool rtx = bundle.tensorrt.library == "tensorrt_rtx";
     throw Error(text(bundle.directory, " needs ", title(bundle), ", and this build of the library ",
                      "was compiled with the headers of ", found, ", whose classes are laid out ",
                      "otherwise; rebuild it with the headers of ", title(bundle),
-                     " (-DTENSORRT_INCLUDE_DIR=...)"));
+                     rtx ? " or TensorRT 11" : "", " (-DTENSORRT_INCLUDE_DIR=...)"));
 }
 
 void* open(const Bundle& bundle, const Version& version) {
@@ -58,9 +59,10 @@ void* open(const Bundle& bundle, const Version& version) {
     if (void* handle = dlopen(file.c_str(), RTLD_NOW | RTLD_LOCAL)) return handle;
     const std::string reason = dlerror();
     const char* path = std::getenv("LD_LIBRARY_PATH");
-    const std::string where = rtx ? text("`pip install tensorrt-rtx-cu12==", bundle.tensorrt.version,
-                                         "` puts it into site-packages/tensorrt_rtx_libs")
-                                  : "NVIDIA's packages libnvinfer or tensorrt hold it";
+    const std::string where =
+        rtx ? text("`pip install tensorrt-rtx-cu12==", bundle.tensorrt.version,
+                   "` puts it into site-packages/tensorrt_rtx_libs")
+            : "NVIDIA's packages libnvinfer or tensorrt hold it";
     throw Error(text(bundle.directory, " needs ", title(bundle), ", which cannot be opened: ",
                      reason, "; it was looked for in LD_LIBRARY_PATH (", path ? path : "not set",
                      ") and the system's library folders: install it (", where,

@@ -41,7 +41,7 @@ enum class Performance {
 };
 
 struct Options {
-    int threads = 0;  ///< CPU threads; 0 leaves the choice to OpenVINO. TensorRT bundles take 0 only.
+    int threads = 0;  ///< CPU threads; 0 leaves the choice to OpenVINO. TensorRT: 0, or Error
     Performance performance = Performance::Latency;
 };
 
@@ -92,7 +92,7 @@ struct Result {
 /// this variable once, when the first engine of a process is loaded, and all engines share it.
 class Engine {
 public:
-    /// Checks the hashes of all files, the platform, and the version of OpenVINO or TensorRT and the
+    /// Checks the hashes of all files, the platform, the version of OpenVINO or TensorRT, and the
     /// GPU, then loads. TensorRT is opened at run time, from LD_LIBRARY_PATH or the system's library
     /// folders. Throws Error.
     explicit Engine(const std::filesystem::path& bundle, const Options& options = {});
@@ -100,8 +100,8 @@ public:
     Engine& operator=(Engine&&) noexcept;
     ~Engine();
 
-    /// Throws InputError for a batch or sequence that is empty, too large, outside the vocabulary or
-    /// inconsistent, and Error when OpenVINO or TensorRT fails.
+    /// Throws InputError for a batch or sequence that is empty, too large, outside the vocabulary
+    /// or inconsistent, and Error when OpenVINO or TensorRT fails.
     Result run(const Batch& batch) const;
 
     const Info& info() const;
