@@ -9,7 +9,7 @@ from typing import Any
 
 from ltp_deploy.native import tensorrt_plugin
 from ltp_deploy.targets.onnx import PORTABLE
-from ltp_deploy.targets.onnx.model import export, save
+from ltp_deploy.targets.onnx.model import WEIGHTS, export
 from ltp_deploy.targets.onnx.portable import make_portable
 from ltp_deploy.targets.target import Job
 from ltp_deploy.tensorrt.build import EngineJob, build_engine
@@ -26,9 +26,9 @@ def write(job: Job) -> dict[str, Any]:
     library = choose_library(job.target.compute_capability, job.options.library)
     model = export(job)
     onnx = job.directory / ONNX
-    save(model, onnx)
+    onnx.write_bytes(model.SerializeToString())
     if job.options.portable:
-        save(make_portable(model), job.directory / PORTABLE)
+        (job.directory / PORTABLE).write_bytes(make_portable(model).SerializeToString())
     plugin = tensorrt_plugin()
     built = build_engine(
         EngineJob(
@@ -50,6 +50,7 @@ def write(job: Job) -> dict[str, Any]:
     return {
         "engine": ENGINE,
         "onnx": ONNX,
+        "weights": WEIGHTS,
         "portable": PORTABLE if job.options.portable else None,
         "plugin": plugin.name if plugin else None,
         "inputs": [port.name for port in model.graph.input],

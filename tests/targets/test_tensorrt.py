@@ -15,6 +15,7 @@ from ltp_deploy.errors import BundleError, LtpError
 from ltp_deploy.options import BuildOptions
 from ltp_deploy.runtime.engine import load
 from ltp_deploy.targets import tensorrt as target
+from ltp_deploy.targets.onnx.model import export
 from ltp_deploy.tensorrt import library
 from tests.answers import batch_for, oracle_answers
 from tests.tiny import LAYERS
@@ -123,11 +124,12 @@ def test_with_nothing_installed_that_builds_nothing_is_left(
 def test_what_tensorrt_refuses_is_told_in_its_words(
     bert_checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def spoil(model: Any, path: Path) -> None:
+    def spoilt(job: Any) -> Any:
+        model = export(job)
         model.graph.node[-1].op_type = "Frobnicate"
-        path.write_bytes(model.SerializeToString())
+        return model
 
-    monkeypatch.setattr(target, "save", spoil)
+    monkeypatch.setattr(target, "export", spoilt)
     with pytest.raises(LtpError, match=r"(?s)did not build the engine:.*Frobnicate"):
         build(bert_checkpoint, tmp_path / "out", BuildOptions("t4"))
     assert list(tmp_path.iterdir()) == []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ltp_deploy.targets.onnx.model import export, save
+from ltp_deploy.targets.onnx.model import WEIGHTS, export
 from ltp_deploy.targets.onnx.portable import make_portable
 from ltp_deploy.targets.target import Job
 
@@ -14,9 +14,10 @@ PORTABLE = "portable.onnx"
 def write(job: Job) -> dict[str, Any]:
     """Export, and write the op out."""
     model = export(job)
-    save(make_portable(model), job.directory / PORTABLE)
+    (job.directory / PORTABLE).write_bytes(make_portable(model).SerializeToString())
     return {
         "engine": PORTABLE,
+        "weights": WEIGHTS,
         "portable": PORTABLE,
         "inputs": [port.name for port in model.graph.input],
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import tempfile
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -23,16 +24,20 @@ if TYPE_CHECKING:
     import onnx
 
 OPSET = 20  # the first with Gelu
-MAX_BYTES = 2**31 - 1  # of a protobuf message
+WEIGHTS = "weights.bin"
 
 
 def export(job: Job) -> onnx.ModelProto:
     """The model; inputs [T] int32 and offsets [B+1] int32, outputs as `output_names` says.
 
+    Its weights go into the file WEIGHTS in the job's directory, where files of the model belong.
+
     Raises:
         LtpError: the packages `onnx` and `onnxscript` are missing.
     """
     try:
+        import onnx
+        import onnx_ir
         import onnxscript  # noqa: F401
     except ImportError as error:
         raise LtpError(
@@ -56,7 +61,11 @@ def export(job: Job) -> onnx.ModelProto:
             },
         )
     assert program is not None
-    model = program.model_proto
+    with tempfile.TemporaryDirectory(dir=job.directory) as folder:
+        path = Path(folder) / "model.onnx"
+        onnx_ir.save(program.model, path, external_data=WEIGHTS)
+        model = onnx.load(path, load_external_data=False)
+        (Path(folder) / WEIGHTS).rename(job.directory / WEIGHTS)
     _name_nodes(model)
     for node in attention_nodes(model):
         if attributes(node)["carry"] != Carry.SURVIVORS:
@@ -77,20 +86,6 @@ def _name_nodes(model: onnx.ModelProto) -> None:
 def attention_nodes(model: onnx.ModelProto) -> list[onnx.NodeProto]:
     """The op's nodes, one per layer, in order."""
     return [node for node in model.graph.node if node.op_type == NODE]
-
-
-def save(model: onnx.ModelProto, path: Path) -> None:
-    """Write the model into one file.
-
-    Raises:
-        LtpError: it is larger than a file of this format may be.
-    """
-    if model.ByteSize() > MAX_BYTES:
-        raise LtpError(
-            f"the model has {model.ByteSize() / 1e9:.1f} GB, an ONNX file holds "
-            f"{MAX_BYTES / 1e9:.1f}; build it in fp16, which needs half"
-        )
-    path.write_bytes(model.SerializeToString())
 
 
 def _attention() -> Callable[..., Any]:
