@@ -75,7 +75,10 @@ struct Context : IExecutionContext {
                 for (auto t = inputs.at("offsets")[b]; t < inputs.at("offsets")[b + 1]; ++t)
                     sum += inputs.at(names[i])[t];
             }
-        if (inputs.at("input_ids")[0] != 999) return true;
+        const std::int32_t first = inputs.at("input_ids")[0];
+        if (first == 998) outputs.at("logits")->notifyShape("logits", {2, {sequences, 2}});
+        if (first == 997) outputs.at("logits")->notifyShape("logits", {2, {sequences + 1, 3}});
+        if (first != 999) return true;
         complain("an unlucky number");
         return false;
     }
@@ -97,7 +100,9 @@ struct Engine : ICudaEngine {
             });
         functions.on(
             &apiv::VCudaEngine::getTensorDataType, +[](void*, char const* name) {
-                return is(name, "logits") ? DataType::kFLOAT : DataType::kINT32;
+                const auto type =
+                    std::getenv("FAKE_TENSORRT_HALF") ? DataType::kHALF : DataType::kFLOAT;
+                return is(name, "logits") ? type : DataType::kINT32;
             });
         functions.on(
             &apiv::VCudaEngine::createExecutionContext,

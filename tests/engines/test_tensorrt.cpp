@@ -46,6 +46,8 @@ void limits(const ltp::Engine& engine) {
 void failures(const ltp::Engine& engine) {
     CHECK_REFUSED(engine.run(ltp::pack({{999}})),
                   "TensorRT cannot run the engine: an unlucky number");
+    for (const int id : {997, 998})
+        CHECK_REFUSED(engine.run(ltp::pack({{id}})), "the engine's logits are not [1, 3]");
     fake_gpus.status = cudaErrorIllegalAddress;
     CHECK_REFUSED(engine.run(ltp::pack({{5}})), "the GPU failed: some error");
     fake_gpus.status = cudaSuccess;
@@ -82,6 +84,9 @@ void bundles() {
     setenv("FAKE_TENSORRT_BROKEN", "1", 1);
     CHECK_REFUSED(load(), "TensorRT does not start: out of order");
     unsetenv("FAKE_TENSORRT_BROKEN");
+    setenv("FAKE_TENSORRT_HALF", "1", 1);
+    CHECK_REFUSED(load(), "the engine's `logits` is not float32");
+    unsetenv("FAKE_TENSORRT_HALF");
     toy.replace("\"logits\", \"survivors.0.kept\"", "\"logits\"");
     CHECK_REFUSED(load(), "the engine has 6 inputs and outputs, the manifest names 5");
     toy.replace("\"logits\"", "\"input_ids\"");

@@ -93,8 +93,8 @@ struct Result {
 class Engine {
 public:
     /// Checks the hashes of all files, the platform, the version of OpenVINO or TensorRT, and the
-    /// GPU, then loads. TensorRT is opened at run time, from LD_LIBRARY_PATH or the system's library
-    /// folders. Throws Error.
+    /// GPU, then loads. TensorRT is opened at run time, from LD_LIBRARY_PATH or the system's
+    /// library folders. Throws Error.
     explicit Engine(const std::filesystem::path& bundle, const Options& options = {});
     Engine(Engine&&) noexcept;
     Engine& operator=(Engine&&) noexcept;
