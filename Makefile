@@ -2,7 +2,7 @@
 
 VENV := .venv
 BIN := $(VENV)/bin
-CPP := $(shell find plugins engines -name '*.cpp' -o -name '*.h' -o -name CMakeLists.txt)
+CPP := $(shell find cmake plugins engines -name '*.cpp' -o -name '*.h' -o -name '*.cu*' -o -name '*.cmake' -o -name CMakeLists.txt)
 OPENVINO_DIR = $(shell $(BIN)/python -c "import openvino, pathlib; print(pathlib.Path(openvino.__file__).parent / 'cmake')")
 
 .PHONY: setup demo test check cpp-test bench clean
