@@ -1,6 +1,7 @@
 #include "device.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include "check.h"
 #include "compare.h"
@@ -23,8 +24,9 @@ void truncate(Result& result, int rows, int hidden) {
 }
 
 /// The reference has no row for a sequence without any.
-Result without_empty(const Problem& p, const Result& result, const std::string& where) {
-    Result rest;
+LayerResult without_empty(const Problem& p, const LayerResult& result, const std::string& where) {
+    LayerResult rest;
+    rest.scores = result.scores;
     rest.offsets = {0};
     for (int b = 0; b < p.sequences(); ++b) {
         CHECK(result.offsets[b + 1] == b + 1, where, p.describe(), "sequence", b);
@@ -55,7 +57,7 @@ std::vector<__half> to_half(const std::vector<float>& values) {
     return halves;
 }
 
-Result run(const Problem& p, const ltp::PruningRule& rule, ltp::Carry carry, int spare_rows) {
+LayerResult run(const Problem& p, const ltp::PruningRule& rule, ltp::Carry carry, int spare_rows) {
     const int rows = p.rows() + spare_rows, capacity = carry == ltp::Carry::First ? p.sequences() : rows;
     const int hidden = p.hidden();
     const std::string where = "carry " + std::to_string(static_cast<int>(carry));
@@ -71,7 +73,11 @@ Result run(const Problem& p, const ltp::PruningRule& rule, ltp::Carry carry, int
                                  survivors ? count.data() : nullptr};
     CHECK(pruned_attention(layer, in, out, workspace.data(), nullptr) == cudaSuccess, where);
 
-    Result result;
+    LayerResult result;
+    if (prunes(rule) && p.rows() > 0) {  // they come first
+        result.scores.resize(p.rows());
+        std::memcpy(result.scores.data(), workspace.data(), p.rows() * sizeof(result.scores[0]));
+    }
     std::transform(context.data(), context.data() + context.size(), std::back_inserter(result.context), __half2float);
     result.kept.assign(kept.data(), kept.data() + capacity);
     result.alive.assign(alive_out.data(), alive_out.data() + capacity);

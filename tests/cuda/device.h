@@ -14,9 +14,13 @@ Problem half_problem(Random& random, int heads, int head_size, const std::vector
 
 std::vector<__half> to_half(const std::vector<float>& values);
 
+struct LayerResult : Result {
+    std::vector<unsigned long long> scores;  // [rows of the problem] in fixed point, if the rule prunes
+};
+
 /// The layer's result as the reference describes it: without rows that are nobody's, which are checked and left out.
 /// spare_rows: how many there are in the input, behind those of the last sequence.
-Result run(const Problem& problem, const ltp::PruningRule& rule, ltp::Carry carry, int spare_rows = 0);
+LayerResult run(const Problem& problem, const ltp::PruningRule& rule, ltp::Carry carry, int spare_rows = 0);
 
 /// What rounding probabilities and context to half precision may cost, for inputs of unit variance.
 constexpr double kContextTolerance = 2e-3;

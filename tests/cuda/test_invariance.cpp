@@ -7,8 +7,8 @@ namespace {
 
 using namespace ltp;
 
-bool same(const test::Result& a, const test::Result& b) {
-    return a.context == b.context && a.kept == b.kept && a.offsets == b.offsets && a.alive == b.alive;
+bool same(const test::LayerResult& a, const test::LayerResult& b) {
+    return a.scores == b.scores && a.context == b.context && a.kept == b.kept && a.offsets == b.offsets && a.alive == b.alive;
 }
 
 test::Problem alone(const test::Problem& p, int b) {
@@ -21,10 +21,12 @@ test::Problem alone(const test::Problem& p, int b) {
     return q;
 }
 
-/// What `batch` holds of sequence b, as if it were alone. Row counts of rows that do not move stay theirs.
-test::Result part(const test::Problem& p, const test::Result& batch, int b) {
+/// What `batch` holds of sequence b, as if it were alone.
+test::LayerResult part(const test::Problem& p, const test::LayerResult& batch, int b) {
     const int from = batch.offsets[b], to = batch.offsets[b + 1];
-    test::Result result;
+    test::LayerResult result;
+    if (!batch.scores.empty())
+        result.scores.assign(batch.scores.begin() + p.offsets[b], batch.scores.begin() + p.offsets[b + 1]);
     result.context.assign(batch.context.begin() + size_t(from) * p.hidden(),
                           batch.context.begin() + size_t(to) * p.hidden());
     for (int i = from; i < to; ++i) result.kept.push_back(batch.kept[i] - p.offsets[b]);
@@ -42,7 +44,7 @@ int main() {
                                     PruningRule{Mode::TopK, 0.4f, 0, false}})
         for (const Carry carry : {Carry::All, Carry::Survivors, Carry::First, Carry::Bounded}) {
             emulation::seed(1);
-            const test::Result batch = test::run(p, rule, carry);
+            const test::LayerResult batch = test::run(p, rule, carry);
             for (unsigned seed = 2; seed < 5; ++seed) {
                 emulation::seed(seed);
                 CHECK(same(batch, test::run(p, rule, carry, static_cast<int>(seed))), "order", seed);

@@ -1,0 +1,47 @@
+// What a layer launches, as other launchers of the same kernels rely on it.
+#include <sstream>
+#include <string>
+
+#include "check.h"
+#include "cuda/launches.h"
+
+namespace {
+
+using namespace ltp;
+
+std::string launches(int head_size, const PruningRule& rule, Carry carry) {
+    const cuda::Launches list = cuda::launches({12, head_size, rule, carry}, 1000, 9);
+    std::ostringstream text;
+    for (int i = 0; i < list.count; ++i) {
+        const cuda::Launch& launch = list.launch[i];
+        text << launch.kernel.name << '[' << launch.grid.x << 'x' << launch.grid.y << ' ' << launch.block.x << ']';
+    }
+    return text.str();
+}
+
+void expect(const std::string& expected, int head_size, const PruningRule& rule, Carry carry) {
+    const std::string found = launches(head_size, rule, carry);
+    CHECK(found == expected, "expected", expected, "found", found);
+}
+
+}  // namespace
+
+int main() {
+    const PruningRule none, top_k{Mode::TopK, 0.5f, 0, true};
+    const std::string decide = "ltp_decide[10x1 512]", compact = "ltp_compact[135x1 256]";
+    expect("ltp_attend_64[25x12 128]", 64, none, Carry::All);
+    expect("ltp_first_row_64[10x12 128]", 64, none, Carry::First);
+    expect("ltp_attend_scores_64[25x12 128]" + decide, 64, top_k, Carry::All);
+    expect("ltp_attend_scores_32[25x12 128]" + decide, 24, top_k, Carry::First);
+    for (const Carry carry : {Carry::Survivors, Carry::Bounded}) {
+        expect("ltp_attend_128[25x12 128]" + decide + compact, 72, none, carry);
+        expect("ltp_attend_scores_128[25x12 128]" + decide + compact, 128, top_k, carry);
+    }
+    const cuda::Layer keeps{12, 64, top_k, Carry::All}, moves{12, 64, top_k, Carry::Bounded};
+    CHECK(cuda::workspace_bytes({12, 64, none, Carry::All}, 1000, 9) == 0, "no scores, no scratch");
+    CHECK(cuda::workspace_bytes(keeps, 1000, 9) == 8192, cuda::workspace_bytes(keeps, 1000, 9));
+    const cuda::Workspace w = cuda::workspace(moves, 1000, 9);
+    CHECK(w.scores == 0 && w.attended == 8192 && w.survivors == 1544192 && w.survivor_counts == 1548288, w.survivors);
+    CHECK(w.end == 1548544, w.end);
+    return test::report("cuda_launches");
+}
