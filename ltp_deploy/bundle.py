@@ -138,7 +138,9 @@ def _check_files(directory: Path, manifest: dict[str, Any]) -> None:
     if not isinstance(files, dict):
         raise BundleError(f"{directory / MANIFEST} lists no files")
     names = [
-        manifest[key] for key in ("engine", "weights", "plugin", "tokenizer") if manifest.get(key)
+        manifest[key]
+        for key in ("engine", "weights", "plugin", "kernels", "tokenizer")
+        if manifest.get(key)
     ]
     for name in [*files, *names]:
         inside = (directory / name).resolve()

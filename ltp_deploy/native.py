@@ -8,6 +8,7 @@ from pathlib import Path
 from ltp_deploy.errors import LtpError
 
 PACKAGE = Path(__file__).parent
+KERNELS = "ltp_cuda.fatbin"
 
 
 def openvino_plugin() -> Path:
@@ -42,5 +43,11 @@ def tensorrt_plugin() -> Path | None:
 
 def cuda_kernels() -> Path | None:
     """The fatbin of the CUDA kernels, or None where there was no nvcc to compile them."""
-    path = PACKAGE / "lib" / "ltp_cuda.fatbin"
+    path = PACKAGE / "lib" / KERNELS
     return path if path.is_file() else None
+
+
+def plugin_sources() -> str | None:
+    """SHA-256 of the sources from which plugins and kernels were compiled, None if nothing was."""
+    path = PACKAGE / "lib" / "plugin_sources.sha256"
+    return path.read_text().strip() if path.is_file() else None

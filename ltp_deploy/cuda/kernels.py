@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import ctypes
 import functools
+from pathlib import Path
 from typing import Any
 
 from ltp_deploy.cuda.launches import Arguments, Layer, Rule, launches, workspace
 from ltp_deploy.cuda.memory import check, runtime
-from ltp_deploy.errors import LtpError
-from ltp_deploy.native import cuda_kernels
 
 INPUTS = ("qkv", "offsets", "alive", "lengths")
 OUTPUTS = ("context", "kept", "offsets_out", "alive_out", "count")
@@ -22,6 +21,7 @@ def pruned_attention(
     pointers: dict[str, int],
     scratch: int,
     stream: int,
+    fatbin: Path,
 ) -> None:
     """Enqueue one layer on a stream; nothing is waited for.
 
@@ -30,6 +30,7 @@ def pruned_attention(
         pointers: device addresses by the names in INPUTS and OUTPUTS; `count` only where the
             carry is SURVIVORS.
         scratch: device address of `workspace(...).bytes` bytes, aligned to 256.
+        fatbin: the compiled kernels.
     """
     from cuda.bindings import driver
 
@@ -51,7 +52,7 @@ def pruned_attention(
     for launch in launches(layer, rows, sequences):
         check(
             driver.cuLaunchKernel(
-                _function(launch.kernel),
+                _function(fatbin, launch.kernel),
                 *(*launch.grid, 1),
                 *(launch.threads, 1, 1),
                 0,
@@ -63,21 +64,15 @@ def pruned_attention(
 
 
 @functools.cache
-def _function(name: str) -> Any:
+def _function(path: Path, name: str) -> Any:
     from cuda.bindings import driver
 
-    return check(driver.cuModuleGetFunction(_module(), name.encode()))
+    return check(driver.cuModuleGetFunction(_module(path), name.encode()))
 
 
 @functools.cache
-def _module() -> Any:
+def _module(path: Path) -> Any:
     from cuda.bindings import driver
 
-    path = cuda_kernels()
-    if path is None:
-        raise LtpError(
-            "the CUDA kernels were not compiled; install nvcc and build ltp-deploy again with "
-            "`pip install .` from the source tree"
-        )
     runtime().cudaFree(0)  # makes the device's context current, which modules are loaded into
     return check(driver.cuModuleLoadData(path.read_bytes()))

@@ -166,7 +166,12 @@ def _check_version(directory: Path, manifest: dict[str, Any], library: Library, 
 
 def _use_plugin(trt: Any, directory: Path, manifest: dict[str, Any]) -> None:
     """The bundle's C++ plugin, else the one in Python."""
+    if not manifest["plugin"] and not manifest["kernels"]:
+        raise BundleError(
+            f"{directory} was built where there was no nvcc, so it has no kernels to run; install "
+            "nvcc, build ltp-deploy again with `pip install .`, then the bundle"
+        )
     if not manifest["plugin"]:
-        register(trt)
+        register(trt, directory / manifest["kernels"])
     elif trt.get_plugin_registry().load_library(str(directory / manifest["plugin"])) is None:
         raise BundleError(f"the plugin {directory / manifest['plugin']} does not load")

@@ -7,7 +7,8 @@ import shutil
 from dataclasses import asdict
 from typing import Any
 
-from ltp_deploy.native import tensorrt_plugin
+from ltp_deploy.errors import LtpError
+from ltp_deploy.native import KERNELS, cuda_kernels, plugin_sources, tensorrt_plugin
 from ltp_deploy.targets.onnx import PORTABLE
 from ltp_deploy.targets.onnx.model import WEIGHTS, export
 from ltp_deploy.targets.onnx.portable import make_portable
@@ -19,10 +20,13 @@ from ltp_deploy.tensorrt.library import choose_library
 ENGINE = "engine.plan"
 ONNX = "engine.onnx"
 LAYERS = "layers.json"
+MAX_HEAD_SIZE = 128
+MAX_ELEMENTS = 2**31 - 1
 
 
 def write(job: Job) -> dict[str, Any]:
-    """Export, build, and put the plugin beside the engine where it was compiled."""
+    """Export, build, and put beside the engine what was compiled of the plugin and its kernels."""
+    _check(job)
     library = choose_library(job.target.compute_capability, job.options.library)
     model = export(job)
     onnx = job.directory / ONNX
@@ -45,14 +49,17 @@ def write(job: Job) -> dict[str, Any]:
     counts = asdict(count_layers(built.layers, operators))
     layers = json.dumps({"counts": counts, "layers": built.layers}, indent=1)
     (job.directory / LAYERS).write_text(layers + "\n")
-    if plugin:
-        shutil.copy2(plugin, job.directory / plugin.name)
+    compiled = [plugin, cuda_kernels()]
+    for path in filter(None, compiled):
+        shutil.copy2(path, job.directory / path.name)
     return {
         "engine": ENGINE,
         "onnx": ONNX,
         "weights": WEIGHTS,
         "portable": PORTABLE if job.options.portable else None,
         "plugin": plugin.name if plugin else None,
+        "kernels": KERNELS if cuda_kernels() else None,
+        "plugin_sources": plugin_sources(),
         "inputs": [port.name for port in model.graph.input],
         "library": library.name,
         "versions": {library.name: built.version},
@@ -60,6 +67,27 @@ def write(job: Job) -> dict[str, Any]:
         "layers": counts,
         "built": {"seconds": built.seconds, "peak_mib": built.peak_mib},
     }
+
+
+def _check(job: Job) -> None:
+    """Refuse what the kernels or TensorRT's dimensions cannot hold.
+
+    Raises:
+        LtpError: what was found, what is allowed, what to do.
+    """
+    config, tokens = job.config, job.limits.max_tokens
+    size = config.hidden_size // config.heads
+    if size % 8 or size > MAX_HEAD_SIZE:
+        raise LtpError(
+            f"heads of {size} values: the CUDA kernels take multiples of 8 up to {MAX_HEAD_SIZE}; "
+            "build this model with --target cpu or onnx"
+        )
+    widest = max(3 * config.hidden_size, config.intermediate_size)
+    if tokens * widest > MAX_ELEMENTS:
+        raise LtpError(
+            f"{tokens} tokens of {widest} values are more than a TensorRT tensor holds; "
+            f"pass --max-tokens {MAX_ELEMENTS // widest} or less"
+        )
 
 
 def _shapes(job: Job) -> dict[str, tuple[int, int, int]]:

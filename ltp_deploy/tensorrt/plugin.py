@@ -6,6 +6,7 @@ either is served by either.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,15 +22,19 @@ INPUTS = 4  # qkv, offsets, alive, lengths
 CONTEXT, KEPT, OFFSETS, ALIVE, COUNT = range(5)  # outputs; COUNT only where rows are removed
 
 
-def register(trt: Any) -> None:
-    """Register the plugin with `trt`, the module tensorrt or tensorrt_rtx, unless it is known."""
+def register(trt: Any, fatbin: Path | None = None) -> None:
+    """Register the plugin with `trt`, the module tensorrt or tensorrt_rtx, unless it is known.
+
+    Args:
+        fatbin: the compiled kernels, without which engines can be built but not run.
+    """
     registry = trt.get_plugin_registry()
     if registry.get_creator(NAME, VERSION, NAMESPACE) is None:
-        registry.register_creator(_creator(trt), NAMESPACE)
+        registry.register_creator(_creator(trt, fatbin), NAMESPACE)
 
 
-def _creator(trt: Any) -> Any:
-    plugin = _plugin_class(trt)
+def _creator(trt: Any, fatbin: Path | None) -> Any:
+    plugin = _plugin_class(trt, fatbin)
 
     class Creator(trt.IPluginCreatorV3One):
         def __init__(self) -> None:
@@ -56,7 +61,7 @@ def _fields(trt: Any, values: dict[str, np.ndarray]) -> Any:
     return trt.PluginFieldCollection(fields)
 
 
-def _plugin_class(trt: Any) -> Any:
+def _plugin_class(trt: Any, fatbin: Path | None) -> Any:
     class PrunedAttention(
         trt.IPluginV3, trt.IPluginV3OneCore, trt.IPluginV3OneBuild, trt.IPluginV3OneRuntime
     ):
@@ -133,11 +138,12 @@ def _plugin_class(trt: Any) -> Any:
             scratch: int,
             stream: int,
         ) -> None:
+            assert fatbin is not None, "registered for building alone"
             rows, width = input_desc[0].dims
             pointers = dict(zip(kernels.INPUTS, inputs, strict=True))
             pointers |= zip(kernels.OUTPUTS, outputs, strict=False)
             kernels.pruned_attention(
-                self._layer(width), rows, input_desc[3].dims[0], pointers, scratch, stream
+                self._layer(width), rows, input_desc[3].dims[0], pointers, scratch, stream, fatbin
             )
 
         def _layer(self, width: int) -> Layer:

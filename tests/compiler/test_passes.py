@@ -1,5 +1,6 @@
 """Each pass keeps the answers; together they make the graph that the plan describes."""
 
+import itertools
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from ltp_deploy.compiler.plan import make_plan
 from ltp_deploy.compiler.trace import CARRY, MODE, attention_nodes, trace
 from ltp_deploy.compiler.verify import verify_graph
 from ltp_deploy.encoder import Encoder
+from ltp_deploy.errors import LtpError
 from ltp_deploy.pruning.policy import Carry, Mode
 from ltp_deploy.runtime.batch import PackedBatch
 from ltp_deploy.runtime.result import Result, make_result
@@ -72,10 +74,30 @@ def test_every_pass_keeps_the_answers(
             assert as_lists(result.survivors) == kept, step
 
 
-def test_lowering_leaves_the_encoder_as_it_was(checkpoint_of: Callable[..., Path]) -> None:
+@pytest.mark.parametrize(("family", "policy"), CASES, ids=str)
+def test_wherever_rows_are_removed_the_answers_are_the_same(
+    family: str, policy: str | None, checkpoint_of: Callable[..., Path]
+) -> None:
+    encoder = load_encoder(checkpoint_of(family, policy))
+    pruning = [str(i) for i, rule in enumerate(encoder.config.policy.layers[:-1]) if rule.prunes]
+    batch = batch_for(encoder)
+    logits, kept = packed_answers(encoder, encoder, batch)
+    choices = ["none", "bounded", *pruning, *([",".join(pruning)] if pruning else [])]
+    for compact, survivors in itertools.product(choices, (True, False)):
+        plan = make_plan(encoder.config, "f32", survivors, compact=compact)
+        result = run(lower(encoder, plan), output_names(plan), encoder, batch)
+        np.testing.assert_allclose(result.logits, logits, atol=1e-5)
+        if survivors:
+            assert as_lists(result.survivors) == kept
+
+
+@pytest.mark.parametrize("precision", ["f32", "fp16"])
+def test_lowering_leaves_the_encoder_as_it_was(
+    precision: str, checkpoint_of: Callable[..., Path]
+) -> None:
     encoder = load_encoder(checkpoint_of("roberta", "mixed"))
     before = {name: t.clone() for name, t in encoder.state_dict().items()}
-    lower(encoder, make_plan(encoder.config, "f32"))
+    lower(encoder, make_plan(encoder.config, precision))
     for name, tensor in encoder.state_dict().items():
         assert torch.equal(tensor, before[name])
 
@@ -141,3 +163,23 @@ def test_the_graph_can_be_dumped_around_every_pass(
     expected = ["0-trace", *(f"{i}-{p.__name__}" for i, p in enumerate(PASSES, 1))]
     assert found == [f"{name}.txt" for name in expected]
     assert "pruned_attention" in (tmp_path / "graphs" / "0-trace.txt").read_text()
+
+
+def test_fp16_is_for_weights_but_not_for_logits(checkpoint_of: Callable[..., Path]) -> None:
+    encoder = load_encoder(checkpoint_of("electra", "topk"))
+    batch = batch_for(encoder)
+    module = lower(encoder, make_plan(encoder.config, "fp16"))
+    assert {p.dtype for p in module.parameters()} == {torch.float16}
+    result = run(module, ["logits"], encoder, batch)
+    assert result.logits.dtype == np.float32
+    logits, _ = packed_answers(encoder, encoder, batch)
+    np.testing.assert_allclose(result.logits, logits, atol=0.05)
+
+
+def test_a_weight_that_fp16_cannot_hold_is_named(checkpoint_of: Callable[..., Path]) -> None:
+    encoder = load_encoder(checkpoint_of("bert", "topk"))
+    encoder.layers[1].output.weight.data[3, 4] = 1e5
+    with pytest.raises(
+        LtpError, match=r"layers\.1\.output\.weight reaches 1e\+05, but float16 ends"
+    ):
+        lower(encoder, make_plan(encoder.config, "fp16"))

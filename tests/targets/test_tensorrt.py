@@ -143,6 +143,10 @@ def test_what_tensorrt_refuses_is_told_in_its_words(
         ({"precision": "f32"}, "'t4' has no precision 'f32'; it has fp16"),
         ({"compact": "7"}, "nothing to remove at layer 7"),
         ({"library": "tensorrt"}, "TensorRT"),
+        (
+            {"max_tokens": 12_000_000},
+            r"more than a TensorRT tensor holds; pass --max-tokens 11184810",
+        ),
     ],
 )
 def test_bad_options_are_refused(
@@ -150,4 +154,13 @@ def test_bad_options_are_refused(
 ) -> None:
     with pytest.raises(LtpError, match=message):
         build(bert_checkpoint, tmp_path / "out", BuildOptions("t4", **options))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_heads_that_the_kernels_do_not_take_are_refused(
+    checkpoint_of: Callable[..., Path], tmp_path: Path
+) -> None:
+    checkpoint = checkpoint_of("bert", "topk", hidden_size=60, num_attention_heads=5)
+    with pytest.raises(LtpError, match="heads of 12 values: the CUDA kernels take multiples of 8"):
+        build(checkpoint, tmp_path / "out", BuildOptions("t4"))
     assert list(tmp_path.iterdir()) == []
