@@ -12,6 +12,7 @@ from ltp_deploy.bundle import read_manifest
 from ltp_deploy.checkpoint import load_encoder
 from ltp_deploy.cuda.gpu import gpus
 from ltp_deploy.errors import BundleError, LtpError
+from ltp_deploy.native import tensorrt_plugin
 from ltp_deploy.options import BuildOptions
 from ltp_deploy.runtime.engine import load
 from ltp_deploy.targets import tensorrt as target
@@ -164,3 +165,18 @@ def test_heads_that_the_kernels_do_not_take_are_refused(
     with pytest.raises(LtpError, match="heads of 12 values: the CUDA kernels take multiples of 8"):
         build(checkpoint, tmp_path / "out", BuildOptions("t4"))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_both_plugins_build_the_same_engine(
+    bert_checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if tensorrt_plugin() is None:
+        pytest.skip("libltp_tensorrt.so is not built: it takes TensorRT's headers")
+    layers = []
+    for name, plugin in (("cpp", tensorrt_plugin()), ("python", None)):
+        monkeypatch.setattr(target, "tensorrt_plugin", lambda plugin=plugin: plugin)
+        manifest = build(bert_checkpoint, tmp_path / name, BuildOptions("t4", compact="all"))
+        assert manifest["plugin"] == (plugin.name if plugin else None)
+        found = json.loads((tmp_path / name / "layers.json").read_text())["layers"]
+        layers.append([(x["kind"], x["inputs"], x["outputs"], x["nodes"]) for x in found])
+    assert layers[0] == layers[1]
