@@ -14,7 +14,6 @@ from ltp_deploy.checkpoint.files import checkpoint_hash
 from ltp_deploy.compiler import lower
 from ltp_deploy.compiler.passes import output_names
 from ltp_deploy.compiler.plan import Plan, make_plan
-from ltp_deploy.config import EncoderConfig
 from ltp_deploy.encoder import Encoder
 from ltp_deploy.errors import LtpError
 from ltp_deploy.options import BuildOptions, Limits
@@ -71,29 +70,28 @@ def build(
         dump: a directory for the graph before and after each pass.
     """
     checkpoint, options = Path(checkpoint), options or BuildOptions()
-    find_target(options.target)
     with new_bundle(Path(output), force) as directory:
-        encoder = load_encoder(checkpoint, options.score_length, options.first_token)
-        profile = measure_profile(encoder, checkpoint, data) if data else None
-        plan = plan_build(encoder, options, profile)
+        encoder, plan = load_and_plan(checkpoint, options, data)
         engine = write_engine(encoder, plan, options, directory, dump)
         manifest = {**_describe(encoder, plan, checkpoint, directory), **engine}
         runnable = manifest if can_run(manifest) else portable_manifest(manifest)
         if runnable is not None:
             session = open_session(directory, runnable)
-            manifest["parity"] = self_check(encoder, session, manifest["precision"])
+            manifest["parity"] = self_check(
+                encoder, session, manifest["precision"], Limits(**manifest["limits"])
+            )
         write_manifest(directory, manifest)
     return manifest
 
 
-def dry_run(
+def load_and_plan(
     checkpoint: Path, options: BuildOptions, data: ProfileData | None = None
-) -> tuple[Plan, EncoderConfig]:
-    """The plan of a build, and what it was made for; nothing is written."""
+) -> tuple[Encoder, Plan]:
+    """Everything of a build that writes nothing."""
     find_target(options.target)
     encoder = load_encoder(checkpoint, options.score_length, options.first_token)
     profile = measure_profile(encoder, checkpoint, data) if data else None
-    return plan_build(encoder, options, profile), encoder.config
+    return encoder, plan_build(encoder, options, profile)
 
 
 def write_engine(

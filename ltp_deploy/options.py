@@ -68,6 +68,14 @@ class Limits:
             raise LtpError(f"--max-tokens {tokens} leaves no room for --max-length {length}")
         return cls(tokens, batch, min(length, tokens) if tokens else length)
 
+    def allow(self, lengths: Any) -> bool:
+        """Whether a request of sequences of these lengths [B] is accepted."""
+        try:
+            self.check(lengths)
+        except InputError:
+            return False
+        return True
+
     def check(self, lengths: Any) -> None:
         """Refuse a request of sequences of these lengths [B].
 

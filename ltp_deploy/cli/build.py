@@ -77,7 +77,7 @@ def build(
 ) -> None:
     """Compile CHECKPOINT, a directory, into an engine bundle."""
     from ltp_deploy.build import build as run_build
-    from ltp_deploy.build import dry_run as run_dry
+    from ltp_deploy.build import load_and_plan
     from ltp_deploy.options import BuildOptions
     from ltp_deploy.report import plan as report
     from ltp_deploy.validation.data import DataOptions
@@ -88,8 +88,8 @@ def build(
     if profile_data:
         data = ProfileData(profile_data, DataOptions(text_columns, label_column, split, limit))
     if dry_run:
-        plan, config = run_dry(checkpoint, options, data)
-        click.echo(report.describe(plan, config, options.target))
+        encoder, plan = load_and_plan(checkpoint, options, data)
+        click.echo(report.describe(plan, encoder.config, options.target))
         return
     if output is None:
         raise click.UsageError("-o/--output is missing: where should the bundle go?")

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ltp_deploy.errors import BundleError
+from ltp_deploy.runtime.batch import one_token
 
 
 class OpenVinoSession:
@@ -65,12 +66,6 @@ def compile_settings(
     if threads is not None:
         settings["INFERENCE_NUM_THREADS"] = str(threads)
     return settings
-
-
-def one_token() -> dict[str, np.ndarray]:
-    """The smallest request: with it the plugin packs its weights, so that no user waits for it."""
-    ids = dict.fromkeys(("input_ids", "position_ids", "token_type_ids"), np.zeros(1, np.int32))
-    return {**ids, "offsets": np.array([0, 1], np.int32)}
 
 
 def _check_version(directory: Path, manifest: dict[str, Any], found: str) -> None:

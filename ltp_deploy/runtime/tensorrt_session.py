@@ -13,6 +13,7 @@ from ltp_deploy.cuda.gpu import gpus
 from ltp_deploy.cuda.memory import Mirror, Stream
 from ltp_deploy.errors import BundleError
 from ltp_deploy.options import Limits
+from ltp_deploy.runtime.batch import one_token
 from ltp_deploy.tensorrt.library import LIBRARIES, Library
 from ltp_deploy.tensorrt.log import make_logger
 from ltp_deploy.tensorrt.plugin import register
@@ -89,12 +90,14 @@ def _allocator(trt: Any, mirrors: dict[str, Mirror]) -> Any:
     """Gives outputs, whose size is known only behind the run, the buffers that they fit into."""
 
     class Allocator(trt.IOutputAllocator):
-        def __init__(self) -> None:
+        def __init__(self, mirrors: dict[str, Mirror]) -> None:
             trt.IOutputAllocator.__init__(self)
+            self.mirrors = mirrors
             self.shapes: dict[str, tuple[int, ...]] = {}
 
         def reallocate_output(self, name: str, memory: int, size: int, alignment: int) -> int:
-            return mirrors[name].device if size <= mirrors[name].bytes else 0
+            mirror = self.mirrors[name]
+            return mirror.device if size <= mirror.bytes else 0
 
         def reallocate_output_async(
             self, name: str, memory: int, size: int, alignment: int, stream: int
@@ -104,7 +107,7 @@ def _allocator(trt: Any, mirrors: dict[str, Mirror]) -> Any:
         def notify_shape(self, name: str, shape: Any) -> None:
             self.shapes[name] = tuple(shape)
 
-    return Allocator()
+    return Allocator(mirrors)
 
 
 def open_session(
@@ -121,7 +124,9 @@ def open_session(
     engine = runtime.deserialize_cuda_engine((directory / manifest["engine"]).read_bytes())
     if engine is None:
         raise BundleError(f"{manifest['library']} refuses {directory}: {logger.complaints()}")
-    return TensorRtSession(trt, engine, manifest, THROUGHPUT_LANES if throughput else 1)
+    session = TensorRtSession(trt, engine, manifest, THROUGHPUT_LANES if throughput else 1)
+    session.run(one_token())
+    return session
 
 
 def prepare(directory: Path, manifest: dict[str, Any]) -> Any:

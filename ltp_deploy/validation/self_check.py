@@ -8,6 +8,7 @@ import numpy as np
 
 from ltp_deploy.encoder import Encoder
 from ltp_deploy.errors import LtpError
+from ltp_deploy.options import Limits
 from ltp_deploy.runtime.batch import pack
 from ltp_deploy.runtime.session import Session
 from ltp_deploy.validation.compare import TIE
@@ -17,7 +18,9 @@ LENGTHS = (1, 7, 33, 64)
 LIMIT = 1e-3
 
 
-def self_check(encoder: Encoder, session: Session, precision: str) -> dict[str, Any]:
+def self_check(
+    encoder: Encoder, session: Session, precision: str, limits: Limits
+) -> dict[str, Any]:
     """Run random token ids through both; the manifest keeps what this returns.
 
     Raises:
@@ -25,9 +28,13 @@ def self_check(encoder: Encoder, session: Session, precision: str) -> dict[str, 
     """
     config = encoder.config
     random = np.random.default_rng(0)
-    data = pack([random.integers(0, config.vocab_size, min(n, config.max_length)) for n in LENGTHS])
+    lengths = [min(n, limits.max_length) for n in LENGTHS]
+    data = pack([random.integers(0, config.vocab_size, n) for n in lengths])
     oracle = run_oracle(encoder, data, title="self-check")
-    logits = session.run(data.feeds(config))["logits"]
+    together = limits.allow(data.lengths)
+    requests = [data] if together else [data.select([i]) for i in range(len(lengths))]
+    answers = [session.run(request.feeds(config))["logits"] for request in requests]
+    logits = np.concatenate(answers)
     difference = np.abs(logits - oracle.logits).max(1)
     exact = precision == "f32"
     ties = np.abs(oracle.margins).min((1, 2)) <= TIE[precision]
