@@ -14,6 +14,7 @@ from ltp_deploy.checkpoint.files import checkpoint_hash
 from ltp_deploy.compiler import lower
 from ltp_deploy.compiler.passes import output_names
 from ltp_deploy.compiler.plan import Plan, make_plan
+from ltp_deploy.config import EncoderConfig
 from ltp_deploy.encoder import Encoder
 from ltp_deploy.errors import LtpError
 from ltp_deploy.options import BuildOptions, Limits
@@ -35,11 +36,6 @@ def plan_build(
         raise LtpError(
             f"target {target.name!r} has no precision {precision!r}; "
             f"it has {', '.join(target.precisions)}"
-        )
-    if options.compact == "bounded" and target.backend == "openvino":
-        raise LtpError(
-            "--compact bounded is for engines that cannot wait for a row count; on a CPU removing "
-            "rows costs nothing: pass auto"
         )
     return make_plan(
         encoder.config,
@@ -88,10 +84,41 @@ def load_and_plan(
     checkpoint: Path, options: BuildOptions, data: ProfileData | None = None
 ) -> tuple[Encoder, Plan]:
     """Everything of a build that writes nothing."""
-    find_target(options.target)
+    _check_options(options)
     encoder = load_encoder(checkpoint, options.score_length, options.first_token)
+    chosen_limits(options, encoder.config)
     profile = measure_profile(encoder, checkpoint, data) if data else None
     return encoder, plan_build(encoder, options, profile)
+
+
+def _check_options(options: BuildOptions) -> None:
+    """Refuse what the target would ignore.
+
+    Raises:
+        LtpError: with the target that the option is for.
+    """
+    target = find_target(options.target)
+    if options.compact == "bounded" and target.backend == "openvino":
+        raise LtpError(
+            "--compact bounded is for engines that cannot wait for a row count; on a CPU removing "
+            "rows costs nothing: pass auto"
+        )
+    for name, given in (("--portable-onnx", options.portable), ("--library", options.library)):
+        if given and target.backend != "tensorrt":
+            raise LtpError(f"{name} is for TensorRT targets such as t4, not for {target.name}")
+
+
+def chosen_limits(options: BuildOptions, config: EncoderConfig) -> Limits:
+    """The largest request that the engine will accept.
+
+    Raises:
+        LtpError: limits that contradict each other, the model, or what the target can hold.
+    """
+    target = find_target(options.target)
+    limits = Limits.choose(options, config, target.needs_limits)
+    if target.check is not None:
+        target.check(config, limits)
+    return limits
 
 
 def write_engine(
@@ -103,14 +130,13 @@ def write_engine(
 ) -> dict[str, Any]:
     """Compile `encoder` into `directory`; returns the manifest entries that a runtime needs."""
     target = find_target(options.target)
-    limits = Limits.choose(options, encoder.config, target.bounded)
     job = Job(
         module=lower(encoder, plan, dump),
         config=encoder.config,
         plan=plan,
         target=target,
         options=options,
-        limits=limits,
+        limits=chosen_limits(options, encoder.config),
         directory=directory,
     )
     entries = target.write(job)
@@ -119,7 +145,7 @@ def write_engine(
         "backend": target.backend,
         "precision": job.precision,
         "isa": target.isa,
-        "limits": asdict(limits),
+        "limits": asdict(job.limits),
         "outputs": output_names(plan),
         **entries,
         "versions": {**_versions(), **entries.get("versions", {})},

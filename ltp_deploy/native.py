@@ -48,6 +48,6 @@ def cuda_kernels() -> Path | None:
 
 
 def plugin_sources() -> str | None:
-    """SHA-256 of the sources from which plugins and kernels were compiled, None if nothing was."""
+    """SHA-256 of the sources of plugins and kernels, None where nothing was installed."""
     path = PACKAGE / "lib" / "plugin_sources.sha256"
     return path.read_text().strip() if path.is_file() else None

@@ -51,8 +51,8 @@ class Limits:
     max_length: int
 
     @classmethod
-    def choose(cls, options: BuildOptions, config: EncoderConfig, bounded: bool) -> Limits:
-        """From the options; with `bounded`, the target needs a number where the user gave none.
+    def choose(cls, options: BuildOptions, config: EncoderConfig, needed: bool) -> Limits:
+        """From the options; `needed`: the target needs a number where the user gave none.
 
         Raises:
             LtpError: limits that contradict each other or the model.
@@ -62,8 +62,8 @@ class Limits:
             raise LtpError(
                 f"--max-length {length}, but the model takes at most {config.max_length} tokens"
             )
-        batch = options.max_batch or (MAX_BATCH if bounded else 0)
-        tokens = options.max_tokens or (batch * length if bounded else 0)
+        batch = options.max_batch or (MAX_BATCH if needed else 0)
+        tokens = options.max_tokens or (batch * length if needed else 0)
         if tokens and options.max_tokens and options.max_length and tokens < length:
             raise LtpError(f"--max-tokens {tokens} leaves no room for --max-length {length}")
         return cls(tokens, batch, min(length, tokens) if tokens else length)

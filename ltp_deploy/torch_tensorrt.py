@@ -12,7 +12,9 @@ from ltp_deploy.bundle import read_manifest
 from ltp_deploy.config import EncoderConfig
 from ltp_deploy.errors import BundleError, InputError
 from ltp_deploy.options import Limits
-from ltp_deploy.runtime.tensorrt_session import prepare
+from ltp_deploy.pruning.signature import NAME
+from ltp_deploy.runtime.tensorrt_session import prepare, use_plugin
+from ltp_deploy.tensorrt.plugin import NAMESPACE, VERSION
 
 
 def wrap(bundle: str | Path) -> WrappedEngine:
@@ -30,13 +32,23 @@ def wrap(bundle: str | Path) -> WrappedEngine:
             "engines alone: build it with --target t4"
         )
     try:
+        from torch_tensorrt._features import ENABLED_FEATURES
         from torch_tensorrt.dynamo.runtime import TorchTensorRTModule
-    except (ImportError, OSError, RuntimeError) as error:
+    except Exception as error:  # without its libraries it raises many kinds
         raise BundleError(
             "Torch-TensorRT cannot be imported; install the release that fits this PyTorch with "
             f"pip install 'ltp-deploy[torch-tensorrt]' ({error})"
         ) from None
-    prepare(directory, manifest)
+    own = "tensorrt_rtx" if getattr(ENABLED_FEATURES, "tensorrt_rtx", False) else "tensorrt"
+    if manifest["library"] != own:
+        raise BundleError(
+            f"{directory} was built with {manifest['library']}, this Torch-TensorRT runs {own}; "
+            f"build it with --library {own}"
+        )
+    trt = prepare(directory, manifest)
+    registry = trt.get_plugin_registry()
+    if registry.get_creator(NAME, VERSION, NAMESPACE) is None:  # another bundle's serves as well
+        use_plugin(trt, registry, directory, manifest)
     engine = TorchTensorRTModule(
         (directory / manifest["engine"]).read_bytes(),
         input_binding_names=manifest["inputs"],
@@ -63,16 +75,16 @@ class WrappedEngine(nn.Module):
         """Classify packed sequences.
 
         Args:
-            input_ids, token_type_ids: [T] int32 on the GPU, all sequences one after another.
-            offsets: [B+1] int32 on the GPU, where each begins and ends.
+            input_ids, token_type_ids: [T] integers on the GPU, all sequences one after another.
+            offsets: [B+1] integers on the GPU, where each begins and ends. No sequence may be
+                longer than `limits.max_length`: that is not checked, as it would wait for the GPU.
 
         Returns:
             logits [B, labels] float32; with a bundle that reports survivors, a tuple that begins
             with them, followed by the bundle's other outputs.
 
         Raises:
-            InputError: more tokens or sequences than the engine takes. Lengths are not looked at,
-                since that would wait for the GPU.
+            InputError: more tokens or sequences than the engine takes.
         """
         limits = self.limits
         tokens, sequences = len(input_ids), len(offsets) - 1
@@ -89,7 +101,7 @@ class WrappedEngine(nn.Module):
             else token_type_ids,
             "offsets": offsets,
         }
-        return self.engine(*(given[name] for name in self.inputs))
+        return self.engine(*(given[name].int() for name in self.inputs))
 
 
 def position_ids(input_ids: Tensor, offsets: Tensor, config: EncoderConfig) -> Tensor:

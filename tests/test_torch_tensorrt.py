@@ -38,7 +38,15 @@ def test_where_torch_tensorrt_is_missing_it_is_named(
 ) -> None:
     pytest.importorskip("tensorrt_rtx")
     bundle = bundle_of(bert_checkpoint, "t4", survivors=False)
-    monkeypatch.setitem(sys.modules, "torch_tensorrt", None)
+
+    class Broken:
+        """As torch_tensorrt without its libraries: it raises whatever it likes."""
+
+        def find_spec(self, name: str, *others: object) -> None:
+            if name == "torch_tensorrt":
+                raise Exception("no libnvinfer")
+
+    monkeypatch.setattr(sys, "meta_path", [Broken(), *sys.meta_path])
     with pytest.raises(
         BundleError, match=r"Torch-TensorRT cannot be imported; .*\[torch-tensorrt\]"
     ):

@@ -13,7 +13,6 @@ from ltp_deploy.benchmark.sides import Layout, Side
 from ltp_deploy.build import plan_build, write_engine
 from ltp_deploy.compiler.plan import Plan
 from ltp_deploy.encoder import Encoder
-from ltp_deploy.errors import LtpError
 from ltp_deploy.options import BuildOptions
 from ltp_deploy.pruning.policy import PrunePolicy
 from ltp_deploy.runtime.engine import Engine
@@ -61,8 +60,6 @@ def baselines(
 ) -> list[Side]:
     """Dense OpenVINO at the bundle's precision, padded and one by one, then the peers."""
     precision = engine.manifest["precision"]
-    if precision not in PRECISIONS:
-        raise LtpError(f"there is no dense baseline for {precision}, only for {PRECISIONS}")
     model = convert(dense_model(checkpoint, encoder))
     dense = open_dense(model, precision, threads)
     return [

@@ -13,6 +13,7 @@ import numpy as np
 from ltp_deploy.benchmark.engines import (
     DENSE,
     OURS,
+    PRECISIONS,
     UNPRUNED,
     baselines,
     our_side,
@@ -25,6 +26,7 @@ from ltp_deploy.benchmark.timing import Timings, interleave
 from ltp_deploy.benchmark.work import multiply_adds
 from ltp_deploy.benchmark.workload import Case
 from ltp_deploy.encoder import Encoder
+from ltp_deploy.errors import LtpError
 from ltp_deploy.pruning.flops import authors_ratio
 from ltp_deploy.pruning.profile import SurvivorProfile
 from ltp_deploy.runtime.engine import Engine
@@ -50,8 +52,14 @@ def run(
     """Measure `engine`, and beside it all baselines where its source checkpoint is given.
 
     Raises:
-        LtpError: the checkpoint is not the bundle's, or a peer is not available.
+        LtpError: the checkpoint is not the bundle's, a peer is not available, or there are no
+            baselines for this kind of engine.
     """
+    if checkpoint is not None and engine.manifest["precision"] not in PRECISIONS:
+        raise LtpError(
+            f"there is no dense baseline in {engine.manifest['precision']}, only in "
+            f"{' and '.join(PRECISIONS)}; without --against the engine alone is timed"
+        )
     sides = [our_side(engine)]
     encoder: Encoder | None = None
     with tempfile.TemporaryDirectory() as folder:

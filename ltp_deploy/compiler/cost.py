@@ -77,16 +77,19 @@ def layer_time(
     leaving: np.ndarray,
     carry: Carry,
     scores: bool,
+    attended: np.ndarray | None = None,
 ) -> float:
     """Seconds of one layer.
 
     Args:
         entering, leaving: [B]; the rows that each sequence of a request holds.
+        attended: [B]; those of `entering` that attention looks at, None for all.
         scores: whether the layer scores its tokens.
     """
     d, m = config.hidden_size, config.intermediate_size
     rows, out = float(entering.sum()), float(leaving.sum())
-    pairs = rows if carry is Carry.FIRST else float((entering.astype(float) ** 2).sum())
+    looked_at = (entering if attended is None else attended).astype(float)
+    pairs = float(looked_at.sum() if carry is Carry.FIRST else (looked_at**2).sum())
     sweeps = 3 if scores else 2  # queries times keys, once more for column scores, times values
     time = gpu.product(rows, 3 * d, d) + gpu.launch + 2 * sweeps * pairs * d / gpu.attention
     if scores or carry is not Carry.ALL:

@@ -149,14 +149,15 @@ def _with_profile(
 def _with_times(
     config: EncoderConfig, plans: list[LayerPlan], gpu: GpuCost, request: SurvivorProfile
 ) -> list[LayerPlan]:
-    rows = request.carried(tuple(plan.carry for plan in plans))
-    return [
-        replace(
-            plan,
-            seconds=layer_time(gpu, config, rows[:, i], rows[:, i + 1], plan.carry, plan.scores),
+    carries = tuple(plan.carry for plan in plans)
+    rows, attended = request.carried(carries), request.attended(carries)
+
+    def seconds(i: int, plan: LayerPlan) -> float:
+        return layer_time(
+            gpu, config, rows[:, i], rows[:, i + 1], plan.carry, plan.scores, attended[:, i]
         )
-        for i, plan in enumerate(plans)
-    ]
+
+    return [replace(plan, seconds=seconds(i, plan)) for i, plan in enumerate(plans)]
 
 
 def lowered_rule(layer: LayerPlan) -> LayerRule:

@@ -10,9 +10,6 @@ from typing import Any
 from ltp_deploy.cuda.launches import Arguments, Layer, Rule, launches, workspace
 from ltp_deploy.cuda.memory import check, runtime
 
-INPUTS = ("qkv", "offsets", "alive", "lengths")
-OUTPUTS = ("context", "kept", "offsets_out", "alive_out", "count")
-
 
 def pruned_attention(
     layer: Layer,
@@ -27,8 +24,8 @@ def pruned_attention(
 
     Args:
         rows, sequences: T and B of the buffers.
-        pointers: device addresses by the names in INPUTS and OUTPUTS; `count` only where the
-            carry is SURVIVORS.
+        pointers: device addresses by the names of the op's inputs and outputs; `count` only
+            where the carry is SURVIVORS.
         scratch: device address of `workspace(...).bytes` bytes, aligned to 256.
         fatbin: the compiled kernels.
     """

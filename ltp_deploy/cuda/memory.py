@@ -33,7 +33,9 @@ def check(result: tuple[Any, ...]) -> Any:
     """
     error, *values = result
     if int(error) != 0:
-        raise LtpError(f"CUDA failed: {error.name}")
+        hint = "; the driver is older than cuda-python and kernels need: update it, or install an "
+        hint += "older cuda-python and build with an older nvcc"
+        raise LtpError(f"CUDA failed: {error.name}{hint if 'Driver' in error.name else ''}")
     return values[0] if values else None
 
 

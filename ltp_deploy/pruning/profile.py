@@ -54,6 +54,12 @@ class SurvivorProfile:
         chosen = order[places.astype(int)]
         return SurvivorProfile(self.alive[chosen], self.finished[chosen])
 
+    def attended(self, carries: tuple[Carry, ...]) -> np.ndarray:
+        """Rows [N, L+1] that attention looks at: all that are held, but for buffers that keep
+        their size while the rows in use become fewer."""
+        moved = tuple(Carry.SURVIVORS if c is Carry.BOUNDED else c for c in carries)
+        return self.carried(moved)
+
     def carried(self, carries: tuple[Carry, ...]) -> np.ndarray:
         """Rows [N, L+1] that an engine holds: entering each layer, and behind the last one."""
         rows = self.alive.copy()

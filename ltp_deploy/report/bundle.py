@@ -39,8 +39,9 @@ def _limits(limits: dict[str, int]) -> str:
 def _gpu(manifest: dict[str, Any]) -> list[tuple[str, str]]:
     if "library" not in manifest:
         return []
-    counts = manifest["layers"]
-    plugin = manifest["plugin"] or "in Python"
+    counts = manifest["layers"] or {"plugins": "?", "host_syncs": "?"}
+    kernels = "its kernels" if manifest["kernels"] else "no kernels: nvcc was missing"
+    plugin = manifest["plugin"] or f"in Python, with {kernels}"
     return [
         ("runs on", f"compute capability {manifest['compute_capability']}"),
         ("loaded by", f"{manifest['library']} {manifest['versions'][manifest['library']]}"),

@@ -22,7 +22,9 @@ def describe(plan: Plan, config: EncoderConfig, target: str) -> str:
     rows = [_row(i, layer) for i, layer in enumerate(plan.layers)]
     headers = ["layer", "rule", "carries on", "precision", "tokens in", "tokens out", "Mflops"]
     if plan.prediction:
-        headers.append("ms")
+        headers += ["ms", "dense ms"]
+        dense = 1e3 * plan.prediction.dense / len(plan.layers)
+        rows = [[*row, f"{dense:.3f}"] for row in rows]
     lines = [
         f"plan for target {target}: {config.family}, {config.layers} layers of "
         f"{config.hidden_size}, {config.heads} heads",
@@ -38,6 +40,27 @@ def describe(plan: Plan, config: EncoderConfig, target: str) -> str:
     if plan.prediction:
         lines.append(_predicted(plan.prediction))
     return "\n".join(lines)
+
+
+def _engine(manifest: dict[str, Any]) -> list[str]:
+    counts, library = manifest["layers"], manifest["library"]
+    made = (
+        f"{library} {manifest['versions'][library]} built it in "
+        f"{manifest['built']['seconds']:.1f} s for compute capability "
+        f"{manifest['compute_capability']}"
+    )
+    if counts:
+        made += (
+            f": {counts['plugins']} attention plugins, {counts['host_syncs']} host waits, "
+            f"{counts['products_fp16']} of {counts['products']} matrix products in fp16"
+        )
+    if manifest["plugin"] or manifest["kernels"]:
+        return [made]
+    return [
+        made,
+        "it brings no CUDA kernels, as there was no nvcc when this ltp-deploy was built; where it "
+        "runs, build ltp-deploy with nvcc",
+    ]
 
 
 def conventions(config: EncoderConfig) -> str:
@@ -82,15 +105,8 @@ def built(manifest: dict[str, Any], output: Path) -> str:
         f"{manifest['precision']}), {size / 1e6:.0f} MB",
         conventions(config),
     ]
-    if "layers" in manifest:
-        counts, library = manifest["layers"], manifest["library"]
-        lines.append(
-            f"{library} {manifest['versions'][library]} built it in "
-            f"{manifest['built']['seconds']:.1f} s for compute capability "
-            f"{manifest['compute_capability']}: {counts['plugins']} attention plugins, "
-            f"{counts['host_syncs']} host waits, {counts['products_fp16']} of "
-            f"{counts['products']} matrix products in fp16"
-        )
+    if "library" in manifest:
+        lines += _engine(manifest)
     if "parity" in manifest:
         worst = manifest["parity"]["max_logit_difference"]
         lines.append(f"self-check against the oracle: logits differ by at most {worst:.2g}")

@@ -32,7 +32,7 @@ _BACKENDS = {
 def can_run(manifest: dict[str, Any]) -> bool:
     """Whether this machine can run the engine that a build has just written."""
     if manifest["backend"] == "tensorrt":
-        return manifest["compute_capability"] in [gpu.compute_capability for gpu in gpus()]
+        return [gpu.compute_capability for gpu in gpus()][:1] == [manifest["compute_capability"]]
     return manifest["backend"] in _BACKENDS
 
 

@@ -11,7 +11,8 @@ import numpy as np
 
 from ltp_deploy.cuda.gpu import gpus
 from ltp_deploy.cuda.memory import Mirror, Stream
-from ltp_deploy.errors import BundleError
+from ltp_deploy.errors import BundleError, LtpError
+from ltp_deploy.native import cuda_kernels
 from ltp_deploy.options import Limits
 from ltp_deploy.runtime.batch import one_token
 from ltp_deploy.tensorrt.library import LIBRARIES, Library
@@ -24,12 +25,12 @@ THROUGHPUT_LANES = 2  # while one request's rows are counted on the host, anothe
 class TensorRtSession:
     """A deserialized engine with one lane, or several that take turns."""
 
-    def __init__(self, trt: Any, engine: Any, manifest: dict[str, Any], lanes: int):
+    def __init__(self, trt: Any, runtime: Any, engine: Any, manifest: dict[str, Any], lanes: int):
         self.concurrency = lanes
-        self._engine = engine
+        self._held = runtime, engine  # the plugin lives in the runtime's registry
         self._idle: queue.SimpleQueue[_Lane] = queue.SimpleQueue()
         for _ in range(lanes):
-            self._idle.put(_Lane(trt, engine, manifest))
+            self._idle.put(_Lane(trt, runtime.logger, engine, manifest))
 
     def run(self, feeds: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         lane = self._idle.get()
@@ -42,7 +43,8 @@ class TensorRtSession:
 class _Lane:
     """An execution context with its stream and its buffers, as large as the limits allow."""
 
-    def __init__(self, trt: Any, engine: Any, manifest: dict[str, Any]):
+    def __init__(self, trt: Any, logger: Any, engine: Any, manifest: dict[str, Any]):
+        self.logger = logger
         limits = Limits(**manifest["limits"])
         sizes = {"offsets": limits.max_batch + 1}
         self.inputs = {
@@ -62,20 +64,29 @@ class _Lane:
         if self.context is None:
             raise BundleError("the GPU has too little memory for this engine's limits")
         for name, mirror in {**self.inputs, "logits": self.logits}.items():
-            self.context.set_tensor_address(name, mirror.device)
+            if not self.context.set_tensor_address(name, mirror.device):
+                raise self._failure()
         self.allocator = _allocator(trt, self.survivors)
         for name in self.survivors:
             self.context.set_output_allocator(name, self.allocator)
 
     def run(self, feeds: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        try:
+            return self._run(feeds)
+        finally:
+            self.stream.wait()  # also where something failed: copies may still read the buffers
+
+    def _run(self, feeds: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         sequences = len(feeds["offsets"]) - 1
+        shapes = self.allocator.shapes
+        shapes.clear()
         for name, mirror in self.inputs.items():
             mirror.send(feeds[name], self.stream)
-            self.context.set_input_shape(name, feeds[name].shape)
+            if not self.context.set_input_shape(name, feeds[name].shape):
+                raise self._failure()
         if not self.context.execute_async_v3(self.stream.handle):
-            raise BundleError("TensorRT could not run the engine; its log says why")
+            raise self._failure()
         self.logits.fetch(sequences * self.labels, self.stream)
-        shapes = self.allocator.shapes if self.survivors else {}
         for name, mirror in self.survivors.items():
             mirror.fetch(prod(shapes[name]), self.stream)
         self.stream.wait()
@@ -84,6 +95,9 @@ class _Lane:
         for name, mirror in self.survivors.items():
             answer[name] = mirror.host[: prod(shapes[name])].copy()
         return answer
+
+    def _failure(self) -> LtpError:
+        return LtpError(f"TensorRT could not run the engine: {self.logger.complaints()}")
 
 
 def _allocator(trt: Any, mirrors: dict[str, Mirror]) -> Any:
@@ -121,16 +135,18 @@ def open_session(
     trt = prepare(directory, manifest)
     logger = make_logger(trt)
     runtime = trt.Runtime(logger)
+    use_plugin(trt, runtime.get_plugin_registry(), directory, manifest)
     engine = runtime.deserialize_cuda_engine((directory / manifest["engine"]).read_bytes())
     if engine is None:
         raise BundleError(f"{manifest['library']} refuses {directory}: {logger.complaints()}")
-    session = TensorRtSession(trt, engine, manifest, THROUGHPUT_LANES if throughput else 1)
+    lanes = THROUGHPUT_LANES if throughput else 1
+    session = TensorRtSession(trt, runtime, engine, manifest, lanes)
     session.run(one_token())
     return session
 
 
 def prepare(directory: Path, manifest: dict[str, Any]) -> Any:
-    """Import the library that a bundle needs and give it the plugin; returns the module.
+    """Import the library that a bundle needs; returns the module.
 
     Raises:
         BundleError: no GPU or another one than the engine was built for, no library or another
@@ -142,7 +158,6 @@ def prepare(directory: Path, manifest: dict[str, Any]) -> Any:
     _check_gpu(directory, manifest)
     trt = library.load()
     _check_version(directory, manifest, library, trt.__version__)
-    _use_plugin(trt, directory, manifest)
     return trt
 
 
@@ -169,14 +184,22 @@ def _check_version(directory: Path, manifest: dict[str, Any], library: Library, 
         )
 
 
-def _use_plugin(trt: Any, directory: Path, manifest: dict[str, Any]) -> None:
-    """The bundle's C++ plugin, else the one in Python."""
-    if not manifest["plugin"] and not manifest["kernels"]:
+def use_plugin(trt: Any, registry: Any, directory: Path, manifest: dict[str, Any]) -> None:
+    """Give a registry the bundle's C++ plugin, else the one in Python.
+
+    A runtime's own registry takes the plugin of every bundle; the library's takes one plugin.
+
+    Raises:
+        BundleError: the plugin does not load, or there are no kernels.
+    """
+    kernels = directory / manifest["kernels"] if manifest["kernels"] else cuda_kernels()
+    if manifest["plugin"]:
+        if registry.load_library(str(directory / manifest["plugin"])) is None:
+            raise BundleError(f"the plugin {directory / manifest['plugin']} does not load")
+    elif kernels:
+        register(trt, registry, kernels)
+    else:
         raise BundleError(
-            f"{directory} was built where there was no nvcc, so it has no kernels to run; install "
-            "nvcc, build ltp-deploy again with `pip install .`, then the bundle"
+            f"{directory} was built without nvcc, so it brings no kernels, and this ltp-deploy has "
+            "none either; install nvcc here, and build ltp-deploy again with `pip install .`"
         )
-    if not manifest["plugin"]:
-        register(trt, directory / manifest["kernels"])
-    elif trt.get_plugin_registry().load_library(str(directory / manifest["plugin"])) is None:
-        raise BundleError(f"the plugin {directory / manifest['plugin']} does not load")

@@ -42,7 +42,8 @@ class Target:
         isa: the instruction set that a CPU engine is limited to, "" for the best there is.
         gpu: the cost model of the GPU that the engine is for.
         compute_capability: of that GPU, "" for CPUs.
-        bounded: whether the engine needs `Limits`, and can do without data-dependent shapes.
+        needs_limits: whether the engine must know its largest request.
+        check: raises LtpError for a model or limits that the target cannot hold.
         runs: whether any machine can run what it builds.
     """
 
@@ -54,5 +55,6 @@ class Target:
     isa: str = ""
     gpu: GpuCost | None = None
     compute_capability: str = ""
-    bounded: bool = False
+    needs_limits: bool = False
+    check: Callable[[EncoderConfig, Limits], None] | None = None
     runs: bool = True

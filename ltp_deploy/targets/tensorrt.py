@@ -7,8 +7,10 @@ import shutil
 from dataclasses import asdict
 from typing import Any
 
+from ltp_deploy.config import EncoderConfig
 from ltp_deploy.errors import LtpError
 from ltp_deploy.native import KERNELS, cuda_kernels, plugin_sources, tensorrt_plugin
+from ltp_deploy.options import Limits
 from ltp_deploy.targets.onnx import PORTABLE
 from ltp_deploy.targets.onnx.model import WEIGHTS, export
 from ltp_deploy.targets.onnx.portable import make_portable
@@ -26,7 +28,6 @@ MAX_ELEMENTS = 2**31 - 1
 
 def write(job: Job) -> dict[str, Any]:
     """Export, build, and put beside the engine what was compiled of the plugin and its kernels."""
-    _check(job)
     library = choose_library(job.target.compute_capability, job.options.library)
     model = export(job)
     onnx = job.directory / ONNX
@@ -42,11 +43,11 @@ def write(job: Job) -> dict[str, Any]:
             compute_capability=job.target.compute_capability,
             plugin=str(plugin) if plugin else None,
             shapes=_shapes(job),
-        ),
-        library,
+        )
     )
     operators = {node.name: node.op_type for node in model.graph.node}
-    counts = asdict(count_layers(built.layers, operators))
+    # None where this version of TensorRT words its log in a way that is not understood.
+    counts = asdict(count_layers(built.layers, operators)) if built.layers else None
     layers = json.dumps({"counts": counts, "layers": built.layers}, indent=1)
     (job.directory / LAYERS).write_text(layers + "\n")
     compiled = [plugin, cuda_kernels()]
@@ -69,13 +70,13 @@ def write(job: Job) -> dict[str, Any]:
     }
 
 
-def _check(job: Job) -> None:
+def check(config: EncoderConfig, limits: Limits) -> None:
     """Refuse what the kernels or TensorRT's dimensions cannot hold.
 
     Raises:
         LtpError: what was found, what is allowed, what to do.
     """
-    config, tokens = job.config, job.limits.max_tokens
+    tokens = limits.max_tokens
     size = config.hidden_size // config.heads
     if size % 8 or size > MAX_HEAD_SIZE:
         raise LtpError(

@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from ltp_deploy.errors import LtpError
-from ltp_deploy.tensorrt.library import Library, child_environment
+from ltp_deploy.tensorrt.library import LIBRARIES, child_environment
 
 Range = tuple[int, int, int]  # least, most usual, most
 
@@ -24,6 +24,7 @@ class EngineJob:
     """What to build.
 
     Attributes:
+        library: the name of the one that builds.
         onnx: the file to read, fp16, with `LtpPrunedAttention` nodes.
         engine: the file to write.
         compute_capability: of the GPU, as in "7.5".
@@ -49,12 +50,13 @@ class BuiltEngine:
     peak_mib: float
 
 
-def build_engine(job: EngineJob, library: Library) -> BuiltEngine:
+def build_engine(job: EngineJob) -> BuiltEngine:
     """Build the engine.
 
     Raises:
         LtpError: the library refused, with its own words.
     """
+    library = LIBRARIES[job.library]
     with TemporaryDirectory() as folder, child_environment(library) as environment:
         order, answer = Path(folder) / "job.json", Path(folder) / "answer.json"
         order.write_text(json.dumps(asdict(job)))

@@ -21,7 +21,7 @@ def run(job: EngineJob) -> BuiltEngine:
     """Parse, build, write the engine."""
     library = LIBRARIES[job.library]
     trt = library.load()
-    logger = make_logger(trt)
+    logger = make_logger(trt, everything=True)
     _use_plugin(trt, job.plugin)
     start = time.perf_counter()
     builder = trt.Builder(logger)
@@ -47,9 +47,10 @@ def run(job: EngineJob) -> BuiltEngine:
 
 
 def _use_plugin(trt: Any, path: str | None) -> None:
+    registry = trt.get_plugin_registry()
     if path is None:
-        plugin.register(trt)
-    elif trt.get_plugin_registry().load_library(path) is None:
+        plugin.register(trt, registry)
+    elif registry.load_library(path) is None:
         raise LtpError(f"the plugin {path} does not load")
 
 

@@ -58,7 +58,7 @@ def choose_library(compute_capability: str, name: str | None = None) -> Library:
     Raises:
         LtpError: nothing here can do it, and what to install.
     """
-    present = [gpu.compute_capability for gpu in gpus()]
+    present = [gpu.compute_capability for gpu in gpus()][:1]  # the one that it builds for
     if name is not None:
         if name not in LIBRARIES:
             raise LtpError(f"unknown library {name!r}; known: {', '.join(LIBRARIES)}")

@@ -4,23 +4,26 @@ from __future__ import annotations
 
 from typing import Any
 
+RECENT = 20  # errors that are kept
 
-def make_logger(trt: Any) -> Any:
-    """A logger for `trt`, the module tensorrt or tensorrt_rtx, with `messages` and
-    `complaints()`, which are the errors among them."""
+
+def make_logger(trt: Any, everything: bool = False) -> Any:
+    """A logger for `trt`, the module tensorrt or tensorrt_rtx: `complaints()` are its latest
+    errors, `messages` is whatever was logged, if `everything` is asked for."""
 
     class Logger(trt.ILogger):
         def __init__(self) -> None:
             trt.ILogger.__init__(self)
             self.messages: list[str] = []
-            self._errors: list[str] = []
+            self.errors: list[str] = []
 
         def log(self, severity: Any, message: str) -> None:
-            self.messages.append(message)
+            if everything:
+                self.messages.append(message)
             if severity in (trt.ILogger.ERROR, trt.ILogger.INTERNAL_ERROR):
-                self._errors.append(message)
+                self.errors = [*self.errors[1 - RECENT :], message]
 
         def complaints(self) -> str:
-            return "\n".join(self._errors) or "no reason was given"
+            return "\n".join(self.errors) or "no reason was given"
 
     return Logger()

@@ -14,23 +14,20 @@ import numpy as np
 from ltp_deploy.cuda import kernels
 from ltp_deploy.cuda.launches import Layer, workspace
 from ltp_deploy.pruning.policy import Carry, LayerRule, Mode
+from ltp_deploy.pruning.signature import FLOATS, INPUTS, INTEGERS, NAME, OUTPUTS
 
-NAME, VERSION, NAMESPACE = "LtpPrunedAttention", "1", ""
-INTEGERS = ("heads", "mode", "score_length", "keep_first", "carry")
-FLOATS = ("threshold",)
-INPUTS = 4  # qkv, offsets, alive, lengths
+VERSION, NAMESPACE = "1", ""
 CONTEXT, KEPT, OFFSETS, ALIVE, COUNT = range(5)  # outputs; COUNT only where rows are removed
 
 
-def register(trt: Any, fatbin: Path | None = None) -> None:
-    """Register the plugin with `trt`, the module tensorrt or tensorrt_rtx, unless it is known.
+def register(trt: Any, registry: Any, fatbin: Path | None = None) -> None:
+    """Register the plugin.
 
     Args:
+        trt: the module tensorrt or tensorrt_rtx; `registry`: its own, or that of a runtime.
         fatbin: the compiled kernels, without which engines can be built but not run.
     """
-    registry = trt.get_plugin_registry()
-    if registry.get_creator(NAME, VERSION, NAMESPACE) is None:
-        registry.register_creator(_creator(trt, fatbin), NAMESPACE)
+    registry.register_creator(_creator(trt, fatbin), NAMESPACE)
 
 
 def _creator(trt: Any, fatbin: Path | None) -> Any:
@@ -40,8 +37,8 @@ def _creator(trt: Any, fatbin: Path | None) -> Any:
         def __init__(self) -> None:
             trt.IPluginCreatorV3One.__init__(self)
             self.name, self.plugin_version, self.plugin_namespace = NAME, VERSION, NAMESPACE
-            none = np.array([])
-            self.field_names = _fields(trt, dict.fromkeys((*INTEGERS, *FLOATS), none))
+            self.fields = _Fields(trt, dict.fromkeys((*INTEGERS, *FLOATS), ()))
+            self.field_names = self.fields.collection
 
         def create_plugin(self, name: str, fields: Any, phase: Any) -> Any:
             given = {field.name: np.ravel(field.data) for field in fields}
@@ -54,11 +51,20 @@ def _creator(trt: Any, fatbin: Path | None) -> Any:
     return Creator()
 
 
-def _fields(trt: Any, values: dict[str, np.ndarray]) -> Any:
-    integer, number = trt.PluginFieldType.INT32, trt.PluginFieldType.FLOAT32
-    fields = [trt.PluginField(key, values[key].astype(np.int32), integer) for key in INTEGERS]
-    fields += [trt.PluginField(key, values[key].astype(np.float32), number) for key in FLOATS]
-    return trt.PluginFieldCollection(fields)
+class _Fields:
+    """A collection of plugin fields, and the memory that it only points to."""
+
+    def __init__(self, trt: Any, values: dict[str, Any]):
+        integer = np.int32, trt.PluginFieldType.INT32
+        number = np.float32, trt.PluginFieldType.FLOAT32
+        kinds: list[tuple[str, Any, Any]] = [(key, *integer) for key in INTEGERS]
+        kinds += [(key, *number) for key in FLOATS]
+        self.arrays = [np.array(values[key], dtype).reshape(-1) for key, dtype, _ in kinds]
+        self.fields = [
+            trt.PluginField(key, array, kind)
+            for (key, _, kind), array in zip(kinds, self.arrays, strict=True)
+        ]
+        self.collection = trt.PluginFieldCollection(self.fields)
 
 
 def _plugin_class(trt: Any, fatbin: Path | None) -> Any:
@@ -71,6 +77,7 @@ def _plugin_class(trt: Any, fatbin: Path | None) -> Any:
             self.plugin_name, self.plugin_version = NAME, VERSION
             self.plugin_namespace = NAMESPACE
             self.attributes = attributes
+            self.fields = _Fields(trt, attributes)
             self.num_outputs = 5 if attributes["carry"] == Carry.SURVIVORS else 4
 
         def get_capability_interface(self, kind: Any) -> Any:
@@ -80,8 +87,7 @@ def _plugin_class(trt: Any, fatbin: Path | None) -> Any:
             return PrunedAttention(self.attributes)
 
         def get_fields_to_serialize(self) -> Any:
-            values = {key: np.array([value]) for key, value in self.attributes.items()}
-            return _fields(trt, values)
+            return self.fields.collection
 
         def get_output_data_types(self, inputs: Any) -> list[Any]:
             return [inputs[0], *[trt.DataType.INT32] * (self.num_outputs - 1)]
@@ -106,7 +112,7 @@ def _plugin_class(trt: Any, fatbin: Path | None) -> Any:
 
         def supports_format_combination(self, position: int, tensors: Any, inputs: int) -> bool:
             found = tensors[position].desc
-            half = position in (0, INPUTS + CONTEXT)
+            half = position in (0, len(INPUTS) + CONTEXT)
             wanted = trt.DataType.HALF if half else trt.DataType.INT32
             return found.format == trt.TensorFormat.LINEAR and found.type == wanted
 
@@ -140,8 +146,8 @@ def _plugin_class(trt: Any, fatbin: Path | None) -> Any:
         ) -> None:
             assert fatbin is not None, "registered for building alone"
             rows, width = input_desc[0].dims
-            pointers = dict(zip(kernels.INPUTS, inputs, strict=True))
-            pointers |= zip(kernels.OUTPUTS, outputs, strict=False)
+            pointers = dict(zip(INPUTS, inputs, strict=True))
+            pointers |= zip(OUTPUTS, outputs, strict=False)
             kernels.pruned_attention(
                 self._layer(width), rows, input_desc[3].dims[0], pointers, scratch, stream, fatbin
             )

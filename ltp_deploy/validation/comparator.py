@@ -22,7 +22,7 @@ from ltp_deploy.runtime.engine import Engine, load
 from ltp_deploy.runtime.session import can_run, portable_manifest
 from ltp_deploy.validation.data import Examples
 from ltp_deploy.validation.oracle_run import length_batches, run_oracle
-from ltp_deploy.validation.source import load_source
+from ltp_deploy.validation.source import as_built, load_source
 from ltp_deploy.validation.twin import reporting_twin
 
 Answer = Callable[[PackedBatch], dict[str, np.ndarray]]
@@ -66,21 +66,19 @@ def compare(
         ) from None
     with ExitStack() as stack:
         stack.enter_context(G_LOGGER.verbosity(G_LOGGER.ERROR))  # it is chatty
-        engines = {name: engine for path in bundles for name, engine in _engines(path)}
-        first = next(iter(engines.values()))
-        encoder = load_source(first, checkpoint)
-        data = first.tokenize(examples.texts)
-        answers: dict[str, Answer] = {"oracle": _of_oracle(encoder)}
-        for name, engine in engines.items():
-            load_source(engine, checkpoint)
+        engines = [found for path in bundles for found in _engines(path)]
+        encoder = _common_encoder([engine for _, engine in engines], checkpoint)
+        data = engines[0][1].tokenize(examples.texts)
+        answers: list[tuple[str, Answer]] = [("oracle", _of_oracle(encoder))]
+        for name, engine in engines:
             twin = stack.enter_context(reporting_twin(engine, checkpoint))
-            answers[name] = _of_engine(engine, twin)
+            answers.append((name, _of_engine(engine, twin)))
         requests = [_feed(data.select(chosen)) for chosen in length_batches(data.lengths, batch)]
-        runners = [_runner(name, answer) for name, answer in answers.items()]
+        runners = [_runner(name, answer) for name, answer in answers]
         results = Comparator.run(runners, data_loader=requests)
         save.parent.mkdir(parents=True, exist_ok=True)
         results.save(str(save))
-        precisions = [engine.manifest["precision"] for engine in engines.values()]
+        precisions = [engine.manifest["precision"] for _, engine in engines]
         return [
             comparison
             for i, precision in enumerate(precisions, 1)
@@ -95,12 +93,27 @@ def _engines(path: Path) -> list[tuple[str, Engine]]:
     manifest = read_manifest(path)
     found = []
     if can_run(manifest):
-        found.append((f"{path.name} ({manifest['backend']})", load(path)))
+        found.append((f"{path} ({manifest['backend']})", load(path)))
     if manifest["backend"] != "onnxruntime" and portable_manifest(manifest):
-        found.append((f"{path.name} (portable ONNX)", load(path, portable=True)))
+        found.append((f"{path} (portable ONNX)", load(path, portable=True)))
     if not found:
         load(path)  # says why it does not run
     return found
+
+
+def _common_encoder(engines: Sequence[Engine], checkpoint: Path) -> Encoder:
+    """The checkpoint under the conventions that all bundles were built with.
+
+    Raises:
+        LtpError: they differ, or a bundle is of another checkpoint.
+    """
+    encoders = [as_built(load_source(engine, checkpoint), engine)[0] for engine in engines]
+    if any(encoder.config != encoders[0].config for encoder in encoders):
+        raise LtpError(
+            "the bundles were built with different --score-length or --first-token, so that they "
+            "are different models; compare them one by one"
+        )
+    return encoders[0]
 
 
 def _of_oracle(encoder: Encoder) -> Answer:

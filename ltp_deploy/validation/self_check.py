@@ -16,6 +16,7 @@ from ltp_deploy.validation.oracle_run import run_oracle
 
 LENGTHS = (1, 7, 33, 64)
 LIMIT = 1e-3
+NARROW_LIMIT = 0.25
 
 
 def self_check(
@@ -24,7 +25,8 @@ def self_check(
     """Run random token ids through both; the manifest keeps what this returns.
 
     Raises:
-        LtpError: an f32 engine gives other logits than the oracle, with no tie behind it.
+        LtpError: an f32 engine gives other logits than the oracle, with no tie behind it; one in
+            a narrow precision gives others for most sequences.
     """
     config = encoder.config
     random = np.random.default_rng(0)
@@ -39,9 +41,12 @@ def self_check(
     exact = precision == "f32"
     ties = np.abs(oracle.margins).min((1, 2)) <= TIE[precision]
     worst = float(difference[~ties if exact else slice(None)].max(initial=0.0))
-    if not worst <= (LIMIT if exact else np.finfo(np.float32).max):  # so that NaN fails as well
+    # In a narrow precision single sequences may be decided otherwise, but not most of them.
+    found = worst if exact else float(np.median(difference))
+    limit = LIMIT if exact else NARROW_LIMIT * max(1.0, float(np.abs(oracle.logits).max()))
+    if not (found <= limit and np.isfinite(worst)):
         raise LtpError(
-            f"the engine's logits differ from the model's by {worst:.3g} on random input: this is "
+            f"the engine's logits differ from the model's by {found:.3g} on random input: this is "
             "a bug in ltp-deploy or its plugin, and the bundle was not written"
         )
     return {

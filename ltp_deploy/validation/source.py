@@ -23,3 +23,19 @@ def load_source(engine: Engine, checkpoint: Path) -> Encoder:
             "pass its own checkpoint, or build it again"
         )
     return load_encoder(checkpoint)
+
+
+def as_built(encoder: Encoder, engine: Engine) -> tuple[Encoder, list[str]]:
+    """The checkpoint under the conventions of the bundle, and which of them are not its own.
+
+    The thresholds stay the checkpoint's: the bundle's are what is to be proven.
+    """
+    own = encoder.config.policy.to_config()
+    built = engine.manifest["model"]["policy"]
+    overrides = [
+        f"{name} is {built[name]} in the bundle, {own[name]} in the checkpoint"
+        for name in ("score_length", "first_token")
+        if built[name] != own[name]
+    ]
+    policy = encoder.config.policy.override(built["score_length"], built["first_token"])
+    return encoder.with_policy(policy), overrides

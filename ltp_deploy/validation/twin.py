@@ -20,7 +20,7 @@ def reporting_twin(engine: Engine, checkpoint: Path) -> Iterator[Engine]:
     if manifest["survivors"]:
         yield engine
         return
-    policy = manifest["model"]["policy"]
+    policy, limits = manifest["model"]["policy"], manifest["limits"]
     options = BuildOptions(
         # Portable models of other targets differ from the onnx target's only in who wrote them.
         "onnx" if manifest["backend"] == "onnxruntime" else manifest["target"],
@@ -29,6 +29,10 @@ def reporting_twin(engine: Engine, checkpoint: Path) -> Iterator[Engine]:
         compact=_removals(engine.carries),
         score_length=policy["score_length"],
         first_token=policy["first_token"],
+        library=manifest["library"] if manifest["backend"] == "tensorrt" else None,
+        max_tokens=limits["max_tokens"] or None,
+        max_batch=limits["max_batch"] or None,
+        max_length=limits["max_length"],
     )
     with tempfile.TemporaryDirectory() as folder:
         twin = Path(folder) / "twin"

@@ -8,7 +8,6 @@ import numpy as np
 from tqdm import tqdm
 
 from ltp_deploy.config import EncoderConfig
-from ltp_deploy.encoder import Encoder
 from ltp_deploy.errors import LtpError
 from ltp_deploy.pruning.flops import authors_ratio, engine_flops
 from ltp_deploy.pruning.policy import Carry, PrunePolicy
@@ -18,7 +17,7 @@ from ltp_deploy.runtime.engine import Engine, load
 from ltp_deploy.validation.compare import TIE, compare_logits, compare_survivors, score
 from ltp_deploy.validation.data import Examples
 from ltp_deploy.validation.oracle_run import length_batches, run_oracle
-from ltp_deploy.validation.source import load_source
+from ltp_deploy.validation.source import as_built, load_source
 from ltp_deploy.validation.twin import reporting_twin
 from ltp_deploy.validation.verification import Tolerances, Verification, broken
 
@@ -41,7 +40,7 @@ def verify(
         LtpError: the bundle was built from another checkpoint, or the labels do not fit.
     """
     engine = load(bundle, portable=portable)
-    encoder, overrides = _as_built(load_source(engine, checkpoint), engine)
+    encoder, overrides = as_built(load_source(engine, checkpoint), engine)
     labels = label_numbers(examples, engine.config)
     data = engine.tokenize(examples.texts)
 
@@ -85,22 +84,6 @@ def verify(
             precision, what, who, scores, data.sequences, tolerances.or_defaults(precision)
         ),
     )
-
-
-def _as_built(encoder: Encoder, engine: Engine) -> tuple[Encoder, list[str]]:
-    """The checkpoint under the conventions of the bundle, and which of them are not its own.
-
-    The thresholds stay the checkpoint's: the bundle's are what is to be proven.
-    """
-    own = encoder.config.policy.to_config()
-    built = engine.manifest["model"]["policy"]
-    overrides = [
-        f"{name} is {built[name]} in the bundle, {own[name]} in the checkpoint"
-        for name in ("score_length", "first_token")
-        if built[name] != own[name]
-    ]
-    policy = encoder.config.policy.override(built["score_length"], built["first_token"])
-    return encoder.with_policy(policy), overrides
 
 
 def run_engine(

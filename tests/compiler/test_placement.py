@@ -116,3 +116,12 @@ def test_a_request_is_picked_evenly_from_the_profile() -> None:
     profile = SurvivorProfile(alive, np.zeros((6, 1), bool))
     assert profile.request(3).alive[:, 0].tolist() == [20, 40, 60]
     assert profile.request(12).alive[:, 0].tolist() == sorted([10, 20, 30, 40, 50, 60] * 2)
+
+
+def test_a_buffer_that_keeps_its_size_saves_attention_alone() -> None:
+    request = SurvivorProfile.assumed(BASE.policy, 384).request(4)
+    none, bounded, everywhere = (
+        seconds(BASE, replace(T4, sync=0.0, launch=0.0), request, c)
+        for c in ("none", "bounded", "all")
+    )
+    assert everywhere < bounded < none

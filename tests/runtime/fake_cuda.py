@@ -9,6 +9,14 @@ from typing import Any
 
 import numpy as np
 
+PLUGIN_BASES = (
+    "IPluginCreatorV3One",
+    "IPluginV3",
+    "IPluginV3OneCore",
+    "IPluginV3OneBuild",
+    "IPluginV3OneRuntime",
+)
+
 
 class Error(enum.IntEnum):
     cudaSuccess = 0
@@ -97,9 +105,29 @@ class FakeContext:
 def fake_tensorrt(version: str, model: Any) -> Any:
     """The module, with just what sessions use; every engine is `model`."""
 
+    class Registry:
+        """As TensorRT's: a second plugin of the same name is refused."""
+
+        def __init__(self) -> None:
+            self.taken = False
+
+        def get_creator(self, *names: str) -> Any:
+            return object() if self.taken else None
+
+        def register_creator(self, creator: Any, namespace: str) -> None:
+            self.load_library("")
+
+        def load_library(self, path: str) -> Any:
+            free, self.taken = not self.taken, True
+            return object() if free else None
+
     class Runtime:
         def __init__(self, logger: Any):
             self.logger = logger
+            self.registry = Registry()
+
+        def get_plugin_registry(self) -> Registry:
+            return self.registry
 
         def deserialize_cuda_engine(self, data: bytes) -> Any:
             if not data.startswith(b"ftrt"):  # what real engines begin with as well
@@ -112,6 +140,10 @@ def fake_tensorrt(version: str, model: Any) -> Any:
         Runtime=Runtime,
         IOutputAllocator=type("IOutputAllocator", (), {}),
         ILogger=type("ILogger", (), {"ERROR": 1, "INTERNAL_ERROR": 0}),
-        get_plugin_registry=lambda: SimpleNamespace(get_creator=lambda *names: object()),
+        get_plugin_registry=lambda: Registry(),
+        **{name: type(name, (), {}) for name in PLUGIN_BASES},
+        PluginField=lambda *values: values,
+        PluginFieldCollection=list,
+        PluginFieldType=SimpleNamespace(INT32=1, FLOAT32=2),
     )
     return fake

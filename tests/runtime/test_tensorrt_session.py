@@ -20,7 +20,7 @@ from ltp_deploy.runtime import tensorrt_session
 from ltp_deploy.runtime.engine import Engine, load
 from ltp_deploy.tensorrt.library import Library
 from tests.answers import as_lists, batch_for, oracle_answers
-from tests.runtime.fake_cuda import FakeRuntime, fake_tensorrt
+from tests.runtime.fake_cuda import FakeContext, FakeRuntime, fake_tensorrt
 
 VERSION = "10.3.0"
 
@@ -86,6 +86,30 @@ def test_answers_stay_when_the_next_request_runs(bundle: Path, cuda: FakeRuntime
     np.testing.assert_array_equal(first.logits, kept)
 
 
+@pytest.mark.parametrize(
+    "bundle", [{"plugin": None}, {"plugin": "kernels"}], indirect=True, ids=["python", "cpp"]
+)
+def test_a_process_may_load_several_bundles(bundle: Path, cuda: FakeRuntime) -> None:
+    engines = [load(bundle) for _ in range(3)]
+    first, *others = [engine(input_ids=[[2, 9, 4]]).logits for engine in engines]
+    for other in others:
+        np.testing.assert_array_equal(other, first)
+
+
+def test_a_failed_request_leaves_the_engine_usable(
+    bundle: Path, cuda: FakeRuntime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = load(bundle)
+    waits = []
+    monkeypatch.setattr(cuda, "cudaStreamSynchronize", lambda stream: waits.append(stream) or (0,))
+    with monkeypatch.context() as broken:
+        broken.setattr(FakeContext, "execute_async_v3", lambda self, stream: False)
+        with pytest.raises(LtpError, match="TensorRT could not run the engine: no reason was"):
+            engine(input_ids=[[2, 3]])
+    assert waits
+    assert len(engine(input_ids=[[2, 3]]).logits) == 1
+
+
 def test_memory_is_given_back(bundle: Path, cuda: FakeRuntime) -> None:
     engine: Engine | None = load(bundle)
     assert cuda.blocks
@@ -114,7 +138,7 @@ def test_too_little_memory_is_said(bundle: Path, cuda: FakeRuntime) -> None:
         ({"compute_capability": "8.6"}, r"for compute capability 8\.6, this is T4 with 7\.5"),
         ({"versions": {"tensorrt": "10.4.0"}}, r"with TensorRT 10\.4\.0, this is 10\.3\.0"),
         ({"library": "tensorrt_2"}, "needs the library 'tensorrt_2', unknown here"),
-        ({"kernels": None}, "built where there was no nvcc"),
+        ({"kernels": None}, "built without nvcc, so it brings no kernels"),
     ],
     indirect=["bundle"],
 )

@@ -83,7 +83,7 @@ def test_nodes_are_named_after_what_they_compute(
     encoder = load_encoder(checkpoint_of("bert", "absolute"))
     options = BuildOptions("onnx", "fp16")
     plan = plan_build(encoder, options)
-    limits = Limits.choose(options, encoder.config, bounded=False)
+    limits = Limits.choose(options, encoder.config, needed=False)
     job = Job(
         lower(encoder, plan), encoder.config, plan, find_target("onnx"), options, limits, tmp_path
     )

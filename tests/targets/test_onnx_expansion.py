@@ -6,7 +6,8 @@ import torch
 from hypothesis import assume, given, settings
 
 from ltp_deploy.pruning.policy import Carry, Mode
-from ltp_deploy.targets.onnx.node import DOMAIN, INPUTS, NODE, OUTPUTS
+from ltp_deploy.pruning.signature import INPUTS, NAME, OUTPUTS
+from ltp_deploy.targets.onnx.node import DOMAIN
 from ltp_deploy.targets.onnx.portable import make_portable
 from tests import naive
 from tests.pruning.problems import CARRIES, Problem, problems, random_problem
@@ -26,7 +27,7 @@ def run(problem: Problem, dtype: type = np.float32) -> list[np.ndarray]:
     kinds = [element, *[TensorProto.INT32] * 3]
     names = OUTPUTS if problem.carry == "survivors" else OUTPUTS[:4]
     node = helper.make_node(
-        NODE,
+        NAME,
         INPUTS,
         names,
         "op",

@@ -7,13 +7,15 @@ from typing import Any
 
 import pytest
 
-from ltp_deploy.build import build
+from ltp_deploy.build import build, load_and_plan
 from ltp_deploy.bundle import read_manifest
 from ltp_deploy.checkpoint import load_encoder
 from ltp_deploy.cuda.gpu import gpus
 from ltp_deploy.errors import BundleError, LtpError
 from ltp_deploy.native import tensorrt_plugin
 from ltp_deploy.options import BuildOptions
+from ltp_deploy.report.bundle import describe
+from ltp_deploy.report.plan import built as built_report
 from ltp_deploy.runtime.engine import load
 from ltp_deploy.targets import tensorrt as target
 from ltp_deploy.targets.onnx.model import export
@@ -180,3 +182,49 @@ def test_both_plugins_build_the_same_engine(
         found = json.loads((tmp_path / name / "layers.json").read_text())["layers"]
         layers.append([(x["kind"], x["inputs"], x["outputs"], x["nodes"]) for x in found])
     assert layers[0] == layers[1]
+
+
+def test_fields_of_the_plugin_outlive_their_making() -> None:
+    """TensorRT's collection only points to the arrays."""
+    import numpy as np
+    import tensorrt_rtx as trt
+
+    from ltp_deploy.tensorrt.plugin import _plugin_class
+
+    given = {
+        "heads": 12,
+        "mode": 1,
+        "score_length": 128,
+        "keep_first": 1,
+        "carry": 2,
+        "threshold": 0.125,
+    }
+    plugin = _plugin_class(trt, None)(given)
+    clobber = []
+    for i in range(200):
+        collection = plugin.get_fields_to_serialize()
+        clobber += [np.full(1, i, np.int32) for _ in range(50)]
+        assert {field.name: np.ravel(field.data)[0] for field in collection} == given
+
+
+def test_without_nvcc_the_build_says_that_there_are_no_kernels(
+    bert_checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(target, "cuda_kernels", lambda: None)
+    monkeypatch.setattr(target, "tensorrt_plugin", lambda: None)
+    manifest = build(bert_checkpoint, tmp_path / "out", BuildOptions("t4"))
+    assert "it brings no CUDA kernels" in built_report(manifest, tmp_path / "out")
+    assert "no kernels: nvcc was missing" in describe(read_manifest(tmp_path / "out"))
+
+
+@pytest.mark.parametrize("options", [{"portable": True}, {"library": "tensorrt_rtx"}])
+def test_options_for_tensorrt_are_refused_elsewhere(
+    options: dict[str, Any], bert_checkpoint: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(LtpError, match="is for TensorRT targets such as t4, not for torchscript"):
+        build(bert_checkpoint, tmp_path / "out", BuildOptions("torchscript", **options))
+
+
+def test_a_dry_run_refuses_what_the_build_would(bert_checkpoint: Path) -> None:
+    with pytest.raises(LtpError, match="more than a TensorRT tensor holds"):
+        load_and_plan(bert_checkpoint, BuildOptions("t4", max_tokens=12_000_000))

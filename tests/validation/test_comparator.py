@@ -1,6 +1,7 @@
 """The oracle and several engines as Polygraphy runners."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -30,11 +31,8 @@ def test_engines_are_compared_layer_by_layer(
     from polygraphy.comparator import RunResults
 
     results = RunResults.load(str(save))
-    assert [name for name, _ in results] == [
-        "oracle",
-        "onnx (onnxruntime)",
-        "torchscript (torchscript)",
-    ]
+    names = ["oracle", f"{bundles[0]} (onnxruntime)", f"{bundles[1]} (torchscript)"]
+    assert [name for name, _ in results] == names
     assert len(results[0][1]) == 2  # requests
 
 
@@ -52,7 +50,32 @@ def test_an_engine_that_prunes_otherwise_is_found(
     from ltp_deploy.checkpoint import load_encoder
 
     monkeypatch.setattr(module, "load_source", lambda engine, path: load_encoder(bert_checkpoint))
+    monkeypatch.setattr(module, "as_built", lambda encoder, engine: (encoder, []))
     rows = compare([other], bert_checkpoint, EXAMPLES, batch=4, save=tmp_path / "run.json")
     assert not all(row.passed for row in rows if row.output.startswith("alive"))
     assert not rows[-1].passed
     assert json.loads((tmp_path / "run.json").read_text())
+
+
+def test_conventions_given_at_build_time_hold_for_the_oracle_too(
+    bert_checkpoint: Path, bundle_of: Callable[..., Path], tmp_path: Path
+) -> None:
+    own = bundle_of(bert_checkpoint, "torchscript")
+    other = bundle_of(bert_checkpoint, "torchscript", score_length=9)
+    save = tmp_path / "run.json"
+    for bundle in (own, other):
+        rows = compare([bundle], bert_checkpoint, EXAMPLES, batch=4, save=save)
+        assert all(row.passed for row in rows)
+    with pytest.raises(LtpError, match="different --score-length or --first-token"):
+        compare([own, other], bert_checkpoint, EXAMPLES, batch=4, save=save)
+
+
+def test_bundles_of_the_same_name_are_told_apart(
+    bert_checkpoint: Path, bundle_of: Callable[..., Path], tmp_path: Path
+) -> None:
+    bundle = bundle_of(bert_checkpoint, "torchscript")
+    copy = tmp_path / bundle.name
+    shutil.copytree(bundle, copy)
+    save = tmp_path / "run.json"
+    rows = compare([bundle, copy], bert_checkpoint, EXAMPLES, batch=4, save=save)
+    assert len({row.runner for row in rows}) == 2

@@ -204,4 +204,8 @@ def test_a_build_checks_its_own_engine(
     assert self_check(encoder, session, "f32", Limits(0, 0, 40))["max_logit_difference"] < 1e-4
     with pytest.raises(LtpError, match="engine's logits differ from the model's by"):
         self_check(encoder, Liar(session, error), "f32", Limits(0, 0, 40))
+    with pytest.raises(LtpError, match="engine's logits differ from the model's by"):
+        self_check(encoder, Liar(session, 100 * error), "fp16", Limits(0, 0, 40))
+    one_by_one = self_check(encoder, session, "fp16", Limits(40, 1, 40))
+    assert one_by_one["max_logit_difference"] < 1e-4
     assert self_check_module.LIMIT <= 1e-3

@@ -16,8 +16,9 @@ from ltp_deploy.compiler.passes import output_names
 from ltp_deploy.compiler.trace import OP
 from ltp_deploy.errors import LtpError
 from ltp_deploy.pruning.policy import Carry
+from ltp_deploy.pruning.signature import NAME, OUTPUTS
 from ltp_deploy.targets.example import example_inputs
-from ltp_deploy.targets.onnx.node import DOMAIN, NODE, OUTPUTS, attributes, register_schema
+from ltp_deploy.targets.onnx.node import DOMAIN, attributes, register_schema
 from ltp_deploy.targets.target import Job
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ def _name_nodes(model: onnx.ModelProto) -> None:
 
 def attention_nodes(model: onnx.ModelProto) -> list[onnx.NodeProto]:
     """The op's nodes, one per layer, in order."""
-    return [node for node in model.graph.node if node.op_type == NODE]
+    return [node for node in model.graph.node if node.op_type == NAME]
 
 
 def _attention() -> Callable[..., Any]:
@@ -93,7 +94,7 @@ def _attention() -> Callable[..., Any]:
     from onnxscript.values import Opset
 
     register_schema()
-    create = getattr(Opset(DOMAIN, 1), NODE)
+    create = getattr(Opset(DOMAIN, 1), NAME)
 
     def translate(
         qkv, offsets, alive, lengths, heads, mode, threshold, score_length, keep_first, carry

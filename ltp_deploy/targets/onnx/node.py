@@ -5,16 +5,12 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING, Any
 
+from ltp_deploy.pruning.signature import FLOATS, INPUTS, INTEGERS, NAME, OUTPUTS
+
 if TYPE_CHECKING:
     import onnx
 
 DOMAIN = "ltp"
-NODE = "LtpPrunedAttention"
-INPUTS = ("qkv", "offsets", "alive", "lengths")
-# `count`, the number of rows carried, is there only where it depends on the data (Survivors).
-OUTPUTS = ("context", "kept", "offsets_out", "alive_out", "count")
-INTEGERS = ("heads", "mode", "score_length", "keep_first", "carry")
-FLOATS = ("threshold",)
 
 
 def attributes(node: onnx.NodeProto) -> dict[str, Any]:
@@ -30,7 +26,7 @@ def register_schema() -> None:
     parameter, kind = OpSchema.FormalParameter, OpSchema.AttrType
     register_schema(
         OpSchema(
-            NODE,
+            NAME,
             DOMAIN,
             1,
             type_constraints=[

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ltp_deploy.pruning.policy import Carry, LayerRule, Mode
-from ltp_deploy.targets.onnx.node import NODE, attributes
+from ltp_deploy.pruning.signature import NAME
+from ltp_deploy.targets.onnx.node import attributes
 
 if TYPE_CHECKING:
     import onnx
@@ -22,7 +23,7 @@ def make_portable(model: onnx.ModelProto) -> onnx.ModelProto:
     portable.CopyFrom(model)
     nodes: list[onnx.NodeProto] = []
     for node in model.graph.node:
-        nodes += _expanded(node) if node.op_type == NODE else [node]
+        nodes += _expanded(node) if node.op_type == NAME else [node]
     del portable.graph.node[:]
     portable.graph.node.extend(nodes)
     portable.functions.extend(f.to_function_proto() for f in expansion.FUNCTIONS)
@@ -40,7 +41,7 @@ def _expanded(node: onnx.NodeProto) -> list[onnx.NodeProto]:
     qkv, offsets, alive, lengths = node.input
     given = attributes(node)
     rule = LayerRule(Mode(given["mode"]), given["threshold"])
-    keep = expansion.KEEP[rule.mode if rule.prunes or rule.mode is Mode.ABSOLUTE else Mode.NONE]
+    keep = expansion.KEEP[rule.mode if rule.prunes else Mode.NONE]
     carry = expansion.CARRY[Carry(given["carry"])]
     score, context, place, column, inside, real, kept, survives, needed = local(
         *"score context place column inside real kept survives needed".split()

@@ -1,0 +1,65 @@
+"""How long building engines for a T4 takes, and how much memory, for models of several sizes.
+
+Usage: python benchmarks/tensorrt_builds.py [--out benchmarks/results/tensorrt-builds.json]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from random_model import MINILM, ROBERTA_BASE, Shape, a21, write_checkpoint
+
+SHAPES = {
+    "MiniLM": MINILM,
+    "RoBERTa-base": ROBERTA_BASE,
+    "RoBERTa-large": Shape(24, 1024, 16, 50265),
+}
+BUILD = """
+import json, sys, time
+from pathlib import Path
+from ltp_deploy.build import build
+from ltp_deploy.options import BuildOptions
+start = time.perf_counter()
+manifest = build(sys.argv[1], sys.argv[2], BuildOptions("t4"))
+seconds = time.perf_counter() - start
+peak = int(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0]) / 1024
+print(json.dumps({
+    "library": manifest["library"],
+    "version": manifest["versions"][manifest["library"]],
+    "engine_seconds": manifest["built"]["seconds"],
+    "engine_peak_mib": manifest["built"]["peak_mib"],
+    "all_seconds": round(seconds, 1),
+    "export_peak_mib": round(peak),
+    "compacts_at": [
+        i for i, layer in enumerate(manifest["plan"]["layers"]) if layer["carry"] == "survivors"
+    ],
+    "layers": manifest["layers"],
+}))
+"""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    results = Path(__file__).parent / "results"
+    parser.add_argument("--out", type=Path, default=results / "tensorrt-builds.json")
+    options = parser.parse_args()
+    found = {}
+    for name, shape in SHAPES.items():
+        with tempfile.TemporaryDirectory() as folder:
+            checkpoint, bundle = Path(folder) / "checkpoint", Path(folder) / "bundle"
+            write_checkpoint(checkpoint, shape, a21(shape.layers))
+            command = [sys.executable, "-c", BUILD, str(checkpoint), str(bundle)]
+            output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+            found[name] = json.loads(output.strip().splitlines()[-1])
+            found[name]["engine_mb"] = round((bundle / "engine.plan").stat().st_size / 1e6)
+        print(name, json.dumps(found[name]))
+    options.out.write_text(json.dumps(found, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

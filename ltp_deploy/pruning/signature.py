@@ -1,0 +1,9 @@
+"""The op outside of PyTorch: name, inputs, outputs and attributes of the ONNX node, which are also
+those of the TensorRT plugin."""
+
+NAME = "LtpPrunedAttention"
+INPUTS = ("qkv", "offsets", "alive", "lengths")
+# `count`, the number of rows carried, is there only where it depends on the data (Survivors).
+OUTPUTS = ("context", "kept", "offsets_out", "alive_out", "count")
+INTEGERS = ("heads", "mode", "score_length", "keep_first", "carry")
+FLOATS = ("threshold",)
