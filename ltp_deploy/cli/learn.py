@@ -1,0 +1,128 @@
+"""`ltp-deploy learn`"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ltp_deploy.cli.options import data_options, json_option
+
+
+@click.command()
+@click.argument("model", type=click.Path(path_type=Path))
+@click.option("--data", required=True, help="Training data: .tsv, .csv, .jsonl, or a name.")
+@click.option("--dev", required=True, help="Data on which the result is judged.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), required=True)
+@click.option(
+    "--method",
+    type=click.Choice(["ltp", "manual", "topk"]),
+    default="ltp",
+    show_default=True,
+    help="ltp: learned thresholds. manual: rising ones, not learned. topk: a falling share.",
+)
+@click.option(
+    "--lambda",
+    "regularisation",
+    type=click.FloatRange(min=0),
+    default=0.1,
+    show_default=True,
+    help="What a kept token costs while thresholds are learned: more of it prunes more.",
+)
+@click.option("--temperature", type=float, help="Of the soft mask. Default: 1e-3 at 128 tokens.")
+@click.option(
+    "--final-threshold",
+    type=float,
+    help="Where the last layer's threshold starts. Default: 0.01 at 128 tokens.",
+)
+@click.option(
+    "--keep-rate", type=float, default=0.2, show_default=True, help="Of topk, at the end."
+)
+@click.option("--finetune", is_flag=True, help="MODEL has no head for the task: train one first.")
+@click.option("--finetune-epochs", type=float, default=3.0, show_default=True)
+@click.option("--soft-epochs", type=float, help="Default: 1; below 10,000 rows 10.")
+@click.option("--hard-epochs", type=float, default=5.0, show_default=True)
+@click.option("--lr", "learning_rate", type=float, default=2e-5, show_default=True)
+@click.option("--hard-lr", "hard_learning_rate", type=float, default=1e-5, show_default=True)
+@click.option(
+    "--threshold-lr", "threshold_learning_rate", type=float, help="Default: that of --lr."
+)
+@click.option(
+    "--distill",
+    type=click.FloatRange(0, 1),
+    default=0.0,
+    show_default=True,
+    help="Weight of the dense model's answers in the loss.",
+)
+@click.option("--batch", type=click.IntRange(min=1), default=64, show_default=True)
+@click.option("--max-length", type=click.IntRange(min=2), help="Cut sequences to this length.")
+@click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--score-length", default="sequence", show_default=True, metavar="N|sequence")
+@click.option(
+    "--first-token",
+    type=click.Choice(["keep", "reference"]),
+    default="keep",
+    show_default=True,
+)
+@click.option("--bf16", is_flag=True, help="Train in mixed precision.")
+@click.option("--resume", is_flag=True, help="Go on where an interrupted run stopped.")
+@click.option("--force", is_flag=True, help="Replace an existing checkpoint.")
+@data_options
+@json_option
+def learn(
+    model: Path,
+    data: str,
+    dev: str,
+    output: Path,
+    finetune: bool,
+    finetune_epochs: float,
+    soft_epochs: float | None,
+    score_length: str,
+    first_token: str,
+    bf16: bool,
+    resume: bool,
+    force: bool,
+    text_columns: str | None,
+    label_column: str | None,
+    split: str,
+    limit: int | None,
+    as_json: bool,
+    **settings: Any,
+) -> None:
+    """Learn a token pruning policy for MODEL, a directory with a classifier, and write the
+    trained checkpoint.
+
+    Three stages, as published: thresholds and weights under a soft mask, thresholds made hard,
+    weights under the hard mask. Checkpoints and logs of the stages lie beside the output, in
+    OUTPUT.work, until the run is complete.
+    """
+    import json
+
+    from ltp_deploy.learn.learn import run
+    from ltp_deploy.learn.recipe import Recipe
+    from ltp_deploy.report import learned as report
+    from ltp_deploy.validation.data import DataOptions
+
+    recipe = Recipe(
+        finetune_epochs=finetune_epochs if finetune else 0.0,
+        soft_epochs=soft_epochs,
+        **settings,
+    )
+    options = DataOptions(text_columns, label_column, split, limit)
+    result = run(
+        model,
+        data,
+        dev,
+        output,
+        recipe,
+        options,
+        score_length=score_length,
+        first_token=first_token,
+        resume=resume,
+        force=force,
+        arguments={"bf16": True} if bf16 else {},
+    )
+    click.echo(
+        json.dumps(result.to_dict(), indent=2) if as_json else report.describe(result, output)
+    )

@@ -1,0 +1,1 @@
+"""Learned Token Pruning itself: training that gives an ordinary classifier its thresholds."""

@@ -1,0 +1,100 @@
+"""Tokenised examples as transformers' `Trainer` takes them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from ltp_deploy.config import EncoderConfig
+from ltp_deploy.errors import LtpError
+from ltp_deploy.runtime.batch import PackedBatch
+from ltp_deploy.tokenizer import Tokenizer
+from ltp_deploy.validation.data import Examples
+from ltp_deploy.validation.verify import label_numbers
+
+
+class TaskData(Dataset):
+    """Token ids, types and labels of N examples; `teacher` [N, labels] once it was asked."""
+
+    def __init__(self, batch: PackedBatch, labels: np.ndarray):
+        self.batch = batch
+        self.labels = labels
+        self.teacher: np.ndarray | None = None
+
+    @classmethod
+    def read(
+        cls,
+        examples: Examples,
+        tokenizer: Tokenizer,
+        config: EncoderConfig,
+        max_length: int | None = None,
+    ) -> TaskData:
+        """Tokenise, and give labels their numbers.
+
+        Raises:
+            LtpError: no labels, or labels that the model does not know.
+        """
+        labels = label_numbers(examples, config)
+        if labels is None:
+            raise LtpError("training needs labels, and the data has no label column")
+        batch = tokenizer(examples.texts)
+        if max_length is not None:
+            batch = truncated(batch, max_length)
+        return cls(batch, labels)
+
+    def __len__(self) -> int:
+        return self.batch.sequences
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        rows = slice(self.batch.offsets[index], self.batch.offsets[index + 1])
+        item = {
+            "input_ids": self.batch.input_ids[rows],
+            "token_type_ids": self.batch.token_type_ids[rows],
+            "labels": self.labels[index],
+        }
+        if self.teacher is not None:
+            item["teacher"] = self.teacher[index]
+        return item
+
+
+def truncated(batch: PackedBatch, max_length: int) -> PackedBatch:
+    """Every sequence cut to this length; its last token stays the last one ([SEP])."""
+    starts, lengths = batch.offsets[:-1], np.minimum(batch.lengths, max_length)
+    rows = [
+        np.append(np.arange(s, s + n - 1), s + whole - 1)
+        for s, n, whole in zip(starts, lengths, batch.lengths, strict=True)
+    ]
+    picked = np.concatenate(rows)
+    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)
+    return PackedBatch(batch.input_ids[picked], batch.token_type_ids[picked], offsets)
+
+
+class Collator:
+    """Pads a list of items to the longest of them."""
+
+    def __init__(self, pad_token_id: int):
+        self.pad_token_id = pad_token_id
+
+    def __call__(self, items: list[dict[str, Any]]) -> dict[str, Tensor]:
+        longest = max(len(item["input_ids"]) for item in items)
+
+        def padded(name: str, value: int) -> Tensor:
+            rows = np.full((len(items), longest), value, np.int64)
+            for row, item in zip(rows, items, strict=True):
+                row[: len(item[name])] = item[name]
+            return torch.from_numpy(rows)
+
+        lengths = torch.tensor([len(item["input_ids"]) for item in items])
+        found = {
+            "input_ids": padded("input_ids", self.pad_token_id),
+            "token_type_ids": padded("token_type_ids", 0),
+            "attention_mask": (torch.arange(longest)[None] < lengths[:, None]).long(),
+            "labels": torch.tensor(np.array([item["labels"] for item in items])),
+        }
+        if "teacher" in items[0]:
+            found["teacher"] = torch.tensor(np.array([item["teacher"] for item in items]))
+        return found

@@ -1,0 +1,250 @@
+"""From an ordinary classifier to an LTP checkpoint: the stages in their order."""
+
+from __future__ import annotations
+
+import shutil
+import warnings
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from ltp_deploy.checkpoint import load_encoder
+from ltp_deploy.checkpoint.save import save_encoder
+from ltp_deploy.encoder import Encoder
+from ltp_deploy.errors import LtpError
+from ltp_deploy.learn.data import TaskData
+from ltp_deploy.learn.masks import Dense, Hard, Mask, Soft
+from ltp_deploy.learn.model import Learner
+from ltp_deploy.learn.recipe import Recipe
+from ltp_deploy.learn.trainer import Stage, fit
+from ltp_deploy.pruning.flops import authors_ratio
+from ltp_deploy.pruning.policy import LayerRule, Mode, PrunePolicy
+from ltp_deploy.tokenizer import Tokenizer, copy_tokenizer_files
+from ltp_deploy.validation.compare import score
+from ltp_deploy.validation.data import DataOptions, Examples, read_examples
+from ltp_deploy.validation.oracle_run import run_oracle
+
+
+@dataclass(frozen=True)
+class Point:
+    """What a model does on given data.
+
+    Attributes:
+        metric: name of the score; `score` in its unit.
+        flops_ratio: how many times fewer multiply-adds than dense, by the authors' count.
+        alive: mean tokens alive entering layer 0, then after each layer.
+    """
+
+    metric: str
+    score: float
+    flops_ratio: float
+    alive: list[float]
+
+
+@dataclass(frozen=True)
+class Learned:
+    """The result of one run: the checkpoint's policy, and both models on the dev data."""
+
+    recipe: Recipe
+    policy: dict[str, Any]
+    dense: Point
+    pruned: Point
+
+    @property
+    def drop(self) -> float:
+        return self.dense.score - self.pruned.score
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def learn(
+    encoder: Encoder,
+    train: TaskData,
+    dev: TaskData,
+    recipe: Recipe,
+    work: Path,
+    resume: bool = False,
+    arguments: dict[str, Any] | None = None,
+) -> tuple[Encoder, Learned]:
+    """Run the recipe's stages.
+
+    Args:
+        encoder: a dense classifier, or with `finetune_epochs` one whose head is new.
+        work: folder for the stages' checkpoints and logs.
+        resume: go on with the checkpoints that an interrupted run left in `work`.
+
+    Returns:
+        The trained encoder with its policy, and what it does on `dev`.
+
+    Raises:
+        LtpError: the loss is no number, or the learned thresholds prune everything.
+    """
+    recipe = recipe.for_data(len(train), float(train.batch.lengths.mean()))
+    convention = encoder.config.policy
+    layers = encoder.config.layers
+
+    def stage(
+        name: str, mask: Mask, epochs: float, rate: float, regularisation: float = 0.0
+    ) -> None:
+        if not epochs:
+            return
+        distill = recipe.distill if train.teacher is not None else 0.0
+        model = Learner(encoder.requires_grad_(True), mask, regularisation, distill)
+        settings = Stage(name, epochs, rate, recipe.threshold_learning_rate or rate)
+        fit(settings, model, train, work, recipe.batch, recipe.seed, resume, arguments)
+        encoder.to("cpu")
+
+    stage("finetune", Dense(), recipe.finetune_epochs, recipe.learning_rate)
+    dense = evaluate(encoder.with_policy(PrunePolicy.dense(layers)), dev)
+    if recipe.distill:
+        train.teacher = answers(encoder.with_policy(PrunePolicy.dense(layers)), train)
+    policy = starting_policy(recipe, layers, convention)
+    if recipe.method == "ltp":
+        assert recipe.temperature is not None
+        soft = Soft(policy, recipe.temperature)
+        stage("soft", soft, recipe.soft_epochs or 0.0, recipe.learning_rate, recipe.regularisation)
+        policy = soft.cpu().binarised()
+    stage("hard", Hard(policy), recipe.hard_epochs, recipe.hard_learning_rate)
+    trained = encoder.requires_grad_(False).eval().with_policy(policy)
+    pruned = evaluate(trained, dev)
+    _warn(pruned)
+    return trained, Learned(recipe, policy.to_config(), dense, pruned)
+
+
+def starting_policy(recipe: Recipe, layers: int, convention: PrunePolicy) -> PrunePolicy:
+    """The method's rules before anything is learned, as published.
+
+    Thresholds rise linearly from none at layer 0. Keep rates fall linearly behind the first 3
+    layers, or 15 % of them where that is more (SpAtten; `topk` in the released code).
+    """
+    rules = [LayerRule(Mode.NONE)] * layers
+    if recipe.method == "topk":
+        spared = max(3, -(-15 * layers // 100))
+        for i in range(spared, layers):
+            rate = 1 + (recipe.keep_rate - 1) * (i - spared + 1) / (layers - spared)
+            rules[i] = LayerRule(Mode.TOPK, max(0.01, rate))
+    else:
+        assert recipe.final_threshold is not None
+        for i in range(1, layers):
+            rules[i] = LayerRule(Mode.ABSOLUTE, recipe.final_threshold * i / layers)
+    return replace(convention, layers=tuple(rules))
+
+
+def evaluate(encoder: Encoder, data: TaskData) -> Point:
+    """Score and FLOPs of an encoder under its policy, by the oracle."""
+    run = run_oracle(encoder, data.batch, title="evaluate")
+    metric, value = score(run.logits, data.labels)
+    alive = run.profile.alive
+    return Point(metric, value, authors_ratio(encoder.config, alive), alive.mean(0).tolist())
+
+
+def answers(encoder: Encoder, data: TaskData) -> np.ndarray:
+    """Logits [N, labels] of every example, to be taught from."""
+    return run_oracle(encoder, data.batch, title="teacher").logits
+
+
+def _warn(point: Point) -> None:
+    if point.alive[-1] < 1.05 and point.alive[-2] < 1.5:
+        warnings.warn(
+            "the thresholds prune nearly everything; lower lambda, or the final threshold",
+            stacklevel=3,
+        )
+    elif point.flops_ratio < 1.02:
+        warnings.warn("hardly anything is pruned; raise lambda, or train for longer", stacklevel=3)
+
+
+def save(encoder: Encoder, source: Path, output: Path, learned: Learned, force: bool) -> None:
+    """Write the checkpoint and `learned.json`, whole or not at all."""
+    import json
+
+    if output.exists() and not force:
+        raise LtpError(f"{output} exists; choose another output path or pass --force")
+    partial = output.with_name(f".{output.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    try:
+        save_encoder(encoder, source, partial)
+        (partial / "learned.json").write_text(json.dumps(learned.to_dict(), indent=2) + "\n")
+        if output.exists():
+            shutil.rmtree(output)
+        partial.rename(output)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def with_new_head(model: Path, labels: int, folder: Path, seed: int) -> Path:
+    """A checkpoint of `model` with a new classification head, in `folder`."""
+    from transformers import AutoModelForSequenceClassification
+
+    torch.manual_seed(seed)
+    AutoModelForSequenceClassification.from_pretrained(
+        model, num_labels=labels, local_files_only=True
+    ).save_pretrained(folder)
+    copy_tokenizer_files(model, folder)
+    return folder
+
+
+def run(
+    model: Path,
+    train: str,
+    dev: str,
+    output: Path,
+    recipe: Recipe,
+    options: DataOptions,
+    score_length: int | str = "sequence",
+    first_token: str = "keep",
+    resume: bool = False,
+    force: bool = False,
+    arguments: dict[str, Any] | None = None,
+) -> Learned:
+    """Read the data, learn, write the checkpoint `output`; see `learn`.
+
+    The stages' checkpoints and logs lie in OUTPUT.work, and stay there where the run dies.
+
+    Raises:
+        LtpError: bad data or settings, or `output` exists.
+    """
+    if output.exists() and not force:
+        raise LtpError(f"{output} exists; choose another output path or pass --force")
+    work = output.with_name(f"{output.name}.work")
+    if work.exists() and not resume:
+        raise LtpError(
+            f"{work} was left by a run that stopped; pass --resume to go on, or remove it"
+        )
+    work.mkdir(parents=True, exist_ok=True)
+    examples, judged = read_examples(train, options), read_examples(dev, options)
+    source = model
+    if recipe.finetune_epochs:
+        source = with_new_head(model, label_count(examples), work / "head", recipe.seed)
+    encoder = load_encoder(source, score_length, first_token)
+    encoder = encoder.with_policy(
+        replace(encoder.config.policy, layers=PrunePolicy.dense(encoder.config.layers).layers)
+    )
+    tokenizer = Tokenizer(source, encoder.config)
+    data, check = (
+        TaskData.read(e, tokenizer, encoder.config, recipe.max_length) for e in (examples, judged)
+    )
+    trained, learned = learn(encoder, data, check, recipe, work, resume, arguments)
+    save(trained, source, output, learned, force)
+    shutil.rmtree(work)
+    return learned
+
+
+def label_count(examples: Examples) -> int:
+    """Classes in the data; 1, a regression, where labels are not all whole numbers.
+
+    Raises:
+        LtpError: no labels, or names of classes, which a new head has no order for.
+    """
+    labels = examples.labels
+    if labels is None:
+        raise LtpError("training needs labels, and the data has no label column")
+    if any(isinstance(label, str) for label in labels):
+        names = sorted({str(label) for label in labels})
+        raise LtpError(f"a new head needs labels that are numbers, found {names[:5]}")
+    if any(label != int(label) for label in labels):
+        return 1
+    return int(max(labels)) + 1

@@ -1,0 +1,77 @@
+"""How thresholds are learned: every number of the method, with the published ones as defaults.
+
+Source of the defaults: the LTP paper (arXiv 2107.00910, section 4.1) and its released code.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ltp_deploy.errors import LtpError
+
+METHODS = ("ltp", "manual", "topk")
+SMALL = 10_000  # rows below which a data set counts as small (RTE, MRPC; not SST-2 of GLUE)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What one run of training does.
+
+    Attributes:
+        method: "ltp" learns thresholds; "manual" keeps the rising ones that it would start from;
+            "topk" keeps a falling share of each sequence (SpAtten's cascade).
+        final_threshold: where the last layer's threshold starts; the others rise linearly to it.
+            None scales the published 0.01, which is for 128 tokens, to the data's mean length.
+        temperature: of the soft mask's sigmoid; None scales 1e-3 in the same way.
+        regularisation: lambda, the weight of the mask's mean in the loss: more of it prunes more.
+        keep_rate: of "topk", at the last layer.
+        finetune_epochs, soft_epochs, hard_epochs: of the stages; 0 leaves a stage out. None for
+            the soft one: 1, and 10 for small data sets.
+        learning_rate, hard_learning_rate: of the weights, in the soft and in the hard stage.
+        threshold_learning_rate: None for `learning_rate`, as published.
+        distill: weight of the dense model's answers in the loss, 0 for labels alone.
+    """
+
+    method: str = "ltp"
+    final_threshold: float | None = None
+    temperature: float | None = None
+    regularisation: float = 0.1
+    keep_rate: float = 0.2
+    finetune_epochs: float = 0.0
+    soft_epochs: float | None = None
+    hard_epochs: float = 5.0
+    learning_rate: float = 2e-5
+    hard_learning_rate: float = 1e-5
+    threshold_learning_rate: float | None = None
+    distill: float = 0.0
+    batch: int = 64
+    max_length: int | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.method not in METHODS:
+            raise LtpError(f"unknown method {self.method!r}; known: {', '.join(METHODS)}")
+        if not 0.0 <= self.distill <= 1.0:
+            raise LtpError(f"the weight of distillation lies between 0 and 1, not {self.distill}")
+        for name in ("temperature", "learning_rate", "hard_learning_rate", "batch"):
+            value = getattr(self, name)
+            if value is not None and value <= 0:
+                raise LtpError(f"{name} must be positive, not {value}")
+
+    def for_data(self, rows: int, mean_length: float) -> Recipe:
+        """With what was left open filled in for a data set.
+
+        Scores of a sequence of n tokens average 1/n, so thresholds and temperature published for
+        128 tokens are scaled by 128 / n.
+        """
+        scale = 128 / mean_length
+        defaults: dict[str, Any] = {
+            "final_threshold": 0.01 * scale,
+            "temperature": 1e-3 * scale,
+            "soft_epochs": 10.0 if rows < SMALL else 1.0,
+            "threshold_learning_rate": self.learning_rate,
+        }
+        return replace(
+            self, **{name: v for name, v in defaults.items() if getattr(self, name) is None}
+        )

@@ -1,0 +1,35 @@
+"""Training data: cutting, padding, labels."""
+
+import numpy as np
+import pytest
+
+from ltp_deploy.learn.data import Collator, TaskData, truncated
+from tests.answers import random_batch
+
+
+def test_items_are_the_sequences() -> None:
+    batch = random_batch((4, 1, 7), types=2)
+    data = TaskData(batch, np.array([1, 0, 1]))
+    assert len(data) == 3
+    assert data[2]["input_ids"].tolist() == batch.input_ids[5:].tolist()
+    assert data[1]["labels"] == 0
+
+
+def test_cutting_keeps_the_beginning_and_the_last_token() -> None:
+    batch = random_batch((4, 9, 2))
+    cut = truncated(batch, 5)
+    assert cut.lengths.tolist() == [4, 5, 2]
+    long = batch.input_ids[4:13].tolist()
+    assert cut.input_ids[4:9].tolist() == [*long[:4], long[-1]]
+    assert cut.input_ids[9:].tolist() == batch.input_ids[13:].tolist()
+
+
+def test_batches_are_padded_on_the_right() -> None:
+    data = TaskData(random_batch((4, 1)), np.array([1.5, -2.0]))
+    data.teacher = np.array([[0.1, 0.2], [0.3, 0.4]], np.float32)
+    batch = Collator(pad_token_id=3)([data[0], data[1]])
+    assert batch["input_ids"].shape == (2, 4)
+    assert batch["input_ids"][1, 1:].tolist() == [3, 3, 3]
+    assert batch["attention_mask"].tolist() == [[1, 1, 1, 1], [1, 0, 0, 0]]
+    assert batch["labels"].tolist() == [1.5, -2.0]
+    assert batch["teacher"].tolist() == [pytest.approx([0.1, 0.2]), pytest.approx([0.3, 0.4])]
