@@ -9,16 +9,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import platform
-import shutil
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-from ltp_deploy.errors import BundleError, LtpError
+from ltp_deploy.directory import new_directory
+from ltp_deploy.errors import BundleError
 
 FORMAT = "ltp-deploy bundle"
 FORMAT_VERSION = 1
@@ -26,40 +23,9 @@ MANIFEST = "manifest.json"
 MANIFEST_HASH = "manifest.sha256"
 
 
-@contextmanager
-def new_bundle(path: Path, force: bool = False) -> Iterator[Path]:
-    """A temporary directory that becomes `path` when the block succeeds, and vanishes when not.
-
-    Raises:
-        LtpError: `path` exists and `force` is false, or is something else than a bundle.
-    """
-    path = path.absolute()
-    if path.exists() and not force:
-        raise LtpError(f"{path} exists; choose another output path or pass --force")
-    if path.exists() and not (path / MANIFEST).is_file():
-        raise LtpError(f"{path} exists and is no bundle; it will not be replaced")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    work = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
-    try:
-        yield work
-        work.chmod(0o755)
-        _move_into_place(work, path)
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
-
-
-def _move_into_place(work: Path, path: Path) -> None:
-    """An existing bundle steps aside, and comes back if the new one cannot take its place."""
-    aside = work.with_name(f"{work.name}.old")
-    try:
-        if path.exists():
-            os.replace(path, aside)
-        os.replace(work, path)
-    except BaseException:
-        if aside.exists():
-            os.replace(aside, path)
-        raise
-    shutil.rmtree(aside, ignore_errors=True)
+def new_bundle(path: Path, force: bool = False) -> AbstractContextManager[Path]:
+    """A temporary directory that becomes the bundle `path`, see `new_directory`."""
+    return new_directory(path, force, MANIFEST, "bundle")
 
 
 def write_manifest(directory: Path, manifest: dict[str, Any]) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ltp_deploy import bundle as bundle_module
+from ltp_deploy import directory as directory_module
 from ltp_deploy.build import build
 from ltp_deploy.bundle import new_bundle, read_manifest
 from ltp_deploy.errors import CheckpointError, LtpError
@@ -95,7 +95,7 @@ def test_a_build_that_dies_leaves_nothing_and_harms_nothing(
     elif step == "manifest":
         monkeypatch.setattr("ltp_deploy.build.write_manifest", die)
     elif step == "replace":
-        monkeypatch.setattr(bundle_module.os, "replace", die)
+        monkeypatch.setattr(directory_module.os, "replace", die)
     checkpoint = tmp_path / "nowhere" if step == "checkpoint" else bert_checkpoint
     with pytest.raises((Interruption, CheckpointError)):
         build(checkpoint, output, BuildOptions("torchscript"), force=True)
@@ -117,7 +117,7 @@ def test_a_bundle_comes_back_when_its_successor_cannot_take_its_place(
             raise Interruption
         move(source, target)
 
-    monkeypatch.setattr(bundle_module.os, "replace", second_move_dies)
+    monkeypatch.setattr(directory_module.os, "replace", second_move_dies)
     with pytest.raises(Interruption), new_bundle(output, force=True) as work:
         (work / "manifest.json").write_text("new")
     assert (output / "manifest.json").read_text() == "old"

@@ -3,34 +3,43 @@
 from __future__ import annotations
 
 import json
+from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
 
 from ltp_deploy.checkpoint.families import FAMILIES
 from ltp_deploy.checkpoint.files import read_config
+from ltp_deploy.directory import new_directory
 from ltp_deploy.encoder import Encoder
-from ltp_deploy.errors import CheckpointError
 from ltp_deploy.tokenizer import copy_tokenizer_files
+
+
+def new_checkpoint(path: Path, force: bool = False) -> AbstractContextManager[Path]:
+    """A temporary directory that becomes the checkpoint `path`, see `new_directory`."""
+    return new_directory(path, force, "config.json", "checkpoint")
+
+
+def write_json(path: Path, data: dict[str, Any]) -> None:
+    path.write_text(json.dumps(data, indent=2) + "\n")
 
 
 def save_encoder(encoder: Encoder, source: Path, output: Path) -> None:
     """Write `encoder` as a checkpoint that this loader and transformers read.
 
     config.json and the tokenizer come from the checkpoint `source`; the pruning policy goes into
-    config.json's `ltp` entry.
-
-    Raises:
-        CheckpointError: the family keeps its policy elsewhere (the released LTP format).
+    config.json's `ltp` entry. In the released LTP format that entry takes the place of
+    `prune_mode`, which cannot say every policy.
     """
     from safetensors.torch import save_file
 
     family = FAMILIES[encoder.config.family]
-    if encoder.config.family == "ltp":
-        raise CheckpointError("the released LTP format can only be read, not written")
     renamed = family.rename(encoder.state_dict(), encoder.config.layers)
     tensors = {name: tensor.contiguous() for name, tensor in renamed.items()}
     output.mkdir(parents=True, exist_ok=True)
     config = {**read_config(source), "ltp": encoder.config.policy.to_config()}
-    (output / "config.json").write_text(json.dumps(config, indent=2) + "\n")
+    if "prune_mode" in config:
+        config["prune_mode"] = None
+    write_json(output / "config.json", config)
     save_file(tensors, output / "model.safetensors", {"format": "pt"})
     if source.resolve() != output.resolve():
         copy_tokenizer_files(source, output)

@@ -10,6 +10,7 @@ from ltp_deploy.cli.build import build
 from ltp_deploy.cli.inspect import inspect
 from ltp_deploy.cli.learn import learn
 from ltp_deploy.cli.run import run
+from ltp_deploy.cli.tune import tune
 from ltp_deploy.cli.verify import verify
 from ltp_deploy.errors import LtpError
 
@@ -30,5 +31,5 @@ def main() -> None:
     """Make transformers trained with Learned Token Pruning really faster."""
 
 
-for command in (learn, build, verify, bench, inspect, run):
+for command in (learn, tune, build, verify, bench, inspect, run):
     main.add_command(command)

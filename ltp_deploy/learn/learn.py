@@ -12,36 +12,19 @@ import numpy as np
 import torch
 
 from ltp_deploy.checkpoint import load_encoder
-from ltp_deploy.checkpoint.save import save_encoder
+from ltp_deploy.checkpoint.save import new_checkpoint, save_encoder, write_json
 from ltp_deploy.encoder import Encoder
 from ltp_deploy.errors import LtpError
 from ltp_deploy.learn.data import TaskData
+from ltp_deploy.learn.evaluate import Point, evaluate
 from ltp_deploy.learn.masks import Dense, Hard, Mask, Soft
 from ltp_deploy.learn.model import Learner
 from ltp_deploy.learn.recipe import Recipe
 from ltp_deploy.learn.trainer import Stage, fit
-from ltp_deploy.pruning.flops import authors_ratio
 from ltp_deploy.pruning.policy import LayerRule, Mode, PrunePolicy
 from ltp_deploy.tokenizer import Tokenizer, copy_tokenizer_files
-from ltp_deploy.validation.compare import score
 from ltp_deploy.validation.data import DataOptions, Examples, read_examples
 from ltp_deploy.validation.oracle_run import run_oracle
-
-
-@dataclass(frozen=True)
-class Point:
-    """What a model does on given data.
-
-    Attributes:
-        metric: name of the score; `score` in its unit.
-        flops_ratio: how many times fewer multiply-adds than dense, by the authors' count.
-        alive: mean tokens alive entering layer 0, then after each layer.
-    """
-
-    metric: str
-    score: float
-    flops_ratio: float
-    alive: list[float]
 
 
 @dataclass(frozen=True)
@@ -134,14 +117,6 @@ def starting_policy(recipe: Recipe, layers: int, convention: PrunePolicy) -> Pru
     return replace(convention, layers=tuple(rules))
 
 
-def evaluate(encoder: Encoder, data: TaskData) -> Point:
-    """Score and FLOPs of an encoder under its policy, by the oracle."""
-    run = run_oracle(encoder, data.batch, title="evaluate")
-    metric, value = score(run.logits, data.labels)
-    alive = run.profile.alive
-    return Point(metric, value, authors_ratio(encoder.config, alive), alive.mean(0).tolist())
-
-
 def answers(encoder: Encoder, data: TaskData) -> np.ndarray:
     """Logits [N, labels] of every example, to be taught from."""
     return run_oracle(encoder, data.batch, title="teacher").logits
@@ -155,24 +130,6 @@ def _warn(point: Point) -> None:
         )
     elif point.flops_ratio < 1.02:
         warnings.warn("hardly anything is pruned; raise lambda, or train for longer", stacklevel=3)
-
-
-def save(encoder: Encoder, source: Path, output: Path, learned: Learned, force: bool) -> None:
-    """Write the checkpoint and `learned.json`, whole or not at all."""
-    import json
-
-    if output.exists() and not force:
-        raise LtpError(f"{output} exists; choose another output path or pass --force")
-    partial = output.with_name(f".{output.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    try:
-        save_encoder(encoder, source, partial)
-        (partial / "learned.json").write_text(json.dumps(learned.to_dict(), indent=2) + "\n")
-        if output.exists():
-            shutil.rmtree(output)
-        partial.rename(output)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
 
 
 def with_new_head(model: Path, labels: int, folder: Path, seed: int) -> Path:
@@ -207,28 +164,28 @@ def run(
     Raises:
         LtpError: bad data or settings, or `output` exists.
     """
-    if output.exists() and not force:
-        raise LtpError(f"{output} exists; choose another output path or pass --force")
     work = output.with_name(f"{output.name}.work")
     if work.exists() and not resume:
         raise LtpError(
             f"{work} was left by a run that stopped; pass --resume to go on, or remove it"
         )
-    work.mkdir(parents=True, exist_ok=True)
-    examples, judged = read_examples(train, options), read_examples(dev, options)
-    source = model
-    if recipe.finetune_epochs:
-        source = with_new_head(model, label_count(examples), work / "head", recipe.seed)
-    encoder = load_encoder(source, score_length, first_token)
-    encoder = encoder.with_policy(
-        replace(encoder.config.policy, layers=PrunePolicy.dense(encoder.config.layers).layers)
-    )
-    tokenizer = Tokenizer(source, encoder.config)
-    data, check = (
-        TaskData.read(e, tokenizer, encoder.config, recipe.max_length) for e in (examples, judged)
-    )
-    trained, learned = learn(encoder, data, check, recipe, work, resume, arguments)
-    save(trained, source, output, learned, force)
+    with new_checkpoint(output, force) as directory:
+        work.mkdir(parents=True, exist_ok=True)
+        examples, judged = read_examples(train, options), read_examples(dev, options)
+        source = model
+        if recipe.finetune_epochs:
+            source = with_new_head(model, label_count(examples), work / "head", recipe.seed)
+        encoder = load_encoder(source, score_length, first_token)
+        dense = PrunePolicy.dense(encoder.config.layers).layers
+        encoder = encoder.with_policy(replace(encoder.config.policy, layers=dense))
+        tokenizer = Tokenizer(source, encoder.config)
+        data, check = (
+            TaskData.read(e, tokenizer, encoder.config, recipe.max_length)
+            for e in (examples, judged)
+        )
+        trained, learned = learn(encoder, data, check, recipe, work, resume, arguments)
+        save_encoder(trained, source, directory)
+        write_json(directory / "learned.json", learned.to_dict())
     shutil.rmtree(work)
     return learned
 

@@ -13,6 +13,7 @@ from ltp_deploy.learn.data import Collator, TaskData
 from ltp_deploy.learn.model import Learner, parameter_groups
 
 WEIGHT_DECAY = 0.01
+SAVE_STEPS = 50  # at least so many between checkpoints, and an epoch
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,7 @@ def fit(
             weight_decay=WEIGHT_DECAY,
             seed=seed,
             save_strategy="steps",
-            save_steps=max(50, steps),
+            save_steps=max(SAVE_STEPS, steps),
             save_total_limit=1,
             logging_steps=max(1, steps // 10),
             report_to="none",

@@ -138,9 +138,9 @@ def test_a_score_length_is_a_positive_integer_or_sequence(value) -> None:
         PrunePolicy.from_config(entry, 1)
 
 
-def test_a_policy_is_also_read_for_a_released_family_only_from_its_own_keys(
-    tmp_path: Path,
-) -> None:
+def test_an_entry_of_ours_takes_the_place_of_the_released_keys(tmp_path: Path) -> None:
     save_released(tmp_path, "threshold")
-    edit_config(tmp_path, ltp=policy(*[("none", 0.0)] * 5))
-    assert load_encoder(tmp_path).config.policy.prunes
+    edit_config(tmp_path, ltp=policy(*[("topk", 0.5)] * 5, score_length=9))
+    found = load_encoder(tmp_path).config.policy
+    assert {rule.mode for rule in found.layers} == {Mode.TOPK}
+    assert (found.score_length, found.keep_first) == (9, True)

@@ -1,6 +1,7 @@
 """A checkpoint written back is read by transformers and by us as the same model."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,6 @@ import torch
 
 from ltp_deploy.checkpoint import load_encoder
 from ltp_deploy.checkpoint.save import save_encoder
-from ltp_deploy.errors import CheckpointError
 from ltp_deploy.pruning.policy import LayerRule, Mode, PrunePolicy
 from tests.answers import batch_for, packed_answers
 from tests.checkpoint.test_families import transformers_logits
@@ -44,10 +44,15 @@ def test_the_tokenizer_comes_along(bert_checkpoint: Path, tmp_path: Path) -> Non
         assert (tmp_path / "out" / name).read_bytes() == (bert_checkpoint / name).read_bytes()
 
 
-def test_the_released_format_is_only_read(
-    checkpoint_of: Callable[..., Path], tmp_path: Path
+@pytest.mark.parametrize("mode", ["topk", "absolute_threshold"])
+def test_the_released_format_keeps_its_weights_and_gets_an_entry_for_the_policy(
+    mode: str, checkpoint_of: Callable[..., Path], tmp_path: Path
 ) -> None:
-    source = checkpoint_of("ltp", "topk")
-    with pytest.raises(CheckpointError, match="can only be read"):
-        save_encoder(load_encoder(source), source, tmp_path / "out")
-    assert not (tmp_path / "out").exists()
+    source = checkpoint_of("ltp", mode)
+    encoder = load_encoder(source)
+    policy = replace(POLICY, layers=POLICY.layers[:1] * encoder.config.layers)
+    save_encoder(encoder.with_policy(policy), source, tmp_path / "out")
+    found = load_encoder(tmp_path / "out")
+    assert found.config.policy == policy
+    for name, tensor in encoder.state_dict().items():
+        assert torch.equal(found.state_dict()[name], tensor), name

@@ -30,6 +30,8 @@ def _shape(config: dict[str, Any]) -> dict[str, Any]:
 
 
 def _policy(config: dict[str, Any], state: Mapping[str, Tensor], layers: int) -> PrunePolicy:
+    if config.get("ltp") is not None:  # as we write it; the released code does not
+        return PrunePolicy.from_config(config["ltp"], layers)
     mode = config.get("prune_mode")
     if mode is None:
         rules = [LayerRule(Mode.NONE)] * layers

@@ -1,0 +1,52 @@
+"""`tune` on a checkpoint directory: read, search, write."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tqdm import tqdm
+
+from ltp_deploy.checkpoint import load_encoder
+from ltp_deploy.checkpoint.save import new_checkpoint, save_encoder, write_json
+from ltp_deploy.learn.data import TaskData
+from ltp_deploy.learn.plot import draw
+from ltp_deploy.learn.tune import Tuned, tune
+from ltp_deploy.tokenizer import Tokenizer
+from ltp_deploy.validation.data import DataOptions, read_examples
+
+
+def tune_checkpoint(
+    checkpoint: Path,
+    data: str,
+    output: Path,
+    max_drop: float,
+    options: DataOptions,
+    score_length: str | None = None,
+    first_token: str | None = None,
+    force: bool = False,
+) -> Tuned:
+    """Write `output`: the checkpoint with rescaled thresholds, tuned.json and tuned.svg.
+
+    Raises:
+        LtpError: see `tune`; or bad data.
+    """
+    with new_checkpoint(output, force) as directory:
+        encoder = load_encoder(checkpoint, score_length, first_token)
+        examples = read_examples(data, options)
+        known = TaskData.read(examples, Tokenizer(checkpoint, encoder.config), encoder.config)
+        with tqdm(desc="tune", unit=" settings", disable=None) as bar:
+
+            def progress(words: str) -> None:
+                bar.set_postfix_str(words)
+                bar.update()
+
+            policy, tuned = tune(encoder, known, max_drop, progress)
+        save_encoder(encoder.with_policy(policy), checkpoint, directory)
+        write_json(directory / "tuned.json", tuned.to_dict())
+        curves = {
+            "one factor": [candidate.point for candidate in tuned.curve],
+            "as it was": [tuned.before],
+            "layer by layer": [tuned.chosen.point],
+        }
+        draw(directory / "tuned.svg", f"{checkpoint.name}, tuned", tuned.dense, curves, max_drop)
+    return tuned

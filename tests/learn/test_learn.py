@@ -1,0 +1,186 @@
+"""Learning from end to end, on a task that a tiny model can learn."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner
+
+from ltp_deploy.checkpoint import load_encoder
+from ltp_deploy.cli import main
+from ltp_deploy.errors import LtpError
+from ltp_deploy.learn import trainer as trainer_module
+from ltp_deploy.learn.data import TaskData
+from ltp_deploy.learn.learn import label_count, learn, starting_policy
+from ltp_deploy.learn.masks import Dense
+from ltp_deploy.learn.model import Learner
+from ltp_deploy.learn.recipe import Recipe
+from ltp_deploy.learn.trainer import Stage, fit
+from ltp_deploy.pruning.policy import Mode, PrunePolicy
+from ltp_deploy.validation.data import Examples
+from tests.answers import random_batch
+from tests.pruning.problems import tiny_encoder
+
+pytest.importorskip("accelerate", reason="accelerate is not installed")
+QUICK = Recipe(
+    learning_rate=3e-3, hard_learning_rate=1e-3, threshold_learning_rate=5e-3, batch=16,
+    soft_epochs=2, hard_epochs=1, finetune_epochs=2,
+)  # fmt: skip
+
+
+def task(rows: int = 96) -> TaskData:
+    """Does a sequence hold the token 7? The other tokens do not matter."""
+    random = np.random.default_rng(3)
+    batch = random_batch([int(n) for n in random.integers(5, 12, rows)], vocabulary=60)
+    labels = random.integers(0, 2, rows)
+    batch.input_ids[batch.input_ids == 7] = 8
+    batch.input_ids[batch.offsets[:-1][labels == 1] + 2] = 7
+    return TaskData(batch, labels)
+
+
+@pytest.mark.parametrize("method", ["ltp", "manual", "topk"])
+def test_each_method_gives_a_model_that_prunes(method: str, tmp_path: Path) -> None:
+    encoder = tiny_encoder(PrunePolicy.dense(5), num_labels=2)
+    data = task()
+    recipe = Recipe(**{**QUICK.__dict__, "method": method, "regularisation": 0.5})
+    trained, learned = learn(encoder, data, data, recipe, tmp_path)
+    kind = Mode.TOPK if method == "topk" else Mode.ABSOLUTE
+    modes = {rule.mode for rule in trained.config.policy.layers if rule.prunes}
+    assert modes == {kind}
+    assert learned.dense.flops_ratio == 1.0
+    assert learned.pruned.flops_ratio > 1.0
+    assert learned.recipe.final_threshold == pytest.approx(0.01 * 128 / data.batch.lengths.mean())
+    started = starting_policy(learned.recipe, 5, encoder.config.policy)
+    assert (trained.config.policy != started) == (method == "ltp")
+    assert json.loads(json.dumps(learned.to_dict()))["policy"] == trained.config.policy.to_config()
+
+
+def test_more_regularisation_prunes_more(tmp_path: Path) -> None:
+    saved = []
+    for weight in (0.0, 3.0):
+        encoder = tiny_encoder(PrunePolicy.dense(4), num_labels=2)
+        recipe = Recipe(**{**QUICK.__dict__, "regularisation": weight})
+        _, learned = learn(encoder, task(), task(), recipe, tmp_path / str(weight))
+        saved.append(learned.pruned.flops_ratio)
+    assert saved[0] < saved[1]
+
+
+def test_the_dense_model_teaches(tmp_path: Path) -> None:
+    data = task(32)
+    encoder = tiny_encoder(PrunePolicy.dense(3), num_labels=2)
+    recipe = Recipe(**{**QUICK.__dict__, "distill": 1.0, "finetune_epochs": 0.0})
+    before = encoder.classify(torch.ones(1, 32))
+    learn(encoder, data, data, recipe, tmp_path)
+    assert data.teacher is not None
+    assert data.teacher.shape == (32, 2)
+    assert not torch.equal(before, encoder.classify(torch.ones(1, 32)))
+
+
+def test_published_starting_points() -> None:
+    convention = PrunePolicy.dense(12)
+    manual = starting_policy(Recipe("manual", final_threshold=0.012), 12, convention)
+    assert [rule.threshold for rule in manual.layers] == pytest.approx(
+        [i / 1000 for i in range(12)]
+    )
+    topk = starting_policy(Recipe("topk", keep_rate=0.1), 12, convention)
+    assert [rule.prunes for rule in topk.layers] == [False] * 3 + [True] * 9
+    assert topk.layers[-1].threshold == pytest.approx(0.1)
+    assert topk.layers[3].threshold == pytest.approx(0.9)
+
+
+class Stop(Exception):
+    """Stands for whatever ends a run early."""
+
+
+def test_an_interrupted_stage_resumes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The resumed run ends where the uninterrupted one does."""
+    monkeypatch.setattr(trainer_module, "SAVE_STEPS", 4)
+    stage = Stage("dense", 2.0, 1e-3, 1e-3)
+
+    def train(work: Path, stop_at: int | None, resume: bool) -> dict[str, torch.Tensor]:
+        encoder = tiny_encoder(PrunePolicy.dense(2), num_labels=2).requires_grad_(True)
+        model = Learner(encoder, Dense())
+        if stop_at is not None:
+            seen = iter(range(100))
+
+            def forward(*args: object, run=model.run):
+                if next(seen) == stop_at:
+                    raise Stop
+                return run(*args)
+
+            model.run = forward
+        fit(stage, model, task(), work, batch=16, seed=1, resume=resume)
+        return encoder.state_dict()
+
+    whole = train(tmp_path / "whole", None, False)
+    with pytest.raises(Stop):
+        train(tmp_path / "parts", 7, False)
+    resumed = train(tmp_path / "parts", None, True)
+    for name, tensor in whole.items():
+        torch.testing.assert_close(resumed[name], tensor, msg=name)
+
+
+def test_a_loss_that_is_no_number_is_an_error(tmp_path: Path) -> None:
+    encoder = tiny_encoder(PrunePolicy.dense(2), num_labels=2)
+    encoder.word.weight.data[:] = torch.nan
+    with pytest.raises(LtpError, match="the loss is no number after 0 steps; lower the learning"):
+        learn(encoder, task(16), task(16), QUICK, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("labels", "count"), [([0.0, 1.0, 1.0], 2), ([0.0, 4.0], 5), ([0.5, 1.0], 1)]
+)
+def test_a_new_head_has_as_many_outputs_as_there_are_classes(labels: list, count: int) -> None:
+    assert label_count(Examples(["a"] * len(labels), labels)) == count
+
+
+def test_a_new_head_needs_numbers() -> None:
+    with pytest.raises(LtpError, match=r"labels that are numbers, found \['bad', 'good'\]"):
+        label_count(Examples(["a", "b"], ["good", "bad"]))
+    with pytest.raises(LtpError, match="no label column"):
+        label_count(Examples(["a"], None))
+
+
+def test_learn_and_tune_as_a_user_types_them(
+    checkpoint_of: Callable[..., Path], tmp_path: Path
+) -> None:
+    model = checkpoint_of("bert", None)
+    rows = [f"{text}\t{i % 2}\n" for i, text in enumerate(["a very good film", "bad"] * 24)]
+    data = tmp_path / "data.tsv"
+    data.write_text("text\tlabel\n" + "".join(rows))
+    output = tmp_path / "learned"
+    arguments = [
+        "learn", str(model), "--data", str(data), "--dev", str(data), "-o", str(output),
+        "--soft-epochs", "1", "--hard-epochs", "1", "--batch", "16", "--lr", "1e-3",
+        "--final-threshold", "0.3",
+    ]  # fmt: skip
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == 0, result.output
+    assert "fewer FLOPs" in result.output
+    policy = load_encoder(output).config.policy
+    assert policy.prunes
+    assert (policy.score_length, policy.keep_first) == (0, True)
+    assert (output / "vocab.txt").is_file()
+    assert not (tmp_path / "learned.work").exists()
+    again = CliRunner().invoke(main, arguments)
+    assert again.exit_code == 1
+    assert "exists; choose another output path" in again.output
+
+    tuned = tmp_path / "tuned"
+    result = CliRunner().invoke(
+        main, ["tune", str(output), "--data", str(data), "-o", str(tuned), "--max-drop", "60"]
+    )
+    assert result.exit_code == 0, result.output
+    assert load_encoder(tuned).config.policy != policy
+    assert (tuned / "tuned.svg").read_text().startswith("<?xml")
+
+
+def test_a_run_that_stopped_is_not_overwritten(bert_checkpoint: Path, tmp_path: Path) -> None:
+    (tmp_path / "out.work").mkdir()
+    arguments = ["learn", str(bert_checkpoint), "--data", "x.tsv", "--dev", "x.tsv"]
+    result = CliRunner().invoke(main, [*arguments, "-o", str(tmp_path / "out")])
+    assert result.exit_code == 1
+    assert "pass --resume to go on, or remove it" in result.output

@@ -1,0 +1,76 @@
+"""Rescaling thresholds to a budget."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from ltp_deploy.errors import LtpError
+from ltp_deploy.learn.data import TaskData
+from ltp_deploy.learn.evaluate import evaluate
+from ltp_deploy.learn.tune import rescaled, tune
+from ltp_deploy.pruning.policy import LayerRule, Mode, PrunePolicy
+from tests.answers import random_batch
+from tests.pruning.problems import tiny_encoder
+
+NONE = LayerRule(Mode.NONE)
+POLICY = PrunePolicy((NONE, LayerRule(Mode.ABSOLUTE, 0.02), LayerRule(Mode.ABSOLUTE, 0.04)))
+
+
+def task(policy: PrunePolicy = POLICY) -> tuple:
+    """A model, and data on which its dense self is always right."""
+    encoder = tiny_encoder(policy)
+    batch = random_batch([n % 15 + 3 for n in range(60)], vocabulary=60)
+    dense = encoder.with_policy(PrunePolicy.dense(len(policy.layers)))
+    from ltp_deploy.validation.oracle_run import run_oracle
+
+    return encoder, TaskData(batch, run_oracle(dense, batch).logits.argmax(1))
+
+
+def test_pruning_is_scaled_by_layer() -> None:
+    policy = PrunePolicy(
+        (
+            NONE,
+            LayerRule(Mode.ABSOLUTE, 0.1),
+            LayerRule(Mode.RELATIVE, 0.6),
+            LayerRule(Mode.TOPK, 0.7),
+        )
+    )
+    rules = rescaled(policy, (9.0, 3.0, 2.0, 2.0)).layers
+    assert rules[0] == NONE
+    assert rules[1].threshold == pytest.approx(0.3)
+    assert rules[2].threshold == 1.0
+    assert rules[3].threshold == pytest.approx(0.4)  # drops 0.6 in place of 0.3
+    assert rescaled(policy, (1, 1, 1, 9)).layers[3].threshold == 0.01
+    assert rescaled(policy, (1.0,) * 4) == policy
+
+
+@pytest.mark.parametrize("max_drop", [0.0, 5.0, 20.0])
+def test_the_choice_stays_inside_the_budget_and_saves_most(max_drop: float) -> None:
+    encoder, data = task()
+    policy, tuned = tune(encoder, data, max_drop)
+    assert tuned.dense.score == 100.0
+    found = evaluate(encoder.with_policy(policy), data)
+    assert found == tuned.chosen.point
+    assert tuned.dense.score - found.score <= max_drop
+    for candidate in tuned.curve:
+        if tuned.dense.score - candidate.point.score <= max_drop:
+            assert found.flops_ratio >= candidate.point.flops_ratio
+    assert tuned.before == evaluate(encoder, data)
+
+
+def test_a_larger_budget_never_saves_less() -> None:
+    encoder, data = task()
+    saved = [tune(encoder, data, drop)[1].chosen.point.flops_ratio for drop in (0.0, 10.0, 40.0)]
+    assert saved == sorted(saved)
+    assert saved[-1] > saved[0]
+
+
+def test_what_cannot_be_tuned_is_refused() -> None:
+    encoder, data = task()
+    with pytest.raises(LtpError, match="prunes nothing, so there is nothing to tune"):
+        tune(encoder.with_policy(PrunePolicy.dense(3)), data, 1.0)
+    wild = replace(POLICY, layers=(NONE, *[LayerRule(Mode.ABSOLUTE, 50.0)] * 2))
+    hopeless = TaskData(data.batch, np.asarray(data.labels))
+    with pytest.raises(LtpError, match=r"even with thresholds times 0.25 the score drops by"):
+        tune(encoder.with_policy(wild), hopeless, 0.0)
