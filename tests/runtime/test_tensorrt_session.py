@@ -30,6 +30,7 @@ def cuda(monkeypatch: pytest.MonkeyPatch) -> FakeRuntime:
     fake = FakeRuntime()
     monkeypatch.setattr(memory, "runtime", lambda: fake)
     monkeypatch.setattr(tensorrt_session, "gpus", lambda: [Gpu("T4", "7.5")])
+    monkeypatch.setattr(tensorrt_session, "cuda_kernels", lambda: None)
     return fake
 
 
