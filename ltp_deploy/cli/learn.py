@@ -17,10 +17,11 @@ from ltp_deploy.cli.options import data_options, json_option
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True)
 @click.option(
     "--method",
-    type=click.Choice(["ltp", "manual", "topk"]),
+    type=click.Choice(["ltp", "manual", "topk", "dense"]),
     default="ltp",
     show_default=True,
-    help="ltp: learned thresholds. manual: rising ones, not learned. topk: a falling share.",
+    help="ltp: learned thresholds. manual: rising ones, not learned. topk: a falling share. dense: "
+    "no pruning, for --finetune alone.",
 )
 @click.option(
     "--lambda",
@@ -66,6 +67,12 @@ from ltp_deploy.cli.options import data_options, json_option
     show_default=True,
 )
 @click.option("--bf16", is_flag=True, help="Train in mixed precision.")
+@click.option(
+    "--sweep",
+    metavar="SETTING=V,V,...",
+    help="Learn with each value of lambda, keep-rate or final-threshold: OUTPUT becomes a folder "
+    "of checkpoints, with accuracy, FLOPs and measured speed in sweep.json and sweep.svg.",
+)
 @click.option("--resume", is_flag=True, help="Go on where an interrupted run stopped.")
 @click.option("--force", is_flag=True, help="Replace an existing checkpoint.")
 @data_options
@@ -81,6 +88,7 @@ def learn(
     score_length: str,
     first_token: str,
     bf16: bool,
+    sweep: str | None,
     resume: bool,
     force: bool,
     text_columns: str | None,
@@ -99,30 +107,38 @@ def learn(
     """
     import json
 
-    from ltp_deploy.learn.learn import run
+    from ltp_deploy.learn.learn import Job, run
     from ltp_deploy.learn.recipe import Recipe
+    from ltp_deploy.learn.sweep import parse_sweep
+    from ltp_deploy.learn.sweep import sweep as run_sweep
     from ltp_deploy.report import learned as report
     from ltp_deploy.validation.data import DataOptions
 
     recipe = Recipe(
-        finetune_epochs=finetune_epochs if finetune else 0.0,
-        soft_epochs=soft_epochs,
-        **settings,
+        finetune_epochs=finetune_epochs if finetune else 0.0, soft_epochs=soft_epochs, **settings
     )
     options = DataOptions(text_columns, label_column, split, limit)
-    result = run(
+    arguments = {"bf16": True} if bf16 else {}
+    job = Job(
         model,
         data,
         dev,
         output,
         recipe,
         options,
-        score_length=score_length,
-        first_token=first_token,
-        resume=resume,
-        force=force,
-        arguments={"bf16": True} if bf16 else {},
+        score_length,
+        first_token,
+        resume,
+        force,
+        arguments,
     )
+    if sweep:
+        found = run_sweep(job, *parse_sweep(sweep))
+        click.echo(
+            json.dumps(found.to_dict(), indent=2) if as_json else report.describe_sweep(found)
+        )
+        return
+    result = run(job)
     click.echo(
         json.dumps(result.to_dict(), indent=2) if as_json else report.describe(result, output)
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import warnings
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +86,8 @@ def learn(
     if recipe.distill:
         train.teacher = answers(encoder.with_policy(PrunePolicy.dense(layers)), train)
     policy = starting_policy(recipe, layers, convention)
+    if recipe.method == "dense":
+        recipe = replace(recipe, hard_epochs=0.0)
     if recipe.method == "ltp":
         assert recipe.temperature is not None
         soft = Soft(policy, recipe.temperature)
@@ -94,7 +96,8 @@ def learn(
     stage("hard", Hard(policy), recipe.hard_epochs, recipe.hard_learning_rate)
     trained = encoder.requires_grad_(False).eval().with_policy(policy)
     pruned = evaluate(trained, dev)
-    _warn(pruned)
+    if policy.prunes:
+        _warn(pruned)
     return trained, Learned(recipe, policy.to_config(), dense, pruned)
 
 
@@ -105,6 +108,8 @@ def starting_policy(recipe: Recipe, layers: int, convention: PrunePolicy) -> Pru
     layers, or 15 % of them where that is more (SpAtten; `topk` in the released code).
     """
     rules = [LayerRule(Mode.NONE)] * layers
+    if recipe.method == "dense":
+        return replace(convention, layers=tuple(rules))
     if recipe.method == "topk":
         spared = max(3, -(-15 * layers // 100))
         for i in range(spared, layers):
@@ -144,38 +149,50 @@ def with_new_head(model: Path, labels: int, folder: Path, seed: int) -> Path:
     return folder
 
 
-def run(
-    model: Path,
-    train: str,
-    dev: str,
-    output: Path,
-    recipe: Recipe,
-    options: DataOptions,
-    score_length: int | str = "sequence",
-    first_token: str = "keep",
-    resume: bool = False,
-    force: bool = False,
-    arguments: dict[str, Any] | None = None,
-) -> Learned:
-    """Read the data, learn, write the checkpoint `output`; see `learn`.
+@dataclass(frozen=True)
+class Job:
+    """A run on files.
 
-    The stages' checkpoints and logs lie in OUTPUT.work, and stay there where the run dies.
+    Attributes:
+        model: the directory of a classifier, or with `recipe.finetune_epochs` of any encoder.
+        train, dev: data as `read_examples` takes it, read with `options`.
+        output: the checkpoint to write; stages keep theirs, and logs, in OUTPUT.work.
+        arguments: more of transformers' `TrainingArguments`.
+    """
+
+    model: Path
+    train: str
+    dev: str
+    output: Path
+    recipe: Recipe
+    options: DataOptions = field(default_factory=DataOptions)
+    score_length: int | str = "sequence"
+    first_token: str = "keep"
+    resume: bool = False
+    force: bool = False
+    arguments: dict[str, Any] = field(default_factory=dict)
+
+
+def run(job: Job) -> Learned:
+    """Read the data, learn, write the checkpoint; see `learn`.
+
+    What the stages left in OUTPUT.work stays there where the run dies.
 
     Raises:
-        LtpError: bad data or settings, or `output` exists.
+        LtpError: bad data or settings, or the output exists.
     """
-    work = output.with_name(f"{output.name}.work")
-    if work.exists() and not resume:
+    recipe, work = job.recipe, job.output.with_name(f"{job.output.name}.work")
+    if work.exists() and not job.resume:
         raise LtpError(
             f"{work} was left by a run that stopped; pass --resume to go on, or remove it"
         )
-    with new_checkpoint(output, force) as directory:
+    with new_checkpoint(job.output, job.force) as directory:
         work.mkdir(parents=True, exist_ok=True)
-        examples, judged = read_examples(train, options), read_examples(dev, options)
-        source = model
+        examples, judged = (read_examples(name, job.options) for name in (job.train, job.dev))
+        source = job.model
         if recipe.finetune_epochs:
-            source = with_new_head(model, label_count(examples), work / "head", recipe.seed)
-        encoder = load_encoder(source, score_length, first_token)
+            source = with_new_head(job.model, label_count(examples), work / "head", recipe.seed)
+        encoder = load_encoder(source, job.score_length, job.first_token)
         dense = PrunePolicy.dense(encoder.config.layers).layers
         encoder = encoder.with_policy(replace(encoder.config.policy, layers=dense))
         tokenizer = Tokenizer(source, encoder.config)
@@ -183,7 +200,7 @@ def run(
             TaskData.read(e, tokenizer, encoder.config, recipe.max_length)
             for e in (examples, judged)
         )
-        trained, learned = learn(encoder, data, check, recipe, work, resume, arguments)
+        trained, learned = learn(encoder, data, check, recipe, work, job.resume, job.arguments)
         save_encoder(trained, source, directory)
         write_json(directory / "learned.json", learned.to_dict())
     shutil.rmtree(work)

@@ -10,7 +10,7 @@ from typing import Any
 
 from ltp_deploy.errors import LtpError
 
-METHODS = ("ltp", "manual", "topk")
+METHODS = ("ltp", "manual", "topk", "dense")
 SMALL = 10_000  # rows below which a data set counts as small (RTE, MRPC; not SST-2 of GLUE)
 
 
@@ -20,7 +20,7 @@ class Recipe:
 
     Attributes:
         method: "ltp" learns thresholds; "manual" keeps the rising ones that it would start from;
-            "topk" keeps a falling share of each sequence (SpAtten's cascade).
+            "topk" keeps a falling share of each sequence (SpAtten's cascade); "dense" none.
         final_threshold: where the last layer's threshold starts; the others rise linearly to it.
             None scales the published 0.01, which is for 128 tokens, to the data's mean length.
         temperature: of the soft mask's sigmoid; None scales 1e-3 in the same way.

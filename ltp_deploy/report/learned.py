@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ltp_deploy.learn.learn import Learned
+from ltp_deploy.learn.sweep import Sweep
 from ltp_deploy.report.table import table
 
 
@@ -25,3 +26,21 @@ def describe(result: Learned, output: Path) -> str:
             table(["behind layer", "rule", "tokens alive"], zip(steps, rules, alive, strict=True)),
         ]
     )
+
+
+def describe_sweep(found: Sweep) -> str:
+    """One line for each value: score, FLOPs, and how many times faster than the others."""
+    cases = found.runs[0].speed
+    sides = [(case, side) for case, others in cases.items() for side in others]
+    headers = [found.setting, found.dense.metric, "against dense", "fewer FLOPs"]
+    rows = [
+        [
+            f"{run.value:g}",
+            f"{run.point.score:.2f}",
+            f"{run.point.score - found.dense.score:+.2f}",
+            f"{run.point.flops_ratio:.2f}x",
+            *(f"{run.speed[case][side]:.2f}x" for case, side in sides),
+        ]
+        for run in found.runs
+    ]
+    return table([*headers, *(f"{case}: over {side}" for case, side in sides)], rows)

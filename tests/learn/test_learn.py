@@ -18,6 +18,7 @@ from ltp_deploy.learn.learn import label_count, learn, starting_policy
 from ltp_deploy.learn.masks import Dense
 from ltp_deploy.learn.model import Learner
 from ltp_deploy.learn.recipe import Recipe
+from ltp_deploy.learn.sweep import parse_sweep
 from ltp_deploy.learn.trainer import Stage, fit
 from ltp_deploy.pruning.policy import Mode, PrunePolicy
 from ltp_deploy.validation.data import Examples
@@ -176,6 +177,45 @@ def test_learn_and_tune_as_a_user_types_them(
     assert result.exit_code == 0, result.output
     assert load_encoder(tuned).config.policy != policy
     assert (tuned / "tuned.svg").read_text().startswith("<?xml")
+
+
+def test_a_sweep_trains_a_family_and_measures_it(
+    checkpoint_of: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ltp_deploy.learn.sweep.SECONDS", 0.2)
+    model = checkpoint_of("bert", None)
+    rows = [f"{text}\t{i % 2}\n" for i, text in enumerate(["a very good film", "bad"] * 16)]
+    data = tmp_path / "data.tsv"
+    data.write_text("text\tlabel\n" + "".join(rows))
+    output = tmp_path / "family"
+    arguments = [
+        "learn", str(model), "--data", str(data), "--dev", str(data), "-o", str(output),
+        "--soft-epochs", "1", "--hard-epochs", "0", "--batch", "16", "--lr", "1e-3",
+        "--finetune", "--finetune-epochs", "1", "--sweep", "final-threshold=0.05,0.6",
+    ]  # fmt: skip
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == 0, result.output
+    found = json.loads((output / "sweep.json").read_text())
+    gentle, harsh = (run["point"]["flops_ratio"] for run in found["runs"])
+    assert gentle < harsh
+    assert not load_encoder(output / "dense").config.policy.prunes
+    assert load_encoder(output / "final-threshold-0.6").config.policy.prunes
+    assert all(
+        r > 0 for run in found["runs"] for side in run["speed"].values() for r in side.values()
+    )
+    assert (output / "sweep.svg").read_text().startswith("<?xml")
+
+    before = (output / "dense" / "model.safetensors").stat().st_mtime_ns
+    again = CliRunner().invoke(main, [*arguments[:-1], "final-threshold=0.05,0.6,0.3", "--resume"])
+    assert again.exit_code == 0, again.output
+    assert (output / "dense" / "model.safetensors").stat().st_mtime_ns == before
+    assert len(json.loads((output / "sweep.json").read_text())["runs"]) == 3
+
+
+@pytest.mark.parametrize("text", ["speed=1,2", "lambda", "lambda=a,b"])
+def test_a_sweep_over_nothing_is_refused(text: str) -> None:
+    with pytest.raises(LtpError, match="--sweep"):
+        parse_sweep(text)
 
 
 def test_a_run_that_stopped_is_not_overwritten(bert_checkpoint: Path, tmp_path: Path) -> None:

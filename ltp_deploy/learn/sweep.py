@@ -1,0 +1,117 @@
+"""One setting over several values: a family of checkpoints, and what each costs."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from ltp_deploy.benchmark.run import Options
+from ltp_deploy.benchmark.run import run as measure
+from ltp_deploy.benchmark.workload import from_data
+from ltp_deploy.build import build
+from ltp_deploy.checkpoint.save import write_json
+from ltp_deploy.errors import LtpError
+from ltp_deploy.learn.evaluate import Point
+from ltp_deploy.learn.learn import Job, run
+from ltp_deploy.learn.plot import draw
+from ltp_deploy.runtime.engine import load
+from ltp_deploy.validation.data import read_examples
+
+SETTINGS = {
+    "lambda": "regularisation",
+    "keep-rate": "keep_rate",
+    "final-threshold": "final_threshold",
+}
+SECONDS = 10.0  # of measuring, for each checkpoint and batch size
+BATCHES = (1, 32)
+
+
+@dataclass(frozen=True)
+class Swept:
+    """One value: where its checkpoint is, what it does on the dev data, and how many times faster
+    its engine is on them than each other side, by batch size."""
+
+    value: float
+    checkpoint: str
+    point: Point
+    speed: dict[str, dict[str, float]]
+
+
+@dataclass(frozen=True)
+class Sweep:
+    setting: str
+    dense: Point
+    runs: list[Swept]
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def parse_sweep(text: str) -> tuple[str, list[float]]:
+    """`lambda=0.02,0.1` to its parts.
+
+    Raises:
+        LtpError: an unknown setting, or values that are no numbers.
+    """
+    name, _, values = text.partition("=")
+    if name not in SETTINGS:
+        raise LtpError(f"--sweep {text!r}: give {' or '.join(SETTINGS)} and =, then values")
+    try:
+        return name, [float(value) for value in values.split(",")]
+    except ValueError:
+        raise LtpError(f"--sweep {text!r}: the values are numbers with commas between") from None
+
+
+def sweep(job: Job, setting: str, values: Sequence[float]) -> Sweep:
+    """Learn with each value and measure; `job.output` becomes a folder of checkpoints.
+
+    A new head is trained once. sweep.json and sweep.svg show the operating points.
+
+    Raises:
+        LtpError: see `run`.
+    """
+    folder = job.output
+    folder.mkdir(parents=True, exist_ok=True)
+    if job.recipe.finetune_epochs:
+        dense_recipe = replace(job.recipe, method="dense")
+        _points(replace(job, recipe=dense_recipe, output=folder / "dense"))
+        after = replace(job.recipe, finetune_epochs=0.0)
+        job = replace(job, model=folder / "dense", recipe=after)
+    runs = []
+    for value in values:
+        output = folder / f"{setting}-{value:g}"
+        changed: dict[str, Any] = {SETTINGS[setting]: value}
+        dense, pruned = _points(replace(job, recipe=replace(job.recipe, **changed), output=output))
+        runs.append(Swept(value, output.name, pruned, speed(output, job)))
+    found = Sweep(setting, dense, runs)
+    write_json(folder / "sweep.json", found.to_dict())
+    points = {job.recipe.method: [run.point for run in runs]}
+    draw(folder / "sweep.svg", f"{setting} of {job.recipe.method}", found.dense, points)
+    return found
+
+
+def _points(job: Job) -> tuple[Point, Point]:
+    """(dense, pruned) of a run; one that a resumed sweep finds complete is not run again."""
+    record = job.output / "learned.json"
+    if not (job.resume and record.is_file()):
+        run(job)
+    known = json.loads(record.read_text())
+    return Point(**known["dense"]), Point(**known["pruned"])
+
+
+def speed(checkpoint: Path, job: Job) -> dict[str, dict[str, float]]:
+    """How many times faster the CPU engine is on the dev data than each other side."""
+    with tempfile.TemporaryDirectory() as folder:
+        build(checkpoint, Path(folder) / "engine")
+        engine = load(Path(folder) / "engine")
+        tokens = engine.tokenize(read_examples(job.dev, job.options).texts)
+        cases = [from_data(tokens, size) for size in BATCHES]
+        result = measure(engine, cases, checkpoint, Options(seconds=SECONDS))
+    return {
+        f"batch {size}": {side.name: side.time_ratio for side in case.sides[1:]}
+        for size, case in zip(BATCHES, result.cases, strict=True)
+    }
