@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -76,13 +77,11 @@ def fit(
                 )
             return loss
 
-    class Progress(TrainerCallback):
+    class Log(TrainerCallback):
         """Keeps the log of the run beside its checkpoints."""
 
         def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **others: Any):
             with (work / f"{stage.name}.log.jsonl").open("a") as file:
-                import json
-
                 file.write(json.dumps({"step": state.global_step, **(logs or {})}) + "\n")
 
     set_seed(seed)
@@ -112,7 +111,7 @@ def fit(
         ),
         train_dataset=data,
         data_collator=Collator(model.encoder.config.pad_token_id),
-        callbacks=[Progress()],
+        callbacks=[Log()],
     )
     last = get_last_checkpoint(str(folder)) if resume else None
     trainer.train(resume_from_checkpoint=last)
