@@ -7,6 +7,7 @@ import ctypes
 from dataclasses import dataclass
 
 from ltp_deploy.pruning.policy import Carry, LayerRule, Mode
+from ltp_deploy.pruning.signature import INPUTS, OUTPUTS
 
 ATTEND_ROWS, ATTEND_THREADS = 64, 128
 COMPACT_ROWS, COMPACT_THREADS = 8, 256
@@ -33,8 +34,8 @@ class Arguments(ctypes.Structure):
         *(
             (name, ctypes.c_void_p)
             for name in (
-                *("qkv", "offsets", "alive", "lengths"),
-                *("context", "kept", "offsets_out", "alive_out", "count"),
+                *INPUTS,
+                *OUTPUTS,
                 *("scores", "attended", "survivors", "survivor_counts"),
             )
         ),

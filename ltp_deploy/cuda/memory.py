@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ltp_deploy.errors import LtpError
+from ltp_deploy.errors import LtpError, needs
 
 
 def runtime() -> Any:
@@ -16,12 +16,8 @@ def runtime() -> Any:
     Raises:
         LtpError: it is not installed.
     """
-    try:
+    with needs("running on a GPU needs cuda-python", "tensorrt"):
         from cuda.bindings import runtime
-    except ImportError as error:
-        raise LtpError(
-            f"running on a GPU needs cuda-python: pip install 'ltp-deploy[tensorrt]' ({error})"
-        ) from None
     return runtime
 
 

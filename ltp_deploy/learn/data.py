@@ -11,10 +11,9 @@ from torch.utils.data import Dataset
 
 from ltp_deploy.config import EncoderConfig
 from ltp_deploy.errors import LtpError
-from ltp_deploy.runtime.batch import PackedBatch
+from ltp_deploy.runtime.batch import PackedBatch, pack
 from ltp_deploy.tokenizer import Tokenizer
-from ltp_deploy.validation.data import Examples
-from ltp_deploy.validation.verify import label_numbers
+from ltp_deploy.validation.data import Examples, label_numbers
 
 
 class TaskData(Dataset):
@@ -38,9 +37,9 @@ class TaskData(Dataset):
         Raises:
             LtpError: no labels, or labels that the model does not know.
         """
+        required_labels(examples)
         labels = label_numbers(examples, config)
-        if labels is None:
-            raise LtpError("training needs labels, and the data has no label column")
+        assert labels is not None
         batch = tokenizer(examples.texts)
         if max_length is not None:
             batch = truncated(batch, max_length)
@@ -59,6 +58,17 @@ class TaskData(Dataset):
         if self.teacher is not None:
             item["teacher"] = self.teacher[index]
         return item
+
+
+def required_labels(examples: Examples) -> list[float | str]:
+    """The labels.
+
+    Raises:
+        LtpError: there are none.
+    """
+    if examples.labels is None:
+        raise LtpError("training needs labels, and the data has no label column")
+    return examples.labels
 
 
 def truncated(batch: PackedBatch, max_length: int) -> PackedBatch:
@@ -80,19 +90,12 @@ class Collator:
         self.pad_token_id = pad_token_id
 
     def __call__(self, items: list[dict[str, Any]]) -> dict[str, Tensor]:
-        longest = max(len(item["input_ids"]) for item in items)
-
-        def padded(name: str, value: int) -> Tensor:
-            rows = np.full((len(items), longest), value, np.int64)
-            for row, item in zip(rows, items, strict=True):
-                row[: len(item[name])] = item[name]
-            return torch.from_numpy(rows)
-
-        lengths = torch.tensor([len(item["input_ids"]) for item in items])
+        batch = pack(*([item[name] for item in items] for name in ("input_ids", "token_type_ids")))
+        ids, types, mask = map(torch.from_numpy, batch.padded(self.pad_token_id))
         found = {
-            "input_ids": padded("input_ids", self.pad_token_id),
-            "token_type_ids": padded("token_type_ids", 0),
-            "attention_mask": (torch.arange(longest)[None] < lengths[:, None]).long(),
+            "input_ids": ids,
+            "token_type_ids": types,
+            "attention_mask": mask.long(),
             "labels": torch.tensor(np.array([item["labels"] for item in items])),
         }
         if "teacher" in items[0]:

@@ -8,20 +8,19 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from ltp_deploy.checkpoint import load_encoder
 from ltp_deploy.checkpoint.save import new_checkpoint, save_encoder, write_json
 from ltp_deploy.encoder import Encoder
 from ltp_deploy.errors import LtpError
-from ltp_deploy.learn.data import TaskData
+from ltp_deploy.learn.data import TaskData, required_labels
 from ltp_deploy.learn.evaluate import Point, evaluate
 from ltp_deploy.learn.masks import Dense, Hard, Mask, Soft
 from ltp_deploy.learn.model import Learner
 from ltp_deploy.learn.recipe import Recipe
 from ltp_deploy.learn.trainer import Stage, fit
-from ltp_deploy.pruning.policy import LayerRule, Mode, PrunePolicy
+from ltp_deploy.pruning.policy import LayerRule, Mode, PrunePolicy, cascade_rule
 from ltp_deploy.tokenizer import Tokenizer, copy_tokenizer_files
 from ltp_deploy.validation.data import DataOptions, Examples, read_examples
 from ltp_deploy.validation.oracle_run import run_oracle
@@ -64,7 +63,7 @@ def learn(
         The trained encoder with its policy, and what it does on `dev`.
 
     Raises:
-        LtpError: the loss is no number, or the learned thresholds prune everything.
+        LtpError: the loss is no number.
     """
     recipe = recipe.for_data(len(train), float(train.batch.lengths.mean()))
     convention = encoder.config.policy
@@ -82,9 +81,10 @@ def learn(
         encoder.to("cpu")
 
     stage("finetune", Dense(), recipe.finetune_epochs, recipe.learning_rate)
-    dense = evaluate(encoder.with_policy(PrunePolicy.dense(layers)), dev)
+    unpruned = encoder.with_policy(PrunePolicy.dense(layers))
+    dense = evaluate(unpruned, dev)
     if recipe.distill:
-        train.teacher = answers(encoder.with_policy(PrunePolicy.dense(layers)), train)
+        train.teacher = run_oracle(unpruned, train.batch, title="teacher").logits
     policy = starting_policy(recipe, layers, convention)
     if recipe.method == "dense":
         recipe = replace(recipe, hard_epochs=0.0)
@@ -104,27 +104,16 @@ def learn(
 def starting_policy(recipe: Recipe, layers: int, convention: PrunePolicy) -> PrunePolicy:
     """The method's rules before anything is learned, as published.
 
-    Thresholds rise linearly from none at layer 0. Keep rates fall linearly behind the first 3
-    layers, or 15 % of them where that is more (SpAtten; `topk` in the released code).
+    Thresholds rise linearly from none at layer 0; for keep rates see `cascade_rule`.
     """
-    rules = [LayerRule(Mode.NONE)] * layers
-    if recipe.method == "dense":
-        return replace(convention, layers=tuple(rules))
+    rules = list(PrunePolicy.dense(layers).layers)
     if recipe.method == "topk":
-        spared = max(3, -(-15 * layers // 100))
-        for i in range(spared, layers):
-            rate = 1 + (recipe.keep_rate - 1) * (i - spared + 1) / (layers - spared)
-            rules[i] = LayerRule(Mode.TOPK, max(0.01, rate))
-    else:
+        rules = [cascade_rule(recipe.keep_rate, i, layers) for i in range(layers)]
+    elif recipe.method != "dense":
         assert recipe.final_threshold is not None
         for i in range(1, layers):
             rules[i] = LayerRule(Mode.ABSOLUTE, recipe.final_threshold * i / layers)
     return replace(convention, layers=tuple(rules))
-
-
-def answers(encoder: Encoder, data: TaskData) -> np.ndarray:
-    """Logits [N, labels] of every example, to be taught from."""
-    return run_oracle(encoder, data.batch, title="teacher").logits
 
 
 def _warn(point: Point) -> None:
@@ -213,9 +202,7 @@ def label_count(examples: Examples) -> int:
     Raises:
         LtpError: no labels, or names of classes, which a new head has no order for.
     """
-    labels = examples.labels
-    if labels is None:
-        raise LtpError("training needs labels, and the data has no label column")
+    labels = required_labels(examples)
     if any(isinstance(label, str) for label in labels):
         names = sorted({str(label) for label in labels})
         raise LtpError(f"a new head needs labels that are numbers, found {names[:5]}")

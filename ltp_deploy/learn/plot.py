@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from ltp_deploy.errors import LtpError
+from ltp_deploy.errors import needs
 from ltp_deploy.learn.evaluate import Point
 
 Series = Mapping[str, Sequence[Point]]
@@ -21,12 +21,8 @@ def draw(path: Path, title: str, dense: Point, series: Series, budget: float | N
     Raises:
         LtpError: matplotlib is missing.
     """
-    try:
+    with needs("the picture needs matplotlib", "learn"):
         from matplotlib.figure import Figure
-    except ImportError as error:
-        raise LtpError(
-            f"the picture needs matplotlib: pip install 'ltp-deploy[learn]' ({error})"
-        ) from None
     figure = Figure(figsize=(6.4, 4.0), layout="constrained")
     axes = figure.subplots()
     axes.axhline(dense.score, color="grey", linewidth=1, label="dense")

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from ltp_deploy.errors import LtpError
+from ltp_deploy.errors import LtpError, needs
 from ltp_deploy.learn.data import Collator, TaskData
 from ltp_deploy.learn.model import Learner, parameter_groups
 
@@ -46,14 +46,10 @@ def fit(
     Raises:
         LtpError: accelerate is missing, or the loss is no number any more.
     """
-    try:
+    with needs("learning needs accelerate", "learn"):
         import accelerate  # noqa: F401
         from transformers import Trainer, TrainerCallback, TrainingArguments, set_seed
         from transformers.trainer_utils import get_last_checkpoint
-    except ImportError as error:
-        raise LtpError(
-            f"learning needs accelerate: pip install 'ltp-deploy[learn]' ({error})"
-        ) from None
 
     class LtpTrainer(Trainer):
         optimizer: Any

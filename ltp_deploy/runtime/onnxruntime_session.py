@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ltp_deploy.errors import BundleError
+from ltp_deploy.errors import BundleError, needs
 
 
 class OnnxRuntimeSession:
@@ -28,12 +28,8 @@ def open_session(
     directory: Path, manifest: dict[str, Any], threads: int | None, throughput: bool
 ) -> OnnxRuntimeSession:
     """Load the bundle's model of standard operators."""
-    try:
+    with needs(f"{directory} runs in ONNX Runtime", "onnx", BundleError):
         import onnxruntime as ort
-    except ImportError as error:
-        raise BundleError(
-            f"{directory} runs in ONNX Runtime: pip install 'ltp-deploy[onnx]' ({error})"
-        ) from None
     options = ort.SessionOptions()
     options.log_severity_level = 3
     if threads is not None:

@@ -44,7 +44,6 @@ class Target:
         compute_capability: of that GPU, "" for CPUs.
         needs_limits: whether the engine must know its largest request.
         check: raises LtpError for a model or limits that the target cannot hold.
-        runs: whether any machine can run what it builds.
     """
 
     name: str
@@ -57,4 +56,3 @@ class Target:
     compute_capability: str = ""
     needs_limits: bool = False
     check: Callable[[EncoderConfig, Limits], None] | None = None
-    runs: bool = True

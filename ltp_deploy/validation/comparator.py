@@ -15,14 +15,16 @@ from typing import Any
 
 import numpy as np
 
+from ltp_deploy.bundle import read_manifest
+from ltp_deploy.checkpoint import load_encoder
 from ltp_deploy.encoder import Encoder
-from ltp_deploy.errors import LtpError
+from ltp_deploy.errors import LtpError, needs
 from ltp_deploy.runtime.batch import PackedBatch
 from ltp_deploy.runtime.engine import Engine, load
 from ltp_deploy.runtime.session import can_run, portable_manifest
 from ltp_deploy.validation.data import Examples
 from ltp_deploy.validation.oracle_run import length_batches, run_oracle
-from ltp_deploy.validation.source import as_built, load_source
+from ltp_deploy.validation.source import as_built, check_source
 from ltp_deploy.validation.twin import reporting_twin
 
 Answer = Callable[[PackedBatch], dict[str, np.ndarray]]
@@ -57,13 +59,9 @@ def compare(
     Raises:
         LtpError: Polygraphy is missing, or a bundle has nothing that runs here.
     """
-    try:
+    with needs("this needs Polygraphy", "polygraphy"):
         from polygraphy.comparator import Comparator
         from polygraphy.logger import G_LOGGER
-    except ImportError as error:
-        raise LtpError(
-            f"this needs Polygraphy: pip install 'ltp-deploy[polygraphy]' ({error})"
-        ) from None
     with ExitStack() as stack:
         stack.enter_context(G_LOGGER.verbosity(G_LOGGER.ERROR))  # it is chatty
         engines = [found for path in bundles for found in _engines(path)]
@@ -88,8 +86,6 @@ def compare(
 
 def _engines(path: Path) -> list[tuple[str, Engine]]:
     """The bundle's engine if it runs here, and its portable model if there is one."""
-    from ltp_deploy.bundle import read_manifest
-
     manifest = read_manifest(path)
     found = []
     if can_run(manifest):
@@ -107,7 +103,10 @@ def _common_encoder(engines: Sequence[Engine], checkpoint: Path) -> Encoder:
     Raises:
         LtpError: they differ, or a bundle is of another checkpoint.
     """
-    encoders = [as_built(load_source(engine, checkpoint), engine)[0] for engine in engines]
+    for engine in engines:
+        check_source(engine, checkpoint)
+    source = load_encoder(checkpoint)
+    encoders = [as_built(source, engine)[0] for engine in engines]
     if any(encoder.config != encoders[0].config for encoder in encoders):
         raise LtpError(
             "the bundles were built with different --score-length or --first-token, so that they "

@@ -15,14 +15,19 @@ def load_source(engine: Engine, checkpoint: Path) -> Encoder:
     """The checkpoint's encoder, under its own policy.
 
     Raises:
-        LtpError: the bundle was built from another checkpoint.
+        LtpError: see `check_source`.
     """
+    check_source(engine, checkpoint)
+    return load_encoder(checkpoint)
+
+
+def check_source(engine: Engine, checkpoint: Path) -> None:
+    """Raises LtpError if the bundle was built from another checkpoint."""
     if engine.manifest["source"]["sha256"] != checkpoint_hash(checkpoint):
         raise LtpError(
             f"{engine.directory} was not built from {checkpoint}, or that has changed since; "
             "pass its own checkpoint, or build it again"
         )
-    return load_encoder(checkpoint)
 
 
 def as_built(encoder: Encoder, engine: Engine) -> tuple[Encoder, list[str]]:

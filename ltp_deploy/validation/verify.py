@@ -7,15 +7,13 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from ltp_deploy.config import EncoderConfig
-from ltp_deploy.errors import LtpError
 from ltp_deploy.pruning.flops import authors_ratio, engine_flops
 from ltp_deploy.pruning.policy import Carry, PrunePolicy
 from ltp_deploy.pruning.profile import SurvivorProfile
 from ltp_deploy.runtime.batch import PackedBatch
 from ltp_deploy.runtime.engine import Engine, load
 from ltp_deploy.validation.compare import TIE, compare_logits, compare_survivors, score
-from ltp_deploy.validation.data import Examples
+from ltp_deploy.validation.data import Examples, label_numbers
 from ltp_deploy.validation.oracle_run import length_batches, run_oracle
 from ltp_deploy.validation.source import as_built, load_source
 from ltp_deploy.validation.twin import reporting_twin
@@ -109,23 +107,3 @@ def _engine_ratio(engine: Engine, profile: SurvivorProfile) -> float:
     dense = engine_flops(config, everyone.alive, (Carry.ALL,) * config.layers)
     pruned = engine_flops(config, profile.carried(engine.carries), engine.carries)
     return sum(f.total for f in dense) / sum(f.total for f in pruned)
-
-
-def label_numbers(examples: Examples, config: EncoderConfig) -> np.ndarray | None:
-    """[N] class numbers or regression targets; label names become their numbers.
-
-    Raises:
-        LtpError: a label that the model does not know.
-    """
-    if examples.labels is None:
-        return None
-    names = {name: i for i, name in enumerate(config.labels)}
-    values = []
-    for row, label in enumerate(examples.labels, 1):
-        value = names.get(label, label) if isinstance(label, str) else label
-        classes = config.num_labels > 1
-        if isinstance(value, str) or (classes and value not in range(config.num_labels)):
-            known = list(config.labels) or f"0..{config.num_labels - 1}"
-            raise LtpError(f"row {row} has the label {label!r}, the model knows {known}")
-        values.append(value)
-    return np.array(values)

@@ -42,6 +42,13 @@ def task(rows: int = 96) -> TaskData:
     return TaskData(batch, labels)
 
 
+def write_reviews(path: Path, rows: int) -> Path:
+    texts = ["a very good film", "bad"] * (rows // 2)
+    lines = [f"{text}\t{i % 2}\n" for i, text in enumerate(texts)]
+    path.write_text("text\tlabel\n" + "".join(lines))
+    return path
+
+
 @pytest.mark.parametrize("method", ["ltp", "manual", "topk"])
 def test_each_method_gives_a_model_that_prunes(method: str, tmp_path: Path) -> None:
     encoder = tiny_encoder(PrunePolicy.dense(5), num_labels=2)
@@ -149,9 +156,7 @@ def test_learn_and_tune_as_a_user_types_them(
     checkpoint_of: Callable[..., Path], tmp_path: Path
 ) -> None:
     model = checkpoint_of("bert", None)
-    rows = [f"{text}\t{i % 2}\n" for i, text in enumerate(["a very good film", "bad"] * 24)]
-    data = tmp_path / "data.tsv"
-    data.write_text("text\tlabel\n" + "".join(rows))
+    data = write_reviews(tmp_path / "data.tsv", 48)
     output = tmp_path / "learned"
     arguments = [
         "learn", str(model), "--data", str(data), "--dev", str(data), "-o", str(output),
@@ -184,9 +189,7 @@ def test_a_sweep_trains_a_family_and_measures_it(
 ) -> None:
     monkeypatch.setattr("ltp_deploy.learn.sweep.SECONDS", 0.2)
     model = checkpoint_of("bert", None)
-    rows = [f"{text}\t{i % 2}\n" for i, text in enumerate(["a very good film", "bad"] * 16)]
-    data = tmp_path / "data.tsv"
-    data.write_text("text\tlabel\n" + "".join(rows))
+    data = write_reviews(tmp_path / "data.tsv", 32)
     output = tmp_path / "family"
     arguments = [
         "learn", str(model), "--data", str(data), "--dev", str(data), "-o", str(output),

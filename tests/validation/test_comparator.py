@@ -47,9 +47,8 @@ def test_an_engine_that_prunes_otherwise_is_found(
     with pytest.raises(LtpError, match="was not built from"):
         compare([other], bert_checkpoint, EXAMPLES, batch=4, save=tmp_path / "run.json")
     import ltp_deploy.validation.comparator as module
-    from ltp_deploy.checkpoint import load_encoder
 
-    monkeypatch.setattr(module, "load_source", lambda engine, path: load_encoder(bert_checkpoint))
+    monkeypatch.setattr(module, "check_source", lambda engine, path: None)
     monkeypatch.setattr(module, "as_built", lambda encoder, engine: (encoder, []))
     rows = compare([other], bert_checkpoint, EXAMPLES, batch=4, save=tmp_path / "run.json")
     assert not all(row.passed for row in rows if row.output.startswith("alive"))

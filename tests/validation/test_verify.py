@@ -14,10 +14,10 @@ from ltp_deploy.options import Limits
 from ltp_deploy.pruning.flops import authors_ratio
 from ltp_deploy.runtime.engine import load
 from ltp_deploy.validation import self_check as self_check_module
-from ltp_deploy.validation.data import Examples
+from ltp_deploy.validation.data import Examples, label_numbers
 from ltp_deploy.validation.oracle_run import length_batches, run_oracle
 from ltp_deploy.validation.self_check import self_check
-from ltp_deploy.validation.verify import Tolerances, Verification, label_numbers, verify
+from ltp_deploy.validation.verify import Tolerances, Verification, verify
 from tests.answers import batch_for
 from tests.spoil import edit_manifest
 

@@ -11,7 +11,13 @@ from torch import Tensor
 
 from ltp_deploy.checkpoint.family import Family, bert_like_names, roberta_like_shape
 from ltp_deploy.errors import CheckpointError
-from ltp_deploy.pruning.policy import LayerRule, Mode, PrunePolicy, checked_rule
+from ltp_deploy.pruning.policy import (
+    LayerRule,
+    Mode,
+    PrunePolicy,
+    cascade_rule,
+    checked_rule,
+)
 
 # The released training script pads every example to this length, and its scores are averages
 # over the padded length.
@@ -87,11 +93,8 @@ def _rising(
 def _top_k(
     config: dict[str, Any], state: Mapping[str, Tensor], layer: int, layers: int
 ) -> LayerRule:
-    first = max(3, math.ceil(0.15 * layers))
-    if layer < first:
-        return LayerRule(Mode.NONE)
-    slope = (_setting(config, "token_keep_rate") - 1) / (layers - first)
-    return checked_rule(layer, Mode.TOPK, max(0.01, 1 + slope * (layer - first + 1)))
+    rule = cascade_rule(_setting(config, "token_keep_rate"), layer, layers)
+    return checked_rule(layer, rule.mode, rule.threshold)
 
 
 _RULES = {

@@ -14,7 +14,7 @@ import torch
 
 from ltp_deploy.compiler.passes import output_names
 from ltp_deploy.compiler.trace import OP
-from ltp_deploy.errors import LtpError
+from ltp_deploy.errors import needs
 from ltp_deploy.pruning.policy import Carry
 from ltp_deploy.pruning.signature import NAME, OUTPUTS
 from ltp_deploy.targets.example import example_inputs
@@ -36,14 +36,10 @@ def export(job: Job) -> onnx.ModelProto:
     Raises:
         LtpError: the packages `onnx` and `onnxscript` are missing.
     """
-    try:
+    with needs("this target needs onnx and onnxscript", "onnx"):
         import onnx
         import onnx_ir
         import onnxscript  # noqa: F401
-    except ImportError as error:
-        raise LtpError(
-            f"this target needs onnx and onnxscript: pip install 'ltp-deploy[onnx]' ({error})"
-        ) from None
     inputs = example_inputs(job.module, job.config)
     tokens, bounds = torch.export.Dim("T"), torch.export.Dim("B_plus_1")
     with _quiet():
