@@ -47,8 +47,21 @@ from ltp_deploy.cli.options import data_options, json_option
 @click.option("--lr", "learning_rate", type=float, default=2e-5, show_default=True)
 @click.option("--hard-lr", "hard_learning_rate", type=float, default=1e-5, show_default=True)
 @click.option(
-    "--threshold-lr", "threshold_learning_rate", type=float, help="Default: that of --lr."
+    "--threshold-lr",
+    "threshold_learning_rate",
+    type=float,
+    help="Default: that of --lr at 128 tokens.",
 )
+@click.option(
+    "--flops",
+    "flops_ratio",
+    type=click.FloatRange(min=1),
+    metavar="RATIO",
+    help="How many times fewer FLOPs the result shall need: thresholds or keep rates are scaled "
+    "by one factor before and behind the last stage.",
+)
+@click.option("--dropout", type=click.FloatRange(0, 1, max_open=True), default=0.1)
+@click.option("--attention-dropout", type=click.FloatRange(0, 1, max_open=True), default=0.1)
 @click.option(
     "--distill",
     type=click.FloatRange(0, 1),
@@ -70,8 +83,8 @@ from ltp_deploy.cli.options import data_options, json_option
 @click.option(
     "--sweep",
     metavar="SETTING=V,V,...",
-    help="Learn with each value of lambda, keep-rate or final-threshold: OUTPUT becomes a folder "
-    "of checkpoints, with accuracy, FLOPs and measured speed in sweep.json and sweep.svg.",
+    help="Learn with each value of lambda, keep-rate, final-threshold or flops: OUTPUT becomes a "
+    "folder of checkpoints, with accuracy, FLOPs and measured speed in sweep.json and sweep.svg.",
 )
 @click.option("--resume", is_flag=True, help="Go on where an interrupted run stopped.")
 @click.option("--force", is_flag=True, help="Replace an existing checkpoint.")

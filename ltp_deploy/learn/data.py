@@ -45,6 +45,13 @@ class TaskData(Dataset):
             batch = truncated(batch, max_length)
         return cls(batch, labels)
 
+    def sample(self, tokens: int, seed: int) -> TaskData:
+        """Random examples, of about so many tokens together; all of them where that is more."""
+        order = np.random.default_rng(seed).permutation(len(self))
+        enough = int(np.searchsorted(np.cumsum(self.batch.lengths[order]), tokens)) + 1
+        chosen = order[:enough].tolist()
+        return TaskData(self.batch.select(chosen), self.labels[chosen])
+
     def __len__(self) -> int:
         return self.batch.sequences
 

@@ -15,15 +15,17 @@ from ltp_deploy.checkpoint.save import new_checkpoint, save_encoder, write_json
 from ltp_deploy.encoder import Encoder
 from ltp_deploy.errors import LtpError
 from ltp_deploy.learn.data import TaskData, required_labels
-from ltp_deploy.learn.evaluate import Point, evaluate
+from ltp_deploy.learn.evaluate import Point, answers, evaluate
 from ltp_deploy.learn.masks import Dense, Hard, Mask, Soft
 from ltp_deploy.learn.model import Learner
 from ltp_deploy.learn.recipe import Recipe
+from ltp_deploy.learn.scale import scaled_to
 from ltp_deploy.learn.trainer import Stage, fit
 from ltp_deploy.pruning.policy import LayerRule, Mode, PrunePolicy, cascade_rule
 from ltp_deploy.tokenizer import Tokenizer, copy_tokenizer_files
 from ltp_deploy.validation.data import DataOptions, Examples, read_examples
-from ltp_deploy.validation.oracle_run import run_oracle
+
+SCALING_TOKENS = 16_384  # of the training data, on which a policy is scaled
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,15 @@ class Learned:
         return asdict(self)
 
 
+@dataclass(frozen=True)
+class Reference:
+    """The model before any pruning, where learning goes on from something else: its checkpoint,
+    and what it does on the dev data."""
+
+    checkpoint: Path
+    point: Point
+
+
 def learn(
     encoder: Encoder,
     train: TaskData,
@@ -51,19 +62,22 @@ def learn(
     work: Path,
     resume: bool = False,
     arguments: dict[str, Any] | None = None,
+    reference: Reference | None = None,
 ) -> tuple[Encoder, Learned]:
     """Run the recipe's stages.
 
     Args:
-        encoder: a dense classifier, or with `finetune_epochs` one whose head is new.
+        encoder: a dense classifier; with `finetune_epochs` one whose head is new; for the method
+            "ltp" also one with thresholds, to go on from them.
         work: folder for the stages' checkpoints and logs.
         resume: go on with the checkpoints that an interrupted run left in `work`.
+        reference: None for `encoder` itself, without pruning.
 
     Returns:
         The trained encoder with its policy, and what it does on `dev`.
 
     Raises:
-        LtpError: the loss is no number.
+        LtpError: the loss is no number, or the FLOPs ratio cannot be reached.
     """
     recipe = recipe.for_data(len(train), float(train.batch.lengths.mean()))
     convention = encoder.config.policy
@@ -75,16 +89,30 @@ def learn(
         if not epochs:
             return
         distill = recipe.distill if train.teacher is not None else 0.0
-        model = Learner(encoder.requires_grad_(True), mask, regularisation, distill)
+        model = Learner(
+            encoder.requires_grad_(True),
+            mask,
+            regularisation,
+            distill,
+            recipe.dropout,
+            recipe.attention_dropout,
+        )
         settings = Stage(name, epochs, rate, recipe.threshold_learning_rate or rate)
         fit(settings, model, train, work, recipe.batch, recipe.seed, resume, arguments)
-        encoder.to("cpu")
+        encoder.to("cpu").requires_grad_(False).eval()
+
+    def scaled(policy: PrunePolicy) -> PrunePolicy:
+        if recipe.flops_ratio is None or recipe.method == "dense":
+            return policy
+        sample = train.sample(SCALING_TOKENS, recipe.seed)
+        return scaled_to(encoder.with_policy(policy), sample, recipe.flops_ratio)
 
     stage("finetune", Dense(), recipe.finetune_epochs, recipe.learning_rate)
     unpruned = encoder.with_policy(PrunePolicy.dense(layers))
-    dense = evaluate(unpruned, dev)
+    dense = reference.point if reference else evaluate(unpruned, dev)
     if recipe.distill:
-        train.teacher = run_oracle(unpruned, train.batch, title="teacher").logits
+        teacher = load_encoder(reference.checkpoint) if reference else unpruned
+        train.teacher, _ = answers(teacher, train.batch)
     policy = starting_policy(recipe, layers, convention)
     if recipe.method == "dense":
         recipe = replace(recipe, hard_epochs=0.0)
@@ -93,22 +121,28 @@ def learn(
         soft = Soft(policy, recipe.temperature)
         stage("soft", soft, recipe.soft_epochs or 0.0, recipe.learning_rate, recipe.regularisation)
         policy = soft.cpu().binarised()
+    policy = scaled(policy)
     stage("hard", Hard(policy), recipe.hard_epochs, recipe.hard_learning_rate)
-    trained = encoder.requires_grad_(False).eval().with_policy(policy)
+    trained = encoder.with_policy(scaled(policy))
     pruned = evaluate(trained, dev)
-    if policy.prunes:
+    if trained.config.policy.prunes:
         _warn(pruned)
-    return trained, Learned(recipe, policy.to_config(), dense, pruned)
+    return trained, Learned(recipe, trained.config.policy.to_config(), dense, pruned)
 
 
 def starting_policy(recipe: Recipe, layers: int, convention: PrunePolicy) -> PrunePolicy:
     """The method's rules before anything is learned, as published.
 
-    Thresholds rise linearly from none at layer 0; for keep rates see `cascade_rule`.
+    Thresholds rise linearly from none at layer 0; those of a model that has some stay, where they
+    are to be learned. For keep rates see `cascade_rule`; models of less than 12 layers spare a
+    quarter of them, not 3.
     """
+    if recipe.method == "ltp" and convention.prunes:
+        return convention
     rules = list(PrunePolicy.dense(layers).layers)
     if recipe.method == "topk":
-        rules = [cascade_rule(recipe.keep_rate, i, layers) for i in range(layers)]
+        spared = min(3, layers // 4)
+        rules = [cascade_rule(recipe.keep_rate, i, layers, spared) for i in range(layers)]
     elif recipe.method != "dense":
         assert recipe.final_threshold is not None
         for i in range(1, layers):
@@ -145,6 +179,7 @@ class Job:
     Attributes:
         model: the directory of a classifier, or with `recipe.finetune_epochs` of any encoder.
         train, dev: data as `read_examples` takes it, read with `options`.
+        reference: see `learn`.
         output: the checkpoint to write; stages keep theirs, and logs, in OUTPUT.work.
         arguments: more of transformers' `TrainingArguments`.
     """
@@ -160,6 +195,7 @@ class Job:
     resume: bool = False
     force: bool = False
     arguments: dict[str, Any] = field(default_factory=dict)
+    reference: Reference | None = None
 
 
 def run(job: Job) -> Learned:
@@ -181,19 +217,43 @@ def run(job: Job) -> Learned:
         source = job.model
         if recipe.finetune_epochs:
             source = with_new_head(job.model, label_count(examples), work / "head", recipe.seed)
-        encoder = load_encoder(source, job.score_length, job.first_token)
-        dense = PrunePolicy.dense(encoder.config.layers).layers
-        encoder = encoder.with_policy(replace(encoder.config.policy, layers=dense))
+        encoder = starting_encoder(source, job)
         tokenizer = Tokenizer(source, encoder.config)
         data, check = (
             TaskData.read(e, tokenizer, encoder.config, recipe.max_length)
             for e in (examples, judged)
         )
-        trained, learned = learn(encoder, data, check, recipe, work, job.resume, job.arguments)
+        trained, learned = learn(
+            encoder, data, check, recipe, work, job.resume, job.arguments, job.reference
+        )
         save_encoder(trained, source, directory)
         write_json(directory / "learned.json", learned.to_dict())
     shutil.rmtree(work)
     return learned
+
+
+def starting_encoder(source: Path, job: Job) -> Encoder:
+    """The model with the job's conventions, and with its thresholds where it has some to go on
+    from.
+
+    Raises:
+        LtpError: it has thresholds that were learned under other conventions.
+    """
+    encoder = load_encoder(source, job.score_length, job.first_token)
+    policy = encoder.config.policy
+    learnable = all(rule.mode is Mode.ABSOLUTE for rule in policy.layers if rule.prunes)
+    if job.recipe.method != "ltp" or not learnable:
+        dense = PrunePolicy.dense(encoder.config.layers).layers
+        return encoder.with_policy(replace(policy, layers=dense))
+    own = load_encoder(source).config.policy
+    if policy.prunes and own != policy:
+        convention = own.to_config()
+        raise LtpError(
+            f"the thresholds of {source} were learned with other conventions; to go on from them "
+            f"pass --score-length {convention['score_length']} "
+            f"--first-token {convention['first_token']}"
+        )
+    return encoder
 
 
 def label_count(examples: Examples) -> int:

@@ -1,9 +1,13 @@
-"""The encoder in training: padded, differentiable, with the mask of the stage."""
+"""The encoder in training: padded, differentiable, with the mask of the stage.
+
+Where a mask drops tokens, they leave the batch, so that training saves their work too.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -18,18 +22,25 @@ class Learner(nn.Module):
     Attributes:
         regularisation: lambda, what the mean of the soft mask costs.
         distill: weight of the teacher's answers in the loss.
+        dropout, attention_dropout: of hidden states and of attention probabilities, in training.
     """
 
     def __init__(
-        self, encoder: Encoder, mask: Mask, regularisation: float = 0.0, distill: float = 0.0,
-        dropout: float = 0.1,
-    ):  # fmt: skip
+        self,
+        encoder: Encoder,
+        mask: Mask,
+        regularisation: float = 0.0,
+        distill: float = 0.0,
+        dropout: float = 0.0,
+        attention_dropout: float = 0.0,
+    ):
         super().__init__()
         self.encoder = encoder
         self.mask = mask
         self.regularisation = regularisation
         self.distill = distill
         self.dropout = dropout
+        self.attention_dropout = attention_dropout
 
     def forward(
         self,
@@ -47,35 +58,42 @@ class Learner(nn.Module):
             teacher: [B, labels] logits of the dense model.
 
         Returns:
-            logits [B, labels]; kept: the mask's mean over real tokens, summed over layers; with
-            labels also loss.
+            logits [B, labels]; kept [B, L], the sum of the mask over each sequence's real tokens
+            behind each layer, which is its survivors where the mask is hard; with labels also
+            loss.
         """
-        logits, kept = self.run(input_ids, attention_mask.bool(), token_type_ids)
+        real = attention_mask.bool()
+        logits, kept = self.run(input_ids, real, token_type_ids)
         output = {"logits": logits, "kept": kept}
         if labels is not None:
-            output["loss"] = self._loss(logits, kept, labels, teacher)
+            loss = self._task_loss(logits, labels, teacher)
+            if self.training:
+                loss = loss + self.regularisation * kept.sum() / real.sum()
+            output["loss"] = loss
         return output
 
     def run(self, input_ids: Tensor, real: Tensor, types: Tensor) -> tuple[Tensor, Tensor]:
         encoder = self.encoder
-        x = self._drop(
-            encoder.embed(input_ids, padded_position_ids(encoder, input_ids, real), types)
-        )
+        positions = padded_position_ids(encoder, input_ids, real)
+        x = self._drop(encoder.embed(input_ids, positions, types))
         lengths, alive = real.sum(1), real
-        kept = x.new_zeros(())
+        kept = []
         for i, layer in enumerate(encoder.layers):
             assert isinstance(layer, Layer)
             probability = attention_probabilities(layer, x, alive)
             score = probability.sum((1, 2))
-            context = attend(layer, self._drop(probability), x)
-            x = self._finish(layer, context, x)
+            dropped = functional.dropout(probability, self.attention_dropout, self.training)
+            context = attend(layer, dropped, x)
             alive, weight = self.mask(i, layer, score, alive, lengths)
             if weight is None:
-                kept = kept + alive[real].float().mean()
+                kept.append(alive.sum(1))
+                alive, context, x = without_dead(alive, context, x)
+                x = self._finish(layer, context, x)
             else:
-                kept = kept + weight[real].mean()
+                kept.append(weight.sum(1))
+                x = self._finish(layer, context, x)
                 x = x * weight[..., None].to(x.dtype)
-        return encoder.classify(self._drop(x[:, 0])), kept
+        return encoder.classify(self._drop(x[:, 0])), torch.stack(kept, 1)
 
     def _finish(self, layer: Layer, context: Tensor, x: Tensor) -> Tensor:
         """`Layer.finish`, with dropout where BERT has it."""
@@ -86,11 +104,32 @@ class Learner(nn.Module):
     def _drop(self, x: Tensor) -> Tensor:
         return functional.dropout(x, self.dropout, self.training)
 
-    def _loss(self, logits: Tensor, kept: Tensor, labels: Tensor, teacher: Tensor | None) -> Tensor:
+    def _task_loss(self, logits: Tensor, labels: Tensor, teacher: Tensor | None) -> Tensor:
         loss = task_loss(logits, labels)
-        if teacher is not None and self.distill:
-            loss = (1 - self.distill) * loss + self.distill * distillation_loss(logits, teacher)
-        return loss + self.regularisation * kept if self.training else loss
+        if teacher is None or not self.distill:
+            return loss
+        return (1 - self.distill) * loss + self.distill * distillation_loss(logits, teacher)
+
+
+def without_dead(alive: Tensor, *states: Tensor) -> tuple[Tensor, ...]:
+    """Survivors moved to the left in their order, and the columns behind the longest row gone.
+
+    The first token stays, dead or alive, since the head reads it.
+
+    Args:
+        alive: [B, n] bool. states: each [B, n, d].
+
+    Returns:
+        alive [B, m] and the states [B, m, d].
+    """
+    present = alive.clone()
+    present[:, 0] = True
+    longest = int(present.sum(1).max())
+    if longest == alive.shape[1]:
+        return alive, *states
+    order = torch.argsort(present, dim=1, descending=True, stable=True)[:, :longest]
+    rows = torch.arange(len(alive), device=alive.device)[:, None]
+    return alive[rows, order], *(state[rows, order] for state in states)
 
 
 def task_loss(logits: Tensor, labels: Tensor) -> Tensor:

@@ -29,8 +29,12 @@ class Recipe:
         finetune_epochs, soft_epochs, hard_epochs: of the stages; 0 leaves a stage out. None for
             the soft one: 1, and 10 for small data sets.
         learning_rate, hard_learning_rate: of the weights, in the soft and in the hard stage.
-        threshold_learning_rate: None for `learning_rate`, as published.
+        threshold_learning_rate: None scales `learning_rate`, as published for 128 tokens, like
+            the thresholds themselves.
+        flops_ratio: how many times fewer FLOPs the result shall need, by the authors' count: the
+            policy is scaled by one factor before and behind the hard stage. None leaves it.
         distill: weight of the dense model's answers in the loss, 0 for labels alone.
+        dropout, attention_dropout: of hidden states and of attention probabilities.
     """
 
     method: str = "ltp"
@@ -44,7 +48,10 @@ class Recipe:
     learning_rate: float = 2e-5
     hard_learning_rate: float = 1e-5
     threshold_learning_rate: float | None = None
+    flops_ratio: float | None = None
     distill: float = 0.0
+    dropout: float = 0.1
+    attention_dropout: float = 0.1
     batch: int = 64
     max_length: int | None = None
     seed: int = 0
@@ -54,6 +61,8 @@ class Recipe:
             raise LtpError(f"unknown method {self.method!r}; known: {', '.join(METHODS)}")
         if not 0.0 <= self.distill <= 1.0:
             raise LtpError(f"the weight of distillation lies between 0 and 1, not {self.distill}")
+        if self.flops_ratio is not None and self.flops_ratio < 1.0:
+            raise LtpError(f"a FLOPs ratio is 1 or more, not {self.flops_ratio:g}")
         for name in ("temperature", "learning_rate", "hard_learning_rate", "batch"):
             value = getattr(self, name)
             if value is not None and value <= 0:
@@ -70,7 +79,7 @@ class Recipe:
             "final_threshold": 0.01 * scale,
             "temperature": 1e-3 * scale,
             "soft_epochs": 10.0 if rows < SMALL else 1.0,
-            "threshold_learning_rate": self.learning_rate,
+            "threshold_learning_rate": self.learning_rate * scale,
         }
         return replace(
             self, **{name: v for name, v in defaults.items() if getattr(self, name) is None}

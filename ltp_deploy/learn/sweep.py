@@ -15,8 +15,9 @@ from ltp_deploy.benchmark.workload import from_data
 from ltp_deploy.build import build
 from ltp_deploy.checkpoint.save import write_json
 from ltp_deploy.errors import LtpError
+from ltp_deploy.learn.data import truncated
 from ltp_deploy.learn.evaluate import Point
-from ltp_deploy.learn.learn import Job, run
+from ltp_deploy.learn.learn import Job, Reference, run
 from ltp_deploy.learn.plot import draw
 from ltp_deploy.runtime.engine import load
 from ltp_deploy.validation.data import read_examples
@@ -25,6 +26,7 @@ SETTINGS = {
     "lambda": "regularisation",
     "keep-rate": "keep_rate",
     "final-threshold": "final_threshold",
+    "flops": "flops_ratio",
 }
 SECONDS = 10.0  # of measuring, for each checkpoint and batch size
 BATCHES = (1, 32)
@@ -66,32 +68,48 @@ def parse_sweep(text: str) -> tuple[str, list[float]]:
         raise LtpError(f"--sweep {text!r}: the values are numbers with commas between") from None
 
 
-def sweep(job: Job, setting: str, values: Sequence[float]) -> Sweep:
+def sweep(job: Job, setting: str, values: Sequence[float], timed: bool = True) -> Sweep:
     """Learn with each value and measure; `job.output` becomes a folder of checkpoints.
 
-    A new head is trained once. sweep.json and sweep.svg show the operating points.
+    A new head is trained once, and so is what a sweep of FLOPs ratios shares: thresholds under
+    the soft mask. sweep.json and sweep.svg show the operating points.
+
+    Args:
+        timed: whether to build engines and measure them.
 
     Raises:
         LtpError: see `run`.
     """
     folder = job.output
     folder.mkdir(parents=True, exist_ok=True)
+    dense, source = None, job.model
     if job.recipe.finetune_epochs:
-        dense_recipe = replace(job.recipe, method="dense")
-        _points(replace(job, recipe=dense_recipe, output=folder / "dense"))
-        after = replace(job.recipe, finetune_epochs=0.0)
-        job = replace(job, model=folder / "dense", recipe=after)
+        source = folder / "dense"
+        dense, _ = _points(replace(job, recipe=replace(job.recipe, method="dense"), output=source))
+        job = _after(job, source, Reference(source, dense), finetune_epochs=0.0)
+    if setting == "flops" and job.recipe.method == "ltp":
+        soft = replace(job, recipe=replace(job.recipe, hard_epochs=0.0), output=folder / "soft")
+        dense, _ = _points(soft)
+        job = _after(job, soft.output, Reference(source, dense), soft_epochs=0.0)
     runs = []
     for value in values:
         output = folder / f"{setting}-{value:g}"
         changed: dict[str, Any] = {SETTINGS[setting]: value}
         dense, pruned = _points(replace(job, recipe=replace(job.recipe, **changed), output=output))
-        runs.append(Swept(value, output.name, pruned, speed(output, job)))
+        job = replace(job, reference=Reference(source, dense))
+        ratios = speed(output, job) if timed else {}
+        runs.append(Swept(value, output.name, pruned, ratios))
+    assert dense is not None
     found = Sweep(setting, dense, runs)
     write_json(folder / "sweep.json", found.to_dict())
     points = {job.recipe.method: [run.point for run in runs]}
     draw(folder / "sweep.svg", f"{setting} of {job.recipe.method}", found.dense, points)
     return found
+
+
+def _after(job: Job, model: Path, reference: Reference, **done: Any) -> Job:
+    """The job that goes on from `model`, whose stages are not run again."""
+    return replace(job, model=model, reference=reference, recipe=replace(job.recipe, **done))
 
 
 def _points(job: Job) -> tuple[Point, Point]:
@@ -109,6 +127,8 @@ def speed(checkpoint: Path, job: Job) -> dict[str, dict[str, float]]:
         build(checkpoint, Path(folder) / "engine")
         engine = load(Path(folder) / "engine")
         tokens = engine.tokenize(read_examples(job.dev, job.options).texts)
+        if job.recipe.max_length is not None:
+            tokens = truncated(tokens, job.recipe.max_length)
         cases = [from_data(tokens, size) for size in BATCHES]
         result = measure(engine, cases, checkpoint, Options(seconds=SECONDS))
     return {

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from ltp_deploy.encoder import Encoder
 from ltp_deploy.errors import LtpError
 from ltp_deploy.learn.data import TaskData
 from ltp_deploy.learn.evaluate import Point, evaluate
-from ltp_deploy.pruning.policy import LayerRule, Mode, PrunePolicy
+from ltp_deploy.learn.scale import rescaled
+from ltp_deploy.pruning.policy import PrunePolicy
 
 FACTORS = (0.25, 0.35, 0.5, 0.7, 0.85, 1.0, 1.2, 1.4, 1.7, 2.0, 2.5, 3.0, 4.0, 6.0, 8.0)
 LAYER_STEP = 1.25
@@ -107,20 +108,3 @@ def _layer_by_layer(
                 break
             best = candidate
     return best
-
-
-def rescaled(policy: PrunePolicy, factors: tuple[float, ...]) -> PrunePolicy:
-    """The policy with each layer's pruning scaled.
-
-    Thresholds are multiplied; relative ones stay at 1 or below, where only ties with the best
-    survive. Of a keep rate, what it drops is multiplied, and a hundredth is always kept.
-    """
-    rules = []
-    for rule, factor in zip(policy.layers, factors, strict=True):
-        value = rule.threshold * factor
-        if rule.mode is Mode.TOPK:
-            value = min(1.0, max(0.01, 1 - (1 - rule.threshold) * factor))
-        elif rule.mode is Mode.RELATIVE:
-            value = min(1.0, value)
-        rules.append(LayerRule(rule.mode, value) if rule.prunes else rule)
-    return replace(policy, layers=tuple(rules))

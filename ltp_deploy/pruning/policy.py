@@ -48,10 +48,11 @@ class LayerRule:
         return f"{self.mode.name.lower()} {self.threshold:.6g}" if self.prunes else "none"
 
 
-def cascade_rule(keep_rate: float, layer: int, layers: int) -> LayerRule:
-    """A layer of SpAtten's cascade, as the released LTP code has it: the first 3 layers, or 15 % of
-    them where that is more, keep all; behind them keep rates fall linearly to `keep_rate`."""
-    first = max(3, math.ceil(0.15 * layers))
+def cascade_rule(keep_rate: float, layer: int, layers: int, spared: int = 3) -> LayerRule:
+    """A layer of SpAtten's cascade, as the released LTP code has it: the first `spared` layers, or
+    15 % of them where that is more, keep all; behind them keep rates fall linearly to
+    `keep_rate`."""
+    first = max(spared, math.ceil(0.15 * layers))
     if layer < first:
         return LayerRule(Mode.NONE)
     slope = (keep_rate - 1) / (layers - first)

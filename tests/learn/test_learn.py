@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,13 +15,13 @@ from ltp_deploy.cli import main
 from ltp_deploy.errors import LtpError
 from ltp_deploy.learn import trainer as trainer_module
 from ltp_deploy.learn.data import TaskData
-from ltp_deploy.learn.learn import label_count, learn, starting_policy
+from ltp_deploy.learn.learn import Job, label_count, learn, run, starting_policy
 from ltp_deploy.learn.masks import Dense
 from ltp_deploy.learn.model import Learner
 from ltp_deploy.learn.recipe import Recipe
-from ltp_deploy.learn.sweep import parse_sweep
+from ltp_deploy.learn.sweep import parse_sweep, sweep
 from ltp_deploy.learn.trainer import Stage, fit
-from ltp_deploy.pruning.policy import Mode, PrunePolicy
+from ltp_deploy.pruning.policy import LayerRule, Mode, PrunePolicy
 from ltp_deploy.validation.data import Examples
 from tests.answers import random_batch
 from tests.pruning.problems import tiny_encoder
@@ -66,6 +67,24 @@ def test_each_method_gives_a_model_that_prunes(method: str, tmp_path: Path) -> N
     assert json.loads(json.dumps(learned.to_dict()))["policy"] == trained.config.policy.to_config()
 
 
+@pytest.mark.parametrize("method", ["ltp", "manual", "topk"])
+def test_a_result_can_be_asked_for_by_its_flops(method: str, tmp_path: Path) -> None:
+    encoder = tiny_encoder(PrunePolicy.dense(6), num_labels=2)
+    data = task()
+    recipe = Recipe(**{**QUICK.__dict__, "method": method, "flops_ratio": 1.4})
+    _, learned = learn(encoder, data, data, recipe, tmp_path)
+    assert learned.pruned.flops_ratio == pytest.approx(1.4, abs=0.1)
+
+
+def test_learning_goes_on_from_thresholds_that_are_there(tmp_path: Path) -> None:
+    rules = (LayerRule(Mode.NONE), LayerRule(Mode.ABSOLUTE, 0.07), LayerRule(Mode.ABSOLUTE, 0.03))
+    encoder = tiny_encoder(PrunePolicy(rules), num_labels=2)
+    recipe = Recipe(**{**QUICK.__dict__, "soft_epochs": 0.0})
+    trained, _ = learn(encoder, task(32), task(32), recipe, tmp_path)
+    found = [rule.threshold for rule in trained.config.policy.layers]
+    assert found == pytest.approx([0.0, 0.07, 0.03])
+
+
 def test_more_regularisation_prunes_more(tmp_path: Path) -> None:
     saved = []
     for weight in (0.0, 3.0):
@@ -97,6 +116,10 @@ def test_published_starting_points() -> None:
     assert [rule.prunes for rule in topk.layers] == [False] * 3 + [True] * 9
     assert topk.layers[-1].threshold == pytest.approx(0.1)
     assert topk.layers[3].threshold == pytest.approx(0.9)
+    shallow = starting_policy(Recipe("topk", keep_rate=0.5), 6, PrunePolicy.dense(6))
+    assert [rule.threshold for rule in shallow.layers] == pytest.approx(
+        [0.0, 0.9, 0.8, 0.7, 0.6, 0.5]
+    )
 
 
 class Stop(Exception):
@@ -213,6 +236,41 @@ def test_a_sweep_trains_a_family_and_measures_it(
     assert again.exit_code == 0, again.output
     assert (output / "dense" / "model.safetensors").stat().st_mtime_ns == before
     assert len(json.loads((output / "sweep.json").read_text())["runs"]) == 3
+
+
+def test_a_sweep_of_flops_learns_its_thresholds_once(
+    checkpoint_of: Callable[..., Path], tmp_path: Path
+) -> None:
+    data, output = str(write_reviews(tmp_path / "data.tsv", 32)), tmp_path / "family"
+    recipe = Recipe(
+        learning_rate=1e-3, threshold_learning_rate=1e-3, soft_epochs=1, hard_epochs=1, batch=16,
+        final_threshold=0.2,
+    )  # fmt: skip
+    job = Job(checkpoint_of("bert", None), data, data, output, recipe)
+    found = sweep(job, "flops", [1.1, 1.2], timed=False)
+    points = [run.point.flops_ratio for run in found.runs]
+    assert points == pytest.approx([1.1, 1.2], abs=0.05)
+    soft, gentle, harsh = (
+        load_encoder(output / name).config.policy for name in ("soft", "flops-1.1", "flops-1.2")
+    )
+    factors = [
+        b.threshold / a.threshold
+        for a, b in zip(gentle.layers, harsh.layers, strict=True)
+        if a.prunes
+    ]
+    assert factors == pytest.approx([factors[0]] * len(factors))
+    assert factors[0] > 1
+    assert soft.prunes
+    assert found.dense.flops_ratio == 1.0
+
+
+def test_thresholds_of_other_conventions_are_not_learned_on(
+    bert_checkpoint: Path, tmp_path: Path
+) -> None:
+    data = str(write_reviews(tmp_path / "data.tsv", 4))
+    job = Job(bert_checkpoint, data, data, tmp_path / "out", QUICK, score_length=77)
+    with pytest.raises(LtpError, match=r"learned with other conventions; .* pass --score-length"):
+        run(replace(job, recipe=replace(QUICK, finetune_epochs=0.0)))
 
 
 @pytest.mark.parametrize("text", ["speed=1,2", "lambda", "lambda=a,b"])

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from ltp_deploy.learn.masks import Dense, Hard, Soft
-from ltp_deploy.learn.model import Learner
+from ltp_deploy.learn.model import Learner, without_dead
 from ltp_deploy.pruning.oracle import masked_forward
 from ltp_deploy.pruning.policy import LayerRule, Mode, PrunePolicy
 from ltp_deploy.runtime.batch import PackedBatch
@@ -102,10 +102,16 @@ def test_padding_is_no_part_of_the_regulariser() -> None:
     narrow, wide = (model(**padded(batch, width)) for width in (0, 40))
     torch.testing.assert_close(narrow["kept"], wide["kept"])
     torch.testing.assert_close(narrow["logits"], wide["logits"], atol=1e-5, rtol=1e-5)
-    kept = [model(**padded(batch.select([i])))["kept"] for i in range(4)]
-    tokens = torch.tensor(LENGTHS)
-    mean = (torch.stack(kept) * tokens).sum() / tokens.sum()
-    torch.testing.assert_close(narrow["kept"], mean)
+    alone = [model(**padded(batch.select([i])))["kept"] for i in range(4)]
+    torch.testing.assert_close(narrow["kept"], torch.cat(alone))
+    labels = torch.zeros(4, dtype=torch.long)
+    for width in (0, 40):
+        inputs = {**padded(batch, width), "labels": labels}
+        without = model.eval()(**inputs)["loss"]
+        model.regularisation = 0.3
+        penalty = model.train()(**inputs)["loss"] - without
+        mean = narrow["kept"].sum() / sum(LENGTHS)
+        torch.testing.assert_close(penalty, 0.3 * mean, atol=1e-5, rtol=1e-4)
 
 
 RULES = [
@@ -124,7 +130,20 @@ def test_hard_training_computes_what_inference_does(policy: PrunePolicy) -> None
         encoder, batch["input_ids"], batch["token_type_ids"], batch["attention_mask"].bool()
     )
     assert oracle.survivors[:, -1].sum() < sum(LENGTHS)
-    model = learner(Hard(policy), encoder).eval()
-    torch.testing.assert_close(model(**batch)["logits"], oracle.logits, atol=1e-5, rtol=1e-5)
+    found = learner(Hard(policy), encoder).eval()(**batch)
+    torch.testing.assert_close(found["logits"], oracle.logits, atol=1e-5, rtol=1e-5)
+    assert torch.equal(found["kept"], oracle.survivors.sum(2))
     dense = learner(Dense(), encoder).eval()(**batch)["logits"]
     assert (dense - oracle.logits).abs().max() > 1e-4
+
+
+def test_dropped_tokens_leave_the_batch() -> None:
+    alive = torch.tensor([[0, 1, 0, 1, 0], [1, 0, 0, 0, 1], [0, 0, 0, 0, 0]]).bool()
+    state = torch.arange(15.0).reshape(3, 5, 1)
+    kept, moved = without_dead(alive, state)
+    assert kept.tolist() == [[False, True, True], [True, True, False], [False] * 3]
+    assert moved[0, :, 0].tolist() == [0, 1, 3]
+    assert moved[1, :2, 0].tolist() == [5, 9]
+    assert moved[2, 0, 0] == 10
+    full = torch.ones(3, 5).bool()
+    assert without_dead(full, state)[1] is state

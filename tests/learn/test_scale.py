@@ -1,0 +1,45 @@
+"""Scaling a policy to a FLOPs ratio."""
+
+import numpy as np
+import pytest
+
+from ltp_deploy.errors import LtpError
+from ltp_deploy.learn.data import TaskData
+from ltp_deploy.learn.evaluate import evaluate
+from ltp_deploy.learn.scale import scaled_to
+from ltp_deploy.pruning.policy import LayerRule, Mode, PrunePolicy
+from tests.answers import random_batch
+from tests.pruning.problems import tiny_encoder
+
+NONE = LayerRule(Mode.NONE)
+
+
+def data() -> TaskData:
+    lengths = [int(n) for n in np.random.default_rng(1).integers(8, 16, 60)]
+    return TaskData(random_batch(lengths, vocabulary=60), np.zeros(60))
+
+
+@pytest.mark.parametrize("wanted", [1.1, 1.5, 1.9])
+@pytest.mark.parametrize("threshold", [0.001, 0.03, 1.0])
+def test_thresholds_are_found_from_any_start(wanted: float, threshold: float) -> None:
+    policy = PrunePolicy((NONE, *(LayerRule(Mode.ABSOLUTE, threshold),) * 4))
+    encoder = tiny_encoder(policy)
+    scaled = scaled_to(encoder, data(), wanted)
+    point = evaluate(encoder.with_policy(scaled), data())
+    assert point.flops_ratio == pytest.approx(wanted, rel=0.05)
+
+
+@pytest.mark.parametrize("wanted", [1.1, 1.6])
+def test_keep_rates_are_found(wanted: float) -> None:
+    policy = PrunePolicy((NONE, *(LayerRule(Mode.TOPK, rate) for rate in (0.8, 0.6, 0.4, 0.3))))
+    encoder = tiny_encoder(policy)
+    point = evaluate(encoder.with_policy(scaled_to(encoder, data(), wanted)), data())
+    assert point.flops_ratio == pytest.approx(wanted, rel=0.03)
+
+
+def test_what_cannot_be_reached_is_said() -> None:
+    policy = PrunePolicy((NONE, NONE, LayerRule(Mode.TOPK, 0.5)))
+    with pytest.raises(LtpError, match=r"5 times fewer FLOPs cannot be reached .* is as far as"):
+        scaled_to(tiny_encoder(policy), data(), 5.0)
+    with pytest.raises(LtpError, match="prunes nothing"):
+        scaled_to(tiny_encoder(PrunePolicy.dense(3)), data(), 1.5)
