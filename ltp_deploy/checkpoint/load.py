@@ -84,6 +84,11 @@ def _family(config: dict[str, Any]) -> Family:
             f"position_embedding_type {config['position_embedding_type']!r} is not supported; "
             "only 'absolute' is"
         )
+    for architecture in config.get("architectures") or []:
+        if architecture.endswith(("ForTokenClassification", "ForQuestionAnswering")):
+            raise CheckpointError(
+                f"{architecture} is not supported: classification and regression of whole texts are"
+            )
     if config.get("is_decoder"):
         raise CheckpointError("is_decoder: true is not supported; LTP prunes encoders")
     return FAMILIES[model_type]

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ltp_deploy.cli.options import data_options, json_option
+
+if TYPE_CHECKING:
+    from ltp_deploy.validation.data import DataOptions
 
 
 def _comma_list(convert: Callable[[str], Any]) -> Callable[..., tuple[Any, ...]]:
@@ -82,10 +85,7 @@ def bench(
     bundle: Path,
     against: Path | None,
     data: str | None,
-    text_columns: str | None,
-    label_column: str | None,
-    split: str,
-    limit: int | None,
+    reading: DataOptions,
     lengths: tuple[int, ...],
     length_distribution: tuple[float, int] | None,
     batch: tuple[int, ...],
@@ -111,12 +111,12 @@ def bench(
     from ltp_deploy.benchmark.report import describe
     from ltp_deploy.benchmark.run import Options, run
     from ltp_deploy.runtime.engine import load
-    from ltp_deploy.validation.data import DataOptions, read_examples
+    from ltp_deploy.validation.data import read_examples
 
     engine = load(bundle, threads=threads)
     config = engine.config
     if data is not None:
-        examples = read_examples(data, DataOptions(text_columns, label_column, split, limit))
+        examples = read_examples(data, reading)
         tokens = engine.tokenize(examples.texts)
         cases = [workload.from_data(tokens, size) for size in batch]
     elif length_distribution is not None:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import signal
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ltp_deploy.cli.options import compose, data_options, policy_options
+
+if TYPE_CHECKING:
+    from ltp_deploy.validation.data import DataOptions
 
 shape_options = compose(
     click.option("--max-tokens", type=click.IntRange(min=1), help="Of all sequences of a request."),
@@ -68,10 +71,7 @@ def build(
     force: bool,
     dry_run: bool,
     profile_data: str | None,
-    text_columns: str | None,
-    label_column: str | None,
-    split: str,
-    limit: int | None,
+    reading: DataOptions,
     dump: Path | None,
     **given: Any,
 ) -> None:
@@ -80,13 +80,12 @@ def build(
     from ltp_deploy.build import load_and_plan
     from ltp_deploy.options import BuildOptions
     from ltp_deploy.report import plan as report
-    from ltp_deploy.validation.data import DataOptions
     from ltp_deploy.validation.profile import ProfileData
 
     options = BuildOptions(survivors=outputs == "survivors", portable=portable_onnx, **given)
     data = None
     if profile_data:
-        data = ProfileData(profile_data, DataOptions(text_columns, label_column, split, limit))
+        data = ProfileData(profile_data, reading)
     if dry_run:
         encoder, plan = load_and_plan(checkpoint, options, data)
         click.echo(report.describe(plan, encoder.config, options.target))

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from ltp_deploy.cli.options import data_options, json_option
+from ltp_deploy.cli.options import json_option, judged_data_options
+
+if TYPE_CHECKING:
+    from ltp_deploy.validation.data import DataOptions
 
 
 @click.command()
@@ -88,7 +91,7 @@ from ltp_deploy.cli.options import data_options, json_option
 )
 @click.option("--resume", is_flag=True, help="Go on where an interrupted run stopped.")
 @click.option("--force", is_flag=True, help="Replace an existing checkpoint.")
-@data_options
+@judged_data_options
 @json_option
 def learn(
     model: Path,
@@ -104,10 +107,7 @@ def learn(
     sweep: str | None,
     resume: bool,
     force: bool,
-    text_columns: str | None,
-    label_column: str | None,
-    split: str,
-    limit: int | None,
+    reading: DataOptions,
     as_json: bool,
     **settings: Any,
 ) -> None:
@@ -125,12 +125,10 @@ def learn(
     from ltp_deploy.learn.sweep import parse_sweep
     from ltp_deploy.learn.sweep import sweep as run_sweep
     from ltp_deploy.report import learned as report
-    from ltp_deploy.validation.data import DataOptions
 
     recipe = Recipe(
         finetune_epochs=finetune_epochs if finetune else 0.0, soft_epochs=soft_epochs, **settings
     )
-    options = DataOptions(text_columns, label_column, split, limit)
     arguments = {"bf16": True} if bf16 else {}
     job = Job(
         model,
@@ -138,7 +136,7 @@ def learn(
         dev,
         output,
         recipe,
-        options,
+        reading,
         score_length,
         first_token,
         resume,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import fields
+from functools import wraps
 from typing import Any
 
 import click
@@ -36,7 +38,25 @@ policy_options = compose(
     ),
 )
 
-data_options = compose(
+
+def _reading(*options: Decorator) -> Decorator:
+    """Options on how to read data, which reach the command as one `reading: DataOptions`."""
+
+    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(command)
+        def collected(**given: Any) -> Any:
+            from ltp_deploy.validation.data import DataOptions
+
+            names = {field.name for field in fields(DataOptions)} & set(given)
+            read = {name: given.pop(name) for name in names}
+            return command(reading=DataOptions(**read), **given)
+
+        return compose(*options)(collected)
+
+    return decorate
+
+
+_columns = (
     click.option(
         "--text-columns",
         metavar="A[,B]",
@@ -45,6 +65,15 @@ data_options = compose(
     click.option("--label-column", metavar="NAME", help="Column with the label. Default: label."),
     click.option("--split", default="validation", show_default=True, help="Of a `datasets` name."),
     click.option("--limit", type=click.IntRange(min=1), help="Use only the first rows."),
+)
+data_options = _reading(*_columns)
+judged_data_options = _reading(
+    *_columns,
+    click.option(
+        "--metric",
+        type=click.Choice(["accuracy", "f1", "matthews", "pearson", "spearman"]),
+        help="Default: that of a GLUE name; else accuracy, or pearson for a regression.",
+    ),
 )
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables.")

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from ltp_deploy.cli.options import data_options, json_option
+from ltp_deploy.cli.options import json_option, judged_data_options
+
+if TYPE_CHECKING:
+    from ltp_deploy.validation.data import DataOptions
 
 
 @click.command()
 @click.argument("bundle", type=click.Path(path_type=Path))
 @click.option("--against", type=click.Path(path_type=Path), required=True, metavar="CHECKPOINT")
 @click.option("--data", required=True, help="A .tsv, .csv or .jsonl file, or a `datasets` name.")
-@data_options
+@judged_data_options
 @click.option("--batch", type=click.IntRange(min=1), default=32, show_default=True)
 @click.option(
     "--max-logit-difference",
@@ -50,10 +54,7 @@ def verify(
     bundle: Path,
     against: Path,
     data: str,
-    text_columns: str | None,
-    label_column: str | None,
-    split: str,
-    limit: int | None,
+    reading: DataOptions,
     batch: int,
     max_logit_difference: float | None,
     max_flips: float | None,
@@ -71,11 +72,11 @@ def verify(
     import json
 
     from ltp_deploy.report import verification as report
-    from ltp_deploy.validation.data import DataOptions, read_examples
+    from ltp_deploy.validation.data import read_examples
     from ltp_deploy.validation.verification import Tolerances
     from ltp_deploy.validation.verify import verify as run_verify
 
-    examples = read_examples(data, DataOptions(text_columns, label_column, split, limit))
+    examples = read_examples(data, reading)
     if polygraphy:
         from dataclasses import asdict
 

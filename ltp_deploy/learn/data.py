@@ -17,11 +17,13 @@ from ltp_deploy.validation.data import Examples, label_numbers
 
 
 class TaskData(Dataset):
-    """Token ids, types and labels of N examples; `teacher` [N, labels] once it was asked."""
+    """Token ids, types and labels of N examples, and the metric that judges answers, see
+    `metrics.score`; `teacher` [N, labels] once it was asked."""
 
-    def __init__(self, batch: PackedBatch, labels: np.ndarray):
+    def __init__(self, batch: PackedBatch, labels: np.ndarray, metric: str | None = None):
         self.batch = batch
         self.labels = labels
+        self.metric = metric
         self.teacher: np.ndarray | None = None
 
     @classmethod
@@ -43,14 +45,14 @@ class TaskData(Dataset):
         batch = tokenizer(examples.texts)
         if max_length is not None:
             batch = truncated(batch, max_length)
-        return cls(batch, labels)
+        return cls(batch, labels, examples.metric)
 
     def sample(self, tokens: int, seed: int) -> TaskData:
         """Random examples, of about so many tokens together; all of them where that is more."""
         order = np.random.default_rng(seed).permutation(len(self))
         enough = int(np.searchsorted(np.cumsum(self.batch.lengths[order]), tokens)) + 1
         chosen = order[:enough].tolist()
-        return TaskData(self.batch.select(chosen), self.labels[chosen])
+        return TaskData(self.batch.select(chosen), self.labels[chosen], self.metric)
 
     def __len__(self) -> int:
         return self.batch.sequences

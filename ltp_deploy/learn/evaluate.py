@@ -14,7 +14,7 @@ from ltp_deploy.learn.masks import Hard
 from ltp_deploy.learn.model import Learner
 from ltp_deploy.pruning.flops import authors_ratio
 from ltp_deploy.runtime.batch import PackedBatch
-from ltp_deploy.validation.compare import score
+from ltp_deploy.validation.metrics import score
 from ltp_deploy.validation.oracle_run import length_batches
 
 BATCH = 32
@@ -39,7 +39,7 @@ class Point:
 def evaluate(encoder: Encoder, data: TaskData) -> Point:
     """Score and work of an encoder under its policy."""
     logits, alive = answers(encoder, data.batch)
-    metric, value = score(logits, data.labels)
+    metric, value = score(logits, data.labels, data.metric)
     return Point(metric, value, authors_ratio(encoder.config, alive), alive.mean(0).tolist())
 
 

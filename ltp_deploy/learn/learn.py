@@ -178,7 +178,8 @@ class Job:
 
     Attributes:
         model: the directory of a classifier, or with `recipe.finetune_epochs` of any encoder.
-        train, dev: data as `read_examples` takes it, read with `options`.
+        train, dev: data as `read_examples` takes it, read with `options`; of a data set that
+            is named, `train` is the split of that name.
         reference: see `learn`.
         output: the checkpoint to write; stages keep theirs, and logs, in OUTPUT.work.
         arguments: more of transformers' `TrainingArguments`.
@@ -213,7 +214,8 @@ def run(job: Job) -> Learned:
         )
     with new_checkpoint(job.output, job.force) as directory:
         work.mkdir(parents=True, exist_ok=True)
-        examples, judged = (read_examples(name, job.options) for name in (job.train, job.dev))
+        examples = read_examples(job.train, replace(job.options, split="train"))
+        judged = read_examples(job.dev, job.options)
         source = job.model
         if recipe.finetune_epochs:
             source = with_new_head(job.model, label_count(examples), work / "head", recipe.seed)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from ltp_deploy.bundle import read_manifest
 from ltp_deploy.checkpoint import load_encoder
 from ltp_deploy.checkpoint.save import new_checkpoint, save_encoder, write_json
 from ltp_deploy.learn.data import TaskData
@@ -13,6 +14,19 @@ from ltp_deploy.learn.plot import draw
 from ltp_deploy.learn.tune import Tuned, tune
 from ltp_deploy.tokenizer import Tokenizer
 from ltp_deploy.validation.data import DataOptions, read_examples
+from ltp_deploy.validation.source import check_source
+
+
+def conventions_of(bundle: Path, checkpoint: Path) -> tuple[int | str, str]:
+    """(score length, first token) that a bundle of this checkpoint was built with.
+
+    Raises:
+        LtpError: see `read_manifest` and `check_source`.
+    """
+    manifest = read_manifest(bundle)
+    check_source(bundle, manifest, checkpoint)
+    policy = manifest["model"]["policy"]
+    return policy["score_length"], policy["first_token"]
 
 
 def tune_checkpoint(
@@ -21,7 +35,7 @@ def tune_checkpoint(
     output: Path,
     max_drop: float,
     options: DataOptions,
-    score_length: str | None = None,
+    score_length: int | str | None = None,
     first_token: str | None = None,
     force: bool = False,
 ) -> Tuned:

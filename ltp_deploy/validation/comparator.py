@@ -104,7 +104,7 @@ def _common_encoder(engines: Sequence[Engine], checkpoint: Path) -> Encoder:
         LtpError: they differ, or a bundle is of another checkpoint.
     """
     for engine in engines:
-        check_source(engine, checkpoint)
+        check_source(engine.directory, engine.manifest, checkpoint)
     source = load_encoder(checkpoint)
     encoders = [as_built(source, engine)[0] for engine in engines]
     if any(encoder.config != encoders[0].config for encoder in encoders):

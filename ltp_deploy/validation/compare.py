@@ -107,10 +107,3 @@ def compare_logits(
 def predictions(logits: np.ndarray) -> np.ndarray:
     """[N] predicted classes; a regression has one output, and nothing to flip."""
     return logits.argmax(1)
-
-
-def score(logits: np.ndarray, labels: np.ndarray) -> tuple[str, float]:
-    """(metric's name, value): accuracy, or Pearson correlation for a regression, in percent."""
-    if logits.shape[1] == 1:
-        return "pearson %", float(100 * np.corrcoef(logits[:, 0], labels)[0, 1])
-    return "accuracy %", float(100 * (predictions(logits) == labels).mean())

@@ -15,6 +15,7 @@ import numpy as np
 
 from ltp_deploy.config import EncoderConfig
 from ltp_deploy.errors import LtpError
+from ltp_deploy.validation.metrics import GLUE
 
 # Column names that the common benchmarks use, in order of preference.
 PAIRS = (
@@ -31,20 +32,23 @@ LABELS = ("label", "labels", "score")
 
 @dataclass(frozen=True)
 class DataOptions:
-    """How to read a data set; None means found by name, or all rows."""
+    """How to read and judge a data set; None means found by name, or all rows."""
 
     text_columns: str | None = None
     label_column: str | None = None
     split: str = "validation"
     limit: int | None = None
+    metric: str | None = None
 
 
 @dataclass(frozen=True)
 class Examples:
-    """Texts (strings, or pairs of them) and their labels, None where the data has none."""
+    """Texts (strings, or pairs of them), their labels, None where the data has none, and the
+    metric that judges answers, None for the usual one of the kind of task."""
 
     texts: list[str | tuple[str, str]]
     labels: list[float | str] | None
+    metric: str | None = None
 
     def __len__(self) -> int:
         return len(self.texts)
@@ -69,7 +73,8 @@ def read_examples(source: str, options: DataOptions | None = None) -> Examples:
             raise LtpError(f"{source}, row {number}: column {texts} is missing or no text: {row}")
         examples.append(values[0] if len(values) == 1 else (values[0], values[1]))
     labels = [_label(source, i, row.get(label)) for i, row in enumerate(rows, 1)] if label else None
-    return Examples(examples, labels)
+    metric = options.metric or GLUE.get(source.removeprefix("glue/"))
+    return Examples(examples, labels, metric)
 
 
 def _rows(source: str, options: DataOptions) -> Iterable[dict[str, Any]]:
@@ -155,6 +160,12 @@ def _label(source: str, number: int, value: Any) -> float | str:
     """A number where it reads as one, else the name of a class."""
     if value is None or value == "":
         raise LtpError(f"{source}, row {number}: the label is missing")
+    if isinstance(value, (list, dict)):
+        raise LtpError(
+            f"{source}, row {number}: one label for each text is needed, found {value!r:.80}; "
+            "labels of tokens and spans of answers are not supported, only classification and "
+            "regression"
+        )
     try:
         return float(value)
     except (TypeError, ValueError):

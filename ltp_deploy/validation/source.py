@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from ltp_deploy.checkpoint import load_encoder
 from ltp_deploy.checkpoint.files import checkpoint_hash
@@ -17,15 +18,15 @@ def load_source(engine: Engine, checkpoint: Path) -> Encoder:
     Raises:
         LtpError: see `check_source`.
     """
-    check_source(engine, checkpoint)
+    check_source(engine.directory, engine.manifest, checkpoint)
     return load_encoder(checkpoint)
 
 
-def check_source(engine: Engine, checkpoint: Path) -> None:
+def check_source(bundle: Path, manifest: dict[str, Any], checkpoint: Path) -> None:
     """Raises LtpError if the bundle was built from another checkpoint."""
-    if engine.manifest["source"]["sha256"] != checkpoint_hash(checkpoint):
+    if manifest["source"]["sha256"] != checkpoint_hash(checkpoint):
         raise LtpError(
-            f"{engine.directory} was not built from {checkpoint}, or that has changed since; "
+            f"{bundle} was not built from {checkpoint}, or that has changed since; "
             "pass its own checkpoint, or build it again"
         )
 

@@ -12,8 +12,9 @@ from ltp_deploy.pruning.policy import Carry, PrunePolicy
 from ltp_deploy.pruning.profile import SurvivorProfile
 from ltp_deploy.runtime.batch import PackedBatch
 from ltp_deploy.runtime.engine import Engine, load
-from ltp_deploy.validation.compare import TIE, compare_logits, compare_survivors, score
+from ltp_deploy.validation.compare import TIE, compare_logits, compare_survivors
 from ltp_deploy.validation.data import Examples, label_numbers
+from ltp_deploy.validation.metrics import score
 from ltp_deploy.validation.oracle_run import length_batches, run_oracle
 from ltp_deploy.validation.source import as_built, load_source
 from ltp_deploy.validation.twin import reporting_twin
@@ -57,11 +58,11 @@ def verify(
     tie = TIE[precision]
     who = compare_survivors(oracle.survivors, survivors, oracle.margins, tie)
     what = compare_logits(oracle.logits, logits, who)
-    metric, scores = None, {}
+    metric, scores = None, dict[str, float]()
     if labels is not None:
         sides = {"oracle": oracle.logits, "engine": logits, "dense": dense.logits}
-        metric = score(logits, labels)[0]
-        scores = {side: score(values, labels)[1] for side, values in sides.items()}
+        for side, values in sides.items():
+            metric, scores[side] = score(values, labels, examples.metric)
     profile = oracle.profile
     return Verification(
         bundle=str(bundle),

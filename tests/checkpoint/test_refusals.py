@@ -251,3 +251,9 @@ def test_a_bin_that_is_no_pickle_is_refused(checkpoint: Path) -> None:
     (checkpoint / "pytorch_model.bin").write_text("hello")
     with pytest.raises(CheckpointError, match="cannot be read"):
         load_encoder(checkpoint)
+
+
+@pytest.mark.parametrize("task", ["TokenClassification", "QuestionAnswering"])
+def test_tasks_beyond_classification(checkpoint: Path, task: str) -> None:
+    edit_config(checkpoint, architectures=[f"BertFor{task}"])
+    refuses(checkpoint, f"BertFor{task} is not supported", "classification and regression of whole")

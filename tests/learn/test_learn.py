@@ -1,6 +1,7 @@
 """Learning from end to end, on a task that a tiny model can learn."""
 
 import json
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -285,3 +286,22 @@ def test_a_run_that_stopped_is_not_overwritten(bert_checkpoint: Path, tmp_path: 
     result = CliRunner().invoke(main, [*arguments, "-o", str(tmp_path / "out")])
     assert result.exit_code == 1
     assert "pass --resume to go on, or remove it" in result.output
+
+
+def test_a_data_set_that_is_named_is_trained_on_its_training_split(
+    checkpoint_of: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    class FakeDatasets:
+        @staticmethod
+        def load_dataset(*name: object, split: str) -> list[dict]:
+            asked.append((*name, split))
+            return [{"sentence1": "good", "sentence2": "bad", "label": i % 2} for i in range(8)]
+
+    monkeypatch.setitem(sys.modules, "datasets", FakeDatasets)
+    recipe = replace(QUICK, method="manual", finetune_epochs=0.0)
+    name = "glue/mrpc"
+    learned = run(Job(checkpoint_of("bert", None), name, name, tmp_path / "out", recipe))
+    assert asked == [("glue", "mrpc", "train"), ("glue", "mrpc", "validation")]
+    assert learned.dense.metric == "f1 %"

@@ -1,14 +1,20 @@
 """Rescaling thresholds to a budget."""
 
+from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
+from ltp_deploy.checkpoint import load_encoder
+from ltp_deploy.cli import main
 from ltp_deploy.errors import LtpError
 from ltp_deploy.learn.data import TaskData
 from ltp_deploy.learn.evaluate import evaluate
-from ltp_deploy.learn.tune import rescaled, tune
+from ltp_deploy.learn.scale import rescaled
+from ltp_deploy.learn.tune import tune
 from ltp_deploy.pruning.policy import LayerRule, Mode, PrunePolicy
 from tests.answers import random_batch
 from tests.pruning.problems import tiny_encoder
@@ -74,3 +80,21 @@ def test_what_cannot_be_tuned_is_refused() -> None:
     hopeless = TaskData(data.batch, np.asarray(data.labels))
     with pytest.raises(LtpError, match=r"even with thresholds times 0.25 the score drops by"):
         tune(encoder.with_policy(wild), hopeless, 0.0)
+
+
+def test_a_bundle_is_tuned_under_its_own_conventions(
+    bert_checkpoint: Path, bundle_of: Callable[..., Path], tmp_path: Path
+) -> None:
+    bundle = bundle_of(bert_checkpoint, "torchscript", score_length=9)
+    data = tmp_path / "data.tsv"
+    data.write_text("text\tlabel\na very good film\t1\nbad\t0\n")
+    output = tmp_path / "tuned"
+    arguments = ["tune", str(bundle), "--data", str(data), "--max-drop", "100", "-o", str(output)]
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == 2
+    assert "is a bundle: --against CHECKPOINT it was built from?" in result.output
+    result = CliRunner().invoke(main, [*arguments, "--against", str(bert_checkpoint)])
+    assert result.exit_code == 0, result.output
+    assert load_encoder(output).config.policy.score_length == 9
+    result = CliRunner().invoke(main, [*arguments, "--against", str(output)])
+    assert "was not built from" in result.output

@@ -7,8 +7,6 @@ from ltp_deploy.validation.compare import (
     SurvivorComparison,
     compare_logits,
     compare_survivors,
-    predictions,
-    score,
 )
 
 TIE = 1e-4
@@ -106,11 +104,3 @@ def test_nan_logits_are_a_difference() -> None:
     oracle, engine = np.zeros((2, 2)), np.array([[0.0, np.nan], [0.0, 0.0]])
     result = compare_logits(oracle, engine, SurvivorComparison())
     assert not result.max_without_ties <= 1e9
-
-
-def test_scores_are_accuracy_or_correlation() -> None:
-    logits = np.array([[1.0, 0.0], [0.0, 1.0], [1.0, 0.0], [0.0, 1.0]])
-    assert predictions(logits).tolist() == [0, 1, 0, 1]
-    assert score(logits, np.array([0, 1, 1, 1])) == ("accuracy %", 75.0)
-    name, value = score(np.array([[1.0], [2.0], [3.0]]), np.array([10.0, 20.0, 30.0]))
-    assert (name, value) == ("pearson %", pytest.approx(100.0))

@@ -141,8 +141,19 @@ class FakeDatasets:
 def test_a_data_set_is_found_by_name_and_split(monkeypatch: pytest.MonkeyPatch) -> None:
     fake = FakeDatasets()
     monkeypatch.setitem(sys.modules, "datasets", fake)
-    assert read_examples("glue/mrpc").texts == [("a", "b")]
+    found = read_examples("glue/mrpc")
+    assert (found.texts, found.metric) == ([("a", "b")], "f1")
+    assert read_examples("glue/mrpc", DataOptions(metric="accuracy")).metric == "accuracy"
+    fake.asked.clear()
+    assert read_examples("glue/mrpc").labels == [1.0]
     read_examples("someone/reviews", DataOptions(split="test"))
     assert fake.asked == [("glue", "mrpc", "validation"), ("someone/reviews", None, "test")]
     with pytest.raises(LtpError, match="cannot load 'sst2', split 'nowhere': unknown split"):
         read_examples("sst2", DataOptions(split="nowhere"))
+
+
+def test_labels_of_tokens_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "data.jsonl"
+    path.write_text('{"text": "a b", "label": [0, 1]}\n')
+    with pytest.raises(LtpError, match=r"row 1: one label for each text .* found \[0, 1\]; labels"):
+        read_examples(str(path))
