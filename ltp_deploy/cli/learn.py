@@ -115,8 +115,9 @@ def learn(
     trained checkpoint.
 
     Three stages, as published: thresholds and weights under a soft mask, thresholds made hard,
-    weights under the hard mask. Checkpoints and logs of the stages lie beside the output, in
-    OUTPUT.work, until the run is complete.
+    weights under the hard mask. Checkpoints of the stages lie beside the output, in OUTPUT.work,
+    until the run is complete. OUTPUT/learned.json holds settings and scores, OUTPUT/log.jsonl the
+    losses.
     """
     import json
 

@@ -20,7 +20,7 @@ from ltp_deploy.learn.masks import Dense, Hard, Mask, Soft
 from ltp_deploy.learn.model import Learner
 from ltp_deploy.learn.recipe import Recipe
 from ltp_deploy.learn.scale import scaled_to
-from ltp_deploy.learn.trainer import Stage, fit
+from ltp_deploy.learn.trainer import LOG, Stage, fit
 from ltp_deploy.pruning.policy import LayerRule, Mode, PrunePolicy, cascade_rule
 from ltp_deploy.tokenizer import Tokenizer, copy_tokenizer_files
 from ltp_deploy.validation.data import DataOptions, Examples, read_examples
@@ -45,15 +45,6 @@ class Learned:
         return asdict(self)
 
 
-@dataclass(frozen=True)
-class Reference:
-    """The model before any pruning, where learning goes on from something else: its checkpoint,
-    and what it does on the dev data."""
-
-    checkpoint: Path
-    point: Point
-
-
 def learn(
     encoder: Encoder,
     train: TaskData,
@@ -62,7 +53,7 @@ def learn(
     work: Path,
     resume: bool = False,
     arguments: dict[str, Any] | None = None,
-    reference: Reference | None = None,
+    dense: Point | None = None,
 ) -> tuple[Encoder, Learned]:
     """Run the recipe's stages.
 
@@ -71,7 +62,7 @@ def learn(
             "ltp" also one with thresholds, to go on from them.
         work: folder for the stages' checkpoints and logs.
         resume: go on with the checkpoints that an interrupted run left in `work`.
-        reference: None for `encoder` itself, without pruning.
+        dense: what the model does on `dev` without pruning, where that is known.
 
     Returns:
         The trained encoder with its policy, and what it does on `dev`.
@@ -79,8 +70,9 @@ def learn(
     Raises:
         LtpError: the loss is no number, or the FLOPs ratio cannot be reached.
     """
-    recipe = recipe.for_data(len(train), float(train.batch.lengths.mean()))
     convention = encoder.config.policy
+    denominator = convention.score_length or float(train.batch.lengths.mean())
+    recipe = recipe.for_data(len(train), denominator)
     layers = encoder.config.layers
 
     def stage(
@@ -93,6 +85,7 @@ def learn(
             encoder.requires_grad_(True),
             mask,
             regularisation,
+            recipe.flops_ratio,
             distill,
             recipe.dropout,
             recipe.attention_dropout,
@@ -109,10 +102,9 @@ def learn(
 
     stage("finetune", Dense(), recipe.finetune_epochs, recipe.learning_rate)
     unpruned = encoder.with_policy(PrunePolicy.dense(layers))
-    dense = reference.point if reference else evaluate(unpruned, dev)
+    dense = dense or evaluate(unpruned, dev)
     if recipe.distill:
-        teacher = load_encoder(reference.checkpoint) if reference else unpruned
-        train.teacher, _ = answers(teacher, train.batch)
+        train.teacher, _ = answers(unpruned, train.batch)
     policy = starting_policy(recipe, layers, convention)
     if recipe.method == "dense":
         recipe = replace(recipe, hard_epochs=0.0)
@@ -180,7 +172,7 @@ class Job:
         model: the directory of a classifier, or with `recipe.finetune_epochs` of any encoder.
         train, dev: data as `read_examples` takes it, read with `options`; of a data set that
             is named, `train` is the split of that name.
-        reference: see `learn`.
+        known_dense: see `learn`.
         output: the checkpoint to write; stages keep theirs, and logs, in OUTPUT.work.
         arguments: more of transformers' `TrainingArguments`.
     """
@@ -196,7 +188,7 @@ class Job:
     resume: bool = False
     force: bool = False
     arguments: dict[str, Any] = field(default_factory=dict)
-    reference: Reference | None = None
+    known_dense: Point | None = None
 
 
 def run(job: Job) -> Learned:
@@ -226,10 +218,12 @@ def run(job: Job) -> Learned:
             for e in (examples, judged)
         )
         trained, learned = learn(
-            encoder, data, check, recipe, work, job.resume, job.arguments, job.reference
+            encoder, data, check, recipe, work, job.resume, job.arguments, job.known_dense
         )
         save_encoder(trained, source, directory)
         write_json(directory / "learned.json", learned.to_dict())
+        if (work / LOG).exists():
+            shutil.copy(work / LOG, directory / LOG)
     shutil.rmtree(work)
     return learned
 

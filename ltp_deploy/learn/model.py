@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from ltp_deploy.encoder import Encoder, Layer
 from ltp_deploy.learn.masks import Mask
+from ltp_deploy.pruning.flops import authors_ratio
 from ltp_deploy.pruning.oracle import attend, attention_probabilities, padded_position_ids
 
 
@@ -21,6 +22,7 @@ class Learner(nn.Module):
 
     Attributes:
         regularisation: lambda, what the mean of the soft mask costs.
+        flops_ratio: once a batch's mask saves so many FLOPs it costs nothing more; None for never.
         distill: weight of the teacher's answers in the loss.
         dropout, attention_dropout: of hidden states and of attention probabilities, in training.
     """
@@ -30,6 +32,7 @@ class Learner(nn.Module):
         encoder: Encoder,
         mask: Mask,
         regularisation: float = 0.0,
+        flops_ratio: float | None = None,
         distill: float = 0.0,
         dropout: float = 0.0,
         attention_dropout: float = 0.0,
@@ -38,6 +41,7 @@ class Learner(nn.Module):
         self.encoder = encoder
         self.mask = mask
         self.regularisation = regularisation
+        self.flops_ratio = flops_ratio
         self.distill = distill
         self.dropout = dropout
         self.attention_dropout = attention_dropout
@@ -67,10 +71,16 @@ class Learner(nn.Module):
         output = {"logits": logits, "kept": kept}
         if labels is not None:
             loss = self._task_loss(logits, labels, teacher)
-            if self.training:
+            if self.training and not self._saves_enough(kept, real):
                 loss = loss + self.regularisation * kept.sum() / real.sum()
             output["loss"] = loss
         return output
+
+    def _saves_enough(self, kept: Tensor, real: Tensor) -> bool:
+        if self.flops_ratio is None:
+            return False
+        alive = torch.cat([real.sum(1, keepdim=True), kept.detach()], 1)
+        return authors_ratio(self.encoder.config, alive.cpu().numpy()) >= self.flops_ratio
 
     def run(self, input_ids: Tensor, real: Tensor, types: Tensor) -> tuple[Tensor, Tensor]:
         encoder = self.encoder

@@ -31,8 +31,9 @@ class Recipe:
         learning_rate, hard_learning_rate: of the weights, in the soft and in the hard stage.
         threshold_learning_rate: None scales `learning_rate`, as published for 128 tokens, like
             the thresholds themselves.
-        flops_ratio: how many times fewer FLOPs the result shall need, by the authors' count: the
-            policy is scaled by one factor before and behind the hard stage. None leaves it.
+        flops_ratio: how many times fewer FLOPs the result shall need, by the authors' count:
+            lambda works until the soft mask saves so many, and the policy is scaled by one factor
+            before and behind the hard stage. None leaves that to lambda.
         distill: weight of the dense model's answers in the loss, 0 for labels alone.
         dropout, attention_dropout: of hidden states and of attention probabilities.
     """
@@ -68,13 +69,15 @@ class Recipe:
             if value is not None and value <= 0:
                 raise LtpError(f"{name} must be positive, not {value}")
 
-    def for_data(self, rows: int, mean_length: float) -> Recipe:
+    def for_data(self, rows: int, denominator: float) -> Recipe:
         """With what was left open filled in for a data set.
 
-        Scores of a sequence of n tokens average 1/n, so thresholds and temperature published for
-        128 tokens are scaled by 128 / n.
+        Args:
+            denominator: of the scores, D tokens; the mean length where that is each sequence's
+                own. Scores average 1/D, and thresholds and temperature were published for 128, so
+                they are scaled by 128 / D.
         """
-        scale = 128 / mean_length
+        scale = 128 / denominator
         defaults: dict[str, Any] = {
             "final_threshold": 0.01 * scale,
             "temperature": 1e-3 * scale,

@@ -17,7 +17,7 @@ from ltp_deploy.checkpoint.save import write_json
 from ltp_deploy.errors import LtpError
 from ltp_deploy.learn.data import truncated
 from ltp_deploy.learn.evaluate import Point
-from ltp_deploy.learn.learn import Job, Reference, run
+from ltp_deploy.learn.learn import Job, run
 from ltp_deploy.learn.plot import draw
 from ltp_deploy.runtime.engine import load
 from ltp_deploy.validation.data import read_examples
@@ -71,8 +71,7 @@ def parse_sweep(text: str) -> tuple[str, list[float]]:
 def sweep(job: Job, setting: str, values: Sequence[float], timed: bool = True) -> Sweep:
     """Learn with each value and measure; `job.output` becomes a folder of checkpoints.
 
-    A new head is trained once, and so is what a sweep of FLOPs ratios shares: thresholds under
-    the soft mask. sweep.json and sweep.svg show the operating points.
+    A new head is trained once. sweep.json and sweep.svg show the operating points.
 
     Args:
         timed: whether to build engines and measure them.
@@ -82,34 +81,27 @@ def sweep(job: Job, setting: str, values: Sequence[float], timed: bool = True) -
     """
     folder = job.output
     folder.mkdir(parents=True, exist_ok=True)
-    dense, source = None, job.model
     if job.recipe.finetune_epochs:
-        source = folder / "dense"
-        dense, _ = _points(replace(job, recipe=replace(job.recipe, method="dense"), output=source))
-        job = _after(job, source, Reference(source, dense), finetune_epochs=0.0)
-    if setting == "flops" and job.recipe.method == "ltp":
-        soft = replace(job, recipe=replace(job.recipe, hard_epochs=0.0), output=folder / "soft")
-        dense, _ = _points(soft)
-        job = _after(job, soft.output, Reference(source, dense), soft_epochs=0.0)
+        dense_job = replace(
+            job, recipe=replace(job.recipe, method="dense"), output=folder / "dense"
+        )
+        dense, _ = _points(dense_job)
+        after = replace(job.recipe, finetune_epochs=0.0)
+        job = replace(job, model=dense_job.output, recipe=after, known_dense=dense)
     runs = []
     for value in values:
         output = folder / f"{setting}-{value:g}"
         changed: dict[str, Any] = {SETTINGS[setting]: value}
         dense, pruned = _points(replace(job, recipe=replace(job.recipe, **changed), output=output))
-        job = replace(job, reference=Reference(source, dense))
+        job = replace(job, known_dense=dense)
         ratios = speed(output, job) if timed else {}
         runs.append(Swept(value, output.name, pruned, ratios))
-    assert dense is not None
-    found = Sweep(setting, dense, runs)
+    assert job.known_dense is not None
+    found = Sweep(setting, job.known_dense, runs)
     write_json(folder / "sweep.json", found.to_dict())
     points = {job.recipe.method: [run.point for run in runs]}
     draw(folder / "sweep.svg", f"{setting} of {job.recipe.method}", found.dense, points)
     return found
-
-
-def _after(job: Job, model: Path, reference: Reference, **done: Any) -> Job:
-    """The job that goes on from `model`, whose stages are not run again."""
-    return replace(job, model=model, reference=reference, recipe=replace(job.recipe, **done))
 
 
 def _points(job: Job) -> tuple[Point, Point]:

