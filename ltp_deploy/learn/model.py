@@ -91,7 +91,7 @@ class Learner(nn.Module):
         for i, layer in enumerate(encoder.layers):
             assert isinstance(layer, Layer)
             probability = attention_probabilities(layer, x, alive)
-            score = probability.sum((1, 2))
+            score = probability.sum((1, 2), dtype=torch.float32)  # also in mixed precision
             dropped = functional.dropout(probability, self.attention_dropout, self.training)
             context = attend(layer, dropped, x)
             alive, weight = self.mask(i, layer, score, alive, lengths)

@@ -73,7 +73,7 @@ def test_a_result_can_be_asked_for_by_its_flops(method: str, tmp_path: Path) -> 
     encoder = tiny_encoder(PrunePolicy.dense(6), num_labels=2)
     data = task()
     recipe = Recipe(**{**QUICK.__dict__, "method": method, "flops_ratio": 1.4})
-    _, learned = learn(encoder, data, data, recipe, tmp_path)
+    _, learned = learn(encoder, data, data, recipe, tmp_path, arguments={"bf16": True})
     assert learned.pruned.flops_ratio == pytest.approx(1.4, abs=0.1)
 
 
