@@ -13,7 +13,6 @@ import json
 import warnings
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from ltp_deploy.checkpoint.save import write_json
 from ltp_deploy.learn.evaluate import Point
@@ -53,11 +52,11 @@ class Task:
 
 
 TASKS = {
-    "sst2": Task("test.tsv", (1.8, 2.5), 3, 1, 2),
-    "mrpc": Task("test.tsv", (2.1, 3.0), 4, 1, 2),
-    "rte": Task("dev.tsv", (2.1, 3.0), 5, 1, 2),
+    "sst2": Task("test.tsv", (1.8, 2.5), 3, 2, 3),
+    "mrpc": Task("test.tsv", (2.1, 3.0), 4, 2, 3),
+    "rte": Task("dev.tsv", (2.1, 3.0), 5, 2, 3),
     "imdb": Task("test.tsv", (2.1, 3.0), 2, 1, 1, rows=4000, max_length=256),
-    "sst2-lengths": Task("test.tsv", (1.8,), 3, 1, 2, folder="sst2", halves=True),
+    "sst2-lengths": Task("test.tsv", (1.8,), 3, 2, 3, folder="sst2", halves=True),
 }
 
 
@@ -67,56 +66,46 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=Path("out/results"))
     parser.add_argument("--tasks", default=",".join(TASKS))
     parser.add_argument("--seeds", default="0,1,2")
-    parser.add_argument("--threads", type=int, help="Of the measured engines; default all.")
+    parser.add_argument("--ratios", default="", help="In place of each task's own.")
     parser.add_argument("--no-speed", action="store_true", help="Measure no engines.")
     options = parser.parse_args()
     warnings.filterwarnings("ignore")
     for seed in map(int, options.seeds.split(",")):
         for name in options.tasks.split(","):
-            one(name, seed, options)
+            ratios = [float(ratio) for ratio in options.ratios.split(",") if ratio]
+            one(name, seed, ratios or list(TASKS[name].ratios), options)
 
 
-def one(name: str, seed: int, options: argparse.Namespace) -> None:
-    """Train and judge everything of one task and seed, and write its file."""
+def one(name: str, seed: int, ratios: list[float], options: argparse.Namespace) -> None:
+    """Train and judge everything of one task and seed; the file gets what is new."""
     task = TASKS[name]
     work = options.work / name / str(seed)
     job = first_job(task, options.data / (task.folder or name), work, seed)
     dense = run_once(job)
-    recipe = replace(job.recipe, finetune_epochs=0.0, learning_rate=2e-5)
-    found: dict[str, list[dict[str, Any]]] = {}
-    speeds: dict[str, dict[str, dict[str, float]]] = {}
+    path = RESULTS / f"{name}-{seed}.json"
+    known = json.loads(path.read_text()) if path.exists() else {"points": {}, "speed": {}}
     for method in METHODS:
         # Thresholds are learned in the soft epochs; the others spend as many on their own rules.
         spent = 0.0 if method == "ltp" else task.soft_epochs
-        changed = replace(recipe, method=method, hard_epochs=task.hard_epochs + spent)
-        again = replace(
-            job,
-            model=job.output,
-            recipe=changed,
-            output=work / method,
-            known_dense=dense,
+        recipe = replace(
+            job.recipe,
+            method=method,
+            finetune_epochs=0.0,
+            hard_epochs=task.hard_epochs + spent,
         )
-        family = sweep(again, "flops", task.ratios, timed=False)
-        found[method] = [{"asked": r.value, **asdict(r.point)} for r in family.runs]
-        if not options.no_speed and method == "ltp":
-            speeds = {r.checkpoint: speed(again.output / r.checkpoint, again) for r in family.runs}
-        shown = [f"{r.point.score:.2f} at {r.point.flops_ratio:.2f}x" for r in family.runs]
-        print(f"{name} {seed} {method}: dense {dense.score:.2f}, {', '.join(shown)}", flush=True)
+        family = replace(
+            job, model=job.output, recipe=recipe, output=work / method, known_dense=dense
+        )
+        for found in sweep(family, "flops", ratios, timed=False).runs:
+            ratio = f"{found.value:g}"
+            known["points"].setdefault(method, {})[ratio] = asdict(found.point)
+            if method == "ltp" and not options.no_speed:
+                known["speed"][ratio] = speed(family.output / found.checkpoint, family)
+            drop = f"{found.point.score - dense.score:+.2f} at {found.point.flops_ratio:.2f}x"
+            print(f"{name}, seed {seed}, {method}: {dense.score:.2f} {drop}", flush=True)
+    facts = {"task": name, "seed": seed, "settings": asdict(task), "recipe": asdict(job.recipe)}
     RESULTS.mkdir(parents=True, exist_ok=True)
-    path = RESULTS / f"{name}-{seed}.json"
-    known = json.loads(path.read_text()) if path.exists() else {}
-    write_json(
-        path,
-        {
-            "task": name,
-            "seed": seed,
-            "settings": asdict(task),
-            "recipe": asdict(job.recipe),
-            "dense": asdict(dense),
-            "points": found,
-            "speed": speeds or known.get("speed", {}),
-        },
-    )
+    write_json(path, {**facts, "dense": asdict(dense), **known})
 
 
 def first_job(task: Task, data: Path, work: Path, seed: int) -> Job:
@@ -129,10 +118,10 @@ def first_job(task: Task, data: Path, work: Path, seed: int) -> Job:
         finetune_epochs=task.finetune_epochs,
         soft_epochs=task.soft_epochs,
         hard_epochs=task.hard_epochs,
-        regularisation=0.03,
+        temperature=2e-3,
         learning_rate=5e-5,
-        hard_learning_rate=2e-5,
-        threshold_learning_rate=8e-5,
+        hard_learning_rate=5e-5,
+        threshold_learning_rate=1.5e-4,
         attention_dropout=0.0,
         batch=32,
         max_length=task.max_length,

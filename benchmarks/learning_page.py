@@ -41,32 +41,45 @@ def main() -> None:
     page.write_text("\n\n".join([before + BEGIN, *parts, END]) + after, encoding="utf-8")
 
 
+def shared_ratios(runs: list[Run]) -> list[str]:
+    """Those that every method has in every run."""
+    known = [set(points) for run in runs for points in run["points"].values()]
+    return sorted(set.intersection(*known), key=float)
+
+
 def scores(runs: dict[str, list[Run]]) -> str:
     """One row a task and FLOPs ratio: the dense score, and how far each method lies below it."""
     rows = []
     for name, found in runs.items():
         dense = spread(run["dense"]["score"] for run in found)
-        for i, asked in enumerate(found[0]["settings"]["ratios"]):
+        for asked in shared_ratios(found):
             cells = []
             for method in METHODS:
-                drops = [run["points"][method][i]["score"] - run["dense"]["score"] for run in found]
-                ratio = mean(run["points"][method][i]["flops_ratio"] for run in found)
+                points = [run["points"][method][asked] for run in found]
+                pairs = zip(points, found, strict=True)
+                drops = [point["score"] - run["dense"]["score"] for point, run in pairs]
+                ratio = mean(point["flops_ratio"] for point in points)
                 cells.append(f"{spread(drops, '+')} at {ratio:.2f}x")
-            rows.append([name, str(len(found)), dense, f"{asked:g}x", *cells])
+            rows.append([name, str(len(found)), dense, f"{asked}x", *cells])
     return markdown(["task", "seeds", "dense, %", "asked", *METHODS], rows)
 
 
 def speeds(runs: dict[str, list[Run]]) -> str:
     """One row an engine and batch size: how many times faster it is than each other side."""
-    rows, sides = [], list[str]()
-    for name, found in runs.items():
-        for run in found:
-            for checkpoint, cases in run["speed"].items():
-                for case, others in cases.items():
-                    sides = sides or list(others)
-                    cells = [f"{others[side]:.2f}x" if side in others else "" for side in sides]
-                    rows.append([name, str(run["seed"]), checkpoint, case, *cells])
-    return markdown(["task", "seed", "engine", "requests", *(f"over {s}" for s in sides)], rows)
+    rows, sides = [], dict[str, None]()
+    measured = [
+        (name, run["seed"], ratio, case, others)
+        for name, found in runs.items()
+        for run in found
+        for ratio, cases in run["speed"].items()
+        for case, others in cases.items()
+    ]
+    for *_, others in measured:
+        sides.update(dict.fromkeys(others))
+    for name, seed, ratio, case, others in measured:
+        cells = [f"{others[side]:.2f}x" if side in others else "" for side in sides]
+        rows.append([name, str(seed), f"{ratio}x", case, *cells])
+    return markdown(["task", "seed", "asked", "requests", *(f"over {s}" for s in sides)], rows)
 
 
 def average(runs: list[Run]) -> tuple[Point, dict[str, list[Point]]]:
@@ -76,9 +89,8 @@ def average(runs: list[Run]) -> tuple[Point, dict[str, list[Point]]]:
         score, ratio = (mean(p[key] for p in points) for key in ("score", "flops_ratio"))
         return Point(points[0]["metric"], score, ratio, [])
 
-    count = len(runs[0]["settings"]["ratios"])
     series = {
-        method: [middle([run["points"][method][i] for run in runs]) for i in range(count)]
+        method: [middle([run["points"][method][r] for run in runs]) for r in shared_ratios(runs)]
         for method in METHODS
     }
     return middle([run["dense"] for run in runs]), series

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from tqdm import tqdm
 
 from ltp_deploy.errors import LtpError, needs
 from ltp_deploy.learn.data import Collator, TaskData
@@ -49,7 +50,13 @@ def fit(
     """
     with needs("learning needs accelerate", "learn"):
         import accelerate  # noqa: F401
-        from transformers import Trainer, TrainerCallback, TrainingArguments, set_seed
+        from transformers import (
+            PrinterCallback,
+            Trainer,
+            TrainerCallback,
+            TrainingArguments,
+            set_seed,
+        )
         from transformers.trainer_utils import get_last_checkpoint
 
     class LtpTrainer(Trainer):
@@ -75,12 +82,26 @@ def fit(
             return loss
 
     class Log(TrainerCallback):
-        """Keeps the log of the run beside its checkpoints."""
+        """Keeps the log of the run beside its checkpoints, and shows where it is; transformers'
+        own callbacks write to standard output, which belongs to the result."""
 
-        def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **others: Any):
+        def on_train_begin(self, args: Any, state: Any, control: Any, **others: Any) -> None:
+            self.bar = tqdm(total=state.max_steps, desc=stage.name, disable=None)
+
+        def on_step_end(self, args: Any, state: Any, control: Any, **others: Any) -> None:
+            self.bar.update(state.global_step - self.bar.n)
+
+        def on_log(
+            self, args: Any, state: Any, control: Any, logs: Any = None, **others: Any
+        ) -> None:
             line = {"stage": stage.name, "step": state.global_step, **(logs or {})}
             with (work / LOG).open("a") as file:
                 file.write(json.dumps(line) + "\n")
+            if "loss" in line:
+                self.bar.set_postfix(loss=f"{line['loss']:.3f}")
+
+        def on_train_end(self, args: Any, state: Any, control: Any, **others: Any) -> None:
+            self.bar.close()
 
     set_seed(seed)
     folder = work / stage.name
@@ -100,6 +121,7 @@ def fit(
             save_total_limit=1,
             logging_steps=max(1, steps // 10),
             report_to="none",
+            disable_tqdm=True,
             remove_unused_columns=False,
             label_names=["labels"],
             use_cpu=not torch.cuda.is_available(),
@@ -111,6 +133,7 @@ def fit(
         data_collator=Collator(model.encoder.config.pad_token_id),
         callbacks=[Log()],
     )
+    trainer.remove_callback(PrinterCallback)
     last = get_last_checkpoint(str(folder)) if resume else None
     trainer.train(resume_from_checkpoint=last)
 

@@ -189,6 +189,7 @@ def test_learn_and_tune_as_a_user_types_them(
     ]  # fmt: skip
     result = CliRunner().invoke(main, arguments)
     assert result.exit_code == 0, result.output
+    assert result.stdout.startswith(f"{output}: ltp, ")
     assert "fewer FLOPs" in result.output
     policy = load_encoder(output).config.policy
     assert policy.prunes
