@@ -71,7 +71,7 @@ class Learner(nn.Module):
         output = {"logits": logits, "kept": kept}
         if labels is not None:
             loss = self._task_loss(logits, labels, teacher)
-            if self.training and not self._saves_enough(kept, real):
+            if self.training and self.regularisation and not self._saves_enough(kept, real):
                 loss = loss + self.regularisation * kept.sum() / real.sum()
             output["loss"] = loss
         return output
