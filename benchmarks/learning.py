@@ -15,10 +15,9 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from ltp_deploy.checkpoint.save import write_json
-from ltp_deploy.learn.evaluate import Point
-from ltp_deploy.learn.learn import Job, run
+from ltp_deploy.learn.learn import Job
 from ltp_deploy.learn.recipe import Recipe
-from ltp_deploy.learn.sweep import speed, sweep
+from ltp_deploy.learn.sweep import completed, speed, sweep
 from ltp_deploy.validation.data import DataOptions
 
 RESULTS = Path(__file__).parent / "results" / "learning"
@@ -34,8 +33,8 @@ class Task:
 
     Attributes:
         test: what all results are counted on; nothing is chosen on it.
-        ratios: FLOPs ratios that every method is brought to, the first one with engines measured.
-        rows: of the training data, None for all.
+        ratios: FLOPs ratios that every method is brought to.
+        rows: the first ones of both files, None for all.
         halves: train on the shorter half of the training data, test on the longer half of the
             test data.
     """
@@ -81,7 +80,7 @@ def one(name: str, seed: int, ratios: list[float], options: argparse.Namespace) 
     task = TASKS[name]
     work = options.work / name / str(seed)
     job = first_job(task, options.data / (task.folder or name), work, seed)
-    dense = run_once(job)
+    _, dense = completed(job)
     path = RESULTS / f"{name}-{seed}.json"
     known = json.loads(path.read_text()) if path.exists() else {"points": {}, "speed": {}}
     for method in METHODS:
@@ -138,14 +137,6 @@ def first_job(task: Task, data: Path, work: Path, seed: int) -> Job:
         resume=True,
         arguments={"bf16": True},
     )
-
-
-def run_once(job: Job) -> Point:
-    """The point of a job, which runs only where its result is not there."""
-    record = job.output / "learned.json"
-    if not record.is_file():
-        run(job)
-    return Point(**json.loads(record.read_text())["pruned"])
 
 
 def pretrained() -> Path:

@@ -235,21 +235,20 @@ def starting_encoder(source: Path, job: Job) -> Encoder:
     Raises:
         LtpError: it has thresholds that were learned under other conventions.
     """
-    encoder = load_encoder(source, job.score_length, job.first_token)
-    policy = encoder.config.policy
-    learnable = all(rule.mode is Mode.ABSOLUTE for rule in policy.layers if rule.prunes)
+    encoder = load_encoder(source)
+    own = encoder.config.policy
+    policy = own.override(job.score_length, job.first_token)
+    learnable = all(rule.mode is Mode.ABSOLUTE for rule in own.layers if rule.prunes)
     if job.recipe.method != "ltp" or not learnable:
-        dense = PrunePolicy.dense(encoder.config.layers).layers
-        return encoder.with_policy(replace(policy, layers=dense))
-    own = load_encoder(source).config.policy
-    if policy.prunes and own != policy:
+        policy = replace(policy, layers=PrunePolicy.dense(encoder.config.layers).layers)
+    elif own.prunes and own != policy:
         convention = own.to_config()
         raise LtpError(
             f"the thresholds of {source} were learned with other conventions; to go on from them "
             f"pass --score-length {convention['score_length']} "
             f"--first-token {convention['first_token']}"
         )
-    return encoder
+    return encoder.with_policy(policy)
 
 
 def label_count(examples: Examples) -> int:

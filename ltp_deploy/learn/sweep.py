@@ -85,14 +85,16 @@ def sweep(job: Job, setting: str, values: Sequence[float], timed: bool = True) -
         dense_job = replace(
             job, recipe=replace(job.recipe, method="dense"), output=folder / "dense"
         )
-        dense, _ = _points(dense_job)
+        dense, _ = completed(dense_job)
         after = replace(job.recipe, finetune_epochs=0.0)
         job = replace(job, model=dense_job.output, recipe=after, known_dense=dense)
     runs = []
     for value in values:
         output = folder / f"{setting}-{value:g}"
         changed: dict[str, Any] = {SETTINGS[setting]: value}
-        dense, pruned = _points(replace(job, recipe=replace(job.recipe, **changed), output=output))
+        dense, pruned = completed(
+            replace(job, recipe=replace(job.recipe, **changed), output=output)
+        )
         job = replace(job, known_dense=dense)
         ratios = speed(output, job) if timed else {}
         runs.append(Swept(value, output.name, pruned, ratios))
@@ -104,8 +106,12 @@ def sweep(job: Job, setting: str, values: Sequence[float], timed: bool = True) -
     return found
 
 
-def _points(job: Job) -> tuple[Point, Point]:
-    """(dense, pruned) of a run; one that a resumed sweep finds complete is not run again."""
+def completed(job: Job) -> tuple[Point, Point]:
+    """(dense, pruned) of a run; one that is resumed and found complete is not run again.
+
+    Raises:
+        LtpError: see `run`.
+    """
     record = job.output / "learned.json"
     if not (job.resume and record.is_file()):
         run(job)

@@ -51,6 +51,13 @@ def write_reviews(path: Path, rows: int) -> Path:
     return path
 
 
+def typed(model: Path, data: Path, output: Path, more: str) -> list[str]:
+    """A `learn` command for a short training."""
+    files = ["--data", str(data), "--dev", str(data), "-o", str(output)]
+    settings = f"--soft-epochs 1 --batch 16 --lr 1e-3 {more}"
+    return ["learn", str(model), *files, *settings.split()]
+
+
 @pytest.mark.parametrize("method", ["ltp", "manual", "topk"])
 def test_each_method_gives_a_model_that_prunes(method: str, tmp_path: Path) -> None:
     encoder = tiny_encoder(PrunePolicy.dense(5), num_labels=2)
@@ -179,14 +186,10 @@ def test_a_new_head_needs_numbers() -> None:
 def test_learn_and_tune_as_a_user_types_them(
     checkpoint_of: Callable[..., Path], tmp_path: Path
 ) -> None:
-    model = checkpoint_of("bert", None)
     data = write_reviews(tmp_path / "data.tsv", 48)
     output = tmp_path / "learned"
-    arguments = [
-        "learn", str(model), "--data", str(data), "--dev", str(data), "-o", str(output),
-        "--soft-epochs", "1", "--hard-epochs", "1", "--batch", "16", "--lr", "1e-3",
-        "--final-threshold", "0.3",
-    ]  # fmt: skip
+    arguments = typed(checkpoint_of("bert", None), data, output, "--hard-epochs 1")
+    arguments += ["--final-threshold", "0.3"]
     result = CliRunner().invoke(main, arguments)
     assert result.exit_code == 0, result.output
     assert result.stdout.startswith(f"{output}: ltp, ")
@@ -215,14 +218,10 @@ def test_a_sweep_trains_a_family_and_measures_it(
     checkpoint_of: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("ltp_deploy.learn.sweep.SECONDS", 0.2)
-    model = checkpoint_of("bert", None)
     data = write_reviews(tmp_path / "data.tsv", 32)
     output = tmp_path / "family"
-    arguments = [
-        "learn", str(model), "--data", str(data), "--dev", str(data), "-o", str(output),
-        "--soft-epochs", "1", "--hard-epochs", "0", "--batch", "16", "--lr", "1e-3",
-        "--finetune", "--finetune-epochs", "1", "--sweep", "final-threshold=0.05,0.6",
-    ]  # fmt: skip
+    arguments = typed(checkpoint_of("bert", None), data, output, "--hard-epochs 0")
+    arguments += ["--finetune", "--finetune-epochs", "1", "--sweep", "final-threshold=0.05,0.6"]
     result = CliRunner().invoke(main, arguments)
     assert result.exit_code == 0, result.output
     found = json.loads((output / "sweep.json").read_text())

@@ -4,12 +4,21 @@ import numpy as np
 import pytest
 
 from ltp_deploy.errors import LtpError
+from ltp_deploy.validation.compare import predictions
 from ltp_deploy.validation.metrics import score
 
 # Predicted 0 1 0 1 1 0; two true positives, one false positive, one false negative.
 LOGITS = np.array([[1.0, 0], [0, 1], [1, 0], [0, 1], [0, 1], [1, 0]])
 LABELS = np.array([0, 1, 1, 1, 0, 0])
 VALUES = np.array([[1.0], [2.0], [3.0], [10.0]])
+
+
+def test_scores_are_accuracy_or_correlation() -> None:
+    logits = np.array([[1.0, 0.0], [0.0, 1.0], [1.0, 0.0], [0.0, 1.0]])
+    assert predictions(logits).tolist() == [0, 1, 0, 1]
+    assert score(logits, np.array([0, 1, 1, 1])) == ("accuracy %", 75.0)
+    name, value = score(np.array([[1.0], [2.0], [3.0]]), np.array([10.0, 20.0, 30.0]))
+    assert (name, value) == ("pearson %", pytest.approx(100.0))
 
 
 @pytest.mark.parametrize(
