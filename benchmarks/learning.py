@@ -54,7 +54,7 @@ TASKS = {
     "sst2": Task("test.tsv", (1.8, 2.5), 3, 2, 3),
     "mrpc": Task("test.tsv", (2.1, 3.0), 4, 2, 3),
     "rte": Task("dev.tsv", (2.1, 3.0), 5, 2, 3),
-    "imdb": Task("test.tsv", (2.1, 3.0), 2, 1, 1, rows=4000, max_length=256),
+    "imdb": Task("test.tsv", (2.1, 3.0), 2, 1, 2, rows=4000, max_length=256),
     "sst2-lengths": Task("test.tsv", (1.8,), 3, 2, 3, folder="sst2", halves=True),
 }
 
@@ -90,6 +90,7 @@ def one(name: str, seed: int, ratios: list[float], options: argparse.Namespace) 
             job.recipe,
             method=method,
             finetune_epochs=0.0,
+            soft_epochs=task.soft_epochs,
             hard_epochs=task.hard_epochs + spent,
         )
         family = replace(
@@ -115,8 +116,7 @@ def first_job(task: Task, data: Path, work: Path, seed: int) -> Job:
     recipe = Recipe(
         method="dense",
         finetune_epochs=task.finetune_epochs,
-        soft_epochs=task.soft_epochs,
-        hard_epochs=task.hard_epochs,
+        hard_epochs=0.0,
         temperature=2e-3,
         learning_rate=5e-5,
         hard_learning_rate=5e-5,

@@ -14,7 +14,7 @@ from typing import Any
 from learning import METHODS, RESULTS, TASKS
 
 from ltp_deploy.learn.evaluate import Point
-from ltp_deploy.learn.plot import draw
+from ltp_deploy.learn.plot import FLOPS, Curve, by_flops, draw
 
 DOCS = Path(__file__).parents[1] / "docs"
 BEGIN, END = "<!-- figures begin -->", "<!-- figures end -->"
@@ -32,8 +32,8 @@ def main() -> None:
     pictures = DOCS / "results"
     pictures.mkdir(exist_ok=True)
     for name, found in runs.items():
-        dense, series = average(found)
-        draw(pictures / f"{name}.svg", name, dense, series, budget=1.0)
+        dense, curves = average(found)
+        draw(pictures / f"{name}.svg", name, dense, {FLOPS: curves}, budget=1.0)
         parts.append(f"![{name}: score against FLOPs](results/{name}.svg)")
     page = DOCS / "results.md"
     text = page.read_text(encoding="utf-8")
@@ -82,18 +82,20 @@ def speeds(runs: dict[str, list[Run]]) -> str:
     return markdown(["task", "seed", "asked", "requests", *(f"over {s}" for s in sides)], rows)
 
 
-def average(runs: list[Run]) -> tuple[Point, dict[str, list[Point]]]:
-    """The dense point and each method's points, means over seeds."""
+def average(runs: list[Run]) -> tuple[Point, dict[str, Curve]]:
+    """The dense point and each method's curve, means over seeds."""
 
     def middle(points: list[Run]) -> Point:
         score, ratio = (mean(p[key] for p in points) for key in ("score", "flops_ratio"))
         return Point(points[0]["metric"], score, ratio, [])
 
-    series = {
-        method: [middle([run["points"][method][r] for run in runs]) for r in shared_ratios(runs)]
+    curves = {
+        method: by_flops(
+            middle([run["points"][method][ratio] for run in runs]) for ratio in shared_ratios(runs)
+        )
         for method in METHODS
     }
-    return middle([run["dense"] for run in runs]), series
+    return middle([run["dense"] for run in runs]), curves
 
 
 def spread(values: Iterable[float], sign: str = "") -> str:

@@ -1,21 +1,29 @@
-"""Accuracy against work, as a picture."""
+"""Accuracy against work, and against measured speed, as a picture."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from ltp_deploy.errors import needs
 from ltp_deploy.learn.evaluate import Point
 
-Series = Mapping[str, Sequence[Point]]
+FLOPS = "times fewer FLOPs (authors' count)"
+
+Curve = Sequence[tuple[float, float]]  # (x, score)
+Panels = Mapping[str, Mapping[str, Curve]]  # by label of the x axis, then by the curve's own
 
 
-def draw(path: Path, title: str, dense: Point, series: Series, budget: float | None = None) -> None:
-    """Write an SVG (or what the suffix says): FLOPs saved to the right, the score upwards.
+def by_flops(points: Iterable[Point]) -> Curve:
+    """Operating points as a curve over the FLOPs saved."""
+    return [(point.flops_ratio, point.score) for point in points]
+
+
+def draw(path: Path, title: str, dense: Point, panels: Panels, budget: float | None = None) -> None:
+    """Write an SVG (or what the suffix says): one panel for each x axis, the score upwards.
 
     Args:
-        series: points by name, joined by lines where there are several.
+        panels: points of a curve are joined by lines.
         budget: a drop in points, drawn as a line below the dense model's.
 
     Raises:
@@ -23,19 +31,19 @@ def draw(path: Path, title: str, dense: Point, series: Series, budget: float | N
     """
     with needs("the picture needs matplotlib", "learn"):
         from matplotlib.figure import Figure
-    figure = Figure(figsize=(6.4, 4.0), layout="constrained")
-    axes = figure.subplots()
-    axes.axhline(dense.score, color="grey", linewidth=1, label="dense")
-    if budget is not None:
-        axes.axhline(dense.score - budget, color="grey", linewidth=1, linestyle=":", label="budget")
-    for name, points in series.items():
-        ordered = sorted(points, key=lambda point: point.flops_ratio)
-        x = [point.flops_ratio for point in ordered]
-        y = [point.score for point in ordered]
-        axes.plot(x, y, marker="o", markersize=4, linewidth=1.2, label=name)
-    axes.set_title(title)
-    axes.set_xlabel("times fewer FLOPs (authors' count)")
-    axes.set_ylabel(dense.metric)
-    axes.legend(frameon=False)
-    axes.grid(alpha=0.2)
+    figure = Figure(figsize=(6.4 * len(panels), 4.0), layout="constrained")
+    figure.suptitle(title)
+    row = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
+    for axes, (label, curves) in zip(row, panels.items(), strict=True):
+        axes.axhline(dense.score, color="grey", linewidth=1, label="dense")
+        if budget is not None:
+            allowed = dense.score - budget
+            axes.axhline(allowed, color="grey", linewidth=1, linestyle=":", label="budget")
+        for name, points in curves.items():
+            x, y = zip(*sorted(points), strict=True)
+            axes.plot(x, y, marker="o", markersize=4, linewidth=1.2, label=name)
+        axes.set_xlabel(label)
+        axes.legend(frameon=False)
+        axes.grid(alpha=0.2)
+    row[0].set_ylabel(dense.metric)
     figure.savefig(path)

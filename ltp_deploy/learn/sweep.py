@@ -18,7 +18,7 @@ from ltp_deploy.errors import LtpError
 from ltp_deploy.learn.data import truncated
 from ltp_deploy.learn.evaluate import Point
 from ltp_deploy.learn.learn import Job, run
-from ltp_deploy.learn.plot import draw
+from ltp_deploy.learn.plot import FLOPS, Panels, by_flops, draw
 from ltp_deploy.runtime.engine import load
 from ltp_deploy.validation.data import read_examples
 
@@ -82,9 +82,8 @@ def sweep(job: Job, setting: str, values: Sequence[float], timed: bool = True) -
     folder = job.output
     folder.mkdir(parents=True, exist_ok=True)
     if job.recipe.finetune_epochs:
-        dense_job = replace(
-            job, recipe=replace(job.recipe, method="dense"), output=folder / "dense"
-        )
+        recipe = replace(job.recipe, method="dense", hard_epochs=0.0)
+        dense_job = replace(job, recipe=recipe, output=folder / "dense")
         dense, _ = completed(dense_job)
         after = replace(job.recipe, finetune_epochs=0.0)
         job = replace(job, model=dense_job.output, recipe=after, known_dense=dense)
@@ -101,21 +100,37 @@ def sweep(job: Job, setting: str, values: Sequence[float], timed: bool = True) -
     assert job.known_dense is not None
     found = Sweep(setting, job.known_dense, runs)
     write_json(folder / "sweep.json", found.to_dict())
-    points = {job.recipe.method: [run.point for run in runs]}
-    draw(folder / "sweep.svg", f"{setting} of {job.recipe.method}", found.dense, points)
+    draw(folder / "sweep.svg", f"{setting} of {job.recipe.method}", found.dense, _panels(job, runs))
     return found
+
+
+def _panels(job: Job, runs: list[Swept]) -> Panels:
+    panels: Panels = {FLOPS: {job.recipe.method: by_flops(run.point for run in runs)}}
+    measured = {
+        f"{case}: over {side}": [(run.speed[case][side], run.point.score) for run in runs]
+        for case, others in runs[0].speed.items()
+        for side in others
+    }
+    return {**panels, "times faster, measured": measured} if measured else panels
 
 
 def completed(job: Job) -> tuple[Point, Point]:
     """(dense, pruned) of a run; one that is resumed and found complete is not run again.
 
     Raises:
-        LtpError: see `run`.
+        LtpError: what is complete was trained with other settings; or see `run`.
     """
     record = job.output / "learned.json"
     if not (job.resume and record.is_file()):
         run(job)
     known = json.loads(record.read_text())
+    for name, value in asdict(job.recipe).items():
+        found = known["recipe"][name]
+        if value is not None and found != value:
+            raise LtpError(
+                f"{job.output} was trained with {name} {found}, and is now asked for with {value}; "
+                "remove it, or choose another output path"
+            )
     return Point(**known["dense"]), Point(**known["pruned"])
 
 

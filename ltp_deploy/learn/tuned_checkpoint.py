@@ -10,7 +10,7 @@ from ltp_deploy.bundle import read_manifest
 from ltp_deploy.checkpoint import load_encoder
 from ltp_deploy.checkpoint.save import new_checkpoint, save_encoder, write_json
 from ltp_deploy.learn.data import TaskData
-from ltp_deploy.learn.plot import draw
+from ltp_deploy.learn.plot import FLOPS, by_flops, draw
 from ltp_deploy.learn.tune import Tuned, tune
 from ltp_deploy.tokenizer import Tokenizer
 from ltp_deploy.validation.data import DataOptions, read_examples
@@ -58,9 +58,10 @@ def tune_checkpoint(
         save_encoder(encoder.with_policy(policy), checkpoint, directory)
         write_json(directory / "tuned.json", tuned.to_dict())
         curves = {
-            "one factor": [candidate.point for candidate in tuned.curve],
-            "as it was": [tuned.before],
-            "layer by layer": [tuned.chosen.point],
+            "one factor": by_flops(candidate.point for candidate in tuned.curve),
+            "as it was": by_flops([tuned.before]),
+            "layer by layer": by_flops([tuned.chosen.point]),
         }
-        draw(directory / "tuned.svg", f"{checkpoint.name}, tuned", tuned.dense, curves, max_drop)
+        title = f"{checkpoint.name}, tuned"
+        draw(directory / "tuned.svg", title, tuned.dense, {FLOPS: curves}, max_drop)
     return tuned

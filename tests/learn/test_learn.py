@@ -239,6 +239,11 @@ def test_a_sweep_trains_a_family_and_measures_it(
     assert again.exit_code == 0, again.output
     assert (output / "dense" / "model.safetensors").stat().st_mtime_ns == before
     assert len(json.loads((output / "sweep.json").read_text())["runs"]) == 3
+    assert "times faster, measured" in (output / "sweep.svg").read_text()
+
+    other = CliRunner().invoke(main, [*arguments, "--resume", "--batch", "8"])
+    assert other.exit_code == 1
+    assert "was trained with batch" in other.output
 
 
 def test_a_sweep_of_flops_reaches_each(checkpoint_of: Callable[..., Path], tmp_path: Path) -> None:
