@@ -32,7 +32,9 @@ NOTES = {
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--isa", choices=list(LIMITS), help="limit both sides to this")
-    parser.add_argument("--precision", choices=["f32", "bf16"], help="only this one")
+    parser.add_argument(
+        "--precision", choices=["f32", "bf16", "int8-dynamic"], help="only this one"
+    )
     parser.add_argument("--threads", type=int, help="CPU threads; default: all")
     parser.add_argument("--quick", action="store_true", help="few iterations, no probes")
     parser.add_argument("-o", "--output", type=Path, help="default: in results/, named by the CPU")
@@ -42,7 +44,8 @@ def main() -> None:
         os.environ.update(LIMITS[options.isa])  # before OpenVINO is imported
         precisions = ["f32"] if options.isa == "avx2" else ["bf16"]
     for result in run(options.isa, options.threads, precisions, options.quick):
-        output = options.output or RESULTS / f"cpu-{_features(result)}.json"
+        only = f"-{options.precision}" if options.precision else ""
+        output = options.output or RESULTS / f"cpu-{_features(result)}{only}.json"
         output.parent.mkdir(exist_ok=True)
         output.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
         print(f"\nwrote {output}", flush=True)
@@ -80,7 +83,7 @@ def run(
             result["speed"][precision] = speed
             print_speed(precision, speed)
             yield {**result, "load_after": os.getloadavg()}
-        if not quick and not isa:
+        if not quick and not isa and precisions == ["f32", "bf16"]:
             result["probes"] = {p: probes(base, Path(folder), p) for p in precisions}
             print_probes(result["probes"])
             yield {**result, "load_after": os.getloadavg()}

@@ -5,13 +5,14 @@ from __future__ import annotations
 from statistics import median
 from typing import Any
 
-from speed import DENSE, OURS, UNPRUNED, WHOLE
+from speed import DENSE, DENSE_F32, OURS, UNPRUNED, WHOLE
 
 from ltp_deploy.report.table import table
 
 # (time of, over time of): what each ratio says.
 RATIOS = (
     (DENSE, OURS),
+    (DENSE_F32, OURS),
     (DENSE, OURS + WHOLE),
     (UNPRUNED, OURS),
     (UNPRUNED + WHOLE, OURS + WHOLE),

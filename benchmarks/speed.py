@@ -12,9 +12,9 @@ from cases import all_cases
 
 from ltp_deploy.benchmark.dense import dense_model
 from ltp_deploy.benchmark.engines import write_variant
-from ltp_deploy.benchmark.openvino_dense import convert, open_dense
+from ltp_deploy.benchmark.openvino_dense import convert, open_dense, quantized
 from ltp_deploy.benchmark.run import difference, survivors
-from ltp_deploy.benchmark.sides import Layout, Side
+from ltp_deploy.benchmark.sides import Layout, Side, padded_feeds
 from ltp_deploy.benchmark.timing import Timings, interleave
 from ltp_deploy.benchmark.work import multiply_adds
 from ltp_deploy.benchmark.workload import Case
@@ -26,6 +26,7 @@ from ltp_deploy.pruning.policy import PrunePolicy
 from ltp_deploy.runtime.session import open_session
 
 OURS, UNPRUNED, DENSE = "ours", "ours, nothing pruned", "dense OpenVINO"
+DENSE_F32 = "dense OpenVINO in f32"  # beside engines in int8
 # The last layer carries only first tokens; these engines do not use that and show what it saves.
 WHOLE = ", whole last layer"
 
@@ -58,15 +59,22 @@ def measure(
     dense = convert(dense_model(checkpoint, encoder))
     if isa == "avx2":
         clamp_products(dense)
+    cases = all_cases(encoder.config)
+    models = {DENSE: (dense, precision)}
+    if precision.startswith("int8"):
+        requests = [request for case in cases for request in case.requests]
+        samples = [r.select([i]) for r in requests for i in range(r.sequences)]
+        feeds = [padded_feeds(sample, encoder.config) for sample in samples]
+        models = {DENSE: (quantized(dense, feeds), "bf16"), DENSE_F32: (dense, "f32")}
     with tempfile.TemporaryDirectory() as folder:
         sides = [
             _packed(name, source, whole, precision, isa, threads, Path(folder) / str(i))
             for i, (name, (source, whole)) in enumerate(variants.items())
         ]
-        cases = [case for case in all_cases(encoder.config) if case.name in iterations]
         return {
-            case.name: _case(encoder, case, sides, dense, precision, threads, iterations)
+            case.name: _case(encoder, case, sides, models, threads, iterations[case.name])
             for case in cases
+            if case.name in iterations
         }
 
 
@@ -91,20 +99,24 @@ def _case(
     encoder: Encoder,
     case: Case,
     packed: list[Side],
-    dense: Any,
-    precision: str,
+    models: dict[str, tuple[Any, str]],
     threads: int | None,
-    iterations: dict[str, int],
+    iterations: int,
 ) -> dict[str, Any]:
+    """`models`: dense ones by name, each with the precision of what is not quantised in it."""
     (request,) = case.requests
     shape = (request.sequences, int(request.lengths.max()))
-    sides = [*packed, Side(DENSE, open_dense(dense, precision, threads, shape), Layout.PADDED)]
+    dense = [
+        Side(name, open_dense(model, precision, threads, shape), Layout.PADDED)
+        for name, (model, precision) in models.items()
+    ]
+    sides = [*packed, *dense]
     config = encoder.config
     calls = {side.name: [side.prepare(request, config)] for side in sides}
     answers = {name: np.asarray(call()) for name, (call,) in calls.items()}
     for (call,) in calls.values():  # once more: the first run prepared the shape
         call()
-    timings = interleave(calls, iterations=iterations[case.name], title=f"{precision} {case.name}")
+    timings = interleave(calls, iterations=iterations, title=case.name)
     profile = survivors(encoder, case)
     work = {side.name: multiply_adds(side, case, config, profile) for side in sides}
     return {

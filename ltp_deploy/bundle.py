@@ -18,7 +18,7 @@ from ltp_deploy.directory import new_directory
 from ltp_deploy.errors import BundleError
 
 FORMAT = "ltp-deploy bundle"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 MANIFEST = "manifest.json"
 MANIFEST_HASH = "manifest.sha256"
 

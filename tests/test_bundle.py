@@ -135,7 +135,7 @@ def incomplete_model(manifest: dict) -> None:
 @pytest.mark.parametrize(
     ("edit", "message"),
     [
-        (other_version, "bundle format 99, this version reads 1; rebuild it"),
+        (other_version, "bundle format 99, this version reads 2; rebuild it"),
         (other_platform, "was built for Linux riscv64, this is .*; rebuild it here"),
         (other_format, "is not the manifest of a bundle"),
         (other_openvino, "built with OpenVINO 2019.1.0, this is .* install openvino==2019.1.0"),

@@ -16,7 +16,7 @@ namespace {
 namespace fs = std::filesystem;
 using json::Value;
 
-constexpr int format_version = 1;
+constexpr int format_version = 2;
 
 std::string read_file(const fs::path& path) {
     std::ifstream in(path, std::ios::binary);
@@ -103,7 +103,7 @@ std::vector<std::string> strings(const Value& array) {
 
 OpenVinoParts openvino_parts(const fs::path& directory, const Value& manifest) {
     return {checked_file(directory, manifest, "weights"), manifest["isa"].string(),
-            manifest["versions"]["openvino"].string()};
+            manifest["activations"].string(), manifest["versions"]["openvino"].string()};
 }
 
 TensorRtParts tensorrt_parts(const Value& manifest) {

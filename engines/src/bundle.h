@@ -11,8 +11,9 @@ namespace ltp {
 /// What only the bundles of the backend "openvino" have.
 struct OpenVinoParts {
     std::filesystem::path weights;
-    std::string isa;      ///< "avx2": no newer instructions; "": all that the CPU has
-    std::string version;  ///< the release that the plugin was built against
+    std::string isa;          ///< "avx2": no newer instructions; "": all that the CPU has
+    std::string activations;  ///< "f32" or "bf16": what flows between operators
+    std::string version;      ///< the release that the plugin was built against
 };
 
 /// What only the bundles of the backend "tensorrt" have.

@@ -9,16 +9,16 @@
 namespace ltp {
 namespace {
 
-ov::element::Type element_type(const std::string& precision) {
-    if (precision == "f32") return ov::element::f32;
-    if (precision == "bf16") return ov::element::bf16;
-    throw Error(text("precision ", precision, " is unknown to this version of ltp-deploy"));
+ov::element::Type element_type(const std::string& activations) {
+    if (activations == "f32") return ov::element::f32;
+    if (activations == "bf16") return ov::element::bf16;
+    throw Error(text("activations ", activations, " are unknown to this version of ltp-deploy"));
 }
 
 ov::AnyMap settings(const Bundle& bundle, const Options& options) {
     if (options.threads < 0) throw Error(text(options.threads, " threads; give 0 or more"));
     // Always explicit: OpenVINO's default is bf16 where the CPU has it, whatever the model's type.
-    ov::AnyMap map{ov::hint::inference_precision(element_type(bundle.info.precision)),
+    ov::AnyMap map{ov::hint::inference_precision(element_type(bundle.openvino.activations)),
                    ov::hint::performance_mode(options.performance == Performance::Latency
                                                   ? ov::hint::PerformanceMode::LATENCY
                                                   : ov::hint::PerformanceMode::THROUGHPUT)};

@@ -7,14 +7,15 @@ from pathlib import Path
 from typing import Any
 
 from ltp_deploy.benchmark.dense import dense_model
-from ltp_deploy.benchmark.openvino_dense import convert, open_dense
+from ltp_deploy.benchmark.openvino_dense import convert, open_dense, quantized
 from ltp_deploy.benchmark.peers import open_peer
-from ltp_deploy.benchmark.sides import Layout, Side
+from ltp_deploy.benchmark.sides import Layout, Side, padded_feeds
 from ltp_deploy.build import plan_build, write_engine
 from ltp_deploy.compiler.plan import Plan
 from ltp_deploy.encoder import Encoder
 from ltp_deploy.options import BuildOptions
 from ltp_deploy.pruning.policy import PrunePolicy
+from ltp_deploy.runtime.batch import PackedBatch
 from ltp_deploy.runtime.engine import Engine
 from ltp_deploy.runtime.session import open_session
 
@@ -22,7 +23,8 @@ OURS = "ltp-deploy"
 UNPRUNED = "ltp-deploy, nothing pruned"
 DENSE = "OpenVINO dense, padded"
 DENSE_ONE_BY_ONE = "OpenVINO dense, one by one"
-PRECISIONS = ("f32", "bf16")
+PRECISIONS = ("f32", "bf16", "int8-dynamic")
+SAMPLES = 128  # sequences on which the dense int8 baseline is calibrated
 
 
 def our_side(engine: Engine) -> Side:
@@ -57,11 +59,18 @@ def baselines(
     encoder: Encoder,
     peers: Sequence[str],
     threads: int | None,
+    sequences: Sequence[PackedBatch],
 ) -> list[Side]:
-    """Dense OpenVINO at the bundle's precision, padded and one by one, then the peers."""
+    """Dense OpenVINO at the bundle's precision, padded and one by one, then the peers.
+
+    Args:
+        sequences: of those that will be timed; an int8 baseline is calibrated on the first ones.
+    """
     precision = engine.manifest["precision"]
     model = convert(dense_model(checkpoint, encoder))
-    dense = open_dense(model, precision, threads)
+    if precision.startswith("int8"):
+        model = quantized(model, [padded_feeds(s, encoder.config) for s in sequences[:SAMPLES]])
+    dense = open_dense(model, engine.manifest["activations"], threads)
     return [
         Side(DENSE, dense, Layout.PADDED),
         Side(DENSE_ONE_BY_ONE, dense, Layout.ONE_BY_ONE),

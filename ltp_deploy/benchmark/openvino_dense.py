@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
+from collections.abc import Sequence
 from typing import Any
 
 from ltp_deploy.benchmark.dense import DenseModel
+from ltp_deploy.benchmark.sides import Feeds
+from ltp_deploy.errors import needs
 from ltp_deploy.runtime.openvino_session import OpenVinoSession, compile_settings
 
 
@@ -22,6 +26,25 @@ def convert(model: DenseModel) -> Any:
     return converted
 
 
+def quantized(model: Any, samples: Sequence[Feeds]) -> Any:
+    """A converted model in int8, as NNCF makes it for transformers (SmoothQuant included).
+
+    Args:
+        samples: what activation ranges are measured on.
+
+    Raises:
+        LtpError: NNCF is missing.
+    """
+    with needs("the dense int8 baseline needs NNCF", "int8"):
+        import nncf
+    logging.getLogger("nncf").setLevel(logging.ERROR)
+    names = [port.get_any_name() for port in model.inputs]
+    data = nncf.Dataset([{name: sample[name] for name in names} for sample in samples])
+    return nncf.quantize(
+        model, data, subset_size=len(samples), model_type=nncf.ModelType.TRANSFORMER
+    )
+
+
 def open_dense(
     model: Any, precision: str, threads: int | None = None, shape: tuple[int, int] | None = None
 ) -> OpenVinoSession:
@@ -29,7 +52,7 @@ def open_dense(
 
     Args:
         model: from `convert`, unchanged by this call.
-        precision: "f32" or "bf16".
+        precision: "f32" or "bf16", of what is not quantised.
         shape: (B, n) to compile for that shape alone, which is a little faster.
     """
     import openvino as ov

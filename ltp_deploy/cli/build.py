@@ -34,7 +34,9 @@ shape_options = compose(
     "--target", default="cpu", show_default=True, help="cpu, haswell, t4, onnx, torchscript, null."
 )
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="The bundle to write.")
-@click.option("--precision", help="f32, bf16 or fp16, by target. Default: f32; t4: fp16.")
+@click.option(
+    "--precision", help="f32, bf16, int8-dynamic or fp16, by target. Default: f32; t4: fp16."
+)
 @click.option(
     "--outputs",
     type=click.Choice(["logits", "survivors"]),

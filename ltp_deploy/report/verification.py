@@ -25,7 +25,11 @@ def describe(result: Verification, shown: int = 5) -> str:
                 ("logit difference, max", f"{logits.max:.3g}"),
                 ("logit difference, max without ties", f"{logits.max_without_ties:.3g}"),
                 ("logit difference, mean", f"{logits.mean:.3g}"),
-                (f"sequences whose survivors differ{source}", len(survivors.differences)),
+                (
+                    f"survivors on both sides, of those on either{source}",
+                    f"{100 * survivors.agreement:.2f} %",
+                ),
+                ("sequences whose survivors differ", len(survivors.differences)),
                 (f"  within {result.tie_tolerance:g} of the threshold", len(survivors.ties)),
                 ("  real disagreements", len(survivors.disagreements)),
                 ("FLOPs ratio, authors' count", f"{result.flops_ratio_authors:.2f}x"),

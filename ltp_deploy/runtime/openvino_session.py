@@ -48,7 +48,7 @@ def open_session(
     core = ov.Core()
     core.add_extension(str(directory / manifest["plugin"]))
     model = core.read_model(directory / manifest["engine"])
-    settings = compile_settings(manifest["precision"], threads, throughput)
+    settings = compile_settings(manifest["activations"], threads, throughput)
     session = OpenVinoSession(core.compile_model(model, "CPU", settings), manifest["inputs"])
     session.run(one_token())
     return session

@@ -8,8 +8,17 @@ from ltp_deploy.targets import null, onnx, openvino, tensorrt, torchscript
 from ltp_deploy.targets.target import Job, Target
 
 _ALL = (
-    Target("cpu", "OpenVINO on this CPU", "openvino", openvino.write, ("f32", "bf16")),
-    Target("haswell", "OpenVINO limited to AVX2", "openvino", openvino.write, ("f32",), "avx2"),
+    Target(
+        "cpu", "OpenVINO on this CPU", "openvino", openvino.write, ("f32", "bf16", "int8-dynamic")
+    ),
+    Target(
+        "haswell",
+        "OpenVINO limited to AVX2",
+        "openvino",
+        openvino.write,
+        ("f32", "int8-dynamic"),
+        "avx2",
+    ),
     Target(
         "t4",
         "TensorRT on an NVIDIA T4",

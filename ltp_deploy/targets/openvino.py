@@ -22,14 +22,15 @@ def write(job: Job) -> dict[str, Any]:
     import openvino as ov
 
     plugin = openvino_plugin()
-    nodes = PluginNodes(plugin, job.precision, job.target.isa)
+    activations = _activations(job)
+    nodes = PluginNodes(plugin, activations, job.target.isa)
     inputs = example_inputs(job.module, job.config)
     model = ov.convert_model(
         job.module,
         example_input=tuple(inputs.values()),
         extension=[str(plugin), _attention_extension(nodes)],
     )
-    use_linear(model, nodes)
+    use_linear(model, nodes, int8=job.precision == "int8-dynamic")
     for port, name in zip(model.inputs, inputs, strict=True):
         port.get_tensor().set_names({name})
     for port, name in zip(model.outputs, output_names(job.plan), strict=True):
@@ -41,7 +42,14 @@ def write(job: Job) -> dict[str, Any]:
         "weights": WEIGHTS,
         "plugin": plugin.name,
         "inputs": list(inputs),
+        "activations": activations,
     }
+
+
+def _activations(job: Job) -> str:
+    """The type of what flows between operators. int8 is for matrix products alone: everything else
+    takes and gives bf16, which OpenVINO has where there is AVX-512."""
+    return "f32" if job.precision == "f32" or job.target.isa == "avx2" else "bf16"
 
 
 def _attention_extension(nodes: PluginNodes) -> Any:

@@ -8,13 +8,20 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from ltp_deploy.targets.openvino_nodes import PluginNodes
 
 MIN_COLUMNS = 32  # narrower ones, such as the classifier's, are not worth a node of ours
 
 
-def use_linear(model: Any, nodes: PluginNodes) -> None:
-    """Replace every x W^T + b [and activation] in an `ov.Model`, in place."""
+def use_linear(model: Any, nodes: PluginNodes, int8: bool = False) -> None:
+    """Replace every x W^T + b [and activation] in an `ov.Model`, in place.
+
+    Args:
+        int8: multiply in int8: weights with a scale for each column, rows of x with one for each
+            row, found while the engine runs.
+    """
     from openvino import opset13 as ops
 
     for product in model.get_ordered_ops():
@@ -25,11 +32,24 @@ def use_linear(model: Any, nodes: PluginNodes) -> None:
         last, activation = _activation_behind(added)
         bias = ops.constant(bias.data.reshape(-1)).output(0)
         inputs = [product.input_value(0), product.input_value(1), bias]
+        if int8:
+            values, scales = quantized(product.input_value(1).get_node().data)
+            inputs[1:] = [ops.constant(values).output(0), bias, ops.constant(scales).output(0)]
         (linear,) = nodes.create("Linear", inputs, {"activation": activation})
         linear.node.set_friendly_name(last.get_friendly_name())
         for user in last.output(0).get_target_inputs():
             user.replace_source_output(linear)
     model.validate_nodes_and_infer_types()
+
+
+def quantized(weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(values int8 [columns, depth], scales f32 [columns]) with weight ~ values * scales.
+
+    Symmetric: the largest magnitude of each column becomes 127.
+    """
+    scales = np.abs(weight).max(1) / 127
+    safe = np.where(scales > 0, scales, 1)
+    return np.rint(weight / safe[:, None]).astype(np.int8), scales.astype(np.float32)
 
 
 def _bias_behind(node: Any) -> tuple[Any, Any] | None:

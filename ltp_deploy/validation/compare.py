@@ -9,7 +9,7 @@ import numpy as np
 
 # Relative distance between a token's score and the value that decides its fate, below which the
 # two sides' rounding may decide differently.
-TIE = {"f32": 1e-4, "fp16": 1e-2, "bf16": 5e-2}
+TIE = {"f32": 1e-4, "fp16": 1e-2, "bf16": 5e-2, "int8-dynamic": 0.2}
 
 
 @dataclass(frozen=True)
@@ -39,9 +39,11 @@ class LogitComparison:
 
 @dataclass(frozen=True)
 class SurvivorComparison:
-    """`differences` holds one entry per sequence that differs."""
+    """`differences` holds one entry per sequence that differs. `agreement` is the number of tokens
+    that are alive on both sides over that of those alive on either, over all layers."""
 
     differences: list[Difference] = field(default_factory=list)
+    agreement: float = 1.0
 
     @property
     def ties(self) -> list[Difference]:
@@ -68,7 +70,9 @@ def compare_survivors(
         tie: the relative distance that counts as rounding.
     """
     differences = []
+    on_both = on_either = 0
     for i in range(len(oracle)):
+        differs = False
         for layer in range(oracle.shape[1]):
             mine = np.zeros(oracle.shape[2], bool)
             mine[engine[i][layer]] = True
@@ -76,17 +80,21 @@ def compare_survivors(
             differing = oracle[i, layer] != mine
             if decided and not mine[0]:
                 break
+            on_both += int((oracle[i, layer] & mine).sum())
+            on_either += int((oracle[i, layer] | mine).sum())
             if decided or not mine[0]:
                 differing = np.zeros_like(differing)
                 differing[0] = True
-            if differing.any():
+            if differing.any() and not differs:
+                differs = True
                 tokens = np.flatnonzero(differing)
                 margin = float(np.abs(margins[i, layer, tokens]).max())
                 differences.append(
                     Difference(i, layer, tuple(tokens.tolist()), margin, margin <= tie)
                 )
+            if decided or not mine[0]:
                 break
-    return SurvivorComparison(differences)
+    return SurvivorComparison(differences, on_both / on_either if on_either else 1.0)
 
 
 def compare_logits(

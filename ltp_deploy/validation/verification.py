@@ -11,7 +11,13 @@ from ltp_deploy.validation.compare import LogitComparison, SurvivorComparison
 # What holds where the user states no tolerance: exactness in f32, else that predictions stay and
 # that accuracy (of a regression: correlation) does.
 _NARROW = {"max_flips": 1.0, "max_drop": 1.0}
-DEFAULTS = {"f32": {"max_logit_difference": 1e-4}, "fp16": _NARROW, "bf16": _NARROW}
+_INT8 = {"max_flips": 4.0, "max_drop": 1.0}
+DEFAULTS = {
+    "f32": {"max_logit_difference": 1e-4},
+    "fp16": _NARROW,
+    "bf16": _NARROW,
+    "int8-dynamic": _INT8,
+}
 
 
 @dataclass(frozen=True)
@@ -59,6 +65,7 @@ class Verification:
         return {
             **asdict(self),
             "survivors": {
+                "agreement": self.survivors.agreement,
                 "sequences_that_differ": len(self.survivors.differences),
                 "ties": len(self.survivors.ties),
                 "disagreements": [asdict(d) for d in self.survivors.disagreements],

@@ -13,18 +13,18 @@
 namespace ltp {
 namespace {
 
-constexpr const char* kNames[] = {"portable", "avx2", "avx512", "avx512_bf16", "amx_bf16"};
+constexpr const char* kNames[] = {"portable", "avx2", "avx512", "avx512_vnni", "avx512_bf16", "amx_bf16"};
 
 #if defined(LTP_X86)
-constexpr const Kernel* kKernels[] = {&kernel_portable, &kernel_avx2, &kernel_avx512, &kernel_avx512_bf16,
-                                      &kernel_amx_bf16};
+constexpr const Kernel* kKernels[] = {&kernel_portable, &kernel_avx2, &kernel_avx512, &kernel_avx512_vnni,
+                                      &kernel_avx512_bf16, &kernel_amx_bf16};
 
 /// AMX needs the instructions and, on Linux, the kernel's permission to use tile registers.
 bool amx_usable() {
     unsigned eax, ebx, ecx, edx;
     if (!__get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx)) return false;
-    constexpr unsigned amx_bf16 = 1u << 22, amx_tile = 1u << 24;
-    if (!(edx & amx_bf16) || !(edx & amx_tile)) return false;
+    constexpr unsigned amx_bf16 = 1u << 22, amx_tile = 1u << 24, amx_int8 = 1u << 25, all = amx_bf16 | amx_tile | amx_int8;
+    if ((edx & all) != all) return false;
     constexpr long arch_req_xcomp_perm = 0x1023, tile_data = 18;
     return syscall(SYS_arch_prctl, arch_req_xcomp_perm, tile_data) == 0;
 }
@@ -35,7 +35,8 @@ Isa detect() {
     if (!__builtin_cpu_supports("avx512f") || !__builtin_cpu_supports("avx512dq") ||
         !__builtin_cpu_supports("avx512bw") || !__builtin_cpu_supports("avx512vl"))
         return Isa::Avx2;
-    if (!__builtin_cpu_supports("avx512bf16")) return Isa::Avx512;
+    if (!__builtin_cpu_supports("avx512vnni")) return Isa::Avx512;
+    if (!__builtin_cpu_supports("avx512bf16")) return Isa::Avx512Vnni;
     return amx_usable() ? Isa::AmxBf16 : Isa::Avx512Bf16;
 }
 /// On Intel CPUs VDPBF16PS does half the work per cycle of two float32 FMAs (Sapphire Rapids, measured), so there
@@ -51,7 +52,7 @@ Isa detect() { return Isa::Portable; }
 
 Isa chosen_isa() {
     const char* name = std::getenv("LTP_ISA");
-    if (!name || !*name) return cpu_isa() == Isa::Avx512Bf16 && slow_bf16_dot_product() ? Isa::Avx512 : cpu_isa();
+    if (!name || !*name) return cpu_isa() == Isa::Avx512Bf16 && slow_bf16_dot_product() ? Isa::Avx512Vnni : cpu_isa();
     const Isa isa = parse_isa(name);
     if (isa > cpu_isa())
         throw std::runtime_error(std::string("LTP_ISA=") + name + " asks for more than this CPU and build have: " +
@@ -77,7 +78,7 @@ Isa cpu_isa() {
 
 const Kernel& select_kernel(Precision precision, Isa cap) {
     static const Isa chosen = chosen_isa();
-    const Isa highest = precision == Precision::BF16 ? Isa::AmxBf16 : Isa::Avx512;
+    const Isa highest = precision == Precision::F32 ? Isa::Avx512 : Isa::AmxBf16;
     return *kKernels[static_cast<int>(std::min({chosen, cap, highest}))];
 }
 

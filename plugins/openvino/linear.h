@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <memory>
 
 #include "kernels/kernel.h"
 #include "parallel.h"
@@ -12,21 +13,22 @@ namespace ltp {
 class PackedWeights {
 public:
     /// weight: [columns, depth] row by row; not needed any more afterwards.
-    PackedWeights(const float* weight, int columns, int depth, const LinearKernel& kernel, ParallelFor parallel_for);
-    ~PackedWeights();
+    PackedWeights(const WeightRows& weight, int columns, int depth, const LinearKernel& kernel,
+                  ParallelFor parallel_for);
     PackedWeights(const PackedWeights&) = delete;
     PackedWeights& operator=(const PackedWeights&) = delete;
 
-    const void* panel(int index) const { return memory_ + index * panel_bytes_; }
+    const void* panel(int index) const { return memory_.get() + index * panel_bytes_; }
     int panels() const { return panels_; }
 
     const LinearKernel& kernel;
     const int columns, depth;
+    const InputScale input;
 
 private:
     int panels_;
     size_t panel_bytes_;
-    char* memory_;
+    std::shared_ptr<char> memory_;
 };
 
 /// y [rows, columns] = activation(x [rows, depth] W^T + bias [columns]), shared out among `threads` tasks. The element

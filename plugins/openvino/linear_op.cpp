@@ -1,5 +1,6 @@
 #include "linear_op.h"
 
+#include <cmath>
 #include <limits>
 #include <openvino/op/constant.hpp>
 
@@ -7,6 +8,11 @@
 #include "attributes.h"
 
 namespace ltp {
+namespace {
+
+constexpr size_t kMaxInt8Depth = 65536;  // sums of products of bytes stay below 2^31
+
+}  // namespace
 
 Linear::Linear(const ov::OutputVector& inputs, const Attributes& attributes) : Op(inputs), attributes_(attributes) {
     constructor_validate_and_infer_types();
@@ -20,6 +26,8 @@ std::shared_ptr<ov::Node> Linear::clone_with_new_inputs(const ov::OutputVector& 
 bool Linear::visit_attributes(ov::AttributeVisitor& visitor) {
     visitor.on_attribute("activation", attributes_.activation);
     visitor.on_attribute("isa", attributes_.isa);
+    visitor.on_attribute("input_scale", attributes_.input_scale);
+    visitor.on_attribute("input_zero_point", attributes_.input_zero_point);
     return true;
 }
 
@@ -29,15 +37,20 @@ void Linear::validate_and_infer_types() {
                                      {"gelu_tanh", Activation::GeluTanh}, {"relu", Activation::Relu}});
     isa_cap_ = parse_isa_cap(this, attributes_.isa);
 
-    NODE_VALIDATION_CHECK(this, get_input_size() == 3, "expected inputs x, weight, bias, got ", get_input_size(),
-                          " inputs");
+    NODE_VALIDATION_CHECK(this, get_input_size() == 3 || get_input_size() == 4,
+                          "expected inputs x, weight, bias and perhaps scale, got ", get_input_size(), " inputs");
+    NODE_VALIDATION_CHECK(this, std::isfinite(attributes_.input_scale) && attributes_.input_scale >= 0,
+                          "input_scale is ", attributes_.input_scale);
+    NODE_VALIDATION_CHECK(this, attributes_.input_zero_point >= 0 && attributes_.input_zero_point <= 255,
+                          "input_zero_point is ", attributes_.input_zero_point, ", expected 0 to 255");
     const auto element = get_input_element_type(0);
     NODE_VALIDATION_CHECK(this, element.is_dynamic() || element == ov::element::f32 || element == ov::element::bf16,
                           "x must be f32 or bf16, got ", element);
-    for (size_t i = 1; i < 3; ++i) {
+    for (size_t i = 1; i < get_input_size(); ++i) {
         NODE_VALIDATION_CHECK(this, ov::is_type<ov::op::v0::Constant>(get_input_node_ptr(i)), "input ", i,
                               " must be a Constant");
-        NODE_VALIDATION_CHECK(this, get_input_element_type(i) == ov::element::f32, "input ", i, " must be f32, got ",
+        const auto expected = i == 1 && is_int8() ? ov::element::i8 : ov::element::f32;
+        NODE_VALIDATION_CHECK(this, get_input_element_type(i) == expected, "input ", i, " must be ", expected, ", got ",
                               get_input_element_type(i));
     }
     const auto weight = get_input_shape(1), bias = get_input_shape(2);
@@ -45,6 +58,12 @@ void Linear::validate_and_infer_types() {
                           "expected weight [columns, depth] and bias [columns], got ", weight, " and ", bias);
     NODE_VALIDATION_CHECK(this, std::max(weight[0], weight[1]) <= size_t(std::numeric_limits<int>::max()) / 64,
                           "weight ", weight, " is too large");
+    if (is_int8()) {
+        const auto scale = get_input_shape(3);
+        NODE_VALIDATION_CHECK(this, scale == bias, "expected scale [columns], got ", scale);
+        NODE_VALIDATION_CHECK(this, weight[1] <= kMaxInt8Depth, "depth ", weight[1], " is too large for int8, which ends at ",
+                              kMaxInt8Depth);
+    }
     const ov::PartialShape expected{-1, static_cast<int64_t>(weight[1])};
     auto x = get_input_partial_shape(0);
     NODE_VALIDATION_CHECK(this, ov::PartialShape::merge_into(x, expected), "x is ", get_input_partial_shape(0),
@@ -52,18 +71,24 @@ void Linear::validate_and_infer_types() {
     set_output_type(0, element, {x[0], static_cast<int64_t>(weight[0])});
 }
 
-const PackedWeights& Linear::packed(const ov::Tensor& weight, Element element) const {
+const PackedWeights& Linear::packed(const ov::TensorVector& inputs, Element element) const {
     auto& packed = packed_[static_cast<int>(element)];
     {
         const std::lock_guard lock(mutex_);
         if (packed) return *packed;
     }
     // Not under the lock: a thread that waits for its parallel tasks may be given another request's in the meantime.
-    const Kernel& kernel = select_kernel(element == Element::F32 ? Precision::F32 : Precision::BF16, isa_cap_);
-    const auto shape = weight.get_shape();
-    auto made = std::make_unique<const PackedWeights>(weight.data<const float>(), static_cast<int>(shape[0]),
-                                                      static_cast<int>(shape[1]),
-                                                      kernel.linear[static_cast<int>(element)], arena_parallel_for);
+    const auto float_precision = element == Element::F32 ? Precision::F32 : Precision::BF16;
+    const Kernel& kernel = select_kernel(is_int8() ? Precision::INT8 : float_precision, isa_cap_);
+    WeightRows rows{inputs[1].data()};
+    if (is_int8()) {
+        rows.scales = inputs[3].data<const float>();
+        rows.input = {attributes_.input_scale, static_cast<int>(attributes_.input_zero_point)};
+    }
+    const auto shape = inputs[1].get_shape();
+    const auto& linear = is_int8() ? kernel.linear_int8 : kernel.linear;
+    auto made = std::make_unique<const PackedWeights>(rows, static_cast<int>(shape[0]), static_cast<int>(shape[1]),
+                                                      linear[static_cast<int>(element)], arena_parallel_for);
     const std::lock_guard lock(mutex_);
     if (!packed) packed = std::move(made);
     return *packed;
@@ -78,7 +103,7 @@ bool Linear::evaluate(ov::TensorVector& outputs, const ov::TensorVector& inputs)
     OPENVINO_ASSERT(shape[0] <= size_t(std::numeric_limits<int>::max()) / 64, "Linear: too many rows: ", shape);
     const Element element = x.get_element_type() == ov::element::f32 ? Element::F32 : Element::BF16;
     outputs[0].set_shape({shape[0], expected[0]});
-    linear(x.data(), static_cast<int>(shape[0]), packed(weight, element), bias.data<const float>(), activation_,
+    linear(x.data(), static_cast<int>(shape[0]), packed(inputs, element), bias.data<const float>(), activation_,
            outputs[0].data(), arena_threads(), arena_parallel_for);
     return true;
 }

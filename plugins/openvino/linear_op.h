@@ -14,8 +14,9 @@ namespace ltp {
 /// A linear layer and what follows it, for as few rows as pruning leaves: y = activation(x W^T + bias).
 /// Inputs:
 ///   0 x       [T, depth]        f32 or bf16; bf16 rows are multiplied in bf16 and summed in f32
-///   1 weight  [columns, depth]  f32, a Constant
+///   1 weight  [columns, depth]  f32, a Constant; or i8, and rows are multiplied in int8
 ///   2 bias    [columns]         f32, a Constant
+///   3 scale   [columns]         f32, a Constant, of i8 weights
 /// Outputs:
 ///   0 y       [T, columns]      as x
 /// The weights are packed for this CPU when the node first runs.
@@ -26,6 +27,8 @@ public:
     struct Attributes {
         std::string activation = "none";  ///< none | gelu | gelu_tanh | relu
         std::string isa = "";             ///< highest instruction set to use; empty = no limit
+        float input_scale = 0.f;          ///< of x in int8; 0 = each row its own
+        int64_t input_zero_point = 0;     ///< of x in int8, 0 to 255
     };
 
     Linear() = default;
@@ -38,7 +41,8 @@ public:
     bool has_evaluate() const override { return true; }
 
 private:
-    const PackedWeights& packed(const ov::Tensor& weight, Element element) const;
+    bool is_int8() const { return get_input_size() == 4; }
+    const PackedWeights& packed(const ov::TensorVector& inputs, Element element) const;
 
     Attributes attributes_;
     Activation activation_ = Activation::None;

@@ -18,7 +18,7 @@ from ltp_deploy.benchmark.workload import of_distribution, of_length
 from ltp_deploy.checkpoint import load_encoder
 from ltp_deploy.errors import LtpError
 from ltp_deploy.pruning.policy import PrunePolicy
-from ltp_deploy.runtime.engine import Engine
+from ltp_deploy.runtime.engine import Engine, load
 from ltp_deploy.validation.oracle_run import run_oracle
 from tests.tiny import LAYERS
 
@@ -41,6 +41,17 @@ def test_all_sides_are_measured_on_all_cases(engine: Engine, bert_checkpoint: Pa
     text = describe(result)
     assert "WARNING" not in text
     assert all(side.name in text for side in mixed.sides)
+
+
+def test_an_int8_engine_meets_a_dense_int8_model(
+    bert_checkpoint: Path, bundle_of: Callable[..., Path]
+):
+    pytest.importorskip("nncf")
+    engine = load(bundle_of(bert_checkpoint, precision="int8-dynamic"))
+    result = run(engine, [of_length(engine.config, 9, 2)], bert_checkpoint, ONCE)
+    (case,) = result.cases
+    assert [side.name for side in case.sides] == [OURS, UNPRUNED, DENSE, DENSE_ONE_BY_ONE]
+    assert not result.warnings
 
 
 def test_without_a_checkpoint_only_the_bundle_is_measured(engine: Engine):

@@ -56,7 +56,7 @@ void edited(const char* from, const char* to, const char* words) {
 void manifests() {
     edited("ltp-deploy bundle", "another bundle", "is not a bundle of ltp-deploy");
     edited("\"format\"", "\"formed\"", "is not a bundle of ltp-deploy");
-    edited("\"format_version\": 1", "\"format_version\": 2",
+    edited("\"format_version\": 2", "\"format_version\": 3",
            "has bundle format 2, this version reads 1");
     edited("\"openvino\", \"precision\"", "\"torchscript\", \"precision\"",
            "was built for torchscript");

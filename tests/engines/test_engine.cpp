@@ -22,8 +22,8 @@ void bad_bundles() {
     CHECK_REFUSED(ltp::Engine(toy.path), "the engine takes 4 inputs, the manifest names 3");
     toy.replace("\"position_ids\"", "\"mask\"");
     CHECK_REFUSED(ltp::Engine(toy.path), "the engine takes `mask`");
-    toy.replace("\"f32\"", "\"f64\"");
-    CHECK_REFUSED(ltp::Engine(toy.path), "precision f64 is unknown");
+    toy.replace("\"activations\": \"f32\"", "\"activations\": \"f64\"");
+    CHECK_REFUSED(ltp::Engine(toy.path), "activations f64 are unknown");
     toy.replace("\"isa\": \"\"", "\"isa\": \"avx9\"");
     CHECK_REFUSED(ltp::Engine(toy.path), "instruction set avx9 is unknown");
     toy.replace("{\"openvino\": \"", "{\"openvino\": \"1");

@@ -114,7 +114,7 @@ std::string ToyBundle::entry(const std::string& file) const {
 void ToyBundle::write_manifest(const std::string& backend, const std::vector<std::string>& files) {
     std::string entries;
     for (const std::string& file : files) entries += (entries.empty() ? "" : ", ") + entry(file);
-    manifest_ = R"({"format": "ltp-deploy bundle", "format_version": 1, "platform": )" +
+    manifest_ = R"({"format": "ltp-deploy bundle", "format_version": 2, "platform": )" +
                 platform() + ", " + backend + R"(
         "inputs": ["input_ids", "position_ids", "token_type_ids", "offsets"],
         "model": {"vocab_size": 1000, "type_vocab_size": 2, "max_length": 8, "position_start": 2,
@@ -126,7 +126,7 @@ void ToyBundle::write_manifest(const std::string& backend, const std::vector<std
 }
 
 void ToyBundle::write_openvino_manifest() {
-    write_manifest(R"("target": "cpu", "backend": "openvino", "precision": "f32", "isa": "",
+    write_manifest(R"("target": "cpu", "backend": "openvino", "precision": "f32", "isa": "", "activations": "f32",
         "engine": "engine.xml", "weights": "engine.bin", "plugin": null, "tokenizer": null,
         "versions": {"openvino": ")" +
                        openvino_release() + R"("},)",

@@ -64,7 +64,7 @@ struct Layer {
 
     /// What is left unwritten stays NaN.
     std::vector<float> run(const Kernel& kernel, Activation activation, int threads) const {
-        const PackedWeights packed(weight.data(), columns, depth, kernel.linear[static_cast<int>(element)],
+        const PackedWeights packed({weight.data()}, columns, depth, kernel.linear[static_cast<int>(element)],
                                    test::serial_for);
         std::vector<float> y(size_t(rows) * columns, std::numeric_limits<float>::quiet_NaN());
         if (element == Element::F32) {
@@ -134,7 +134,7 @@ void threads_do_not_see_each_other() {
     test::Random random(3);
     const Layer layer(random, Element::F32, 37, 300, 130);
     const Kernel& kernel = select_kernel(Precision::F32);
-    const PackedWeights packed(layer.weight.data(), layer.columns, layer.depth, kernel.linear[0], test::serial_for);
+    const PackedWeights packed({layer.weight.data()}, layer.columns, layer.depth, kernel.linear[0], test::serial_for);
     const std::vector<float> alone = layer.run(kernel, Activation::Gelu, 1);
     std::atomic<int> different{0};
     std::vector<std::thread> threads;

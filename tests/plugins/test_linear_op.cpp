@@ -32,6 +32,13 @@ std::shared_ptr<ov::op::v0::Constant> constant(const ov::Shape& shape, unsigned 
     return ov::op::v0::Constant::create(ov::element::f32, shape, random_values(random, shape));
 }
 
+std::shared_ptr<Linear> int8_linear(const Linear::Attributes& attributes, ov::element::Type weight = ov::element::i8,
+                                    size_t scales = 50, size_t depth = 40) {
+    const auto x = std::make_shared<ov::op::v0::Parameter>(ov::element::f32, ov::PartialShape{-1, int64_t(depth)});
+    const auto values = ov::op::v0::Constant::create(weight, {50, depth}, std::vector<int>(50 * depth, 3));
+    return std::make_shared<Linear>(ov::OutputVector{x, values, constant({50}, 2), constant({scales}, 3)}, attributes);
+}
+
 std::shared_ptr<ov::Model> model(const Linear::Attributes& attributes, const Shapes& shapes = {},
                                  ov::element::Type element = ov::element::f32) {
     const auto x = std::make_shared<ov::op::v0::Parameter>(element, shapes.x);
@@ -43,7 +50,7 @@ std::shared_ptr<ov::Model> model(const Linear::Attributes& attributes, const Sha
 
 std::vector<float> alone(const std::vector<float>& x, int rows) {
     const auto weight = constant({50, 40}, 1), bias = constant({50}, 2);
-    const ltp::PackedWeights packed(weight->get_data_ptr<float>(), 50, 40,
+    const ltp::PackedWeights packed({weight->get_data_ptr<float>()}, 50, 40,
                                     ltp::select_kernel(ltp::Precision::F32).linear[0], test::serial_for);
     std::vector<float> y(size_t(rows) * 50);
     ltp::linear(x.data(), rows, packed, bias->get_data_ptr<float>(), ltp::Activation::Gelu, y.data(), 1,
@@ -53,13 +60,14 @@ std::vector<float> alone(const std::vector<float>& x, int rows) {
 
 void attributes_survive_a_file(ov::Core& core) {
     std::stringstream xml, bin;
-    ov::pass::Serialize(xml, bin).run_on_model(model({"gelu_tanh", "avx2"}));
+    ov::pass::Serialize(xml, bin).run_on_model(model({"gelu_tanh", "avx2", 0.5f, 7}));
     const std::string weights = bin.str();
     ov::Tensor data(ov::element::u8, {weights.size()});
     std::memcpy(data.data(), weights.data(), weights.size());
     std::stringstream again, unused;
     ov::pass::Serialize(again, unused).run_on_model(core.read_model(xml.str(), data));
     CHECK(xml.str().find("activation=\"gelu_tanh\"") != std::string::npos, xml.str());
+    CHECK(xml.str().find("input_zero_point=\"7\"") != std::string::npos, xml.str());
     CHECK(again.str() == xml.str(), again.str());
 }
 
@@ -82,6 +90,15 @@ void bad_nodes_are_refused() {
         const auto weight = std::make_shared<ov::op::v0::Parameter>(ov::element::f32, ov::Shape{50, 40});
         std::make_shared<Linear>(ov::OutputVector{x, weight, constant({50}, 2)}, Linear::Attributes{});
     });
+}
+
+void bad_int8_nodes_are_refused() {
+    int8_linear({});
+    refused("input 1 must be i8", [] { int8_linear({}, ov::element::u8); });
+    refused("expected scale [columns]", [] { int8_linear({}, ov::element::i8, 49); });
+    refused("input_scale is -1", [] { int8_linear({"none", "", -1.f}); });
+    refused("input_zero_point is 256", [] { int8_linear({"none", "", 1.f, 256}); });
+    refused("too large for int8", [] { int8_linear({}, ov::element::i8, 50, 70000); });
 }
 
 void requests_run_in_parallel(ov::Core& core) {
@@ -108,6 +125,7 @@ int main(int, char** argv) {
     attributes_survive_a_file(core);
     shapes_are_inferred();
     bad_nodes_are_refused();
+    bad_int8_nodes_are_refused();
     requests_run_in_parallel(core);
     return test::report("linear_op");
 }

@@ -86,17 +86,21 @@ def test_a_position_table_of_512_can_be_used_to_its_end(
     assert pruned_tokens(batch, survivors) > 200
 
 
-def test_bfloat16_predicts_nearly_the_same(
-    bert_checkpoint: Path, bundle_of: Callable[..., Path]
+@pytest.mark.parametrize(
+    ("target", "precision", "near"),
+    [("cpu", "bf16", 0.05), ("cpu", "int8-dynamic", 0.1), ("haswell", "int8-dynamic", 0.1)],
+)
+def test_narrow_precisions_predict_nearly_the_same(
+    target: str, precision: str, near: float, bert_checkpoint: Path, bundle_of: Callable[..., Path]
 ) -> None:
     encoder = load_encoder(bert_checkpoint)
-    engine = load(bundle_of(bert_checkpoint, precision="bf16"))
+    engine = load(bundle_of(bert_checkpoint, target, precision=precision))
     batch = batch_for(encoder, [7 + i % 19 for i in range(100)])
     logits, survivors = oracle_answers(encoder, batch)
     result = engine.run(batch)
     assert overlap(as_lists(result.survivors), survivors) > 0.98
     assert (result.logits.argmax(1) == logits.argmax(1)).mean() >= 0.95
-    assert np.abs(result.logits - logits).mean() < 0.05 * logits.std()
+    assert np.abs(result.logits - logits).mean() < near * logits.std()
 
 
 def overlap(found: Survivors, expected: Survivors) -> float:

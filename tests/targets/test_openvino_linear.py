@@ -5,11 +5,13 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from ltp_deploy.checkpoint import load_encoder
 from ltp_deploy.runtime.engine import load
-from tests.answers import assert_as_oracle, batch_for
+from ltp_deploy.targets.openvino_linear import quantized
+from tests.answers import assert_as_oracle, batch_for, oracle_answers
 
 LAYERS = 3
 
@@ -49,3 +51,33 @@ def test_they_keep_to_the_targets_instruction_set(
     linears = nodes(bundle_of(bert_checkpoint, target), "Linear")
     assert linears
     assert all(f'isa="{isa}"' in data for data in linears)
+
+
+@pytest.mark.parametrize("target", ["cpu", "haswell"])
+def test_in_int8_the_weights_are_bytes_and_the_answers_near(
+    target: str, checkpoint_of: Callable[..., Path], bundle_of: Callable[..., Path]
+) -> None:
+    checkpoint = checkpoint_of("bert", None)
+    bundle = bundle_of(checkpoint, target, precision="int8-dynamic")
+    types = re.findall(
+        'element_type="([a-z0-9]*)" shape="[0-9]*, [0-9]*"', (bundle / "engine.xml").read_text()
+    )
+    assert types.count("i8") == 4 * LAYERS + 1
+    size = (bundle / "engine.bin").stat().st_size
+    assert size < (bundle_of(checkpoint, target) / "engine.bin").stat().st_size
+
+    encoder = load_encoder(checkpoint)
+    batch = batch_for(encoder)
+    logits, expected = load(bundle).run(batch).logits, oracle_answers(encoder, batch)[0]
+    difference = np.abs(logits - expected).max()
+    assert 0 < difference < 0.05 * np.abs(expected).max()
+
+
+def test_a_weight_is_as_near_as_its_columns_scale_allows() -> None:
+    weight = np.random.default_rng(0).normal(size=(5, 40)).astype(np.float32)
+    weight[2] = 0
+    weight[3] *= 1e-6
+    values, scales = quantized(weight)
+    assert (values.dtype, scales.dtype) == (np.int8, np.float32)
+    assert (np.abs(values * scales[:, None] - weight) <= 0.501 * scales[:, None]).all()
+    assert np.abs(values).max(1).tolist() == [127, 127, 0, 127, 127]

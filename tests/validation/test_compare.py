@@ -49,6 +49,13 @@ def test_a_planted_difference_is_a_tie_only_near_the_threshold(
     assert (len(result.ties), len(result.disagreements)) == ((1, 0) if tie else (0, 1))
 
 
+def test_agreement_counts_tokens_over_all_layers() -> None:
+    assert compared(("1101", "1100"), ("1101", "1100")).agreement == 1.0
+    assert compared(("1101", "1100"), ("1100", "1000")).agreement == pytest.approx(3 / 5)
+    # What follows the first token's death is not compared.
+    assert compared(("1111", "0111"), ("1111", "1111")).agreement == pytest.approx(7 / 8)
+
+
 def test_only_the_first_differing_layer_counts() -> None:
     margins = np.ones((1, 3, 4), np.float32)
     margins[0, 1, 3] = 0.0

@@ -48,7 +48,7 @@ struct Options {
 /// What a bundle says about itself.
 struct Info {
     std::string target;               ///< as given to `ltp-deploy build --target`
-    std::string precision;            ///< "f32", "bf16", "fp16", ...
+    std::string precision;            ///< "f32", "bf16", "int8-dynamic", "fp16", ...
     std::vector<std::string> labels;  ///< names of the classes, empty where the model has none
     int num_labels;
     int max_length;       ///< longest sequence, in tokens

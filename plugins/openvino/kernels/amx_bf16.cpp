@@ -3,6 +3,7 @@
 #include "attend_first.h"
 #include "bf16_math.h"
 #include "linear_amx.h"
+#include "linear_int8.h"
 #include "linear_tiles.h"
 
 namespace ltp {
@@ -44,9 +45,32 @@ private:
     }
 };
 
+struct Int8Tiles {
+    using Value = int8_t;
+    using Sum = int32_t;
+    using Input = uint8_t;
+    static constexpr int kPair = 4;
+
+    static void multiply_upper() {
+        _tile_dpbusd(0, 4, 6);
+        _tile_dpbusd(1, 4, 7);
+    }
+    static void multiply_lower() {
+        _tile_dpbusd(2, 5, 6);
+        _tile_dpbusd(3, 5, 7);
+    }
+};
+
 constexpr LinearKernel amx_linear() {
-    LinearKernel kernel = linear_kernel<AmxLinear, Bf16>();
-    kernel.run = linear_with_tiles;
+    LinearKernel kernel = linear_kernel<AmxLinear<Bf16Tiles>, Bf16>();
+    kernel.run = with_tiles<linear<AmxLinear<Bf16Tiles>, Bf16>>;
+    return kernel;
+}
+
+template <class E>
+constexpr LinearKernel amx_int8() {
+    LinearKernel kernel = int8_kernel<AmxLinear<Int8Tiles>, E>();
+    kernel.run = with_tiles<Int8Linear<AmxLinear<Int8Tiles>>::run<E>>;
     return kernel;
 }
 
@@ -64,6 +88,7 @@ const Kernel kernel_amx_bf16 = {
     {attend_with_tiles<float>, attend_with_tiles<Bf16>},
     {attend_first<float>, attend_first<Bf16>},
     {linear_kernel<LinearTiles<FloatMath<float>>, float>(), amx_linear()},
+    {amx_int8<float>(), amx_int8<Bf16>()},
 };
 
 }  // namespace ltp

@@ -1,6 +1,7 @@
 // The bfloat16 kernel for AVX512_BF16: VDPBF16PS multiplies pairs.
 #include "attend_first.h"
 #include "bf16_math.h"
+#include "linear_int8.h"
 #include "linear_tiles.h"
 #include "tile_table.h"
 
@@ -54,6 +55,7 @@ struct DotProduct {
 
 struct PairMath {
     using Value = Bf16;
+    using Sum = float;
     using Input = Bf16;
     static constexpr int kPair = 2;
     static __m512bh load(const Bf16* weights) { return (__m512bh)_mm512_loadu_si512(weights); }
@@ -72,6 +74,7 @@ const Kernel kernel_avx512_bf16 = {
     {attend<Bf16Math<DotProduct>, float>, attend<Bf16Math<DotProduct>, Bf16>},
     {attend_first<float>, attend_first<Bf16>},
     {linear_kernel<LinearTiles<FloatMath<float>>, float>(), linear_kernel<LinearTiles<PairMath>, Bf16>()},
+    {int8_kernel<LinearTiles<Int8Math>, float>(), int8_kernel<LinearTiles<Int8Math>, Bf16>()},
 };
 
 }  // namespace ltp

@@ -1,6 +1,7 @@
 // The float32 kernel, compiled once per instruction set with LTP_LANES, LTP_TILE_VECS and LTP_KERNEL set.
 #include "attend.h"
 #include "attend_first.h"
+#include "linear_int8.h"
 #include "linear_tiles.h"
 #include "tile_table.h"
 
@@ -108,6 +109,7 @@ const Kernel LTP_KERNEL = {
     {attend<F32Math, float>, attend<F32Math, Bf16>},
     {attend_first<float>, attend_first<Bf16>},
     {linear_kernel<LinearTiles<FloatMath<float>>, float>(), linear_kernel<LinearTiles<FloatMath<Bf16>>, Bf16>()},
+    {int8_kernel<LinearTiles<Int8Math>, float>(), int8_kernel<LinearTiles<Int8Math>, Bf16>()},
 };
 
 }  // namespace ltp

@@ -29,11 +29,26 @@ struct HeadTask {
 
 enum class Activation { None, Gelu, GeluTanh, Relu };
 
+/// How rows become bytes: q = x / scale + zero_point, rounded, 0 to 255. Scale 0: each row takes its own two, by its
+/// smallest and largest values.
+struct InputScale {
+    float scale = 0;
+    int zero_point = 0;
+};
+
+/// W as it comes.
+struct WeightRows {
+    const void* values;            ///< [columns][depth], float, or int8_t for int8 kernels
+    const float* scales = nullptr;  ///< [columns] of the int8 values
+    InputScale input = {};          ///< of the rows that these will be multiplied with, for int8 kernels
+};
+
 /// y = activation(x W^T + bias) for `rows` rows and `columns` columns. The element type of x and y is the kernel's.
 struct LinearTask {
     const void* x;  ///< [rows][depth]
     int rows;
     int depth;
+    InputScale input;    ///< for int8 kernels
     const void* panels;  ///< W in the kernel's packing, from the first column on
     const float* bias;   ///< [columns]
     int columns;
@@ -45,11 +60,13 @@ struct LinearTask {
 /// The linear layer for one element type. The weights are packed in panels of so many columns.
 struct LinearKernel {
     size_t element_size;  ///< bytes, of x and y
+    size_t input_size;    ///< bytes, of x as it is multiplied
+    int row_cost;         ///< what making a row ready costs, in columns read from memory
     int panel_columns;
     int tile_rows;  ///< rows are best shared out among threads in multiples of this
     size_t (*panel_bytes)(int depth);
-    /// weight: [columns][depth], at most panel_columns; the panel must be 64-byte aligned.
-    void (*pack_panel)(const float* weight, int columns, int depth, void* panel);
+    /// At most panel_columns columns; the panel must be 64-byte aligned.
+    void (*pack_panel)(const WeightRows& weight, int columns, int depth, void* panel);
     /// Scratch that run needs, in bytes. The scratch passed must be 64-byte aligned.
     size_t (*scratch_bytes)(int rows, int depth);
     void (*run)(const LinearTask&, void* scratch);
@@ -65,8 +82,10 @@ struct Kernel {
     /// Only the first alive row attends; column_sums is ignored.
     void (*attend_first[2])(const HeadTask&, void* scratch);
     LinearKernel linear[2];
+    LinearKernel linear_int8[2];
 };
 
-extern const Kernel kernel_portable, kernel_avx2, kernel_avx512, kernel_avx512_bf16, kernel_amx_bf16;
+extern const Kernel kernel_portable, kernel_avx2, kernel_avx512, kernel_avx512_vnni, kernel_avx512_bf16,
+    kernel_amx_bf16;
 
 }  // namespace ltp

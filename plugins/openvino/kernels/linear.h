@@ -2,6 +2,7 @@
 // multiplied is the parameter `Product`:
 //
 //   Value, kPair       what a panel is made of: [depth / kPair][kPanel][kPair] Values, zero beyond the last depth
+//   Sum                float, or int32_t for products of integers
 //   kDepth             the depth is a multiple of this
 //   Input              what x is read as; x of another type, or of another depth, is copied first
 //   kRows              rows that share one pass over a panel
@@ -48,11 +49,21 @@ inline Vec activate(Vec x) {
     return x;
 }
 
+/// The sums of one panel as they are.
+struct FloatSums {
+    const float* sums;  // [rows][kPanel]
+
+    /// kLanes columns from c on, as a function of the row.
+    auto columns(int c) const {
+        return [from = sums + c](int row) { return load(from + row * kPanel); };
+    }
+};
+
 /// y = activation(sums + bias) for the columns of one panel.
-template <class E>
+template <class E, class Sums>
 class Output {
 public:
-    Output(const LinearTask& task, const float* sums, int column)
+    Output(const LinearTask& task, Sums sums, int column)
         : task_(task), sums_(sums), column_(column), columns_(smaller(kPanel, task.columns - column)) {}
 
     /// Fetches the cache lines that will be written.
@@ -75,15 +86,19 @@ private:
 
     template <Activation activation>
     void write(int first, int end) const {
-        for (int i = first; i < end; ++i)
-            for (int c = 0; c < columns_; c += kLanes) {
-                const Vec sum = load(sums_ + i * kPanel + c) + load(task_.bias + column_ + c, columns_ - c);
-                store(row(i) + c, activate<activation>(sum), columns_ - c);
-            }
+        for (int c = 0; c < columns_; c += kLanes) {
+            const auto sum = sums_.columns(c);
+            const Vec bias = load(task_.bias + column_ + c, columns_ - c);
+            const auto value = [&](int i) { return activate<activation>(sum(i) + bias); };
+            if (columns_ - c >= kLanes)
+                for (int i = first; i < end; ++i) store(row(i) + c, value(i));
+            else
+                for (int i = first; i < end; ++i) store(row(i) + c, value(i), columns_ - c);
+        }
     }
 
     const LinearTask& task_;
-    const float* sums_;  // [rows][kPanel]
+    const Sums sums_;
     const int column_, columns_;
 };
 
@@ -127,15 +142,17 @@ size_t panel_bytes(int depth) {
     return size_t(padded<Product>(depth)) * kPanel * sizeof(typename Product::Value);
 }
 
-template <class Product>
-void pack_panel(const float* weight, int columns, int depth, void* panel) {
+/// `From` is what the values are given as.
+template <class Product, class From>
+void pack_panel(const WeightRows& weight, int columns, int depth, void* panel) {
     constexpr int pair = Product::kPair;
+    const auto* from = static_cast<const From*>(weight.values);
     auto* to = static_cast<typename Product::Value*>(panel);
     for (int k = 0; k < padded<Product>(depth); k += pair)
         for (int i = 0; i < pair; ++i) {
-            alignas(64) float column[kPanel] = {};
+            alignas(64) From column[kPanel] = {};
             if (k + i < depth)
-                for (int c = 0; c < columns; ++c) column[c] = weight[size_t(c) * depth + k + i];
+                for (int c = 0; c < columns; ++c) column[c] = from[size_t(c) * depth + k + i];
             alignas(64) typename Product::Value values[kPanel];
             convert(column, values, kPanel);
             for (int c = 0; c < kPanel; ++c) to[size_t(k) * kPanel + c * pair + i] = values[c];
@@ -162,7 +179,7 @@ void linear(const LinearTask& task, void* scratch) {
     }
     const auto* panel = static_cast<const typename Product::Value*>(task.panels);
     for (int column = 0; column < task.columns; column += kPanel, panel += size_t(depth) * kPanel) {
-        const Output<E> output(task, buffers.sums, column);
+        const Output<E, FloatSums> output(task, {buffers.sums}, column);
         Product::multiply(task.rows, x, x_stride, panel, depth, buffers.sums, output);
     }
 }
@@ -170,10 +187,12 @@ void linear(const LinearTask& task, void* scratch) {
 template <class Product, class E>
 constexpr LinearKernel linear_kernel() {
     return {sizeof(E),
+            sizeof(typename Product::Input),
+            0,
             kPanel,
             Product::kRows,
             panel_bytes<Product>,
-            pack_panel<Product>,
+            pack_panel<Product, float>,
             linear_scratch_bytes<Product, E>,
             linear<Product, E>};
 }

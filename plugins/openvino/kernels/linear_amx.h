@@ -1,4 +1,8 @@
-// A panel times rows in AMX tiles: up to 32 rows at a time times the panel's 32 columns.
+// A panel times rows in AMX tiles: up to 32 rows at a time times the panel's 32 columns. What is multiplied is the
+// parameter `Tiles`:
+//
+//   Value, kPair, Sum, Input      see linear.h
+//   multiply_upper(), multiply_lower()   tiles 0, 1 += tile 4 * tiles 6, 7; tiles 2, 3 += tile 5 * tiles 6, 7
 #pragma once
 
 #include "amx_tiles.h"
@@ -7,15 +11,33 @@
 namespace ltp {
 namespace {
 
-struct AmxLinear {
+struct Bf16Tiles {
     using Value = Bf16;
+    using Sum = float;
     using Input = Bf16;
     static constexpr int kPair = 2;
-    static constexpr int kDepth = 32;
+
+    static void multiply_upper() {
+        _tile_dpbf16ps(0, 4, 6);
+        _tile_dpbf16ps(1, 4, 7);
+    }
+    static void multiply_lower() {
+        _tile_dpbf16ps(2, 5, 6);
+        _tile_dpbf16ps(3, 5, 7);
+    }
+};
+
+template <class Tiles>
+struct AmxLinear {
+    using Value = typename Tiles::Value;
+    using Sum = typename Tiles::Sum;
+    using Input = typename Tiles::Input;
+    static constexpr int kPair = Tiles::kPair;
+    static constexpr int kDepth = 64 / sizeof(Input);
     static constexpr int kRows = kTileRows;
 
     template <class Output>
-    static void multiply(int rows, const Bf16* x, size_t x_stride, const Bf16* panel, int depth, float* sums,
+    static void multiply(int rows, const Input* x, size_t x_stride, const Value* panel, int depth, Sum* sums,
                          const Output& output) {
         // The last tile overlaps the one before it rather than being smaller: its sums come out twice, the same.
         const int last = rows > kTileRows ? rows - kTileRows : 0;
@@ -32,7 +54,7 @@ struct AmxLinear {
     }
 
 private:
-    static constexpr int kStepBytes = kDepth * kPanel * sizeof(Bf16);
+    static constexpr int kStepBytes = kDepth * kPanel * sizeof(Value);
     static constexpr int kNear = 2048;  // bytes
     static constexpr int kFewPairs = 3;
 
@@ -43,7 +65,7 @@ private:
 
     /// With few rows the first ones wait for memory and prefetch just ahead of themselves, as in linear_tiles.h;
     /// many share the prefetching of the next panel.
-    static Prefetching prefetching(const Bf16* panel, int depth, int pair, int pairs) {
+    static Prefetching prefetching(const Value* panel, int depth, int pair, int pairs) {
         const char* here = reinterpret_cast<const char*>(panel);
         if (pairs <= kFewPairs) return {here + kNear, pair == 0 ? kStepBytes : 0};
         const int steps = depth / kDepth, lines = (kStepBytes / 64 + pairs - 1) / pairs;
@@ -52,10 +74,10 @@ private:
 
     /// Tiles 0 to 3 hold sums (two by two), 4 and 5 hold x, 6 and 7 the panel.
     template <bool TwoRows>
-    static void multiply_tiles(const Bf16* upper, const Bf16* lower, size_t x_stride, const Bf16* panel, int depth,
-                               Prefetching ahead, float* upper_sums, float* lower_sums) {
-        constexpr long panel_row = kPanel * kPair * sizeof(Bf16), sums_row = kPanel * sizeof(float);
-        const long x_row = static_cast<long>(x_stride * sizeof(Bf16));
+    static void multiply_tiles(const Input* upper, const Input* lower, size_t x_stride, const Value* panel, int depth,
+                               Prefetching ahead, Sum* upper_sums, Sum* lower_sums) {
+        constexpr long panel_row = kPanel * kPair * sizeof(Value), sums_row = kPanel * sizeof(Sum);
+        const long x_row = static_cast<long>(x_stride * sizeof(Input));
         _tile_zero(0);
         _tile_zero(1);
         if (TwoRows) {
@@ -67,12 +89,10 @@ private:
             _tile_loadd(6, panel, panel_row);
             _tile_loadd(7, panel + kLanes * kPair, panel_row);
             _tile_loadd(4, upper + k, x_row);
-            _tile_dpbf16ps(0, 4, 6);
-            _tile_dpbf16ps(1, 4, 7);
+            Tiles::multiply_upper();
             if (TwoRows) {
                 _tile_loadd(5, lower + k, x_row);
-                _tile_dpbf16ps(2, 5, 6);
-                _tile_dpbf16ps(3, 5, 7);
+                Tiles::multiply_lower();
             }
         }
         _tile_stored(0, upper_sums, sums_row);
@@ -84,9 +104,11 @@ private:
     }
 };
 
-inline void linear_with_tiles(const LinearTask& task, void* scratch) {
+/// A kernel's `run`, with the tiles configured around it.
+template <void (*run)(const LinearTask&, void*)>
+void with_tiles(const LinearTask& task, void* scratch) {
     const TileScope tiles(smaller(task.rows, kTileRows));
-    linear<AmxLinear, Bf16>(task, scratch);
+    run(task, scratch);
 }
 
 }  // namespace

@@ -2,9 +2,9 @@
 // arithmetic, so the next block of weights is prefetched while the rows are multiplied with the present one. How
 // products are formed is the parameter `Math`:
 //
-//   Value, kPair, Input       see linear.h
-//   Weights load(const Value*)                        kLanes columns of one step, kPair depths deep
-//   Vec multiply_add(Vec sum, const Input*, Weights)  sum + x * weights for one step of one row
+//   Value, kPair, Sum, Input  see linear.h
+//   Weights load(const Value*)                          kLanes columns of one step, kPair depths deep
+//   Sums multiply_add(Sums sums, const Input*, Weights)  sums + x * weights for one step of one row
 #pragma once
 
 #include "linear.h"
@@ -18,12 +18,13 @@ class LinearTiles {
 public:
     using Value = typename Math::Value;
     using Input = typename Math::Input;
+    using Sum = typename Math::Sum;
     static constexpr int kPair = Math::kPair;
     static constexpr int kDepth = kPair;
     static constexpr int kRows = kLanes == 16 ? 14 : 6;  // with kPanelVecs sums a row this fills the register file
 
     template <class Output>
-    static void multiply(int rows, const Input* x, size_t x_stride, const Value* panel, int depth, float* sums,
+    static void multiply(int rows, const Input* x, size_t x_stride, const Value* panel, int depth, Sum* sums,
                          const Output& output) {
         const int tiles = (rows + kRows - 1) / kRows;
         const int lines = tiles == 1 ? kStepLines : 1;
@@ -57,9 +58,9 @@ private:
     template <int M, int Lines>
     struct Tile {
         /// sums[M][kPanel] (+)= x[M][steps * kPair] * block; every step prefetches, ahead_per_step bytes further on.
-        static void run(const Input* x, size_t x_stride, const Value* block, int steps, bool from_zero, float* sums,
+        static void run(const Input* x, size_t x_stride, const Value* block, int steps, bool from_zero, Sum* sums,
                         const char* ahead, int ahead_per_step) {
-            Vec sum[M][kPanelVecs] = {};
+            decltype(ltp::load(sums)) sum[M][kPanelVecs] = {};
             if (!from_zero)
 #pragma GCC unroll 16
                 for (int i = 0; i < M; ++i)
@@ -90,6 +91,7 @@ private:
 template <class W>
 struct FloatMath {
     using Value = W;
+    using Sum = float;
     using Input = float;
     static constexpr int kPair = 1;
     static Vec load(const W* weights) { return ltp::load(weights); }

@@ -8,7 +8,7 @@
 #include <cstring>
 #include <utility>
 
-#if defined(__AVX512F__)
+#if defined(__AVX2__)
 #include <immintrin.h>
 #endif
 
@@ -38,6 +38,13 @@ inline Vec load(const float* p) {
     return v;
 }
 inline void store(float* p, Vec v) { memcpy(p, &v, sizeof v); }
+
+inline VecInt load(const int32_t* p) {
+    VecInt v;
+    memcpy(&v, p, sizeof v);
+    return v;
+}
+inline void store(int32_t* p, VecInt v) { memcpy(p, &v, sizeof v); }
 
 inline Vec load(const Bf16* p) {
     VecHalf half;

@@ -1,0 +1,295 @@
+// The linear layer in int8. Rows are made bytes first; a panel is then multiplied as in linear.h, by a `Product` whose
+// Sum is int32_t, and its sums are made real numbers again:
+//
+//   x ~ s_x (q_x - z),  W ~ s_w q_w   =>   x W^T ~ s_x s_w (sum q_x q_w - z sum q_w)
+//
+// s_x and z are the row's, s_w the column's. A panel ends with sum q_w and s_w of its columns.
+#pragma once
+
+#include "linear_tiles.h"
+
+namespace ltp {
+namespace {
+
+constexpr int kInt8Depth = 64;  // every depth is padded to a multiple of it: a row of an AMX tile
+
+inline Vec to_float(VecInt v) { return __builtin_convertvector(v, Vec); }
+
+/// The nearest integers to x + zero, cut off at 0 and 255; of NaN any.
+template <class To>
+inline void store_bytes(To* to, Vec x, VecInt zero) {
+    const Vec magic = splat(12582912.f);  // 1.5 * 2^23: adding it leaves the rounded integer in the low bits
+    x = x < splat(1024.f) ? x : splat(1024.f);
+    VecInt value = (VecInt)(larger(x, splat(-1024.f)) + magic) - (VecInt)magic + zero;
+    value = value > VecInt{} ? value : VecInt{};
+    value = value < 255 ? value : 255 - VecInt{};
+#if defined(__AVX512F__)
+    const __m128i bytes = _mm512_cvtepi32_epi8((__m512i)value);
+    static_assert(sizeof(To) == 1 || sizeof(To) == 2, "bytes, or bytes in 16 bits");
+    if constexpr (sizeof(To) == 1)
+        _mm_storeu_si128(reinterpret_cast<__m128i*>(to), bytes);
+    else
+        _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), _mm256_cvtepu8_epi16(bytes));
+#else
+    typedef To Narrow __attribute__((vector_size(kLanes * sizeof(To))));
+    const Narrow narrow = __builtin_convertvector(value, Narrow);
+    memcpy(to, &narrow, sizeof narrow);
+#endif
+}
+
+struct Range {
+    float least, most;
+};
+
+// As integers, floats are in order once the magnitude bits of the negative ones are turned over; NaN lies at the ends.
+inline VecInt in_order(VecInt bits) { return bits ^ ((bits >> 31) & 0x7fffffff); }
+
+inline float from_order(int32_t bits) {
+    bits ^= (bits >> 31) & 0x7fffffff;
+    float value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+/// Zero and all values lie in it; NaN is an end of it if there is one.
+template <class E>
+inline Range range(const E* x, int depth) {
+    VecInt least{}, most{};
+    for (int k = 0; k < depth; k += kLanes) {
+        const VecInt values = in_order((VecInt)load(x + k, depth - k));
+        least = values < least ? values : least;
+        most = values > most ? values : most;
+    }
+    int32_t ends[2] = {};
+    for (int i = 0; i < kLanes; ++i) {
+        ends[0] = smaller(ends[0], least[i]);
+        ends[1] = ends[1] > most[i] ? ends[1] : most[i];
+    }
+    return {from_order(ends[0]), from_order(ends[1])};
+}
+
+template <class E, class Input>
+inline void multiply_to_bytes(const E* x, int depth, float inverse, int zero_point, Input* q) {
+    for (int k = 0; k < depth; k += kLanes)
+        store_bytes(q + k, load(x + k, depth - k) * splat(inverse), zero_point - VecInt{});  // the last into the padding
+}
+
+#if defined(__AVX512BW__)
+// The same for bfloat16, 32 at a time: pairs are taken apart by shifts and masks, and put together likewise.
+
+inline __mmask32 first_halves(int count) { return count < 32 ? (1u << count) - 1 : ~0u; }
+
+inline __m512i rounded(__m512i bits, __m512 factor) {
+    const __m512 limit = _mm512_set1_ps(1024.f), x = _mm512_mul_ps(_mm512_castsi512_ps(bits), factor);
+    return _mm512_cvtps_epi32(_mm512_max_ps(_mm512_min_ps(x, limit), -limit));
+}
+
+inline Range range(const Bf16* x, int depth) {
+    __m512i least{}, most{};
+    for (int k = 0; k < depth; k += 32) {
+        const __m512i bits = _mm512_maskz_loadu_epi16(first_halves(depth - k), x + k);
+        const __m512i turned = _mm512_and_si512(_mm512_srai_epi16(bits, 15), _mm512_set1_epi16(0x7fff));
+        const __m512i values = _mm512_xor_si512(bits, turned);
+        least = _mm512_min_epi16(least, values);
+        most = _mm512_max_epi16(most, values);
+    }
+    const auto upper = [](__m512i pairs) { return _mm512_srai_epi32(pairs, 16); };
+    const auto lower = [](__m512i pairs) { return _mm512_srai_epi32(_mm512_slli_epi32(pairs, 16), 16); };
+    // The lower half of a float's bits must be turned over with the upper, or it would be lost: -x would be read as one
+    // unit less.
+    const int32_t ends[2] = {_mm512_reduce_min_epi32(_mm512_min_epi32(upper(least), lower(least))),
+                             _mm512_reduce_max_epi32(_mm512_max_epi32(upper(most), lower(most)))};
+    return {from_order(ends[0] * 65536 + (ends[0] < 0 ? 0xffff : 0)), from_order(ends[1] * 65536)};
+}
+
+inline void multiply_to_bytes(const Bf16* x, int depth, float inverse, int zero_point, uint8_t* q) {
+    const __m512 factor = _mm512_set1_ps(inverse);
+    const __m512i zero = _mm512_set1_epi16(static_cast<short>(zero_point));
+    for (int k = 0; k < depth; k += 32) {
+        const __m512i pairs = _mm512_maskz_loadu_epi16(first_halves(depth - k), x + k);
+        const __m512i even = rounded(_mm512_slli_epi32(pairs, 16), factor);
+        const __m512i odd = rounded(_mm512_and_si512(pairs, _mm512_set1_epi32(int(0xffff0000))), factor);
+        const __m512i values = _mm512_mask_blend_epi16(0xaaaaaaaa, even, _mm512_slli_epi32(odd, 16));
+        const __m512i shifted = _mm512_max_epi16(_mm512_add_epi16(values, zero), __m512i{});
+        _mm256_storeu_si256(reinterpret_cast<__m256i*>(q + k), _mm512_cvtusepi16_epi8(shifted));
+    }
+}
+#endif
+
+/// Bytes of one row, with zeros up to the padded depth. Returns the row's own scale and zero point, or `input` if that has
+/// a scale; the scale is NaN if the row is not finite.
+template <class E, class Input>
+InputScale quantize_row(const E* x, int depth, InputScale input, Input* q) {
+    const Range ends = range(x, depth);
+    const float width = ends.most - ends.least;
+    constexpr float kTiny = 1e-30f;
+    const bool finite = width - width == 0;
+    if (!(input.scale > 0) && finite) {
+        input.scale = width / 255;
+        input.zero_point = width > kTiny ? static_cast<int>(0.5f - ends.least / input.scale) : 0;
+    }
+    multiply_to_bytes(x, depth, finite && width > kTiny ? 1 / input.scale : 0.f, input.zero_point, q);
+    memset(q + depth, 0, (round_up(depth, kInt8Depth) - depth) * sizeof(Input));
+    if (!finite) input.scale = __builtin_nanf("");
+    return input;
+}
+
+/// The sums of one panel, as real numbers.
+struct Int8Sums {
+    const int32_t* sums;  // [rows][kPanel]
+    const int32_t* column_sums;
+    const float* scales;
+    const InputScale* rows;
+
+    auto columns(int c) const {
+        return [from = sums + c, all = load(column_sums + c), scale = load(scales + c), rows = rows](int i) {
+            return to_float(load(from + i * kPanel) - rows[i].zero_point * all) * (scale * splat(rows[i].scale));
+        };
+    }
+};
+
+#if defined(__AVX512VNNI__)
+/// VPDPBUSD multiplies four bytes.
+struct Int8Math {
+    using Value = int8_t;
+    using Sum = int32_t;
+    using Input = uint8_t;
+    static constexpr int kPair = 4;
+    static __m512i load(const int8_t* weights) { return _mm512_loadu_si512(weights); }
+    static VecInt multiply_add(VecInt sum, const uint8_t* x, __m512i weights) {
+        int four;
+        memcpy(&four, x, sizeof four);
+        return (VecInt)_mm512_dpbusd_epi32((__m512i)sum, _mm512_set1_epi32(four), weights);
+    }
+};
+#elif defined(__AVX512BW__) || defined(__AVX2__)
+/// VPMADDWD multiplies two 16-bit integers; VPMADDUBSW, of bytes, would overflow.
+struct Int8Math {
+    using Value = int8_t;
+    using Sum = int32_t;
+    using Input = int16_t;
+    static constexpr int kPair = 2;
+#if defined(__AVX512BW__)
+    static __m512i load(const int8_t* weights) {
+        return _mm512_cvtepi8_epi16(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(weights)));
+    }
+    static VecInt multiply_add(VecInt sum, const int16_t* x, __m512i weights) {
+        return sum + (VecInt)_mm512_madd_epi16(_mm512_set1_epi32(pair(x)), weights);
+    }
+#else
+    static __m256i load(const int8_t* weights) {
+        return _mm256_cvtepi8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(weights)));
+    }
+    static VecInt multiply_add(VecInt sum, const int16_t* x, __m256i weights) {
+        return sum + (VecInt)_mm256_madd_epi16(_mm256_set1_epi32(pair(x)), weights);
+    }
+#endif
+
+private:
+    static int pair(const int16_t* x) {
+        int two;
+        memcpy(&two, x, sizeof two);
+        return two;
+    }
+};
+#else
+struct Int8Math {
+    using Value = int8_t;
+    using Sum = int32_t;
+    using Input = int16_t;
+    static constexpr int kPair = 1;
+    static VecInt load(const int8_t* weights) {
+        int8_t bytes __attribute__((vector_size(kLanes)));
+        memcpy(&bytes, weights, sizeof bytes);
+        return __builtin_convertvector(bytes, VecInt);
+    }
+    static VecInt multiply_add(VecInt sum, const int16_t* x, VecInt weights) { return sum + int32_t{*x} * weights; }
+};
+#endif
+
+template <class Product>
+struct Int8Linear {
+    using Input = typename Product::Input;
+
+    static constexpr int padded(int depth) { return round_up(depth, kInt8Depth); }
+
+    static size_t panel_bytes(int depth) {
+        return size_t(padded(depth)) * kPanel + kPanel * (sizeof(int32_t) + sizeof(float));
+    }
+
+    static void pack_panel(const WeightRows& weight, int columns, int depth, void* panel) {
+        ltp::pack_panel<Padded, int8_t>(weight, columns, depth, panel);
+        const Tail tail(static_cast<int8_t*>(panel), depth);
+        for (int c = 0; c < kPanel; ++c) {
+            const auto* values = static_cast<const int8_t*>(weight.values) + size_t(c) * depth;
+            int32_t sum = 0;
+            for (int k = 0; c < columns && k < depth; ++k) sum += values[k];
+            tail.column_sums[c] = sum;
+            tail.scales[c] = c < columns ? weight.scales[c] : 0.f;
+        }
+    }
+
+    static size_t scratch_bytes(int rows, int depth) {
+        Arena arena(nullptr);
+        Buffers(arena, rows, depth);
+        return arena.used();
+    }
+
+    template <class E>
+    static void run(const LinearTask& task, void* scratch) {
+        Arena arena(scratch);
+        const Buffers buffers(arena, task.rows, task.depth);
+        const int depth = padded(task.depth);
+        for (int i = 0; i < task.rows; ++i)
+            buffers.scales[i] = quantize_row(static_cast<const E*>(task.x) + size_t(i) * task.depth, task.depth,
+                                             task.input, buffers.x + size_t(i) * depth);
+        auto* panel = static_cast<int8_t*>(const_cast<void*>(task.panels));
+        for (int column = 0; column < task.columns; column += kPanel, panel += panel_bytes(task.depth)) {
+            const Tail tail(panel, task.depth);
+            const Int8Sums sums{buffers.sums, tail.column_sums, tail.scales, buffers.scales};
+            Product::multiply(task.rows, buffers.x, depth, panel, depth, buffers.sums,
+                              Output<E, Int8Sums>(task, sums, column));
+        }
+    }
+
+private:
+    struct Padded : Product {
+        static constexpr int kDepth = kInt8Depth;
+    };
+
+    struct Buffers {
+        int32_t* sums;  // [rows][kPanel]
+        Input* x;       // [rows][padded depth]
+        InputScale* scales;
+
+        Buffers(Arena& arena, int rows, int depth)
+            : sums(arena.take<int32_t>(size_t(rows) * kPanel)), x(arena.take<Input>(size_t(rows) * padded(depth))),
+              scales(arena.take<InputScale>(rows)) {}
+    };
+
+    struct Tail {
+        int32_t* column_sums;
+        float* scales;
+
+        Tail(int8_t* panel, int depth)
+            : column_sums(reinterpret_cast<int32_t*>(panel + size_t(padded(depth)) * kPanel)),
+              scales(reinterpret_cast<float*>(column_sums + kPanel)) {}
+    };
+};
+
+template <class Product, class E>
+constexpr LinearKernel int8_kernel() {
+    using Linear = Int8Linear<Product>;
+    return {sizeof(E),
+            sizeof(typename Product::Input),
+            2,
+            kPanel,
+            Product::kRows,
+            Linear::panel_bytes,
+            Linear::pack_panel,
+            Linear::scratch_bytes,
+            Linear::template run<E>};
+}
+
+}  // namespace
+}  // namespace ltp
