@@ -57,7 +57,7 @@ void manifests() {
     edited("ltp-deploy bundle", "another bundle", "is not a bundle of ltp-deploy");
     edited("\"format\"", "\"formed\"", "is not a bundle of ltp-deploy");
     edited("\"format_version\": 2", "\"format_version\": 3",
-           "has bundle format 2, this version reads 1");
+           "has bundle format 3, this version reads 2");
     edited("\"openvino\", \"precision\"", "\"torchscript\", \"precision\"",
            "was built for torchscript");
     edited("{\"format\"", "[\"format\"", "is not valid JSON");

@@ -87,18 +87,27 @@ def test_a_position_table_of_512_can_be_used_to_its_end(
 
 
 @pytest.mark.parametrize(
-    ("target", "precision", "near"),
-    [("cpu", "bf16", 0.05), ("cpu", "int8-dynamic", 0.1), ("haswell", "int8-dynamic", 0.1)],
+    ("target", "precision", "near", "same"),
+    [
+        ("cpu", "bf16", 0.05, 0.98),
+        ("cpu", "int8-dynamic", 0.1, 0.96),
+        ("haswell", "int8-dynamic", 0.1, 0.96),
+    ],
 )
 def test_narrow_precisions_predict_nearly_the_same(
-    target: str, precision: str, near: float, bert_checkpoint: Path, bundle_of: Callable[..., Path]
+    target: str,
+    precision: str,
+    near: float,
+    same: float,
+    bert_checkpoint: Path,
+    bundle_of: Callable[..., Path],
 ) -> None:
     encoder = load_encoder(bert_checkpoint)
     engine = load(bundle_of(bert_checkpoint, target, precision=precision))
     batch = batch_for(encoder, [7 + i % 19 for i in range(100)])
     logits, survivors = oracle_answers(encoder, batch)
     result = engine.run(batch)
-    assert overlap(as_lists(result.survivors), survivors) > 0.98
+    assert overlap(as_lists(result.survivors), survivors) > same
     assert (result.logits.argmax(1) == logits.argmax(1)).mean() >= 0.95
     assert np.abs(result.logits - logits).mean() < near * logits.std()
 
