@@ -21,10 +21,31 @@ from ltp_deploy.learn.sweep import completed, speed, sweep
 from ltp_deploy.validation.data import DataOptions
 
 RESULTS = Path(__file__).parent / "results" / "learning"
-METHODS = ("ltp", "manual", "topk")
 # Scores are divided by 128 for every sequence, as published, so that a threshold means the same
 # share of attention at every length; no batch changes an answer.
 SCORE_LENGTH = 128
+
+
+@dataclass(frozen=True)
+class Way:
+    """A method, and what it is given beyond the others.
+
+    Attributes:
+        distill: weight of the dense model's answers in the loss.
+        own_length: scores are divided by each sequence's own length instead.
+    """
+
+    method: str = "ltp"
+    distill: float = 0.0
+    own_length: bool = False
+
+
+METHODS = ("ltp", "manual", "topk")
+WAYS = {
+    **{method: Way(method) for method in METHODS},
+    "ltp-distilled": Way(distill=0.5),
+    "ltp-own-length": Way(own_length=True),
+}
 
 
 @dataclass(frozen=True)
@@ -37,6 +58,7 @@ class Task:
         rows: the first ones of both files, None for all.
         halves: train on the shorter half of the training data, test on the longer half of the
             test data.
+        tokens: in a sequence on average, for thresholds that its own length is to divide.
     """
 
     test: str
@@ -48,11 +70,13 @@ class Task:
     max_length: int | None = None
     folder: str = ""
     halves: bool = False
+    tokens: int = 0
+    ways: tuple[str, ...] = METHODS
 
 
 TASKS = {
-    "sst2": Task("test.tsv", (1.8, 2.5), 3, 2, 3),
-    "mrpc": Task("test.tsv", (2.1, 3.0), 4, 2, 3),
+    "sst2": Task("test.tsv", (1.8, 2.5), 3, 2, 3, tokens=23, ways=tuple(WAYS)),
+    "mrpc": Task("test.tsv", (2.1, 3.0), 4, 2, 3, ways=(*METHODS, "ltp-distilled")),
     "rte": Task("dev.tsv", (2.1, 3.0), 5, 2, 3),
     "imdb": Task("test.tsv", (2.1, 3.0), 2, 1, 2, rows=4000, max_length=256),
     "sst2-lengths": Task("test.tsv", (1.8,), 3, 2, 3, folder="sst2", halves=True),
@@ -83,29 +107,47 @@ def one(name: str, seed: int, ratios: list[float], options: argparse.Namespace) 
     _, dense = completed(job)
     path = RESULTS / f"{name}-{seed}.json"
     known = json.loads(path.read_text()) if path.exists() else {"points": {}, "speed": {}}
-    for method in METHODS:
+    for title in task.ways:
+        way = WAYS[title]
         # Thresholds are learned in the soft epochs; the others spend as many on their own rules.
-        spent = 0.0 if method == "ltp" else task.soft_epochs
+        spent = 0.0 if way.method == "ltp" else task.soft_epochs
         recipe = replace(
             job.recipe,
-            method=method,
+            method=way.method,
             finetune_epochs=0.0,
             soft_epochs=task.soft_epochs,
             hard_epochs=task.hard_epochs + spent,
+            distill=way.distill,
         )
         family = replace(
-            job, model=job.output, recipe=recipe, output=work / method, known_dense=dense
+            job, model=job.output, recipe=recipe, output=work / title, known_dense=dense
         )
+        if way.own_length:
+            family = by_own_length(family, task)
         for found in sweep(family, "flops", ratios, timed=False).runs:
             ratio = f"{found.value:g}"
-            known["points"].setdefault(method, {})[ratio] = asdict(found.point)
-            if method == "ltp" and not options.no_speed:
+            known["points"].setdefault(title, {})[ratio] = asdict(found.point)
+            if title == "ltp" and not options.no_speed:
                 known["speed"][ratio] = speed(family.output / found.checkpoint, family)
             drop = f"{found.point.score - dense.score:+.2f} at {found.point.flops_ratio:.2f}x"
-            print(f"{name}, seed {seed}, {method}: {dense.score:.2f} {drop}", flush=True)
+            print(f"{name}, seed {seed}, {title}: {dense.score:.2f} {drop}", flush=True)
     facts = {"task": name, "seed": seed, "settings": asdict(task), "recipe": asdict(job.recipe)}
     RESULTS.mkdir(parents=True, exist_ok=True)
     write_json(path, {**facts, "dense": asdict(dense), **known})
+
+
+def by_own_length(job: Job, task: Task) -> Job:
+    """The same job with each sequence's own length as the denominator, and with numbers that are
+    as much larger as the scores are then."""
+    larger, recipe = SCORE_LENGTH / task.tokens, job.recipe
+    assert recipe.temperature is not None
+    assert recipe.threshold_learning_rate is not None
+    recipe = replace(
+        recipe,
+        temperature=recipe.temperature * larger,
+        threshold_learning_rate=recipe.threshold_learning_rate * larger,
+    )
+    return replace(job, recipe=recipe, score_length="sequence")
 
 
 def first_job(task: Task, data: Path, work: Path, seed: int) -> Job:

@@ -11,7 +11,7 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
-from learning import METHODS, RESULTS, TASKS
+from learning import METHODS, RESULTS, TASKS, WAYS
 
 from ltp_deploy.learn.evaluate import Point
 from ltp_deploy.learn.plot import FLOPS, Curve, by_flops, draw
@@ -43,7 +43,7 @@ def main() -> None:
 
 def shared_ratios(runs: list[Run]) -> list[str]:
     """Those that every method has in every run."""
-    known = [set(points) for run in runs for points in run["points"].values()]
+    known = [set(run["points"][method]) for run in runs for method in METHODS]
     return sorted(set.intersection(*known), key=float)
 
 
@@ -54,14 +54,16 @@ def scores(runs: dict[str, list[Run]]) -> str:
         dense = spread(run["dense"]["score"] for run in found)
         for asked in shared_ratios(found):
             cells = []
-            for method in METHODS:
-                points = [run["points"][method][asked] for run in found]
-                pairs = zip(points, found, strict=True)
+            for way in WAYS:
+                has = [run for run in found if asked in run["points"].get(way, {})]
+                points = [run["points"][way][asked] for run in has]
+                pairs = zip(points, has, strict=True)
                 drops = [point["score"] - run["dense"]["score"] for point, run in pairs]
-                ratio = mean(point["flops_ratio"] for point in points)
-                cells.append(f"{spread(drops, '+')} at {ratio:.2f}x")
-            rows.append([name, str(len(found)), dense, f"{asked}x", *cells])
-    return markdown(["task", "seeds", "dense, %", "asked", *METHODS], rows)
+                few = f" ({len(has)} of {len(found)})" if len(has) < len(found) else ""
+                cells.append(f"{spread(drops, '+')}{few}" if has else "")
+            ratios = [run["points"]["ltp"][asked]["flops_ratio"] for run in found]
+            rows.append([name, str(len(found)), dense, f"{mean(ratios):.2f}x", *cells])
+    return markdown(["task", "seeds", "dense, %", "FLOPs ratio", *WAYS], rows)
 
 
 def speeds(runs: dict[str, list[Run]]) -> str:

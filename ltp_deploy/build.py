@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import importlib.metadata
-from dataclasses import asdict
+import shutil
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import ltp_deploy
 from ltp_deploy.bundle import new_bundle, write_manifest
+from ltp_deploy.calibration.artifact import ActivationRange, Calibration, texts_hash
 from ltp_deploy.checkpoint import load_encoder
 from ltp_deploy.checkpoint.files import checkpoint_hash
 from ltp_deploy.compiler import lower
@@ -21,9 +24,13 @@ from ltp_deploy.options import BuildOptions, Limits
 from ltp_deploy.pruning.profile import SurvivorProfile
 from ltp_deploy.runtime.session import can_run, open_session, portable_manifest
 from ltp_deploy.targets import Job, find_target
+from ltp_deploy.targets.target import INT8
 from ltp_deploy.tokenizer import copy_tokenizer
+from ltp_deploy.validation.data import read_examples
 from ltp_deploy.validation.profile import ProfileData, measure_profile
 from ltp_deploy.validation.self_check import self_check
+
+CALIBRATION = "calibration.json"
 
 
 def plan_build(
@@ -37,6 +44,12 @@ def plan_build(
             f"target {target.name!r} has no precision {precision!r}; "
             f"it has {', '.join(target.precisions)}"
         )
+    layers = encoder.config.layers
+    if any(layer >= layers for layer in options.not_int8):
+        raise LtpError(
+            f"--not-int8 {','.join(map(str, options.not_int8))}: the model has layers 0 to "
+            f"{layers - 1}"
+        )
     return make_plan(
         encoder.config,
         precision,
@@ -45,14 +58,35 @@ def plan_build(
         options.compact,
         target.gpu,
         options.usual_batch,
+        target.beside_int8 if precision in INT8 else precision,
+        options.not_int8,
     )
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What a build knows of a user's data, each part or none.
+
+    Attributes:
+        data: texts on which survivors are measured, for a plan that fits them.
+        calibration: the file that `calibrate` wrote; it has survivors as well.
+    """
+
+    data: ProfileData | None = None
+    calibration: Path | None = None
+
+
+def measured_for(directory: Path, manifest: dict[str, Any]) -> Measured:
+    """What a bundle was built with, to build a variant of it."""
+    name = manifest.get("calibration")
+    return Measured(calibration=directory / name if name else None)
 
 
 def build(
     checkpoint: str | Path,
     output: str | Path,
     options: BuildOptions | None = None,
-    data: ProfileData | None = None,
+    measured: Measured | None = None,
     force: bool = False,
     dump: Path | None = None,
 ) -> dict[str, Any]:
@@ -61,37 +95,67 @@ def build(
     Nothing is left behind where this fails or is interrupted.
 
     Args:
-        data: texts on which survivors are measured, for a plan that fits them.
         force: replace an existing bundle.
         dump: a directory for the graph before and after each pass.
     """
-    checkpoint, options = Path(checkpoint), options or BuildOptions()
+    checkpoint = Path(checkpoint)
+    options, measured = options or BuildOptions(), measured or Measured()
     with new_bundle(Path(output), force) as directory:
-        encoder, plan = load_and_plan(checkpoint, options, data)
-        engine = write_engine(encoder, plan, options, directory, dump)
-        manifest = {**_describe(encoder, plan, checkpoint, directory), **engine}
+        draft = draft_build(checkpoint, options, measured)
+        engine = write_engine(draft, directory, dump)
+        manifest = {**_describe(draft, checkpoint, directory), **engine}
+        if measured.calibration:
+            shutil.copyfile(measured.calibration, directory / CALIBRATION)
+            manifest["calibration"] = CALIBRATION
         runnable = manifest if can_run(manifest) else portable_manifest(manifest)
         if runnable is not None:
             session = open_session(directory, runnable)
             manifest["parity"] = self_check(
-                encoder, session, manifest["precision"], Limits(**manifest["limits"])
+                draft.encoder, session, manifest["precision"], Limits(**manifest["limits"])
             )
         write_manifest(directory, manifest)
     return manifest
 
 
-def load_and_plan(
-    checkpoint: Path, options: BuildOptions, data: ProfileData | None = None
-) -> tuple[Encoder, Plan]:
-    """Everything of a build that writes nothing."""
-    _check_options(options)
+@dataclass(frozen=True)
+class Draft:
+    """Everything of a build that writes nothing; `ranges` are for "int8"."""
+
+    encoder: Encoder
+    options: BuildOptions
+    plan: Plan
+    ranges: Mapping[str, ActivationRange] = field(default_factory=dict)
+
+
+def draft_build(checkpoint: Path, options: BuildOptions, measured: Measured) -> Draft:
+    """Read and check all that was given, and decide.
+
+    Raises:
+        LtpError: options or files that do not fit the checkpoint, the target, or each other.
+    """
+    _check_options(options, measured)
     encoder = load_encoder(checkpoint, options.score_length, options.first_token)
     chosen_limits(options, encoder.config)
-    profile = measure_profile(encoder, checkpoint, data) if data else None
-    return encoder, plan_build(encoder, options, profile)
+    calibration = _calibration(checkpoint, encoder, measured)
+    profile = calibration.profile if calibration else None
+    if profile is None and measured.data is not None:
+        profile = measure_profile(encoder, checkpoint, measured.data)
+    plan = plan_build(encoder, options, profile)
+    return Draft(encoder, options, plan, calibration.ranges if calibration else {})
 
 
-def _check_options(options: BuildOptions) -> None:
+def _calibration(checkpoint: Path, encoder: Encoder, measured: Measured) -> Calibration | None:
+    path, data = measured.calibration, measured.data
+    if path is None:
+        return None
+    found = Calibration.read(path)
+    found.check(path, checkpoint_hash(checkpoint), encoder.config.policy)
+    if data is not None:
+        found.check_data(path, data.source, texts_hash(read_examples(data.source, data.options)))
+    return found
+
+
+def _check_options(options: BuildOptions, measured: Measured) -> None:
     """Refuse what the target would ignore.
 
     Raises:
@@ -103,6 +167,13 @@ def _check_options(options: BuildOptions) -> None:
             "--compact bounded is for engines that cannot wait for a row count; on a CPU removing "
             "rows costs nothing: pass auto"
         )
+    if options.precision == "int8" and measured.calibration is None:
+        raise LtpError(
+            "--precision int8 needs --calibration FILE, which `ltp-deploy calibrate` writes"
+            + ("; int8-dynamic needs none" if "int8-dynamic" in target.precisions else "")
+        )
+    if options.not_int8 and options.precision not in INT8:
+        raise LtpError("--not-int8 is for --precision int8 and int8-dynamic")
     for name, given in (("--portable-onnx", options.portable), ("--library", options.library)):
         if given and target.backend != "tensorrt":
             raise LtpError(f"{name} is for TensorRT targets such as t4, not for {target.name}")
@@ -121,14 +192,9 @@ def chosen_limits(options: BuildOptions, config: EncoderConfig) -> Limits:
     return limits
 
 
-def write_engine(
-    encoder: Encoder,
-    plan: Plan,
-    options: BuildOptions,
-    directory: Path,
-    dump: Path | None = None,
-) -> dict[str, Any]:
-    """Compile `encoder` into `directory`; returns the manifest entries that a runtime needs."""
+def write_engine(draft: Draft, directory: Path, dump: Path | None = None) -> dict[str, Any]:
+    """Compile into `directory`; returns the manifest entries that a runtime needs."""
+    encoder, plan, options = draft.encoder, draft.plan, draft.options
     target = find_target(options.target)
     job = Job(
         module=lower(encoder, plan, dump),
@@ -138,12 +204,14 @@ def write_engine(
         options=options,
         limits=chosen_limits(options, encoder.config),
         directory=directory,
+        ranges=draft.ranges,
     )
     entries = target.write(job)
     return {
         "target": target.name,
         "backend": target.backend,
         "precision": job.precision,
+        "not_int8": list(options.not_int8),
         "isa": target.isa,
         "limits": asdict(job.limits),
         "outputs": output_names(plan),
@@ -152,8 +220,9 @@ def write_engine(
     }
 
 
-def _describe(encoder: Encoder, plan: Plan, checkpoint: Path, directory: Path) -> dict[str, Any]:
+def _describe(draft: Draft, checkpoint: Path, directory: Path) -> dict[str, Any]:
     """Copy the tokenizer into `directory`; returns the manifest entries about the model."""
+    encoder, plan = draft.encoder, draft.plan
     tokenizer = copy_tokenizer(checkpoint, directory / "tokenizer", encoder.config.family)
     return {
         "source": {"name": checkpoint.resolve().name, "sha256": checkpoint_hash(checkpoint)},

@@ -24,6 +24,7 @@ class BuildOptions:
         usual_batch: sequences of a typical request, for which plan and engine are tuned.
         max_tokens, max_batch, max_length: what the engine accepts at most, see `Limits`.
         library: which TensorRT builds; None for the best that is here.
+        not_int8: layers that an int8 build keeps in the precision of the activations.
         portable: also write the model in standard ONNX operators.
     """
 
@@ -37,6 +38,7 @@ class BuildOptions:
     max_tokens: int | None = None
     max_batch: int | None = None
     max_length: int | None = None
+    not_int8: tuple[int, ...] = ()
     library: str | None = None
     portable: bool = False
 

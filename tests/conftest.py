@@ -14,12 +14,13 @@ import transformers
 from hypothesis import HealthCheck, settings
 
 from ltp_deploy.build import build
+from ltp_deploy.calibration.calibrate import calibrate
 from ltp_deploy.checkpoint import load_encoder
 from ltp_deploy.options import BuildOptions
 from ltp_deploy.runtime.engine import Engine, load
 from ltp_deploy.validation.oracle_run import OracleRun, run_oracle
 from tests.released import save_released
-from tests.tiny import POLICIES, save_tiny, save_tokenizer
+from tests.tiny import POLICIES, save_tiny, save_tokenizer, write_texts
 from tests.trained import TrainedCheckpoint, combined
 
 transformers.utils.logging.disable_progress_bar()
@@ -117,3 +118,20 @@ def trained(
 def trained_oracle(trained: TrainedCheckpoint) -> OracleRun:
     """The oracle's answers on the whole development set."""
     return run_oracle(load_encoder(trained.directory), trained.batch)
+
+
+@pytest.fixture(scope="session")
+def texts(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Forty labelled texts."""
+    return write_texts(tmp_path_factory.mktemp("texts") / "texts.tsv")
+
+
+@pytest.fixture(scope="session")
+def calibrated(
+    bert_checkpoint: Path, texts: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """The calibration of `bert_checkpoint` on `texts`."""
+    pytest.importorskip("nncf", reason="NNCF is not installed")
+    path = tmp_path_factory.mktemp("calibration") / "calibration.json"
+    calibrate(bert_checkpoint, str(texts)).write(path)
+    return path

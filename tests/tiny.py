@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 from transformers import AutoConfig, AutoModelForSequenceClassification, PreTrainedModel
@@ -13,6 +14,8 @@ from transformers import AutoConfig, AutoModelForSequenceClassification, PreTrai
 FAMILIES = ("bert", "roberta", "xlm-roberta", "electra", "distilbert")
 LAYERS = 3
 VOCABULARY = 90
+# that `save_tokenizer` knows
+WORDS = "the a film is was good bad very not dull great .".split()
 
 _SHAPES: dict[str, dict[str, Any]] = {
     "bert": {"num_attention_heads": 4},
@@ -89,6 +92,20 @@ def save_tokenizer(directory: Path) -> None:
     words = "[PAD] [UNK] [CLS] [SEP] [MASK] the a film is was good bad very not ##s dull great ."
     (directory / "vocab.txt").write_text(words.replace(" ", "\n") + "\n")
     (directory / "tokenizer_config.json").write_text('{"tokenizer_class": "BertTokenizer"}')
+
+
+def random_texts(count: int, seed: int) -> list[str]:
+    """Sentences of 1 to 20 of these words."""
+    random = np.random.default_rng(seed)
+    return [" ".join(random.choice(WORDS, random.integers(1, 21))) for _ in range(count)]
+
+
+def write_texts(path: Path, count: int = 40, seed: int = 0) -> Path:
+    """A .tsv of random texts and labels."""
+    texts = random_texts(count, seed)
+    rows = [f"{text}\t{len(text) % 2}" for text in texts]
+    path.write_text("\n".join(["text\tlabel", *rows]) + "\n")
+    return path
 
 
 def policy(

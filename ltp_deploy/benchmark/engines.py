@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,8 @@ from ltp_deploy.benchmark.dense import dense_model
 from ltp_deploy.benchmark.openvino_dense import convert, open_dense, quantized
 from ltp_deploy.benchmark.peers import open_peer
 from ltp_deploy.benchmark.sides import Layout, Side, padded_feeds
-from ltp_deploy.build import plan_build, write_engine
+from ltp_deploy.build import Draft, measured_for, plan_build, write_engine
+from ltp_deploy.calibration.artifact import ActivationRange, Calibration
 from ltp_deploy.compiler.plan import Plan
 from ltp_deploy.encoder import Encoder
 from ltp_deploy.options import BuildOptions
@@ -23,7 +24,7 @@ OURS = "ltp-deploy"
 UNPRUNED = "ltp-deploy, nothing pruned"
 DENSE = "OpenVINO dense, padded"
 DENSE_ONE_BY_ONE = "OpenVINO dense, one by one"
-PRECISIONS = ("f32", "bf16", "int8-dynamic")
+PRECISIONS = ("f32", "bf16", "int8-dynamic", "int8")
 SAMPLES = 128  # sequences on which the dense int8 baseline is calibrated
 
 
@@ -35,22 +36,35 @@ def unpruned_side(engine: Engine, encoder: Encoder, folder: Path, threads: int |
     """The same build with a policy that keeps everything; its files go into `folder`."""
     manifest = engine.manifest
     dense = encoder.with_policy(PrunePolicy.dense(encoder.config.layers))
-    options = BuildOptions(manifest["target"], manifest["precision"], manifest["survivors"])
-    entries, plan = write_variant(dense, options, folder)
+    options = BuildOptions(
+        manifest["target"],
+        manifest["precision"],
+        manifest["survivors"],
+        not_int8=tuple(manifest["not_int8"]),
+    )
+    calibration = measured_for(engine.directory, manifest).calibration
+    ranges = Calibration.read(calibration).ranges if calibration else {}
+    entries, plan = write_variant(dense, options, folder, ranges)
     session = open_session(folder, entries, threads)
     return Side(UNPRUNED, session, Layout.PACKED, carries=plan.carries)
 
 
 def write_variant(
-    encoder: Encoder, options: BuildOptions, folder: Path
+    encoder: Encoder,
+    options: BuildOptions,
+    folder: Path,
+    ranges: Mapping[str, ActivationRange] | None = None,
 ) -> tuple[dict[str, Any], Plan]:
     """Compile `encoder` into `folder`: an engine without the rest of a bundle.
+
+    Args:
+        ranges: calibrated ones, for int8.
 
     Returns:
         The manifest entries that `open_session` reads, and the plan.
     """
     plan = plan_build(encoder, options)
-    return write_engine(encoder, plan, options, folder), plan
+    return write_engine(Draft(encoder, options, plan, ranges or {}), folder), plan
 
 
 def baselines(

@@ -7,6 +7,7 @@ import click
 from ltp_deploy import __version__
 from ltp_deploy.cli.bench import bench
 from ltp_deploy.cli.build import build
+from ltp_deploy.cli.calibrate import calibrate
 from ltp_deploy.cli.inspect import inspect
 from ltp_deploy.cli.learn import learn
 from ltp_deploy.cli.run import run
@@ -31,5 +32,5 @@ def main() -> None:
     """Make transformers trained with Learned Token Pruning really faster."""
 
 
-for command in (learn, tune, build, verify, bench, inspect, run):
+for command in (learn, tune, calibrate, build, verify, bench, inspect, run):
     main.add_command(command)

@@ -28,6 +28,14 @@ shape_options = compose(
 )
 
 
+def layer_numbers(context: Any, parameter: Any, value: str | None) -> tuple[int, ...]:
+    """ "0,3" as (0, 3)."""
+    numbers = value.split(",") if value else []
+    if not all(number.strip().isdecimal() for number in numbers):
+        raise click.BadParameter(f"expected layer numbers such as 0,3, found {value!r}")
+    return tuple(sorted({int(number) for number in numbers}))
+
+
 @click.command()
 @click.argument("checkpoint", type=click.Path(path_type=Path))
 @click.option(
@@ -35,8 +43,29 @@ shape_options = compose(
 )
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="The bundle to write.")
 @click.option(
-    "--precision", help="f32, bf16, int8-dynamic or fp16, by target. Default: f32; t4: fp16."
+    "--precision",
+    help="f32, bf16, int8-dynamic, int8 or fp16, by target. Default: f32; t4: fp16.",
 )
+@click.option(
+    "--calibration",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="What `calibrate` wrote: for --precision int8, and for the plan of any other.",
+)
+@click.option(
+    "--not-int8",
+    metavar="LAYERS",
+    callback=layer_numbers,
+    help="Layers to keep out of int8, with commas between them.",
+)
+@click.option(
+    "--max-drop",
+    type=click.FloatRange(min=0),
+    metavar="POINTS",
+    help="Keep as many layers out of int8 as it takes for the score on --judge-data to drop by "
+    "no more than this.",
+)
+@click.option("--judge-data", metavar="DATA", help="Texts with labels, for --max-drop.")
 @click.option(
     "--outputs",
     type=click.Choice(["logits", "survivors"]),
@@ -73,28 +102,43 @@ def build(
     force: bool,
     dry_run: bool,
     profile_data: str | None,
+    calibration: Path | None,
+    max_drop: float | None,
+    judge_data: str | None,
     reading: DataOptions,
     dump: Path | None,
     **given: Any,
 ) -> None:
     """Compile CHECKPOINT, a directory, into an engine bundle."""
+    from ltp_deploy.build import Measured, draft_build
     from ltp_deploy.build import build as run_build
-    from ltp_deploy.build import load_and_plan
     from ltp_deploy.options import BuildOptions
     from ltp_deploy.report import plan as report
     from ltp_deploy.validation.profile import ProfileData
 
     options = BuildOptions(survivors=outputs == "survivors", portable=portable_onnx, **given)
-    data = None
-    if profile_data:
-        data = ProfileData(profile_data, reading)
+    data = ProfileData(profile_data, reading) if profile_data else None
+    measured = Measured(data, calibration)
+    if (max_drop is None) != (judge_data is None):
+        raise click.UsageError("--max-drop POINTS and --judge-data DATA go together")
+    if max_drop is not None and options.not_int8:
+        raise click.UsageError("--not-int8 says what --max-drop is to find out: pass one of them")
     if dry_run:
-        encoder, plan = load_and_plan(checkpoint, options, data)
-        click.echo(report.describe(plan, encoder.config, options.target))
+        draft = draft_build(checkpoint, options, measured)
+        click.echo(report.describe(draft.plan, draft.encoder.config, options.target))
         return
     if output is None:
         raise click.UsageError("-o/--output is missing: where should the bundle go?")
     # A stop from outside must clean up as an interrupt does.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    manifest = run_build(checkpoint, output, options, data, force, dump)
+    if max_drop is not None and judge_data is not None:
+        from dataclasses import replace
+
+        from ltp_deploy.calibration.search import choose_layers
+        from ltp_deploy.validation.data import read_examples
+
+        judged = read_examples(judge_data, reading)
+        found = choose_layers(checkpoint, options, measured, judged, max_drop, click.echo)
+        options = replace(options, not_int8=found.not_int8)
+    manifest = run_build(checkpoint, output, options, measured, force, dump)
     click.echo(report.built(manifest, output))

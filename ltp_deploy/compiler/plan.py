@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -20,6 +21,7 @@ class LayerPlan:
     `entering` and `carried` are expected token counts per sequence, None without a profile.
     `flops` are the engine's multiply-adds per sequence at those counts. `seconds` is what a
     typical request takes by the target's cost model, None where the target has none.
+    `precision` is of the matrix products; all else has the plan's `activations`.
     """
 
     rule: LayerRule
@@ -59,11 +61,15 @@ class Plan:
     """All decisions of one build.
 
     Attributes:
+        precision: as asked for; of all layers but those that were left out of int8.
+        activations: the type of what flows between operators: f32, bf16 or fp16.
         survivors: the engine reports who survived each layer.
         prediction: what the choice rests on, for targets with a cost model.
     """
 
     layers: tuple[LayerPlan, ...]
+    precision: str
+    activations: str
     survivors: bool
     prediction: Prediction | None = None
 
@@ -99,27 +105,33 @@ def make_plan(
     compact: str = "auto",
     gpu: GpuCost | None = None,
     usual_batch: int = 8,
+    activations: str = "",
+    not_int8: Collection[int] = (),
 ) -> Plan:
     """Decide everything.
 
     Args:
+        precision: see `Plan`.
         survivors: the engine is to report who survived each layer.
         profile: measured token counts, None if there are none.
         compact: where to remove pruned rows, see `place`.
         gpu: the target's cost model, None where removing rows costs next to nothing.
         usual_batch: sequences of a typical request.
+        activations: see `Plan`; "" for those of the precision itself.
+        not_int8: layers whose products have the precision of the activations.
     """
+    activations = activations or precision
     likely = profile or SurvivorProfile.assumed(config.policy, min(128, config.max_length))
     request = likely.request(usual_batch)
     carries = place(config, compact, survivors, gpu, request)
     layers = [
-        LayerPlan(rule, carry, precision)
-        for rule, carry in zip(config.policy.layers, carries, strict=True)
+        LayerPlan(rule, carry, activations if i in not_int8 else precision)
+        for i, (rule, carry) in enumerate(zip(config.policy.layers, carries, strict=True))
     ]
     if profile is not None:
         layers = _with_profile(config, layers, profile)
     if gpu is None:
-        return Plan(tuple(layers), survivors)
+        return Plan(tuple(layers), precision, activations, survivors)
     layers = _with_times(config, layers, gpu, request)
     lengths = request.alive[:, 0]
     prediction = Prediction(
@@ -130,7 +142,7 @@ def make_plan(
         seconds=sum(layer.seconds or 0.0 for layer in layers),
         dense=dense_time(gpu, config, lengths),
     )
-    return Plan(tuple(layers), survivors, prediction)
+    return Plan(tuple(layers), precision, activations, survivors, prediction)
 
 
 def _with_profile(

@@ -52,12 +52,19 @@ def _engine(manifest: dict[str, Any]) -> list[str]:
     if counts:
         made += (
             f": {counts['plugins']} attention plugins, {counts['host_syncs']} host waits, "
-            f"{counts['products_fp16']} of {counts['products']} matrix products in fp16"
+            f"{counts['products']} matrix products, {counts['products_fp16']} in fp16 and "
+            f"{counts['products_int8']} in int8"
+        )
+    lines = [made]
+    if manifest["run_by"] != library:
+        lines.append(
+            "int8 is promised for TensorRT itself: where the engine runs, build it with --library "
+            f"tensorrt; nobody has shown that {library} runs it well"
         )
     if manifest["plugin"] or manifest["kernels"]:
-        return [made]
+        return lines
     return [
-        made,
+        *lines,
         "it brings no CUDA kernels, as there was no nvcc when this ltp-deploy was built; where it "
         "runs, build ltp-deploy with nvcc",
     ]

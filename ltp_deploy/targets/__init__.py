@@ -9,28 +9,42 @@ from ltp_deploy.targets.target import Job, Target
 
 _ALL = (
     Target(
-        "cpu", "OpenVINO on this CPU", "openvino", openvino.write, ("f32", "bf16", "int8-dynamic")
+        "cpu",
+        "OpenVINO on this CPU",
+        "openvino",
+        openvino.write,
+        ("f32", "bf16", "int8-dynamic", "int8"),
+        beside_int8="bf16",
     ),
     Target(
         "haswell",
         "OpenVINO limited to AVX2",
         "openvino",
         openvino.write,
-        ("f32", "int8-dynamic"),
-        "avx2",
+        ("f32", "int8-dynamic", "int8"),
+        beside_int8="f32",
+        isa="avx2",
     ),
     Target(
         "t4",
         "TensorRT on an NVIDIA T4",
         "tensorrt",
         tensorrt.write,
-        ("fp16",),
+        ("fp16", "int8"),
+        beside_int8="fp16",
         gpu=T4,
         compute_capability="7.5",
         needs_limits=True,
         check=tensorrt.check,
     ),
-    Target("onnx", "standard ONNX operators", "onnxruntime", onnx.write, ("f32", "fp16")),
+    Target(
+        "onnx",
+        "standard ONNX operators",
+        "onnxruntime",
+        onnx.write,
+        ("f32", "fp16", "int8"),
+        beside_int8="f32",
+    ),
     Target("torchscript", "plain LibTorch", "torchscript", torchscript.write, ("f32",)),
     Target("null", "compiler passes only", "null", null.write, ("f32",)),
 )

@@ -5,7 +5,11 @@ from __future__ import annotations
 import shutil
 from typing import Any
 
+from torch import fx
+
 from ltp_deploy.compiler.passes import output_names
+from ltp_deploy.compiler.plan import Plan
+from ltp_deploy.config import EncoderConfig
 from ltp_deploy.native import openvino_plugin
 from ltp_deploy.pruning.policy import Carry, Mode
 from ltp_deploy.targets.example import example_inputs
@@ -22,34 +26,35 @@ def write(job: Job) -> dict[str, Any]:
     import openvino as ov
 
     plugin = openvino_plugin()
-    activations = _activations(job)
-    nodes = PluginNodes(plugin, activations, job.target.isa)
-    inputs = example_inputs(job.module, job.config)
-    model = ov.convert_model(
-        job.module,
-        example_input=tuple(inputs.values()),
-        extension=[str(plugin), _attention_extension(nodes)],
-    )
-    use_linear(model, nodes, int8=job.precision == "int8-dynamic")
-    for port, name in zip(model.inputs, inputs, strict=True):
-        port.get_tensor().set_names({name})
-    for port, name in zip(model.outputs, output_names(job.plan), strict=True):
-        port.get_tensor().set_names({name})
+    nodes = PluginNodes(plugin, job.plan.activations, job.target.isa)
+    model = convert(job.module, job.config, job.plan, nodes)
+    use_linear(model, nodes, job)
     ov.save_model(model, job.directory / ENGINE, compress_to_fp16=False)
     shutil.copy2(plugin, job.directory / plugin.name)
     return {
         "engine": ENGINE,
         "weights": WEIGHTS,
         "plugin": plugin.name,
-        "inputs": list(inputs),
-        "activations": activations,
+        "inputs": [port.get_any_name() for port in model.inputs],
+        "activations": job.plan.activations,
     }
 
 
-def _activations(job: Job) -> str:
-    """The type of what flows between operators. int8 is for matrix products alone: everything else
-    takes and gives bf16, which OpenVINO has where there is AVX-512."""
-    return "f32" if job.precision == "f32" or job.target.isa == "avx2" else "bf16"
+def convert(module: fx.GraphModule, config: EncoderConfig, plan: Plan, nodes: PluginNodes) -> Any:
+    """A lowered graph as an `ov.Model`, with the plugin's attention and OpenVINO's own products."""
+    import openvino as ov
+
+    inputs = example_inputs(module, config)
+    model = ov.convert_model(
+        module,
+        example_input=tuple(inputs.values()),
+        extension=[str(nodes.plugin), _attention_extension(nodes)],
+    )
+    for port, name in zip(model.inputs, inputs, strict=True):
+        port.get_tensor().set_names({name})
+    for port, name in zip(model.outputs, output_names(plan), strict=True):
+        port.get_tensor().set_names({name})
+    return model
 
 
 def _attention_extension(nodes: PluginNodes) -> Any:

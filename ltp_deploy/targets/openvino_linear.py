@@ -10,17 +10,16 @@ from typing import Any
 
 import numpy as np
 
+from ltp_deploy.targets.int8 import MIN_COLUMNS, quantized
 from ltp_deploy.targets.openvino_nodes import PluginNodes
+from ltp_deploy.targets.target import Job
 
-MIN_COLUMNS = 32  # narrower ones, such as the classifier's, are not worth a node of ours
 
-
-def use_linear(model: Any, nodes: PluginNodes, int8: bool = False) -> None:
+def use_linear(model: Any, nodes: PluginNodes, job: Job) -> None:
     """Replace every x W^T + b [and activation] in an `ov.Model`, in place.
 
-    Args:
-        int8: multiply in int8: weights with a scale for each column, rows of x with one for each
-            row, found while the engine runs.
+    Products that the job wants in int8 get weights with a scale for each column, and rows of x
+    with the calibrated scale, or with one for each row that is found while the engine runs.
     """
     from openvino import opset13 as ops
 
@@ -30,26 +29,34 @@ def use_linear(model: Any, nodes: PluginNodes, int8: bool = False) -> None:
             continue
         added, bias = found
         last, activation = _activation_behind(added)
-        bias = ops.constant(bias.data.reshape(-1)).output(0)
-        inputs = [product.input_value(0), product.input_value(1), bias]
-        if int8:
-            values, scales = quantized(product.input_value(1).get_node().data)
-            inputs[1:] = [ops.constant(values).output(0), bias, ops.constant(scales).output(0)]
-        (linear,) = nodes.create("Linear", inputs, {"activation": activation})
+        weight, bias = product.input_value(1), ops.constant(bias.data.reshape(-1)).output(0)
+        inputs = [product.input_value(0), weight, bias]
+        attributes: dict[str, Any] = {"activation": activation}
+        name = module_name(product)
+        if job.int8(name):
+            given = job.ranges[name] if job.precision == "int8" else None
+            smooth = np.array(given.smooth, np.float32) if given else np.float32(1)
+            values, scales = quantized(weight.get_node().data / smooth)
+            inputs = [
+                inputs[0],
+                ops.constant(values).output(0),
+                bias,
+                ops.constant(scales).output(0),
+            ]
+            if given:
+                scale, zero_point = given.asymmetric()
+                attributes |= {"input_scale": scale, "input_zero_point": zero_point}
+                inputs.append(ops.constant(smooth / np.float32(scale)).output(0))
+        (linear,) = nodes.create("Linear", inputs, attributes)
         linear.node.set_friendly_name(last.get_friendly_name())
         for user in last.output(0).get_target_inputs():
             user.replace_source_output(linear)
     model.validate_nodes_and_infer_types()
 
 
-def quantized(weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(values int8 [columns, depth], scales f32 [columns]) with weight ~ values * scales.
-
-    Symmetric: the largest magnitude of each column becomes 127.
-    """
-    scales = np.abs(weight).max(1) / 127
-    safe = np.where(scales > 0, scales, 1)
-    return np.rint(weight / safe[:, None]).astype(np.int8), scales.astype(np.float32)
+def module_name(product: Any) -> str:
+    """The module in the traced graph that a converted product comes from: layers.0.output."""
+    return product.get_friendly_name().removeprefix("__module.").split("/")[0]
 
 
 def _bias_behind(node: Any) -> tuple[Any, Any] | None:

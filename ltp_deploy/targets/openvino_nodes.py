@@ -21,6 +21,7 @@ class PluginNodes:
 
         self._factory = NodeFactory("opset13")
         self._factory.add_extension(str(plugin))
+        self.plugin = plugin
         self.precision = precision
         self.isa = isa
 

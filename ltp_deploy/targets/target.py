@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from torch import fx
 
+from ltp_deploy.calibration.artifact import ActivationRange
 from ltp_deploy.compiler.cost import GpuCost
 from ltp_deploy.compiler.plan import Plan
 from ltp_deploy.config import EncoderConfig
 from ltp_deploy.options import BuildOptions, Limits
 
+INT8 = ("int8-dynamic", "int8")
+
 
 @dataclass(frozen=True)
 class Job:
-    """Everything a backend needs to write its engine into `directory`."""
+    """Everything a backend needs to write its engine into `directory`; `ranges` for "int8"."""
 
     module: fx.GraphModule
     config: EncoderConfig
@@ -26,10 +30,17 @@ class Job:
     options: BuildOptions
     limits: Limits
     directory: Path
+    ranges: Mapping[str, ActivationRange]
 
     @property
     def precision(self) -> str:
-        return self.plan.layers[0].precision
+        return self.plan.precision
+
+    def int8(self, module: str) -> bool:
+        """Whether this module's product is to be in int8. The head goes with the last layer."""
+        numbers = re.findall(r"\d+", module)
+        layer = self.plan.layers[int(numbers[0]) if numbers else -1]
+        return layer.precision in INT8
 
 
 @dataclass(frozen=True)
@@ -39,6 +50,7 @@ class Target:
     Attributes:
         write: writes the engine files and returns the manifest entries that describe them.
         precisions: what `--precision` accepts, the default first.
+        beside_int8: the precision of what is not a product in an int8 engine.
         isa: the instruction set that a CPU engine is limited to, "" for the best there is.
         gpu: the cost model of the GPU that the engine is for.
         compute_capability: of that GPU, "" for CPUs.
@@ -51,6 +63,7 @@ class Target:
     backend: str
     write: Callable[[Job], dict[str, Any]]
     precisions: tuple[str, ...]
+    beside_int8: str = ""
     isa: str = ""
     gpu: GpuCost | None = None
     compute_capability: str = ""

@@ -65,6 +65,7 @@ def write(job: Job) -> dict[str, Any]:
         "library": library.name,
         "versions": {library.name: built.version},
         "compute_capability": job.target.compute_capability,
+        "run_by": "tensorrt" if job.precision == "int8" else library.name,
         "layers": counts,
         "built": {"seconds": built.seconds, "peak_mib": built.peak_mib},
     }

@@ -47,7 +47,8 @@ class LayerCounts:
     Attributes:
         plugins: calls of the attention plugin.
         host_syncs: copies of a row count to the host, which wait for the GPU.
-        products: matrix products, of which `products_fp16` have fp16 operands and results.
+        products: matrix products, of which `products_fp16` have fp16 operands, `products_int8`
+            int8 ones.
         fused_activations: products with their activation inside.
         fused_norms: LayerNorms in one kernel with the additions before them.
     """
@@ -56,6 +57,7 @@ class LayerCounts:
     host_syncs: int
     products: int
     products_fp16: int
+    products_int8: int
     fused_activations: int
     fused_norms: int
 
@@ -70,6 +72,7 @@ def count_layers(layers: list[dict[str, Any]], operators: Mapping[str, str]) -> 
         host_syncs=sum(layer["kind"] == "DeviceToShapeHost" for layer in layers),
         products=len(products),
         products_fp16=sum(set(layer["inputs"]) == {"Half"} for _, layer in products),
+        products_int8=sum(set(layer["inputs"]) == {"Int8"} for _, layer in products),
         fused_activations=sum(bool(ops & {"Gelu", "Relu", "Tanh"}) for ops, _ in products),
         fused_norms=sum({"LayerNormalization", "Add"} <= ops for ops, _ in fused),
     )

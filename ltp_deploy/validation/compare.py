@@ -9,7 +9,7 @@ import numpy as np
 
 # Relative distance between a token's score and the value that decides its fate, below which the
 # two sides' rounding may decide differently.
-TIE = {"f32": 1e-4, "fp16": 1e-2, "bf16": 5e-2, "int8-dynamic": 0.2}
+TIE = {"f32": 1e-4, "fp16": 1e-2, "bf16": 5e-2, "int8-dynamic": 0.2, "int8": 0.3}
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ltp_deploy.build import build
+from ltp_deploy.build import build, measured_for
 from ltp_deploy.options import BuildOptions
 from ltp_deploy.pruning.policy import Carry
 from ltp_deploy.runtime.engine import Engine, load
@@ -29,6 +29,7 @@ def reporting_twin(engine: Engine, checkpoint: Path) -> Iterator[Engine]:
         compact=_removals(engine.carries),
         score_length=policy["score_length"],
         first_token=policy["first_token"],
+        not_int8=tuple(manifest["not_int8"]),
         library=manifest["library"] if manifest["backend"] == "tensorrt" else None,
         max_tokens=limits["max_tokens"] or None,
         max_batch=limits["max_batch"] or None,
@@ -36,7 +37,7 @@ def reporting_twin(engine: Engine, checkpoint: Path) -> Iterator[Engine]:
     )
     with tempfile.TemporaryDirectory() as folder:
         twin = Path(folder) / "twin"
-        build(checkpoint, twin, options)
+        build(checkpoint, twin, options, measured_for(engine.directory, manifest))
         yield load(twin)
 
 

@@ -17,6 +17,7 @@ DEFAULTS = {
     "fp16": _NARROW,
     "bf16": _NARROW,
     "int8-dynamic": _INT8,
+    "int8": _INT8,
 }
 
 

@@ -10,6 +10,7 @@ namespace ltp {
 namespace {
 
 constexpr size_t kCachedInput = size_t{1} << 20;  // bytes of x that a core keeps at hand while the weights pass by
+constexpr int kFactors = 32;                      // that kernels read at once
 
 int parts(int count, int at_once) { return (count + at_once - 1) / at_once; }
 
@@ -43,9 +44,12 @@ Grid best_grid(int row_tiles, int panels, int threads, const LinearKernel& kerne
 
 PackedWeights::PackedWeights(const WeightRows& weight, int columns, int depth, const LinearKernel& kernel,
                              ParallelFor parallel_for)
-    : kernel(kernel), columns(columns), depth(depth), input(weight.input),
-      panels_(parts(columns, kernel.panel_columns)), panel_bytes_(kernel.panel_bytes(depth)),
-      memory_(allocate_streamed(panels_ * panel_bytes_)) {
+    : kernel(kernel), columns(columns), depth(depth), panels_(parts(columns, kernel.panel_columns)), panel_bytes_(kernel.panel_bytes(depth)),
+      memory_(allocate_streamed(panels_ * panel_bytes_)), scale_(weight.input.scale) {
+    if (const float* factors = weight.input.factors) {
+        factors_.assign(factors, factors + depth);
+        factors_.resize(parts(depth, kFactors) * kFactors);
+    }
     const size_t row_bytes = depth * (weight.scales ? sizeof(int8_t) : sizeof(float));
     parallel_for(panels_, [&](int i) {
         const int first = i * kernel.panel_columns;
@@ -69,7 +73,7 @@ void linear(const void* x, int rows, const PackedWeights& weights, const float* 
         const int column = first_panel * kernel.panel_columns;
         LinearTask part;
         part.depth = weights.depth;
-        part.input = weights.input;
+        part.input = weights.input();
         part.panels = weights.panel(first_panel);
         part.bias = bias + column;
         part.columns = std::min(end_panel * kernel.panel_columns, weights.columns) - column;

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <vector>
 
 #include "kernels/kernel.h"
 #include "parallel.h"
@@ -23,12 +24,14 @@ public:
 
     const LinearKernel& kernel;
     const int columns, depth;
-    const InputScale input;
+    RowsToBytes input() const { return {factors_.empty() ? nullptr : factors_.data(), scale_}; }
 
 private:
     int panels_;
     size_t panel_bytes_;
     std::shared_ptr<char> memory_;
+    std::vector<float> factors_;
+    InputScale scale_;
 };
 
 /// y [rows, columns] = activation(x [rows, depth] W^T + bias [columns]), shared out among `threads` tasks. The element

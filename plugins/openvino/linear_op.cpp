@@ -37,9 +37,9 @@ void Linear::validate_and_infer_types() {
                                      {"gelu_tanh", Activation::GeluTanh}, {"relu", Activation::Relu}});
     isa_cap_ = parse_isa_cap(this, attributes_.isa);
 
-    NODE_VALIDATION_CHECK(this, get_input_size() == 3 || get_input_size() == 4,
-                          "expected inputs x, weight, bias and perhaps scale, got ", get_input_size(), " inputs");
-    NODE_VALIDATION_CHECK(this, std::isfinite(attributes_.input_scale) && attributes_.input_scale >= 0,
+    NODE_VALIDATION_CHECK(this, get_input_size() >= 3 && get_input_size() <= 5,
+                          "expected inputs x, weight, bias and perhaps scale and factor, got ", get_input_size(), " inputs");
+    NODE_VALIDATION_CHECK(this, std::isfinite(attributes_.input_scale) && (is_calibrated() ? attributes_.input_scale > 0 : attributes_.input_scale == 0),
                           "input_scale is ", attributes_.input_scale);
     NODE_VALIDATION_CHECK(this, attributes_.input_zero_point >= 0 && attributes_.input_zero_point <= 255,
                           "input_zero_point is ", attributes_.input_zero_point, ", expected 0 to 255");
@@ -64,6 +64,10 @@ void Linear::validate_and_infer_types() {
         NODE_VALIDATION_CHECK(this, weight[1] <= kMaxInt8Depth, "depth ", weight[1], " is too large for int8, which ends at ",
                               kMaxInt8Depth);
     }
+    if (is_calibrated()) {
+        const auto factor = get_input_shape(4);
+        NODE_VALIDATION_CHECK(this, factor == ov::Shape{weight[1]}, "expected factor [depth], got ", factor);
+    }
     const ov::PartialShape expected{-1, static_cast<int64_t>(weight[1])};
     auto x = get_input_partial_shape(0);
     NODE_VALIDATION_CHECK(this, ov::PartialShape::merge_into(x, expected), "x is ", get_input_partial_shape(0),
@@ -83,7 +87,8 @@ const PackedWeights& Linear::packed(const ov::TensorVector& inputs, Element elem
     WeightRows rows{inputs[1].data()};
     if (is_int8()) {
         rows.scales = inputs[3].data<const float>();
-        rows.input = {attributes_.input_scale, static_cast<int>(attributes_.input_zero_point)};
+        rows.input.scale = {attributes_.input_scale, static_cast<int>(attributes_.input_zero_point)};
+        if (is_calibrated()) rows.input.factors = inputs[4].data<const float>();
     }
     const auto shape = inputs[1].get_shape();
     const auto& linear = is_int8() ? kernel.linear_int8 : kernel.linear;

@@ -17,6 +17,9 @@ namespace ltp {
 ///   1 weight  [columns, depth]  f32, a Constant; or i8, and rows are multiplied in int8
 ///   2 bias    [columns]         f32, a Constant
 ///   3 scale   [columns]         f32, a Constant, of i8 weights
+///   4 factor  [depth]           f32, a Constant: x becomes bytes by x * factor + input_zero_point, which mean x (times
+///                               whatever the weights were divided by) in units of input_scale; without it each row of x
+///                               gets a scale of its own
 /// Outputs:
 ///   0 y       [T, columns]      as x
 /// The weights are packed for this CPU when the node first runs.
@@ -27,8 +30,8 @@ public:
     struct Attributes {
         std::string activation = "none";  ///< none | gelu | gelu_tanh | relu
         std::string isa = "";             ///< highest instruction set to use; empty = no limit
-        float input_scale = 0.f;          ///< of x in int8; 0 = each row its own
-        int64_t input_zero_point = 0;     ///< of x in int8, 0 to 255
+        float input_scale = 0.f;          ///< of bytes made with the input `factor`
+        int64_t input_zero_point = 0;     ///< likewise, 0 to 255
     };
 
     Linear() = default;
@@ -41,7 +44,8 @@ public:
     bool has_evaluate() const override { return true; }
 
 private:
-    bool is_int8() const { return get_input_size() == 4; }
+    bool is_int8() const { return get_input_size() >= 4; }
+    bool is_calibrated() const { return get_input_size() == 5; }
     const PackedWeights& packed(const ov::TensorVector& inputs, Element element) const;
 
     Attributes attributes_;

@@ -42,6 +42,32 @@ def fails(*arguments: object) -> str:
     return result.output
 
 
+def test_calibrate_then_build_in_int8_then_verify(
+    bert_checkpoint: Path, texts: Path, tmp_path: Path
+) -> None:
+    pytest.importorskip("nncf", reason="NNCF is not installed")
+    file, out = tmp_path / "new" / "calibration.json", tmp_path / "out"
+    calibrate = ["calibrate", bert_checkpoint, "--data", texts, "-o", file]
+    output = succeeds(*calibrate, "--samples", "20")
+    assert "calibrated on 20 texts of texts.tsv" in output
+    assert "ranges of 14 linear layers" in output
+    assert "exists" in fails(*calibrate)
+    build = ["build", bert_checkpoint, "--precision", "int8", "-o", out]
+    assert "--calibration FILE" in fails(*build)
+    assert not out.exists()
+    search = ["--max-drop", "100", "--judge-data", texts]
+    output = succeeds(*build, "--calibration", file, *search)
+    assert "0 of 3 layers kept out of int8:" in output
+    tolerances = ["--max-flips", "30", "--max-drop", "30"]
+    output = succeeds("verify", out, "--against", bert_checkpoint, "--data", texts, *tolerances)
+    assert "survivors on both sides" in output
+    succeeds(*build, "--calibration", file, "--not-int8", "0,2", "--force")
+    plan = json.loads((out / "manifest.json").read_text())["plan"]
+    assert [layer["precision"] for layer in plan["layers"]] == ["bf16", "int8", "bf16"]
+    for wrong in (["--not-int8", "a"], ["--max-drop", "1"], [*search, "--not-int8", "1"]):
+        assert call(*build, "--calibration", file, "--force", *wrong).exit_code == 2
+
+
 @pytest.fixture
 def reviews(tmp_path: Path) -> Path:
     path = tmp_path / "reviews.tsv"
@@ -166,7 +192,8 @@ def test_verify_passes_a_right_bundle(
     data = json.loads(succeeds(*verify, "--json", "--limit", "3"))
     assert data["failures"] == []
     assert data["sequences"] == 3
-    assert data["survivors"] == {"sequences_that_differ": 0, "ties": 0, "disagreements": []}
+    agree = {"sequences_that_differ": 0, "ties": 0, "disagreements": [], "agreement": 1.0}
+    assert data["survivors"] == agree
 
 
 @pytest.mark.parametrize("as_json", [True, False])

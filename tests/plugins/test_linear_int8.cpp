@@ -21,13 +21,14 @@ int random_int(test::Random& random, int least, int most) {
 
 struct Layer {
     int rows, depth, columns;
-    InputScale input;
-    std::vector<float> x, scales, bias;
+    InputScale input;  // with scale 0, each row's own
+    std::vector<float> x, scales, bias, factors;
     std::vector<int8_t> weight;
 
     Layer(test::Random& random, int rows, int depth, int columns, InputScale input)
         : rows(rows), depth(depth), columns(columns), input(input), x(size_t(rows) * depth), scales(columns),
-          bias(columns), weight(size_t(columns) * depth) {
+          bias(columns), factors(depth), weight(size_t(columns) * depth) {
+        for (auto& f : factors) f = static_cast<float>(1 << random_int(random, 0, 3));
         for (auto& w : weight) w = static_cast<int8_t>(random_int(random, -127, 127));
         for (auto& s : scales) s = static_cast<float>(random_int(random, 1, 9)) / 1024;
         for (auto& b : bias) b = static_cast<float>(random_int(random, -50, 50)) / 8;
@@ -40,14 +41,20 @@ struct Layer {
             row[random_int(random, 0, std::max(depth - 2, 0))] = static_cast<float>(depth > 1 || zero == 0 ? 255 - zero : -zero);
         }
         for (auto& v : x) v *= kGrid;
+        if (input.scale > 0)
+            for (int i = 0; i < rows; ++i)
+                for (int k = 0; k < depth; ++k) x[size_t(i) * depth + k] /= factors[k];
     }
+
+    /// Of x, as the weights are for it.
+    double smooth(int k) const { return input.scale > 0 ? factors[k] : 1; }
 
     std::vector<double> expected() const {
         std::vector<double> y;
         for (int i = 0; i < rows; ++i)
             for (int c = 0; c < columns; ++c) {
                 double sum = 0;
-                for (int k = 0; k < depth; ++k) sum += double(x[size_t(i) * depth + k]) * weight[size_t(c) * depth + k];
+                for (int k = 0; k < depth; ++k) sum += smooth(k) * x[size_t(i) * depth + k] * weight[size_t(c) * depth + k];
                 y.push_back(std::max(0., scales[c] * sum + bias[c]));
             }
         return y;
@@ -55,7 +62,10 @@ struct Layer {
 
     /// What is left unwritten stays NaN.
     std::vector<float> run(const Kernel& kernel, Element element, int threads) const {
-        const PackedWeights packed({weight.data(), scales.data(), input}, columns, depth,
+        std::vector<float> to_grid = factors;
+        for (auto& f : to_grid) f /= kGrid;
+        const RowsToBytes to_bytes{input.scale > 0 ? to_grid.data() : nullptr, input};
+        const PackedWeights packed({weight.data(), scales.data(), to_bytes}, columns, depth,
                                    kernel.linear_int8[static_cast<int>(element)], test::serial_for);
         std::vector<float> y(size_t(rows) * columns, std::numeric_limits<float>::quiet_NaN());
         if (element == Element::F32) {
@@ -114,11 +124,11 @@ public:
                 Layer far(random_, 1, 64, 8, {kGrid, 100});
                 std::fill(far.x.begin(), far.x.end(), 1e20f);
                 const auto cut_off = far.run(*kernel, element, 1);
-                std::fill(far.x.begin(), far.x.end(), 155 * kGrid);
+                for (int k = 0; k < 64; ++k) far.x[k] = 155 * kGrid / far.factors[k];
                 CHECK(cut_off == far.run(*kernel, element, 1), kernel->name, "beyond the grid's end");
                 std::fill(far.x.begin(), far.x.end(), -1e20f);
                 const auto below = far.run(*kernel, element, 1);
-                std::fill(far.x.begin(), far.x.end(), -100 * kGrid);
+                for (int k = 0; k < 64; ++k) far.x[k] = -100 * kGrid / far.factors[k];
                 CHECK(below == far.run(*kernel, element, 1), kernel->name, "below the grid's start");
             }
     }

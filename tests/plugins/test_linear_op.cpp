@@ -33,19 +33,25 @@ std::shared_ptr<ov::op::v0::Constant> constant(const ov::Shape& shape, unsigned 
 }
 
 std::shared_ptr<Linear> int8_linear(const Linear::Attributes& attributes, ov::element::Type weight = ov::element::i8,
-                                    size_t scales = 50, size_t depth = 40) {
+                                    size_t scales = 50, size_t depth = 40, size_t factors = 0) {
     const auto x = std::make_shared<ov::op::v0::Parameter>(ov::element::f32, ov::PartialShape{-1, int64_t(depth)});
     const auto values = ov::op::v0::Constant::create(weight, {50, depth}, std::vector<int>(50 * depth, 3));
-    return std::make_shared<Linear>(ov::OutputVector{x, values, constant({50}, 2), constant({scales}, 3)}, attributes);
+    ov::OutputVector inputs{x, values, constant({50}, 2), constant({scales}, 3)};
+    if (factors) inputs.push_back(constant({factors}, 4));
+    return std::make_shared<Linear>(inputs, attributes);
+}
+
+std::shared_ptr<ov::Model> model_of(const std::shared_ptr<Linear>& op) {
+    const auto x = ov::as_type_ptr<ov::op::v0::Parameter>(op->get_input_node_shared_ptr(0));
+    return std::make_shared<ov::Model>(ov::ResultVector{std::make_shared<ov::op::v0::Result>(op)},
+                                       ov::ParameterVector{x}, "linear");
 }
 
 std::shared_ptr<ov::Model> model(const Linear::Attributes& attributes, const Shapes& shapes = {},
                                  ov::element::Type element = ov::element::f32) {
     const auto x = std::make_shared<ov::op::v0::Parameter>(element, shapes.x);
     const auto weight = constant(shapes.weight, 1), bias = constant(shapes.bias, 2);
-    const auto op = std::make_shared<Linear>(ov::OutputVector{x, weight, bias}, attributes);
-    return std::make_shared<ov::Model>(ov::ResultVector{std::make_shared<ov::op::v0::Result>(op)},
-                                       ov::ParameterVector{x}, "linear");
+    return model_of(std::make_shared<Linear>(ov::OutputVector{x, weight, bias}, attributes));
 }
 
 std::vector<float> alone(const std::vector<float>& x, int rows) {
@@ -60,7 +66,8 @@ std::vector<float> alone(const std::vector<float>& x, int rows) {
 
 void attributes_survive_a_file(ov::Core& core) {
     std::stringstream xml, bin;
-    ov::pass::Serialize(xml, bin).run_on_model(model({"gelu_tanh", "avx2", 0.5f, 7}));
+    ov::pass::Serialize(xml, bin).run_on_model(
+        model_of(int8_linear({"gelu_tanh", "avx2", 0.5f, 7}, ov::element::i8, 50, 40, 40)));
     const std::string weights = bin.str();
     ov::Tensor data(ov::element::u8, {weights.size()});
     std::memcpy(data.data(), weights.data(), weights.size());
@@ -96,8 +103,15 @@ void bad_int8_nodes_are_refused() {
     int8_linear({});
     refused("input 1 must be i8", [] { int8_linear({}, ov::element::u8); });
     refused("expected scale [columns]", [] { int8_linear({}, ov::element::i8, 49); });
-    refused("input_scale is -1", [] { int8_linear({"none", "", -1.f}); });
-    refused("input_zero_point is 256", [] { int8_linear({"none", "", 1.f, 256}); });
+    const auto calibrated = [](float scale, int64_t zero_point, size_t factors) {
+        int8_linear({"none", "", scale, zero_point}, ov::element::i8, 50, 40, factors);
+    };
+    calibrated(1.f, 255, 40);
+    refused("input_scale is -1", [&] { calibrated(-1.f, 0, 40); });
+    refused("input_scale is 0", [&] { calibrated(0.f, 0, 40); });
+    refused("input_scale is 1", [&] { calibrated(1.f, 0, 0); });
+    refused("input_zero_point is 256", [&] { calibrated(1.f, 256, 40); });
+    refused("expected factor [depth]", [&] { calibrated(1.f, 0, 41); });
     refused("too large for int8", [] { int8_linear({}, ov::element::i8, 50, 70000); });
 }
 

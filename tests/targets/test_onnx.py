@@ -85,7 +85,8 @@ def test_nodes_are_named_after_what_they_compute(
     plan = plan_build(encoder, options)
     limits = Limits.choose(options, encoder.config, needed=False)
     job = Job(
-        lower(encoder, plan), encoder.config, plan, find_target("onnx"), options, limits, tmp_path
+        *(lower(encoder, plan), encoder.config, plan, find_target("onnx")),
+        *(options, limits, tmp_path, {}),
     )
     model = onnx_model.export(job)
     names = [node.name for node in model.graph.node]

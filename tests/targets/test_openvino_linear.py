@@ -8,10 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ltp_deploy.build import Measured, build
 from ltp_deploy.checkpoint import load_encoder
+from ltp_deploy.options import BuildOptions
 from ltp_deploy.runtime.engine import load
-from ltp_deploy.targets.openvino_linear import quantized
+from ltp_deploy.targets.int8 import quantized
+from ltp_deploy.tokenizer import Tokenizer
 from tests.answers import assert_as_oracle, batch_for, oracle_answers
+from tests.tiny import random_texts
 
 LAYERS = 3
 
@@ -51,6 +55,22 @@ def test_they_keep_to_the_targets_instruction_set(
     linears = nodes(bundle_of(bert_checkpoint, target), "Linear")
     assert linears
     assert all(f'isa="{isa}"' in data for data in linears)
+
+
+@pytest.mark.parametrize("target", ["cpu", "haswell"])
+def test_calibrated_rows_have_one_scale_and_answers_are_near(
+    target: str, bert_checkpoint: Path, calibrated: Path, tmp_path: Path
+) -> None:
+    options = BuildOptions(target, "int8", survivors=True)
+    build(bert_checkpoint, tmp_path / "out", options, Measured(calibration=calibrated))
+    scales = re.findall('input_scale="([^"]*)"', (tmp_path / "out" / "engine.xml").read_text())
+    assert len(set(scales)) == len(scales) == 4 * LAYERS + 1
+    assert all(float(scale) > 0 for scale in scales)
+    encoder = load_encoder(bert_checkpoint)
+    batch = Tokenizer(bert_checkpoint, encoder.config)(random_texts(100, seed=1))
+    logits = load(tmp_path / "out").run(batch).logits
+    expected = oracle_answers(encoder, batch)[0]
+    assert 0 < np.abs(logits - expected).mean() < 0.2 * expected.std()
 
 
 @pytest.mark.parametrize("target", ["cpu", "haswell"])

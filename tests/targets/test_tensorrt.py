@@ -1,13 +1,15 @@
 """TensorRT engines for a T4, built here without one: what is in them, and what is refused."""
 
 import json
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
-from ltp_deploy.build import build, load_and_plan
+from ltp_deploy.build import Measured, build, draft_build
 from ltp_deploy.bundle import read_manifest
 from ltp_deploy.checkpoint import load_encoder
 from ltp_deploy.cuda.gpu import gpus
@@ -20,8 +22,9 @@ from ltp_deploy.runtime.engine import load
 from ltp_deploy.targets import tensorrt as target
 from ltp_deploy.targets.onnx.model import export
 from ltp_deploy.tensorrt import library
+from ltp_deploy.tokenizer import Tokenizer
 from tests.answers import batch_for, oracle_answers
-from tests.tiny import LAYERS
+from tests.tiny import LAYERS, random_texts
 
 pytest.importorskip("tensorrt_rtx", reason="TensorRT for RTX is not installed")
 pytest.importorskip("onnxscript")
@@ -60,6 +63,31 @@ def test_the_engine_waits_for_the_host_where_rows_are_removed_and_nowhere_else(
     assert counts["products"] == counts["products_fp16"] == 4 * LAYERS + 2
     assert counts["fused_activations"] == LAYERS + 1
     assert counts["fused_norms"] >= 2 * LAYERS
+
+
+def test_int8_products_stand_between_q_and_dq_nodes(
+    bert_checkpoint: Path, calibrated: Path, tmp_path: Path
+) -> None:
+    options = BuildOptions("t4", "int8", not_int8=(1,), portable=True)
+    manifest = build(bert_checkpoint, tmp_path / "out", options, Measured(calibration=calibrated))
+    counts = manifest["layers"]
+    # All but layer 1's, and the classifier's last one, which is too narrow.
+    assert counts["products_int8"] == 4 * (LAYERS - 1) + 1
+    assert counts["products_fp16"] == 4 + 1
+    assert counts["products"] == 4 * LAYERS + 2
+    assert manifest["run_by"] == "tensorrt"
+    assert "int8 is promised for TensorRT itself" in built_report(manifest, tmp_path / "out")
+    encoder = load_encoder(bert_checkpoint)
+    batch = Tokenizer(bert_checkpoint, encoder.config)(random_texts(32, seed=1))
+    logits = load(tmp_path / "out", portable=True).run(batch).logits
+    expected = oracle_answers(encoder, batch)[0]
+    assert 0 < np.abs(logits - expected).mean() < 0.2 * expected.std()
+    # The same nodes in both files, weights as bytes.
+    for name in ("engine.onnx", "portable.onnx"):
+        model = onnx.load(tmp_path / "out" / name, load_external_data=False)
+        kinds = Counter(node.op_type for node in model.graph.node)
+        assert kinds["QuantizeLinear"] == counts["products_int8"]
+        assert kinds["DequantizeLinear"] == 2 * counts["products_int8"]
 
 
 @pytest.mark.parametrize("family", ["roberta", "electra", "distilbert"])
@@ -227,4 +255,4 @@ def test_options_for_tensorrt_are_refused_elsewhere(
 
 def test_a_dry_run_refuses_what_the_build_would(bert_checkpoint: Path) -> None:
     with pytest.raises(LtpError, match="more than a TensorRT tensor holds"):
-        load_and_plan(bert_checkpoint, BuildOptions("t4", max_tokens=12_000_000))
+        draft_build(bert_checkpoint, BuildOptions("t4", max_tokens=12_000_000), Measured())

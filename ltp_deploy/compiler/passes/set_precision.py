@@ -17,7 +17,7 @@ def set_precision(module: fx.GraphModule, plan: Plan) -> fx.GraphModule:
     LayerNorm, softmax and scores are computed in float32 inside their operators whatever their
     inputs are. f32 and bf16 leave the graph as it is: OpenVINO chooses bf16 where it is safe.
     """
-    if plan.layers[0].precision != "fp16":
+    if plan.activations != "fp16":
         return module
     for name, child in list(module.named_modules()):
         if any(True for _ in child.parameters(recurse=False)):

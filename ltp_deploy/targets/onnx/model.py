@@ -19,6 +19,7 @@ from ltp_deploy.pruning.policy import Carry
 from ltp_deploy.pruning.signature import NAME, OUTPUTS
 from ltp_deploy.targets.example import example_inputs
 from ltp_deploy.targets.onnx.node import DOMAIN, attributes, register_schema
+from ltp_deploy.targets.onnx.quantize import quantize
 from ltp_deploy.targets.target import Job
 
 if TYPE_CHECKING:
@@ -67,6 +68,8 @@ def export(job: Job) -> onnx.ModelProto:
     for node in attention_nodes(model):
         if attributes(node)["carry"] != Carry.SURVIVORS:
             del node.output[len(OUTPUTS) - 1 :]
+    if job.precision == "int8":
+        quantize(model, job, job.directory / WEIGHTS)
     return model
 
 

@@ -29,18 +29,24 @@ struct HeadTask {
 
 enum class Activation { None, Gelu, GeluTanh, Relu };
 
-/// How rows become bytes: q = x / scale + zero_point, rounded, 0 to 255. Scale 0: each row takes its own two, by its
-/// smallest and largest values.
+/// What bytes mean: scale * (q - zero_point).
 struct InputScale {
     float scale = 0;
     int zero_point = 0;
+};
+
+/// How rows become bytes: q = x * factors + zero_point, rounded, 0 to 255. Without factors each row takes a factor, scale and
+/// zero point of its own, by its smallest and largest values.
+struct RowsToBytes {
+    const float* factors = nullptr;  ///< [depth]
+    InputScale scale = {};
 };
 
 /// W as it comes.
 struct WeightRows {
     const void* values;            ///< [columns][depth], float, or int8_t for int8 kernels
     const float* scales = nullptr;  ///< [columns] of the int8 values
-    InputScale input = {};          ///< of the rows that these will be multiplied with, for int8 kernels
+    RowsToBytes input = {};         ///< the rows that these will be multiplied with, for int8 kernels
 };
 
 /// y = activation(x W^T + bias) for `rows` rows and `columns` columns. The element type of x and y is the kernel's.
@@ -48,7 +54,7 @@ struct LinearTask {
     const void* x;  ///< [rows][depth]
     int rows;
     int depth;
-    InputScale input;    ///< for int8 kernels
+    RowsToBytes input;   ///< for int8 kernels; up to the next multiple of 32 there are factors that do no harm
     const void* panels;  ///< W in the kernel's packing, from the first column on
     const float* bias;   ///< [columns]
     int columns;

@@ -6,6 +6,8 @@
 // s_x and z are the row's, s_w the column's. A panel ends with sum q_w and s_w of its columns.
 #pragma once
 
+#include <utility>
+
 #include "linear_tiles.h"
 
 namespace ltp {
@@ -68,10 +70,29 @@ inline Range range(const E* x, int depth) {
     return {from_order(ends[0]), from_order(ends[1])};
 }
 
-template <class E, class Input>
-inline void multiply_to_bytes(const E* x, int depth, float inverse, int zero_point, Input* q) {
+template <class E>
+inline bool all_finite(const E* x, int depth) {
+    Vec nothing{};
+    for (int k = 0; k < depth; k += kLanes) nothing += load(x + k, depth - k) * Vec{};
+    float sum = 0;
+    for (int i = 0; i < kLanes; ++i) sum += nothing[i];
+    return sum == 0;
+}
+
+/// One factor for all columns, or each its own.
+struct SameFactor {
+    float value;
+    Vec at(int) const { return splat(value); }
+};
+struct OwnFactors {
+    const float* values;
+    Vec at(int k) const { return load(values + k); }
+};
+
+template <class E, class Factor, class Input>
+inline void multiply_to_bytes(const E* x, int depth, Factor factor, int zero_point, Input* q) {
     for (int k = 0; k < depth; k += kLanes)
-        store_bytes(q + k, load(x + k, depth - k) * splat(inverse), zero_point - VecInt{});  // the last into the padding
+        store_bytes(q + k, load(x + k, depth - k) * factor.at(k), zero_point - VecInt{});  // the last into the padding
 }
 
 #if defined(__AVX512BW__)
@@ -102,13 +123,35 @@ inline Range range(const Bf16* x, int depth) {
     return {from_order(ends[0] * 65536 + (ends[0] < 0 ? 0xffff : 0)), from_order(ends[1] * 65536)};
 }
 
-inline void multiply_to_bytes(const Bf16* x, int depth, float inverse, int zero_point, uint8_t* q) {
-    const __m512 factor = _mm512_set1_ps(inverse);
+inline bool all_finite(const Bf16* x, int depth) {
+    const __m512i exponent = _mm512_set1_epi16(0x7f80);
+    __mmask32 found = 0;
+    for (int k = 0; k < depth; k += 32) {
+        const __m512i bits = _mm512_maskz_loadu_epi16(first_halves(depth - k), x + k);
+        found |= _mm512_cmpeq_epi16_mask(_mm512_and_si512(bits, exponent), exponent);
+    }
+    return !found;
+}
+
+/// The factors of the even and of the odd ones among 32 columns.
+inline std::pair<__m512, __m512> even_and_odd(SameFactor factor, int) {
+    return {_mm512_set1_ps(factor.value), _mm512_set1_ps(factor.value)};
+}
+inline std::pair<__m512, __m512> even_and_odd(OwnFactors factor, int k) {
+    const __m512 first = _mm512_loadu_ps(factor.values + k), second = _mm512_loadu_ps(factor.values + k + 16);
+    const __m512i even = _mm512_set_epi32(30, 28, 26, 24, 22, 20, 18, 16, 14, 12, 10, 8, 6, 4, 2, 0);
+    const __m512i odd = _mm512_add_epi32(even, _mm512_set1_epi32(1));
+    return {_mm512_permutex2var_ps(first, even, second), _mm512_permutex2var_ps(first, odd, second)};
+}
+
+template <class Factor>
+inline void multiply_to_bytes(const Bf16* x, int depth, Factor factor, int zero_point, uint8_t* q) {
     const __m512i zero = _mm512_set1_epi16(static_cast<short>(zero_point));
     for (int k = 0; k < depth; k += 32) {
         const __m512i pairs = _mm512_maskz_loadu_epi16(first_halves(depth - k), x + k);
-        const __m512i even = rounded(_mm512_slli_epi32(pairs, 16), factor);
-        const __m512i odd = rounded(_mm512_and_si512(pairs, _mm512_set1_epi32(int(0xffff0000))), factor);
+        const auto [of_even, of_odd] = even_and_odd(factor, k);
+        const __m512i even = rounded(_mm512_slli_epi32(pairs, 16), of_even);
+        const __m512i odd = rounded(_mm512_and_si512(pairs, _mm512_set1_epi32(int(0xffff0000))), of_odd);
         const __m512i values = _mm512_mask_blend_epi16(0xaaaaaaaa, even, _mm512_slli_epi32(odd, 16));
         const __m512i shifted = _mm512_max_epi16(_mm512_add_epi16(values, zero), __m512i{});
         _mm256_storeu_si256(reinterpret_cast<__m256i*>(q + k), _mm512_cvtusepi16_epi8(shifted));
@@ -116,22 +159,20 @@ inline void multiply_to_bytes(const Bf16* x, int depth, float inverse, int zero_
 }
 #endif
 
-/// Bytes of one row, with zeros up to the padded depth. Returns the row's own scale and zero point, or `input` if that has
-/// a scale; the scale is NaN if the row is not finite.
+/// Bytes of one row, and what they mean; the scale is NaN if the row is not finite.
 template <class E, class Input>
-InputScale quantize_row(const E* x, int depth, InputScale input, Input* q) {
-    const Range ends = range(x, depth);
-    const float width = ends.most - ends.least;
+InputScale to_bytes(const E* x, int depth, const RowsToBytes& given, Input* q) {
     constexpr float kTiny = 1e-30f;
-    const bool finite = width - width == 0;
-    if (!(input.scale > 0) && finite) {
-        input.scale = width / 255;
-        input.zero_point = width > kTiny ? static_cast<int>(0.5f - ends.least / input.scale) : 0;
+    if (given.factors) {
+        multiply_to_bytes(x, depth, OwnFactors{given.factors}, given.scale.zero_point, q);
+        return {all_finite(x, depth) ? given.scale.scale : __builtin_nanf(""), given.scale.zero_point};
     }
-    multiply_to_bytes(x, depth, finite && width > kTiny ? 1 / input.scale : 0.f, input.zero_point, q);
-    memset(q + depth, 0, (round_up(depth, kInt8Depth) - depth) * sizeof(Input));
-    if (!finite) input.scale = __builtin_nanf("");
-    return input;
+    const Range ends = range(x, depth);
+    const float width = ends.most - ends.least, scale = width / 255;
+    const bool wide = width - width == 0 && width > kTiny;
+    const int zero_point = wide ? static_cast<int>(0.5f - ends.least / scale) : 0;
+    multiply_to_bytes(x, depth, SameFactor{wide ? 1 / scale : 0.f}, zero_point, q);
+    return {width - width == 0 ? scale : __builtin_nanf(""), zero_point};
 }
 
 /// The sums of one panel, as real numbers.
@@ -240,9 +281,12 @@ struct Int8Linear {
         Arena arena(scratch);
         const Buffers buffers(arena, task.rows, task.depth);
         const int depth = padded(task.depth);
-        for (int i = 0; i < task.rows; ++i)
-            buffers.scales[i] = quantize_row(static_cast<const E*>(task.x) + size_t(i) * task.depth, task.depth,
-                                             task.input, buffers.x + size_t(i) * depth);
+        for (int i = 0; i < task.rows; ++i) {
+            Input* row = buffers.x + size_t(i) * depth;
+            const E* x = static_cast<const E*>(task.x) + size_t(i) * task.depth;
+            buffers.scales[i] = to_bytes(x, task.depth, task.input, row);
+            memset(row + task.depth, 0, (depth - task.depth) * sizeof(Input));
+        }
         auto* panel = static_cast<int8_t*>(const_cast<void*>(task.panels));
         for (int column = 0; column < task.columns; column += kPanel, panel += panel_bytes(task.depth)) {
             const Tail tail(panel, task.depth);
