@@ -33,7 +33,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--isa", choices=list(LIMITS), help="limit both sides to this")
     parser.add_argument(
-        "--precision", choices=["f32", "bf16", "int8-dynamic"], help="only this one"
+        "--precision", choices=["f32", "bf16", "int8-dynamic", "int8"], help="only this one"
     )
     parser.add_argument("--threads", type=int, help="CPU threads; default: all")
     parser.add_argument("--quick", action="store_true", help="few iterations, no probes")
@@ -42,7 +42,8 @@ def main() -> None:
     precisions = [options.precision] if options.precision else ["f32", "bf16"]
     if options.isa:
         os.environ.update(LIMITS[options.isa])  # before OpenVINO is imported
-        precisions = ["f32"] if options.isa == "avx2" else ["bf16"]
+        known = ["f32"] if options.isa == "avx2" else ["bf16"]
+        precisions = [options.precision] if options.precision else known
     for result in run(options.isa, options.threads, precisions, options.quick):
         only = f"-{options.precision}" if options.precision else ""
         output = options.output or RESULTS / f"cpu-{_features(result)}{only}.json"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from statistics import median
 from typing import Any
 
-from speed import DENSE, DENSE_F32, OURS, UNPRUNED, WHOLE
+from speed import DENSE, DENSE_F32, OURS, OURS_F32, UNPRUNED, WHOLE
 
 from ltp_deploy.report.table import table
 
@@ -13,6 +13,7 @@ from ltp_deploy.report.table import table
 RATIOS = (
     (DENSE, OURS),
     (DENSE_F32, OURS),
+    (OURS_F32, OURS),
     (DENSE, OURS + WHOLE),
     (UNPRUNED, OURS),
     (UNPRUNED + WHOLE, OURS + WHOLE),

@@ -18,14 +18,18 @@ from ltp_deploy.benchmark.sides import Layout, Side, padded_feeds
 from ltp_deploy.benchmark.timing import Timings, interleave
 from ltp_deploy.benchmark.work import multiply_adds
 from ltp_deploy.benchmark.workload import Case
+from ltp_deploy.calibration.artifact import ActivationRange
+from ltp_deploy.calibration.ranges import activation_ranges
 from ltp_deploy.checkpoint import load_encoder
 from ltp_deploy.encoder import Encoder
 from ltp_deploy.options import BuildOptions
 from ltp_deploy.pruning.flops import authors_ratio
 from ltp_deploy.pruning.policy import PrunePolicy
+from ltp_deploy.runtime.batch import pack
 from ltp_deploy.runtime.session import open_session
 
 OURS, UNPRUNED, DENSE = "ours", "ours, nothing pruned", "dense OpenVINO"
+OURS_F32 = "ours in f32"  # beside engines in other precisions
 DENSE_F32 = "dense OpenVINO in f32"  # beside engines in int8
 # The last layer carries only first tokens; these engines do not use that and show what it saves.
 WHOLE = ", whole last layer"
@@ -60,17 +64,25 @@ def measure(
     if isa == "avx2":
         clamp_products(dense)
     cases = all_cases(encoder.config)
-    models = {DENSE: (dense, precision)}
+    models, ranges = {DENSE: (dense, precision)}, {}
     if precision.startswith("int8"):
         requests = [request for case in cases for request in case.requests]
-        samples = [r.select([i]) for r in requests for i in range(r.sequences)]
-        feeds = [padded_feeds(sample, encoder.config) for sample in samples]
-        models = {DENSE: (quantized(dense, feeds), "bf16"), DENSE_F32: (dense, "f32")}
+        samples = pack([s for r in requests for s in np.split(r.input_ids, r.offsets[1:-1])])
+        singles = [samples.select([i]) for i in range(samples.sequences)]
+        feeds = [padded_feeds(single, encoder.config) for single in singles]
+        models = {DENSE_F32: (dense, "f32")}
+        if isa != "avx2":  # where oneDNN's int8 products could not be held to AVX2
+            models = {DENSE: (quantized(dense, feeds), "bf16"), **models}
+        if precision == "int8":
+            ranges = activation_ranges(encoder, samples)
     with tempfile.TemporaryDirectory() as folder:
         sides = [
-            _packed(name, source, whole, precision, isa, threads, Path(folder) / str(i))
+            _packed(name, source, whole, precision, isa, threads, ranges, Path(folder) / str(i))
             for i, (name, (source, whole)) in enumerate(variants.items())
         ]
+        if precision != "f32":
+            f32 = Path(folder) / "f32"
+            sides.append(_packed(OURS_F32, encoder, False, "f32", isa, threads, {}, f32))
         return {
             case.name: _case(encoder, case, sides, models, threads, iterations[case.name])
             for case in cases
@@ -85,11 +97,13 @@ def _packed(
     precision: str,
     isa: str | None,
     threads: int | None,
+    ranges: dict[str, ActivationRange],
     folder: Path,
 ) -> Side:
     folder.mkdir()
     target = "haswell" if isa == "avx2" else "cpu"
-    entries, plan = write_variant(encoder, BuildOptions(target, precision, whole), folder)
+    options = BuildOptions(target, precision, whole)
+    entries, plan = write_variant(encoder, options, folder, ranges)
     session = open_session(folder, entries, threads)
     prunes = encoder.config.policy.prunes
     return Side(name, session, Layout.PACKED, prunes=prunes, carries=plan.carries)
@@ -123,7 +137,7 @@ def _case(
         "shape": shape,
         "tokens": int(request.lengths.sum()),
         "flops_ratio_authors": authors_ratio(config, profile.alive),
-        "baseline_difference": difference(answers[UNPRUNED], answers[DENSE]),
+        "baseline_difference": difference(answers[UNPRUNED], answers[dense[0].name]),
         "sides": {
             side.name: {**_times(timings[side.name]), "multiply_adds": work[side.name]}
             | {"matrix_products": matrix_products(side.session)}

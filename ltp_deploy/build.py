@@ -24,7 +24,7 @@ from ltp_deploy.options import BuildOptions, Limits
 from ltp_deploy.pruning.profile import SurvivorProfile
 from ltp_deploy.runtime.session import can_run, open_session, portable_manifest
 from ltp_deploy.targets import Job, find_target
-from ltp_deploy.targets.target import INT8
+from ltp_deploy.targets.int8 import INT8
 from ltp_deploy.tokenizer import copy_tokenizer
 from ltp_deploy.validation.data import read_examples
 from ltp_deploy.validation.profile import ProfileData, measure_profile

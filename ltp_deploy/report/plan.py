@@ -8,6 +8,7 @@ from typing import Any
 from ltp_deploy.compiler.plan import LayerPlan, Plan, Prediction
 from ltp_deploy.config import EncoderConfig
 from ltp_deploy.report.table import mega, table
+from ltp_deploy.targets.int8 import INT8, slow_words
 
 _CARRIES = {
     "ALL": "all rows",
@@ -114,6 +115,8 @@ def built(manifest: dict[str, Any], output: Path) -> str:
     ]
     if "library" in manifest:
         lines += _engine(manifest)
+    if manifest["backend"] == "openvino" and manifest["precision"] in INT8:
+        lines += filter(None, [slow_words(manifest["isa"])])
     if "parity" in manifest:
         worst = manifest["parity"]["max_logit_difference"]
         lines.append(f"self-check against the oracle: logits differ by at most {worst:.2g}")

@@ -15,8 +15,7 @@ from ltp_deploy.compiler.cost import GpuCost
 from ltp_deploy.compiler.plan import Plan
 from ltp_deploy.config import EncoderConfig
 from ltp_deploy.options import BuildOptions, Limits
-
-INT8 = ("int8-dynamic", "int8")
+from ltp_deploy.targets.int8 import INT8
 
 
 @dataclass(frozen=True)

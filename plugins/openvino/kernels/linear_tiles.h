@@ -47,7 +47,7 @@ public:
     }
 
 private:
-    static constexpr int kBlock = 256;        // depths; a block should stay in the L1 cache while x passes through
+    static constexpr int kBlock = sizeof(Value) == 1 ? 768 : 256; // depths; a block should stay in the L1 cache while x passes through
     static constexpr int kStepBytes = kPanel * kPair * sizeof(Value);
     static constexpr int kStepLines = (kStepBytes + 63) / 64;
     // A single tile is bound by memory and prefetches just ahead of itself, which the hardware's own prefetcher then
