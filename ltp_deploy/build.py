@@ -211,6 +211,7 @@ def write_engine(draft: Draft, directory: Path, dump: Path | None = None) -> dic
         "target": target.name,
         "backend": target.backend,
         "precision": job.precision,
+        "activations": plan.activations,
         "not_int8": list(options.not_int8),
         "isa": target.isa,
         "limits": asdict(job.limits),

@@ -14,7 +14,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-from ltp_deploy.directory import new_directory
+from ltp_deploy.directory import check_new_directory, new_directory
 from ltp_deploy.errors import BundleError
 
 FORMAT = "ltp-deploy bundle"
@@ -26,6 +26,11 @@ MANIFEST_HASH = "manifest.sha256"
 def new_bundle(path: Path, force: bool = False) -> AbstractContextManager[Path]:
     """A temporary directory that becomes the bundle `path`, see `new_directory`."""
     return new_directory(path, force, MANIFEST, "bundle")
+
+
+def check_new_bundle(path: Path, force: bool) -> None:
+    """Raises LtpError where `new_bundle` would."""
+    check_new_directory(path.absolute(), force, MANIFEST, "bundle")
 
 
 def write_manifest(directory: Path, manifest: dict[str, Any]) -> None:

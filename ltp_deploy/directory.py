@@ -23,10 +23,7 @@ def new_directory(path: Path, force: bool, marker: str, kind: str) -> Iterator[P
         LtpError: `path` exists and `force` is false, or is something else than a `kind`.
     """
     path = path.absolute()
-    if path.exists() and not force:
-        raise LtpError(f"{path} exists; choose another output path or pass --force")
-    if path.exists() and not (path / marker).is_file():
-        raise LtpError(f"{path} exists and is no {kind}; it will not be replaced")
+    check_new_directory(path, force, marker, kind)
     path.parent.mkdir(parents=True, exist_ok=True)
     work = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
     try:
@@ -35,6 +32,14 @@ def new_directory(path: Path, force: bool, marker: str, kind: str) -> Iterator[P
         _move_into_place(work, path)
     finally:
         shutil.rmtree(work, ignore_errors=True)
+
+
+def check_new_directory(path: Path, force: bool, marker: str, kind: str) -> None:
+    """Raises LtpError where `new_directory` would."""
+    if path.exists() and not force:
+        raise LtpError(f"{path} exists; choose another output path or pass --force")
+    if path.exists() and not (path / marker).is_file():
+        raise LtpError(f"{path} exists and is no {kind}; it will not be replaced")
 
 
 def _move_into_place(work: Path, path: Path) -> None:

@@ -33,7 +33,7 @@ from ltp_deploy.runtime.engine import Engine
 from ltp_deploy.validation.source import load_source
 
 # How far the unpruned engine and the dense baseline may differ, relative to the largest logit.
-SAME = {"f32": 1e-3, "bf16": 0.1, "int8-dynamic": 0.3}
+SAME = {"f32": 1e-3, "bf16": 0.1, "int8-dynamic": 0.3, "int8": 0.3}
 
 
 @dataclass(frozen=True)

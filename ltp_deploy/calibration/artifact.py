@@ -36,6 +36,10 @@ class ActivationRange:
     high: float
     smooth: tuple[float, ...]
 
+    def __post_init__(self) -> None:
+        if not self.low <= 0 <= self.high or not 0 < self.high - self.low < float("inf"):
+            raise ValueError(f"a range from {self.low} to {self.high}")
+
     def asymmetric(self) -> tuple[float, int]:
         """(scale, zero point): smooth * x ~ scale * (q - zero point) for q of 0 to 255."""
         scale = (self.high - self.low) / 255
@@ -111,7 +115,9 @@ class Calibration:
             "finished": profile.finished.astype(int).tolist(),
             "ranges": {name: asdict(entry) for name, entry in self.ranges.items()},
         }
-        path.write_text(json.dumps(document) + "\n", encoding="utf-8")
+        work = path.with_name(f".{path.name}.new")  # the file appears whole or not at all
+        work.write_text(json.dumps(document) + "\n", encoding="utf-8")
+        work.replace(path)
 
     @classmethod
     def read(cls, path: Path) -> Calibration:
@@ -141,7 +147,9 @@ class Calibration:
             sample=Sample(**document["sample"]),
             profile=SurvivorProfile(alive, np.array(document["finished"], bool)),
             ranges={
-                name: ActivationRange(entry["low"], entry["high"], tuple(entry["smooth"]))
+                name: ActivationRange(
+                    float(entry["low"]), float(entry["high"]), tuple(map(float, entry["smooth"]))
+                )
                 for name, entry in document["ranges"].items()
             },
         )
@@ -155,7 +163,8 @@ class Calibration:
     def survivors(self) -> list[dict[str, Any]]:
         """For sequences up to each of several lengths: tokens alive behind every layer."""
         lengths, found, shorter = self.profile.alive[:, 0], list[dict[str, Any]](), 0
-        for up_to in UP_TO:
+        longest = int(lengths.max())
+        for up_to in (*UP_TO, *([longest] if longest > UP_TO[-1] else [])):
             chosen = self.profile.alive[(lengths > shorter) & (lengths <= up_to), 1:]
             shorter = up_to
             if len(chosen):

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from ltp_deploy.calibration.artifact import Calibration, Sample, texts_hash
-from ltp_deploy.calibration.ranges import activation_ranges
+from ltp_deploy.calibration.ranges import activation_ranges, need_nncf
 from ltp_deploy.checkpoint import load_encoder
 from ltp_deploy.checkpoint.files import checkpoint_hash
 from ltp_deploy.errors import LtpError
@@ -34,8 +34,9 @@ def calibrate(
         score_length, first_token: conventions that replace the checkpoint's own, as in a build.
 
     Raises:
-        LtpError: too few texts, no tokenizer, activations that int8 has no range for.
+        LtpError: too few texts, no tokenizer, NNCF is missing, activations that are not finite.
     """
+    need_nncf()
     encoder = load_encoder(checkpoint, score_length, first_token)
     examples = read_examples(source, options)
     count = min(samples, len(examples))

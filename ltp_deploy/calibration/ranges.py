@@ -30,8 +30,10 @@ DIGITS = 6  # of a factor; weights and factors are both rounded far more coarsel
 def activation_ranges(encoder: Encoder, data: PackedBatch) -> dict[str, ActivationRange]:
     """Of every linear layer's input, on these sequences, by the module's name in the graph.
 
+    An input that is zero everywhere has no range, and is left out.
+
     Raises:
-        LtpError: NNCF is missing, or an activation is the same everywhere or not finite.
+        LtpError: NNCF is missing, or an activation is not finite.
     """
     plan = make_plan(encoder.config, "f32", survivors=True)
     nodes = PluginNodes(openvino_plugin(), "f32", "")
@@ -42,13 +44,19 @@ def activation_ranges(encoder: Encoder, data: PackedBatch) -> dict[str, Activati
         for node in quantized.get_ordered_ops()
         if node.get_type_name() == "MatMul"
     }
-    return found
+    return {name: given for name, given in found.items() if given is not None}
 
 
-def _quantized(model: Any, encoder: Encoder, data: PackedBatch) -> Any:
+def need_nncf() -> Any:
+    """The module; or LtpError where it is missing."""
     with needs("calibration needs NNCF", "int8"):
         import nncf
     logging.getLogger("nncf").setLevel(logging.ERROR)
+    return nncf
+
+
+def _quantized(model: Any, encoder: Encoder, data: PackedBatch) -> Any:
+    nncf = need_nncf()
     names = [port.get_any_name() for port in model.inputs]
 
     def feeds() -> Iterator[dict[str, np.ndarray]]:
@@ -66,7 +74,7 @@ def _quantized(model: Any, encoder: Encoder, data: PackedBatch) -> Any:
     )
 
 
-def _range(name: str, node: Any) -> ActivationRange:
+def _range(name: str, node: Any) -> ActivationRange | None:
     """From NNCF's FakeQuantize of a product's input, and its factors before that."""
     assert node.get_type_name() == "FakeQuantize", f"{name} was not quantised"
     low, high = (float(node.input_value(i).get_node().data.reshape(-1)[0]) for i in (1, 2))
@@ -74,10 +82,7 @@ def _range(name: str, node: Any) -> ActivationRange:
     if not (np.isfinite([low, high]).all() and high - low < np.finfo(np.float32).max):
         raise LtpError(f"the input of {name} is not finite on this data; the checkpoint is broken")
     if high - low < LEAST_WIDTH:
-        raise LtpError(
-            f"the input of {name} is zero on all of this data, so int8 has no range for it; "
-            "calibrate on other data, or check the checkpoint"
-        )
+        return None
     before = node.input_value(0).get_node()
     depth = node.get_output_partial_shape(0)[1].get_length()
     smooth = np.ones(depth)

@@ -22,6 +22,7 @@ from ltp_deploy.validation.oracle_run import length_batches, run_oracle
 
 PROBED = 64  # sequences on which each layer's own error is looked at
 BATCH = 32
+ROUNDING = 1e-9  # of scores, in points
 
 Progress = Callable[[str], None]
 
@@ -62,11 +63,9 @@ def choose_layers(
     Raises:
         LtpError: no labels, or more is lost even with no layer in int8.
     """
-    draft = draft_build(checkpoint, options, measured)
+    draft = draft_build(checkpoint, options, replace(measured, data=None))
     if draft.plan.precision == draft.plan.activations:
         raise LtpError("--max-drop chooses layers for int8: pass --precision int8 or int8-dynamic")
-    if find_target(options.target).backend == "tensorrt":
-        draft = replace(draft, options=replace(options, target="onnx", library=None))
     config = draft.encoder.config
     labels = label_numbers(examples, config)
     if labels is None:
@@ -82,6 +81,7 @@ def choose_layers(
         progress(f"{len(kept_out)} of {config.layers} layers kept out of int8: {-lost:+.2f} points")
         return lost
 
+    max_drop += ROUNDING
     found = drop(())
     if found <= max_drop:
         return Searched((), found, (), tuple(tried))
@@ -113,7 +113,10 @@ def choose_layers(
 def _logits(draft: Draft, not_int8: tuple[int, ...], data: PackedBatch) -> np.ndarray:
     """[N, labels] of an engine with these layers kept out of int8."""
     options, config = replace(draft.options, not_int8=not_int8), draft.encoder.config
-    trial = replace(draft, options=options, plan=plan_build(draft.encoder, options))
+    plan = plan_build(draft.encoder, options)
+    if find_target(options.target).backend == "tensorrt":  # the same graph, by ONNX Runtime
+        options = replace(options, target="onnx", library=None)
+    trial = replace(draft, options=options, plan=plan)
     logits = np.zeros((data.sequences, config.num_labels), np.float32)
     with TemporaryDirectory() as folder:
         session = open_session(Path(folder), write_engine(trial, Path(folder)))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ltp_deploy.cli.options import compose, data_options, policy_options
+from ltp_deploy.cli.options import compose, judged_data_options, policy_options
 
 if TYPE_CHECKING:
     from ltp_deploy.validation.data import DataOptions
@@ -90,7 +90,7 @@ def layer_numbers(context: Any, parameter: Any, value: str | None) -> tuple[int,
 @click.option("--force", is_flag=True, help="Replace an existing bundle.")
 @click.option("--dry-run", is_flag=True, help="Print the plan and write nothing.")
 @click.option("--profile-data", metavar="DATA", help="Measure survivors on it, for the plan.")
-@data_options
+@judged_data_options
 @click.option(
     "--dump", type=click.Path(path_type=Path), help="Write the graph before and after each pass."
 )
@@ -124,6 +124,8 @@ def build(
     if max_drop is not None and options.not_int8:
         raise click.UsageError("--not-int8 says what --max-drop is to find out: pass one of them")
     if dry_run:
+        if max_drop is not None:
+            raise click.UsageError("--dry-run searches nothing: leave --max-drop out")
         draft = draft_build(checkpoint, options, measured)
         click.echo(report.describe(draft.plan, draft.encoder.config, options.target))
         return
@@ -134,9 +136,11 @@ def build(
     if max_drop is not None and judge_data is not None:
         from dataclasses import replace
 
+        from ltp_deploy.bundle import check_new_bundle
         from ltp_deploy.calibration.search import choose_layers
         from ltp_deploy.validation.data import read_examples
 
+        check_new_bundle(output, force)
         judged = read_examples(judge_data, reading)
         found = choose_layers(checkpoint, options, measured, judged, max_drop, click.echo)
         options = replace(options, not_int8=found.not_int8)

@@ -17,7 +17,13 @@ if TYPE_CHECKING:
 @click.argument("checkpoint", type=click.Path(path_type=Path))
 @click.option("--data", required=True, help="A .tsv, .csv or .jsonl file, or a `datasets` name.")
 @click.option("--samples", type=click.IntRange(min=1), default=300, show_default=True)
-@click.option("--seed", type=int, default=0, show_default=True, help="Of drawing the samples.")
+@click.option(
+    "--seed",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="Of drawing the samples.",
+)
 @click.option(
     "-o",
     "--output",
@@ -49,7 +55,7 @@ def calibrate(
 
     if output.exists() and not force:
         raise LtpError(f"{output} exists; choose another output path or pass --force")
-    found = run_calibrate(checkpoint, data, samples, seed, reading, score_length, first_token)
     output.parent.mkdir(parents=True, exist_ok=True)
+    found = run_calibrate(checkpoint, data, samples, seed, reading, score_length, first_token)
     found.write(output)
     click.echo(report.describe(found, output))

@@ -36,7 +36,6 @@ def write(job: Job) -> dict[str, Any]:
         "weights": WEIGHTS,
         "plugin": plugin.name,
         "inputs": [port.get_any_name() for port in model.inputs],
-        "activations": job.plan.activations,
     }
 
 

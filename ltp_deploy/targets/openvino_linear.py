@@ -34,15 +34,13 @@ def use_linear(model: Any, nodes: PluginNodes, job: Job) -> None:
         attributes: dict[str, Any] = {"activation": activation}
         name = module_name(product)
         if job.int8(name):
-            given = job.ranges[name] if job.precision == "int8" else None
-            smooth = np.array(given.smooth, np.float32) if given else np.float32(1)
-            values, scales = quantized(weight.get_node().data / smooth)
-            inputs = [
-                inputs[0],
-                ops.constant(values).output(0),
-                bias,
-                ops.constant(scales).output(0),
-            ]
+            values = weight.get_node().data
+            calibrated = job.precision == "int8"
+            given = job.activation_range(name, values.shape[1]) if calibrated else None
+            smooth = np.array(given.smooth if given else [1], np.float32)
+            values, scales = quantized(values / smooth)
+            inputs[1] = ops.constant(values).output(0)
+            inputs.append(ops.constant(scales).output(0))
             if given:
                 scale, zero_point = given.asymmetric()
                 attributes |= {"input_scale": scale, "input_zero_point": zero_point}

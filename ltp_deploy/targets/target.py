@@ -14,6 +14,7 @@ from ltp_deploy.calibration.artifact import ActivationRange
 from ltp_deploy.compiler.cost import GpuCost
 from ltp_deploy.compiler.plan import Plan
 from ltp_deploy.config import EncoderConfig
+from ltp_deploy.errors import LtpError
 from ltp_deploy.options import BuildOptions, Limits
 from ltp_deploy.targets.int8 import INT8
 
@@ -36,10 +37,31 @@ class Job:
         return self.plan.precision
 
     def int8(self, module: str) -> bool:
-        """Whether this module's product is to be in int8. The head goes with the last layer."""
+        """Whether this module's product is to be in int8. What lies before the layers goes with
+        the first one, the head with the last one."""
         numbers = re.findall(r"\d+", module)
-        layer = self.plan.layers[int(numbers[0]) if numbers else -1]
-        return layer.precision in INT8
+        layer = int(numbers[0]) if numbers else 0 if module.startswith("embedding") else -1
+        return self.plan.layers[layer].precision in INT8
+
+    def activation_range(self, module: str, depth: int) -> ActivationRange:
+        """The calibrated range of this module's input [T, depth].
+
+        Raises:
+            LtpError: the calibration has none, or one of another depth.
+        """
+        found = self.ranges.get(module)
+        if found is None:
+            raise LtpError(
+                f"the calibration has no range for the input of {module}: it was zero on all of "
+                "its texts, or another version of ltp-deploy measured it; calibrate again, on "
+                "other texts, or keep the layer out of int8 with --not-int8"
+            )
+        if len(found.smooth) != depth:
+            raise LtpError(
+                f"the calibration has {len(found.smooth)} factors for the input of {module}, which "
+                f"has {depth} columns; calibrate again"
+            )
+        return found
 
 
 @dataclass(frozen=True)

@@ -47,9 +47,12 @@ def self_check(
     share = CALIBRATED_LIMIT if precision == "int8" else NARROW_LIMIT
     limit = LIMIT if exact else share * max(1.0, float(np.abs(oracle.logits).max()))
     if not (found <= limit and np.isfinite(worst)):
+        cause = "a bug in ltp-deploy or its plugin"
+        if precision == "int8":
+            cause += ", or a calibration whose texts are too much alike (int8-dynamic needs none)"
         raise LtpError(
             f"the engine's logits differ from the model's by {found:.3g} on random input: this is "
-            "a bug in ltp-deploy or its plugin, and the bundle was not written"
+            f"{cause}, and the bundle was not written"
         )
     return {
         "sequences": len(LENGTHS),

@@ -56,6 +56,7 @@ def spoiled(path: Path, output: Path, **changes: Any) -> Path:
         ({"format": "another"}, "is no calibration"),
         ({"format_version": 9}, "has calibration format 9, this version reads 1"),
         ({"ranges": {"layers.0.output": {}}}, "holds an entry of a wrong kind"),
+        ({"ranges": {"a": {"low": 0, "high": 0, "smooth": [1]}}}, "holds an entry of a wrong kind"),
         ({"alive": []}, "holds an entry of a wrong kind"),
         ({"sample": 3}, "holds an entry of a wrong kind"),
     ],

@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 import torch
 
+from ltp_deploy.build import Measured, build
 from ltp_deploy.calibration.artifact import Calibration
 from ltp_deploy.calibration.calibrate import calibrate
 from ltp_deploy.checkpoint import load_encoder
 from ltp_deploy.errors import LtpError
+from ltp_deploy.options import BuildOptions
 from ltp_deploy.tokenizer import Tokenizer
 from ltp_deploy.validation.data import read_examples
 from ltp_deploy.validation.oracle_run import run_oracle
@@ -87,11 +89,19 @@ def changed_checkpoint(directory: Path, value: float, *names: str) -> Path:
     return directory
 
 
-def test_an_activation_that_is_always_zero_is_named(texts: Path, tmp_path: Path) -> None:
+def test_an_activation_that_is_always_zero_keeps_its_layer_out_of_int8(
+    texts: Path, tmp_path: Path
+) -> None:
     norm = "bert.encoder.layer.1.attention.output.LayerNorm"
     model = changed_checkpoint(tmp_path / "model", 0.0, f"{norm}.weight", f"{norm}.bias")
-    with pytest.raises(LtpError, match=r"the input of layers\.1\.intermediate is zero"):
-        calibrate(model, str(texts))
+    found, path = calibrate(model, str(texts)), tmp_path / "c.json"
+    assert "layers.1.intermediate" not in found.ranges
+    found.write(path)
+    measured, output = Measured(calibration=path), tmp_path / "out"
+    with pytest.raises(LtpError, match=r"no range for the input of layers\.1\.intermediate"):
+        build(model, output, BuildOptions(precision="int8"), measured)
+    assert not output.exists()
+    build(model, output, BuildOptions(precision="int8", not_int8=(1,)), measured)
 
 
 def test_logits_that_are_not_finite_are_refused(texts: Path, tmp_path: Path) -> None:

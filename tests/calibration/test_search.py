@@ -69,6 +69,20 @@ def test_layers_kept_out_hold_their_weights_as_they_were(
     np.testing.assert_allclose(logits, run_oracle(encoder, data).logits, atol=1e-4)
 
 
+def test_a_t4_is_judged_by_the_model_that_it_gets(
+    bert_checkpoint: Path, calibrated: Path, judged: Examples, tmp_path: Path
+) -> None:
+    pytest.importorskip("onnxscript")
+    pytest.importorskip("tensorrt_rtx", reason="TensorRT for RTX is not installed")
+    options, measured = BuildOptions("t4", "int8", portable=True), Measured(calibration=calibrated)
+    few = Examples(judged.texts[:100], judged.labels[:100])
+    found = choose_layers(bert_checkpoint, options, measured, few, 100.0)
+    build(bert_checkpoint, tmp_path / "out", options, measured)
+    engine = load(tmp_path / "out", portable=True)
+    logits = np.concatenate([engine([text]).logits for text in few.texts])
+    assert found.drop == pytest.approx(100 - 100 * (logits.argmax(1) == few.labels).mean())
+
+
 def test_data_without_labels_cannot_judge(
     bert_checkpoint: Path, calibrated: Path, judged: Examples
 ) -> None:

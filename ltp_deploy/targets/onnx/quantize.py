@@ -36,8 +36,8 @@ def quantize(model: onnx.ModelProto, job: Job, weights: Path) -> None:
         if weight is None or weight.dims[0] < MIN_COLUMNS or not job.int8(node.name):
             nodes.append(node)
             continue
-        given = job.ranges[node.name]
         values = numpy_helper.to_array(weight)
+        given = job.activation_range(node.name, values.shape[1])
         tensors, around = _quantised_product(node, values, given)
         known.pop(weight.name)
         known.update({t.name: t for t in tensors})

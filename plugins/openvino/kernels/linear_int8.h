@@ -159,7 +159,7 @@ inline void multiply_to_bytes(const Bf16* x, int depth, Factor factor, int zero_
 }
 #endif
 
-/// Bytes of one row, and what they mean; the scale is NaN if the row is not finite.
+/// Bytes of one row, and what they mean; the scale is NaN if the row, or its width, is not finite.
 template <class E, class Input>
 InputScale to_bytes(const E* x, int depth, const RowsToBytes& given, Input* q) {
     constexpr float kTiny = 1e-30f;
