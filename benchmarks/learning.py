@@ -75,10 +75,10 @@ class Task:
 
 
 TASKS = {
-    "sst2": Task("test.tsv", (1.8, 2.5), 3, 2, 3, tokens=23, ways=tuple(WAYS)),
-    "mrpc": Task("test.tsv", (2.1, 3.0), 4, 2, 3, ways=(*METHODS, "ltp-distilled")),
-    "rte": Task("dev.tsv", (2.1, 3.0), 5, 2, 3),
-    "imdb": Task("test.tsv", (2.1, 3.0), 2, 1, 2, rows=4000, max_length=256),
+    "sst2": Task("test.tsv", (1.8,), 3, 2, 3, tokens=23, ways=tuple(WAYS)),
+    "mrpc": Task("test.tsv", (2.1,), 4, 2, 3, ways=(*METHODS, "ltp-distilled")),
+    "rte": Task("dev.tsv", (2.1,), 5, 2, 3),
+    "imdb": Task("test.tsv", (2.1,), 2, 1, 2, rows=4000, max_length=256),
     "sst2-lengths": Task("test.tsv", (1.8,), 3, 2, 3, folder="sst2", halves=True),
 }
 

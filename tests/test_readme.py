@@ -69,7 +69,8 @@ def leave_a_demo(directory: Path) -> None:
     """What `make demo` leaves behind, with a random model in place of the trained one."""
     save_tokenizer(save_tiny(directory / "model", "bert", POLICIES["absolute"]))
     reviews = [f"{text}\t{i % 2}\n" for i, text in enumerate(["a very good film", "dull"] * 20)]
-    (directory / "dev.tsv").write_text("text\tlabel\n" + "".join(reviews))
+    for name in ("train.tsv", "dev.tsv"):
+        (directory / name).write_text("text\tlabel\n" + "".join(reviews))
 
 
 def test_the_blocks_of_the_readme_work(tmp_path: Path) -> None:
