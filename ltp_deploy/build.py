@@ -119,12 +119,14 @@ def build(
 
 @dataclass(frozen=True)
 class Draft:
-    """Everything of a build that writes nothing; `ranges` are for "int8"."""
+    """Everything of a build that writes nothing; `profile` is what the plan rests on, `ranges`
+    are for "int8"."""
 
     encoder: Encoder
     options: BuildOptions
     plan: Plan
     ranges: Mapping[str, ActivationRange] = field(default_factory=dict)
+    profile: SurvivorProfile | None = None
 
 
 def draft_build(checkpoint: Path, options: BuildOptions, measured: Measured) -> Draft:
@@ -141,7 +143,7 @@ def draft_build(checkpoint: Path, options: BuildOptions, measured: Measured) -> 
     if profile is None and measured.data is not None:
         profile = measure_profile(encoder, checkpoint, measured.data)
     plan = plan_build(encoder, options, profile)
-    return Draft(encoder, options, plan, calibration.ranges if calibration else {})
+    return Draft(encoder, options, plan, calibration.ranges if calibration else {}, profile)
 
 
 def _calibration(checkpoint: Path, encoder: Encoder, measured: Measured) -> Calibration | None:

@@ -63,7 +63,7 @@ def choose_layers(
     Raises:
         LtpError: no labels, or more is lost even with no layer in int8.
     """
-    draft = draft_build(checkpoint, options, replace(measured, data=None))
+    draft = draft_build(checkpoint, options, measured)
     if draft.plan.precision == draft.plan.activations:
         raise LtpError("--max-drop chooses layers for int8: pass --precision int8 or int8-dynamic")
     config = draft.encoder.config
@@ -113,7 +113,7 @@ def choose_layers(
 def _logits(draft: Draft, not_int8: tuple[int, ...], data: PackedBatch) -> np.ndarray:
     """[N, labels] of an engine with these layers kept out of int8."""
     options, config = replace(draft.options, not_int8=not_int8), draft.encoder.config
-    plan = plan_build(draft.encoder, options)
+    plan = plan_build(draft.encoder, options, draft.profile)
     if find_target(options.target).backend == "tensorrt":  # the same graph, by ONNX Runtime
         options = replace(options, target="onnx", library=None)
     trial = replace(draft, options=options, plan=plan)
