@@ -21,11 +21,10 @@ PATH = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
 LTP_RUN = PACKAGE / "bin" / "ltp-run"
 
 
-def run(*command: object, input: str | None = None) -> str:
+def run(*command: object, input: str | None = None, **environment: str) -> str:
     arguments = [str(part) for part in command]
-    result = subprocess.run(
-        arguments, input=input, capture_output=True, text=True, env={**os.environ, "PATH": PATH}
-    )
+    everything = {**os.environ, "PATH": PATH, **environment}
+    result = subprocess.run(arguments, input=input, capture_output=True, text=True, env=everything)
     assert result.returncode == 0, result.stdout + result.stderr
     return result.stdout
 
@@ -43,6 +42,16 @@ def test_ltp_run_prints_the_logits_of_the_python_engine(
     printed = run(LTP_RUN, "--batch", 2, bundle, input=lines)
     logits = np.array([line.split() for line in printed.splitlines()], np.float32)
     np.testing.assert_allclose(logits, engine(input_ids=rows).logits, atol=1e-6)
+
+
+@pytest.mark.skipif(not LTP_RUN.is_file(), reason="ltp-run is not built into the package")
+def test_ltp_run_takes_a_limit_on_instructions_that_rules_out_bf16(
+    bert_checkpoint: Path, bundle_of: Callable[..., Path]
+) -> None:
+    bundle = bundle_of(bert_checkpoint, precision="bf16")
+    printed = run(LTP_RUN, bundle, input="5 6 7\n", ONEDNN_MAX_CPU_ISA="avx2")
+    expected = load(bundle)(input_ids=[[5, 6, 7]]).logits
+    np.testing.assert_allclose([[float(x) for x in printed.split()]], expected, atol=0.1)
 
 
 @pytest.mark.slow

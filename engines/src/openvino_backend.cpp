@@ -1,5 +1,9 @@
+#include <algorithm>
+#include <array>
+#include <cctype>
 #include <cstdlib>
 #include <openvino/openvino.hpp>
+#include <string>
 
 #include "backend.h"
 #include "inputs.h"
@@ -9,9 +13,20 @@
 namespace ltp {
 namespace {
 
+constexpr const char* kIsaLimit = "ONEDNN_MAX_CPU_ISA";
+
+/// Whether the environment keeps oneDNN from bf16. OpenVINO looks at the CPU alone then, and crashes.
+bool limit_rules_out_bf16() {
+    const char* value = std::getenv(kIsaLimit);
+    std::string limit = value ? value : "";
+    for (char& c : limit) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+    constexpr std::array without_bf16{"SSE41", "AVX", "AVX2", "AVX2_VNNI"};
+    return std::find(without_bf16.begin(), without_bf16.end(), limit) != without_bf16.end();
+}
+
 ov::element::Type element_type(const std::string& activations) {
     if (activations == "f32") return ov::element::f32;
-    if (activations == "bf16") return ov::element::bf16;
+    if (activations == "bf16") return limit_rules_out_bf16() ? ov::element::f32 : ov::element::bf16;
     throw Error(text("activations ", activations, " are unknown to this version of ltp-deploy"));
 }
 
@@ -30,7 +45,7 @@ void limit_isa(const Bundle& bundle) {
     if (bundle.openvino.isa.empty()) return;
     if (bundle.openvino.isa != "avx2")
         throw Error(text("instruction set ", bundle.openvino.isa, " is unknown"));
-    setenv("ONEDNN_MAX_CPU_ISA", "AVX2", /*overwrite=*/0);
+    setenv(kIsaLimit, "AVX2", /*overwrite=*/0);
 }
 
 ov::CompiledModel compile(ov::Core& core, const Bundle& bundle, const Options& options) {

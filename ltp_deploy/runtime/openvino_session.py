@@ -12,6 +12,9 @@ import numpy as np
 from ltp_deploy.errors import BundleError
 from ltp_deploy.runtime.batch import one_token
 
+ISA_LIMIT = "ONEDNN_MAX_CPU_ISA"  # oneDNN reads it when a process first loads the CPU plugin
+_WITHOUT_BF16 = ("SSE41", "AVX", "AVX2", "AVX2_VNNI")
+
 
 class OpenVinoSession:
     """A compiled model and a pool of infer requests."""
@@ -40,8 +43,7 @@ def open_session(
 ) -> OpenVinoSession:
     """Compile the bundle's engine for this CPU."""
     if manifest["isa"] == "avx2":
-        # oneDNN reads this when the CPU plugin is first loaded in a process.
-        os.environ.setdefault("ONEDNN_MAX_CPU_ISA", "AVX2")
+        os.environ.setdefault(ISA_LIMIT, "AVX2")
     import openvino as ov
 
     _check_version(directory, manifest, ov.__version__)
@@ -58,6 +60,10 @@ def compile_settings(
     precision: str, threads: int | None = None, throughput: bool = False
 ) -> dict[str, str]:
     """What `compile_model` is told; the same for our engines and for dense models."""
+    if precision == "bf16" and os.environ.get(ISA_LIMIT, "").upper() in _WITHOUT_BF16:
+        # As OpenVINO decides where the CPU is like that; of the limit alone it knows nothing and
+        # crashes.
+        precision = "f32"
     settings = {
         # Always explicit: OpenVINO's default is bf16 where the CPU has it.
         "INFERENCE_PRECISION_HINT": precision,

@@ -12,6 +12,7 @@ import pytest
 
 from ltp_deploy.bundle import read_manifest
 from ltp_deploy.checkpoint import load_encoder
+from ltp_deploy.runtime.batch import PackedBatch
 from ltp_deploy.runtime.engine import Engine, load
 from ltp_deploy.validation.oracle_run import OracleRun
 from tests.answers import (
@@ -121,8 +122,10 @@ def overlap(found: Survivors, expected: Survivors) -> float:
     return len(a & b) / len(a | b)
 
 
-def in_new_process(bundle: Path, request: Path, **environment: str) -> np.ndarray:
+def in_new_process(bundle: Path, batch: PackedBatch, **environment: str) -> np.ndarray:
     """Logits from another process, since a process chooses its instruction set once."""
+    request = bundle.with_suffix(".npz")
+    np.savez(request, ids=batch.input_ids, offsets=batch.offsets)
     code = (
         "import sys, numpy, ltp_deploy; data = numpy.load(sys.argv[2]);"
         "engine = ltp_deploy.load(sys.argv[1]);"
@@ -141,17 +144,27 @@ def in_new_process(bundle: Path, request: Path, **environment: str) -> np.ndarra
     ("target", "isa"), [("haswell", ""), ("cpu", "portable"), ("cpu", "avx2"), ("cpu", "avx512")]
 )
 def test_every_instruction_set_is_exact(
-    target: str, isa: str, bert_checkpoint: Path, bundle_of: Callable[..., Path], tmp_path: Path
+    target: str, isa: str, bert_checkpoint: Path, bundle_of: Callable[..., Path]
 ) -> None:
     encoder = load_encoder(bert_checkpoint)
     batch = batch_for(encoder)
     batch.token_type_ids[:] = 0
-    request = tmp_path / "request.npz"
-    np.savez(request, ids=batch.input_ids, offsets=batch.offsets)
     if isa and isa not in usable_isas():
         pytest.skip(f"this CPU has no {isa}")
-    logits = in_new_process(bundle_of(bert_checkpoint, target), request, LTP_ISA=isa)
+    logits = in_new_process(bundle_of(bert_checkpoint, target), batch, LTP_ISA=isa)
     np.testing.assert_allclose(logits, oracle_answers(encoder, batch)[0], atol=1e-4)
+
+
+@pytest.mark.parametrize("limit", ["avx2", "AVX512_CORE_VNNI"])
+def test_a_limit_of_the_environment_on_instructions_holds_for_bf16_as_well(
+    limit: str, bert_checkpoint: Path, bundle_of: Callable[..., Path]
+) -> None:
+    encoder = load_encoder(bert_checkpoint)
+    batch = batch_for(encoder)
+    batch.token_type_ids[:] = 0
+    bundle = bundle_of(bert_checkpoint, precision="bf16")
+    logits = in_new_process(bundle, batch, ONEDNN_MAX_CPU_ISA=limit)
+    np.testing.assert_allclose(logits, load(bundle).run(batch).logits, atol=0.1)
 
 
 @pytest.mark.parametrize(
