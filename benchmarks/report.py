@@ -5,19 +5,21 @@ from __future__ import annotations
 from statistics import median
 from typing import Any
 
-from speed import DENSE, DENSE_F32, OURS, OURS_F32, UNPRUNED, WHOLE
+from speed import DENSE, DENSE_BESIDE_F32, DENSE_F32, OURS, OURS_F32, UNPRUNED, WHOLE
 
 from ltp_deploy.report.table import table
 
 # (time of, over time of): what each ratio says.
 RATIOS = (
     (DENSE, OURS),
+    (DENSE_BESIDE_F32, OURS),
     (DENSE_F32, OURS),
     (OURS_F32, OURS),
     (DENSE, OURS + WHOLE),
     (UNPRUNED, OURS),
     (UNPRUNED + WHOLE, OURS + WHOLE),
     (DENSE, UNPRUNED),
+    (DENSE_BESIDE_F32, UNPRUNED),
     (DENSE, UNPRUNED + WHOLE),
 )
 

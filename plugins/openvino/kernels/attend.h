@@ -6,7 +6,7 @@
 //   pack_keys / pack_values(Rows)   brings all keys / values into the layout its products want
 //   pack_queries(Rows, first, m)
 //   scores(m, s, stride)            s[m][stride] = Q K^T, not scaled; columns >= count may hold anything
-//   context(m, s, stride, c)        c[m][context_stride(head_size)] = S V, with S zero in the vector after count
+//   context(m, s, stride, c)        c[m][context_stride(head_size)] = S V, with S zero up to the next whole vector
 #pragma once
 
 #include <cfloat>
@@ -42,36 +42,35 @@ constexpr int context_stride(int head_size) { return round_up(head_size, kLanes)
 /// One vector more than needed, so that rows of a long sequence do not all fall into the same cache sets.
 constexpr int score_stride(int count) { return round_up(count, 64) + kLanes; }
 
-/// exp((x - max) * scale) in place over `count` scores, zero in the rest of the last vector. Returns 1 / sum.
-inline float softmax(float* scores, int count, float scale) {
-    const int last = round_up(count, kLanes) - kLanes;
-    const VecInt valid = first_lanes(count - last);
-    const Vec scale_log2e = splat(scale * 1.44269504f);
-    Vec best0 = valid ? load(scores + last) : splat(-FLT_MAX), best1 = best0;
+inline float largest(const float* scores, int count) {
+    Vec best = splat(-FLT_MAX);
     int j = 0;
-    for (; j + kLanes < last; j += 2 * kLanes) {
-        best0 = larger(best0, load(scores + j));
-        best1 = larger(best1, load(scores + j + kLanes));
-    }
-    if (j < last) best0 = larger(best0, load(scores + j));
-    const Vec max = splat(reduce_max(larger(best0, best1))) * scale_log2e;
-    Vec sum0{}, sum1{};
-    const auto exponential = [&](int at) { return exp2_nonpositive(load(scores + at) * scale_log2e - max); };
-    for (j = 0; j + kLanes < last; j += 2 * kLanes) {
-        const Vec e0 = exponential(j), e1 = exponential(j + kLanes);
-        store(scores + j, e0);
-        store(scores + j + kLanes, e1);
-        sum0 += e0;
-        sum1 += e1;
-    }
-    if (j < last) {
-        const Vec e = exponential(j);
-        store(scores + j, e);
-        sum0 += e;
-    }
-    const Vec e = valid ? exponential(last) : Vec{};
-    store(scores + last, e);
-    return 1.f / reduce_add(sum0 + (sum1 + e));
+    for (; j + kLanes <= count; j += kLanes) best = larger(best, load(scores + j));
+    if (j < count) best = first_lanes(count - j) ? larger(best, load(scores + j)) : best;
+    return reduce_max(best);
+}
+
+/// exp2(x * scale - max) in place over `count` scores, zero in the rest of the last vector. Returns the sum.
+inline float exponentials(float* scores, int count, float scale, float max) {
+    const auto exponential = [&](int at) { return exp2_nonpositive(load(scores + at) * splat(scale) - splat(max)); };
+    Vec sum{};
+    const auto put = [&](int at, Vec e) {
+        store(scores + at, e);
+        sum += e;
+    };
+    int j = 0;
+    for (; j + kLanes <= count; j += kLanes) put(j, exponential(j));
+    if (j < count) put(j, first_lanes(count - j) ? exponential(j) : Vec{});
+    return reduce_add(sum);
+}
+
+/// Softmax of m rows of `count` scores times `scale`, but for a factor of each row, which goes to `weight`. Each pass is
+/// over all rows, so that the reductions of several rows overlap.
+inline void softmax(int m, float* scores, int stride, int count, float scale, float* weight) {
+    const float scale_log2e = scale * 1.44269504f;
+    for (int i = 0; i < m; ++i) weight[i] = largest(scores + size_t(i) * stride, count) * scale_log2e;
+    for (int i = 0; i < m; ++i) weight[i] = exponentials(scores + size_t(i) * stride, count, scale_log2e, weight[i]);
+    for (int i = 0; i < m; ++i) weight[i] = 1.f / weight[i];
 }
 
 /// Adds weight[0..m) * scores[m][Vecs * kLanes] to sums[Vecs * kLanes].
@@ -136,13 +135,13 @@ void attend(const HeadTask& task, void* scratch) {
     math.pack_keys(Rows<E>(task.key, task));
     math.pack_values(Rows<E>(task.value, task));
     memset(buffers.sums, 0, round_up(count, kLanes) * sizeof(float));
-    for (int first = 0; first < count; first += Math::kBlock) {
-        const int m = smaller(Math::kBlock, count - first);
+    const int blocks = (count + Math::kBlock - 1) / Math::kBlock;
+    for (int b = 0; b < blocks; ++b) {
+        const int first = int64_t{count} * b / blocks, m = int64_t{count} * (b + 1) / blocks - first;
         float weight[Math::kBlock];  // turns unnormalised probabilities into probabilities
         math.pack_queries(queries, first, m);
         math.scores(m, buffers.scores, stride);
-        for (int i = 0; i < m; ++i)
-            weight[i] = softmax(buffers.scores + size_t(i) * stride, count, scale);
+        softmax(m, buffers.scores, stride, count, scale, weight);
         if (task.column_sums) add_column_sums(m, buffers.scores, stride, weight, count, buffers.sums);
         if (const int wanted = smaller(m, task.context_rows - first); wanted > 0) {
             math.context(wanted, buffers.scores, stride, buffers.context);

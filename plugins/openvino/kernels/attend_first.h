@@ -23,7 +23,8 @@ void attend_first(const HeadTask& task, void* scratch) {
         for (int c = 0; c < width; c += kLanes) dot += queries.lanes(0, c) * keys.lanes(j, c);
         scores[j] = reduce_add(dot);
     }
-    const float weight = softmax(scores, count, softmax_scale(width));
+    float weight;
+    softmax(1, scores, 0, count, softmax_scale(width), &weight);
     memset(context, 0, context_stride(width) * sizeof(float));
     for (int j = 0; j < count; ++j) {
         values.prefetch(j + kAhead);

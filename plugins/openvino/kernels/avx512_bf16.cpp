@@ -8,8 +8,7 @@
 namespace ltp {
 namespace {
 
-constexpr int kTileRows = 6;
-constexpr int kTileVecs = 4;
+constexpr int kTileRows = 14;  // with two vectors of sums a row this fills the register file
 
 template <int M, int N>
 struct Tile {
@@ -20,7 +19,7 @@ struct Tile {
             __m512bh column[N];
 #pragma GCC unroll 8
             for (int j = 0; j < N; ++j) column[j] = (__m512bh)_mm512_load_si512(b + j * b_stride + k * 2 * kLanes);
-#pragma GCC unroll 8
+#pragma GCC unroll 16
             for (int i = 0; i < M; ++i) {
                 int pair;
                 memcpy(&pair, a + size_t(i) * a_stride + 2 * k, sizeof pair);
@@ -29,7 +28,7 @@ struct Tile {
                 for (int j = 0; j < N; ++j) sum[i][j] = _mm512_dpbf16_ps(sum[i][j], x, column[j]);
             }
         }
-#pragma GCC unroll 8
+#pragma GCC unroll 16
         for (int i = 0; i < M; ++i)
 #pragma GCC unroll 8
             for (int j = 0; j < N; ++j) _mm512_storeu_ps(c + size_t(i) * c_stride + j * kLanes, sum[i][j]);
@@ -37,18 +36,14 @@ struct Tile {
 };
 
 struct DotProduct {
-    static constexpr int kRows = 2 * kTileRows;
+    static constexpr int kRows = kTileRows;
 
     static void multiply(int m, const Bf16* a, int a_stride, const Bf16* b, int depth, int columns, float* c,
                          int c_stride) {
         const size_t b_stride = size_t(depth) * kLanes;
-        for (int j = 0; j < columns; j += kTileVecs * kLanes) {
-            const int vecs = smaller(kTileVecs, round_up(columns - j, kLanes) / kLanes);
-            for (int i = 0; i < m; i += kTileRows) {
-                const auto tile = TileTable<Tile, kTileRows, kTileVecs>::get(smaller(kTileRows, m - i), vecs);
-                tile(a + size_t(i) * a_stride, a_stride, b + j / kLanes * b_stride, b_stride, depth / 2,
-                     c + size_t(i) * c_stride + j, c_stride);
-            }
+        for (int j = 0; j < columns; j += 2 * kLanes, b += 2 * b_stride) {
+            const int vecs = columns - j > kLanes ? 2 : 1;
+            TileTable<Tile, kTileRows, 2>::get(m, vecs)(a, a_stride, b, b_stride, depth / 2, c + j, c_stride);
         }
     }
 };

@@ -1,4 +1,4 @@
-// The float32 kernel, compiled once per instruction set with LTP_LANES, LTP_TILE_VECS and LTP_KERNEL set.
+// The float32 kernel, compiled once per instruction set with LTP_LANES and LTP_KERNEL set.
 #include "attend.h"
 #include "attend_first.h"
 #include "linear_int8.h"
@@ -8,9 +8,9 @@
 namespace ltp {
 namespace {
 
-constexpr int kTileRows = 6;  // with LTP_TILE_VECS accumulators per row this fills the register file
-constexpr int kTileVecs = LTP_TILE_VECS;
-constexpr int kColumns = kTileVecs * kLanes;  // columns of the right-hand matrix stored together
+constexpr int kTileVecs = 2;
+constexpr int kTileRows = kLanes == 16 ? 14 : 6;  // with kTileVecs sums a row this fills the register file
+constexpr int kColumns = kTileVecs * kLanes;      // columns of the right-hand matrix stored together
 
 template <int M, int N>
 struct Tile {
@@ -21,34 +21,32 @@ struct Tile {
             Vec row[N];
 #pragma GCC unroll 8
             for (int j = 0; j < N; ++j) row[j] = load(b + size_t(k) * kColumns + j * kLanes);
-#pragma GCC unroll 8
+#pragma GCC unroll 16
             for (int i = 0; i < M; ++i) {
                 const Vec x = splat(a[size_t(i) * a_stride + k]);
 #pragma GCC unroll 8
                 for (int j = 0; j < N; ++j) sum[i][j] += x * row[j];
             }
         }
-#pragma GCC unroll 8
+#pragma GCC unroll 16
         for (int i = 0; i < M; ++i)
 #pragma GCC unroll 8
             for (int j = 0; j < N; ++j) store(c + size_t(i) * c_stride + j * kLanes, sum[i][j]);
     }
 };
 
-/// C[m][columns] = A[m][depth] * B, with B in panels of [depth][kColumns]. Whole vectors of C are written.
+/// C[m][columns] = A[m][depth] * B, with m up to kTileRows and B in panels of [depth][kColumns]. Whole vectors of C are
+/// written.
 void multiply(int m, const float* a, int a_stride, const float* b, int depth, int columns, float* c, int c_stride) {
     for (int j = 0; j < columns; j += kColumns, b += size_t(depth) * kColumns) {
-        const int vecs = smaller(kTileVecs, round_up(columns - j, kLanes) / kLanes);
-        for (int i = 0; i < m; i += kTileRows) {
-            const auto tile = TileTable<Tile, kTileRows, kTileVecs>::get(smaller(kTileRows, m - i), vecs);
-            tile(a + size_t(i) * a_stride, a_stride, b, depth, c + size_t(i) * c_stride + j, c_stride);
-        }
+        const int vecs = columns - j > kLanes ? 2 : 1;
+        TileTable<Tile, kTileRows, kTileVecs>::get(m, vecs)(a, a_stride, b, depth, c + j, c_stride);
     }
 }
 
 class F32Math {
 public:
-    static constexpr int kBlock = 2 * kTileRows;
+    static constexpr int kBlock = kTileRows;
 
     F32Math(Arena& arena, int count, int head_size)
         : count_(count), head_size_(head_size), query_stride_(round_up(head_size, kLanes)),

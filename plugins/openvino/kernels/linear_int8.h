@@ -6,8 +6,6 @@
 // s_x and z are the row's, s_w the column's. A panel ends with sum q_w and s_w of its columns.
 #pragma once
 
-#include <utility>
-
 #include "linear_tiles.h"
 
 namespace ltp {
@@ -134,10 +132,13 @@ inline bool all_finite(const Bf16* x, int depth) {
 }
 
 /// The factors of the even and of the odd ones among 32 columns.
-inline std::pair<__m512, __m512> even_and_odd(SameFactor factor, int) {
+struct PairFactors {
+    __m512 even, odd;
+};
+inline PairFactors even_and_odd(SameFactor factor, int) {
     return {_mm512_set1_ps(factor.value), _mm512_set1_ps(factor.value)};
 }
-inline std::pair<__m512, __m512> even_and_odd(OwnFactors factor, int k) {
+inline PairFactors even_and_odd(OwnFactors factor, int k) {
     const __m512 first = _mm512_loadu_ps(factor.values + k), second = _mm512_loadu_ps(factor.values + k + 16);
     const __m512i even = _mm512_set_epi32(30, 28, 26, 24, 22, 20, 18, 16, 14, 12, 10, 8, 6, 4, 2, 0);
     const __m512i odd = _mm512_add_epi32(even, _mm512_set1_epi32(1));
@@ -248,6 +249,11 @@ struct Int8Math {
 };
 #endif
 
+template <class E>
+inline void prefetch(const E* x, int count) {
+    for (int k = 0; k < count; k += 64 / int{sizeof(E)}) __builtin_prefetch(x + k);
+}
+
 template <class Product>
 struct Int8Linear {
     using Input = typename Product::Input;
@@ -284,6 +290,7 @@ struct Int8Linear {
         for (int i = 0; i < task.rows; ++i) {
             Input* row = buffers.x + size_t(i) * depth;
             const E* x = static_cast<const E*>(task.x) + size_t(i) * task.depth;
+            if (i + 1 < task.rows) prefetch(x + task.depth, task.depth);
             buffers.scales[i] = to_bytes(x, task.depth, task.input, row);
             memset(row + task.depth, 0, (depth - task.depth) * sizeof(Input));
         }

@@ -49,7 +49,11 @@ inline void store(int32_t* p, VecInt v) { memcpy(p, &v, sizeof v); }
 inline Vec load(const Bf16* p) {
     VecHalf half;
     memcpy(&half, p, sizeof half);
+#if defined(__AVX512F__)
+    return (Vec)_mm512_slli_epi32(_mm512_cvtepu16_epi32((__m256i)half), 16);
+#else
     return (Vec)(__builtin_convertvector(half, VecBits) << 16);
+#endif
 }
 inline void store(Bf16* p, Vec v) {
 #if defined(__AVX512BF16__)
@@ -59,7 +63,12 @@ inline void store(Bf16* p, Vec v) {
     const VecBits bits = (VecBits)v;
     const VecBits rounded = bits + 0x7fff + ((bits >> 16) & 1);  // to nearest, ties to even
     const VecBits quiet_nan = bits | 0x400000;
-    const VecHalf half = __builtin_convertvector((v == v ? rounded : quiet_nan) >> 16, VecHalf);
+    const VecBits chosen = (v == v ? rounded : quiet_nan) >> 16;
+#if defined(__AVX512F__)
+    const __m256i half = _mm512_cvtepi32_epi16((__m512i)chosen);
+#else
+    const VecHalf half = __builtin_convertvector(chosen, VecHalf);
+#endif
     memcpy(p, &half, sizeof half);
 #endif
 }
