@@ -22,6 +22,7 @@ LIMITS = {
     # Our operators as they choose on an Intel CPU like that: see plugins/openvino/isa.cpp.
     "avx512_bf16": {"ONEDNN_MAX_CPU_ISA": "AVX512_CORE_BF16", "LTP_ISA": "avx512_vnni"},
 }
+PRECISIONS = {None: ["f32", "bf16"], "avx2": ["f32"], "avx512_bf16": ["bf16"]}
 NOTES = {
     "avx2": "both sides limited to AVX2: oneDNN and our operators by environment variables, and in "
     "the dense model a Clamp behind every matrix product so that oneDNN's AVX2 kernel runs instead "
@@ -40,11 +41,9 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="few iterations, no probes")
     parser.add_argument("-o", "--output", type=Path, help="default: in results/, named by the CPU")
     options = parser.parse_args()
-    precisions = [options.precision] if options.precision else ["f32", "bf16"]
+    precisions = [options.precision] if options.precision else PRECISIONS[options.isa]
     if options.isa:
         os.environ.update(LIMITS[options.isa])  # before OpenVINO is imported
-        known = ["f32"] if options.isa == "avx2" else ["bf16"]
-        precisions = [options.precision] if options.precision else known
     for result in run(options.isa, options.threads, precisions, options.quick):
         only = f"-{options.precision}" if options.precision else ""
         output = options.output or RESULTS / f"cpu-{_features(result)}{only}.json"

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from transformers import RobertaConfig
 
 
 @dataclass(frozen=True)
@@ -28,14 +32,10 @@ def a21(layers: int) -> list[float]:
     return [max(0.2, 1 - 0.0903 * (layer + 1)) for layer in range(layers)]
 
 
-def write_checkpoint(directory: Path, shape: Shape, rates: list[float]) -> None:
-    """Write a RoBERTa checkpoint whose policy keeps exactly these fractions (top-k)."""
-    import torch
-    from transformers import RobertaConfig, RobertaForSequenceClassification
-    from transformers.utils import logging
+def configuration(shape: Shape, rates: list[float]) -> RobertaConfig:
+    """Of a RoBERTa whose policy keeps exactly these fractions (top-k)."""
+    from transformers import RobertaConfig
 
-    logging.disable_progress_bar()
-    torch.manual_seed(0)
     config = RobertaConfig(
         vocab_size=shape.vocabulary,
         hidden_size=shape.hidden,
@@ -53,7 +53,18 @@ def write_checkpoint(directory: Path, shape: Shape, rates: list[float]) -> None:
         "score_length": "sequence",
         "first_token": "keep",
     }
-    model = RobertaForSequenceClassification(config)
+    return config
+
+
+def write_checkpoint(directory: Path, shape: Shape, rates: list[float]) -> None:
+    """Write a checkpoint with random weights of this configuration."""
+    import torch
+    from transformers import RobertaForSequenceClassification
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
+    torch.manual_seed(0)
+    model = RobertaForSequenceClassification(configuration(shape, rates))
     with torch.no_grad():  # OpenVINO folds away zero biases and unit gains
         for name, parameter in model.named_parameters():
             if name.endswith("LayerNorm.weight"):

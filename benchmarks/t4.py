@@ -7,13 +7,14 @@ from dataclasses import replace
 
 import numpy as np
 from cases import mixed_lengths
-from random_model import ROBERTA_BASE, a21
+from random_model import ROBERTA_BASE, a21, configuration
 
+from ltp_deploy.checkpoint.families import FAMILIES
 from ltp_deploy.compiler.cost import T4, GpuCost, dense_time
-from ltp_deploy.compiler.plan import Prediction, make_plan
+from ltp_deploy.compiler.plan import Plan, make_plan
 from ltp_deploy.config import EncoderConfig
-from ltp_deploy.pruning.flops import engine_flops
-from ltp_deploy.pruning.policy import Carry, LayerRule, Mode, PrunePolicy
+from ltp_deploy.pruning.flops import padded_flops
+from ltp_deploy.pruning.policy import Carry
 from ltp_deploy.pruning.profile import SurvivorProfile
 from ltp_deploy.report.table import table
 
@@ -45,68 +46,42 @@ HEADINGS = (
 
 def encoder() -> EncoderConfig:
     """RoBERTa-base with the survivor profile of benchmarks/cpu.py."""
-    rules = tuple(LayerRule(Mode.TOPK, rate) for rate in a21(ROBERTA_BASE.layers))
-    return EncoderConfig(
-        family="roberta",
-        layers=ROBERTA_BASE.layers,
-        hidden_size=ROBERTA_BASE.hidden,
-        heads=ROBERTA_BASE.heads,
-        intermediate_size=4 * ROBERTA_BASE.hidden,
-        vocab_size=ROBERTA_BASE.vocabulary,
-        position_rows=514,
-        type_vocab_size=1,
-        num_labels=2,
-        labels=(),
-        activation="gelu",
-        head_activation="tanh",
-        layer_norm_eps=1e-5,
-        embedding_size=ROBERTA_BASE.hidden,
-        pad_token_id=1,
-        position_start=2,
-        padding_skips=True,
-        policy=PrunePolicy(rules),
-    )
-
-
-def survivors(config: EncoderConfig, lengths: np.ndarray) -> SurvivorProfile:
-    """What top-k at these rates leaves of sequences of these lengths [B]."""
-    rates = np.array([1.0, *(rule.threshold for rule in config.policy.layers)])
-    alive = np.maximum(1, np.rint(lengths[:, None] * rates)).astype(np.int64)
-    return SurvivorProfile(alive, np.zeros((len(lengths), config.layers), bool))
+    given = configuration(ROBERTA_BASE, a21(ROBERTA_BASE.layers)).to_dict()
+    family = FAMILIES["roberta"]
+    policy = family.policy(given, {}, ROBERTA_BASE.layers)
+    shape = family.shape(given)
+    return EncoderConfig(family="roberta", num_labels=2, labels=(), policy=policy, **shape)
 
 
 def row(config: EncoderConfig, name: str, lengths: np.ndarray) -> list[str]:
     """One request in all columns."""
-    profile = survivors(config, lengths)
-    padded = np.full(len(lengths), lengths.max())
-    dense = SurvivorProfile.unpruned(padded, config.layers)
+    alike = [SurvivorProfile.assumed(config.policy, int(length)).alive for length in lengths]
+    profile = SurvivorProfile(np.concatenate(alike), np.zeros((len(lengths), config.layers), bool))
+    sequences, longest = len(lengths), int(lengths.max())
 
-    def plan(gpu: GpuCost, compact: str = "auto") -> tuple[Prediction, tuple[Carry, ...]]:
+    def plan(gpu: GpuCost, compact: str = "auto") -> tuple[Plan, float]:
         made = make_plan(
-            config, "fp16", profile=profile, compact=compact, gpu=gpu, usual_batch=len(lengths)
+            config, "fp16", profile=profile, compact=compact, gpu=gpu, usual_batch=sequences
         )
         assert made.prediction is not None
-        return made.prediction, made.carries
+        return made, made.prediction.seconds
 
-    def gflop(request: SurvivorProfile, carries: tuple[Carry, ...]) -> str:
-        layers = engine_flops(config, request.carried(carries), carries)
-        return f"{2e-9 * len(lengths) * sum(layer.total for layer in layers):.1f}"
-
-    chosen, carries = plan(T4)
-    slow, _ = plan(PESSIMISTIC)
-    bounded, _ = plan(T4, "bounded")
-    dense_seconds = dense_time(T4, config, padded)
-    removing = [str(i) for i, carry in enumerate(carries) if carry is Carry.SURVIVORS]
+    chosen, seconds = plan(T4)
+    _, slow = plan(PESSIMISTIC)
+    _, bounded = plan(T4, "bounded")
+    flops = sequences * sum(layer.flops.total for layer in chosen.layers if layer.flops)
+    dense_seconds = dense_time(T4, config, np.full(sequences, longest))
+    removing = [str(i) for i, carry in enumerate(chosen.carries) if carry is Carry.SURVIVORS]
     return [
         name,
-        gflop(dense, (Carry.ALL,) * config.layers),
-        gflop(profile, carries),
+        f"{2e-9 * padded_flops(config, sequences, longest):.1f}",
+        f"{2e-9 * flops:.1f}",
         f"{1e3 * dense_seconds:.2f}",
-        f"{1e3 * chosen.seconds:.2f}",
-        f"{dense_seconds / chosen.seconds:.2f}x",
-        f"{dense_seconds / slow.seconds:.2f}x",
+        f"{1e3 * seconds:.2f}",
+        f"{dense_seconds / seconds:.2f}x",
+        f"{dense_seconds / slow:.2f}x",
         ", ".join(removing) or "no layer",
-        f"{1e3 * bounded.seconds:.2f}",
+        f"{1e3 * bounded:.2f}",
     ]
 
 

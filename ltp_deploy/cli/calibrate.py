@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ltp_deploy.cli.options import data_options, policy_options
+from ltp_deploy.cli.options import data_options, policy_options, source_option
 
 if TYPE_CHECKING:
     from ltp_deploy.validation.data import DataOptions
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("checkpoint", type=click.Path(path_type=Path))
-@click.option("--data", required=True, help="A .tsv, .csv or .jsonl file, or a `datasets` name.")
+@source_option
 @click.option("--samples", type=click.IntRange(min=1), default=300, show_default=True)
 @click.option(
     "--seed",

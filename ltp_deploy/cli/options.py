@@ -76,4 +76,7 @@ judged_data_options = _reading(
     ),
 )
 
+source_option = click.option(
+    "--data", required=True, help="A .tsv, .csv or .jsonl file, or a `datasets` name."
+)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables.")

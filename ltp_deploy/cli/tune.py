@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ltp_deploy.cli.options import json_option, judged_data_options, policy_options
+from ltp_deploy.cli.options import json_option, judged_data_options, policy_options, source_option
 
 if TYPE_CHECKING:
     from ltp_deploy.validation.data import DataOptions
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     metavar="CHECKPOINT",
     help="What the bundle was built from, whose thresholds are tuned under its conventions.",
 )
-@click.option("--data", required=True, help="A .tsv, .csv or .jsonl file, or a `datasets` name.")
+@source_option
 @click.option(
     "--max-drop",
     type=click.FloatRange(min=0),

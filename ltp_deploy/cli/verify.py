@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ltp_deploy.cli.options import json_option, judged_data_options
+from ltp_deploy.cli.options import json_option, judged_data_options, source_option
 
 if TYPE_CHECKING:
     from ltp_deploy.validation.data import DataOptions
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("bundle", type=click.Path(path_type=Path))
 @click.option("--against", type=click.Path(path_type=Path), required=True, metavar="CHECKPOINT")
-@click.option("--data", required=True, help="A .tsv, .csv or .jsonl file, or a `datasets` name.")
+@source_option
 @judged_data_options
 @click.option("--batch", type=click.IntRange(min=1), default=32, show_default=True)
 @click.option(

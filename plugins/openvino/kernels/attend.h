@@ -31,8 +31,7 @@ struct Rows {
           width(task.head_size) {}
     const E* operator[](int i) const { return base + index[i] * stride; }
     void prefetch(int i) const {
-        if (i >= count) return;
-        for (int c = 0; c < width; c += 64 / int{sizeof(E)}) __builtin_prefetch((*this)[i] + c);
+        if (i < count) ltp::prefetch((*this)[i], width);
     }
     /// Lanes from `column` on of row i; zero beyond the last row and column.
     Vec lanes(int i, int column) const { return i < count ? load((*this)[i] + column, width - column) : Vec{}; }

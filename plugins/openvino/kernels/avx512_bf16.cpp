@@ -8,7 +8,7 @@
 namespace ltp {
 namespace {
 
-constexpr int kTileRows = 14;  // with two vectors of sums a row this fills the register file
+constexpr int kTileRows = kRegisterRows;
 
 template <int M, int N>
 struct Tile {

@@ -9,8 +9,8 @@ namespace ltp {
 namespace {
 
 constexpr int kTileVecs = 2;
-constexpr int kTileRows = kLanes == 16 ? 14 : 6;  // with kTileVecs sums a row this fills the register file
-constexpr int kColumns = kTileVecs * kLanes;      // columns of the right-hand matrix stored together
+constexpr int kTileRows = kRegisterRows;
+constexpr int kColumns = kTileVecs * kLanes;  // columns of the right-hand matrix stored together
 
 template <int M, int N>
 struct Tile {

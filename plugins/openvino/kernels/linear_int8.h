@@ -249,11 +249,6 @@ struct Int8Math {
 };
 #endif
 
-template <class E>
-inline void prefetch(const E* x, int count) {
-    for (int k = 0; k < count; k += 64 / int{sizeof(E)}) __builtin_prefetch(x + k);
-}
-
 template <class Product>
 struct Int8Linear {
     using Input = typename Product::Input;

@@ -21,7 +21,7 @@ public:
     using Sum = typename Math::Sum;
     static constexpr int kPair = Math::kPair;
     static constexpr int kDepth = kPair;
-    static constexpr int kRows = kLanes == 16 ? 14 : 6;  // with kPanelVecs sums a row this fills the register file
+    static constexpr int kRows = kRegisterRows;
 
     template <class Output>
     static void multiply(int rows, const Input* x, size_t x_stride, const Value* panel, int depth, Sum* sums,
@@ -47,7 +47,8 @@ public:
     }
 
 private:
-    static constexpr int kBlock = sizeof(Value) == 1 ? 768 : 256; // depths; a block should stay in the L1 cache while x passes through
+    // Depths; a block should stay in the L1 cache while x passes through.
+    static constexpr int kBlock = sizeof(Value) == 1 ? 768 : 256;
     static constexpr int kStepBytes = kPanel * kPair * sizeof(Value);
     static constexpr int kStepLines = (kStepBytes + 63) / 64;
     // A single tile is bound by memory and prefetches just ahead of itself, which the hardware's own prefetcher then

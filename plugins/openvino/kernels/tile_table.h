@@ -4,8 +4,13 @@
 #include <cstddef>
 #include <utility>
 
+#include "vec.h"
+
 namespace ltp {
 namespace {
+
+/// With two vectors of sums each, so many rows fill the register file.
+constexpr int kRegisterRows = kLanes == 16 ? 14 : 6;
 
 /// Tile<rows, vecs>::run for every rows <= MaxRows and vecs <= MaxVecs.
 template <template <int, int> class Tile, int MaxRows, int MaxVecs>

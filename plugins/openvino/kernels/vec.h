@@ -90,6 +90,11 @@ inline void store(E* p, Vec v, int count) {
     memcpy(p, lanes, count * sizeof(E));
 }
 
+template <class E>
+inline void prefetch(const E* p, int count) {
+    for (int i = 0; i < count; i += 64 / int{sizeof(E)}) __builtin_prefetch(p + i);
+}
+
 /// All bits set in the first `count` lanes.
 inline VecInt first_lanes(int count) {
     VecInt lane;
