@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -56,7 +57,7 @@ def plan_build(
         options.survivors,
         profile,
         options.compact,
-        target.gpu,
+        target.gpu() if target.gpu else None,
         options.usual_batch,
         target.beside_int8 if precision in INT8 else precision,
         options.not_int8,
@@ -239,5 +240,6 @@ def _describe(draft: Draft, checkpoint: Path, directory: Path) -> dict[str, Any]
 def _versions() -> dict[str, str]:
     versions = {"ltp_deploy": ltp_deploy.__version__}
     for package in ("torch", "transformers", "openvino"):
-        versions[package] = importlib.metadata.version(package)
+        with suppress(importlib.metadata.PackageNotFoundError):
+            versions[package] = importlib.metadata.version(package)
     return versions

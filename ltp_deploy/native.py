@@ -47,6 +47,15 @@ def cuda_kernels() -> Path | None:
     return path if path.is_file() else None
 
 
+def cuda_sources() -> Path | None:
+    """The folder with the kernels' sources in `cuda/` and `common/`: those that were installed,
+    or those of the source tree."""
+    for folder in (PACKAGE / "lib" / "sources", PACKAGE.parent / "plugins"):
+        if (folder / "cuda" / "pruned_attention.cu").is_file():
+            return folder
+    return None
+
+
 def plugin_sources() -> str | None:
     """SHA-256 of the sources of plugins and kernels, None where nothing was installed."""
     path = PACKAGE / "lib" / "plugin_sources.sha256"

@@ -10,10 +10,12 @@ from ltp_deploy.benchmark.dense import dense_model
 from ltp_deploy.benchmark.openvino_dense import convert, open_dense, quantized
 from ltp_deploy.benchmark.peers import open_peer
 from ltp_deploy.benchmark.sides import Layout, Side, padded_feeds
+from ltp_deploy.benchmark.torch_dense import NestedSession, TorchSession
 from ltp_deploy.build import Draft, measured_for, plan_build, write_engine
 from ltp_deploy.calibration.artifact import ActivationRange, Calibration
 from ltp_deploy.compiler.plan import Plan
 from ltp_deploy.encoder import Encoder
+from ltp_deploy.errors import LtpError
 from ltp_deploy.options import BuildOptions
 from ltp_deploy.pruning.policy import PrunePolicy
 from ltp_deploy.runtime.batch import PackedBatch
@@ -24,6 +26,9 @@ OURS = "ltp-deploy"
 UNPRUNED = "ltp-deploy, nothing pruned"
 DENSE = "OpenVINO dense, padded"
 DENSE_ONE_BY_ONE = "OpenVINO dense, one by one"
+PYTORCH = "PyTorch dense, padded"
+PYTORCH_ONE_BY_ONE = "PyTorch dense, one by one"
+PYTORCH_UNPADDED = "PyTorch dense, unpadded"
 PRECISIONS = ("f32", "bf16", "int8-dynamic", "int8")
 SAMPLES = 128  # sequences on which the dense int8 baseline is calibrated
 
@@ -36,15 +41,19 @@ def unpruned_side(engine: Engine, encoder: Encoder, folder: Path, threads: int |
     """The same build with a policy that keeps everything; its files go into `folder`."""
     manifest = engine.manifest
     dense = encoder.with_policy(PrunePolicy.dense(encoder.config.layers))
+    limits = {name: limit or None for name, limit in manifest["limits"].items()}
     options = BuildOptions(
         manifest["target"],
         manifest["precision"],
         manifest["survivors"],
         not_int8=tuple(manifest["not_int8"]),
+        **limits,
     )
     calibration = measured_for(engine.directory, manifest).calibration
     ranges = Calibration.read(calibration).ranges if calibration else {}
     entries, plan = write_variant(dense, options, folder, ranges)
+    if "device" in manifest:
+        entries["device"] = manifest["device"]
     session = open_session(folder, entries, threads)
     return Side(UNPRUNED, session, Layout.PACKED, carries=plan.carries)
 
@@ -75,12 +84,30 @@ def baselines(
     threads: int | None,
     sequences: Sequence[PackedBatch],
 ) -> list[Side]:
-    """Dense OpenVINO at the bundle's precision, padded and one by one, then the peers.
+    """The dense model at the bundle's precision, then the peers: in OpenVINO, or, beside an engine
+    that runs in PyTorch on a GPU, in PyTorch there, without padding as well.
 
     Args:
         sequences: of those that will be timed; an int8 baseline is calibrated on the first ones.
+
+    Raises:
+        LtpError: there is no dense baseline for such an engine, or a peer is not available.
     """
-    precision = engine.manifest["precision"]
+    precision, device = engine.manifest["precision"], engine.manifest.get("device")
+    if device:
+        if peers:
+            raise LtpError("peers run on CPUs; a torch-cuda engine is timed beside PyTorch anyhow")
+        padded = TorchSession(dense_model(checkpoint, encoder), precision, device)
+        return [
+            Side(PYTORCH, padded, Layout.PADDED),
+            Side(PYTORCH_ONE_BY_ONE, padded, Layout.ONE_BY_ONE),
+            Side(PYTORCH_UNPADDED, NestedSession(encoder, device), Layout.PACKED),
+        ]
+    if precision not in PRECISIONS:
+        raise LtpError(
+            f"there is no dense baseline in {precision} for this engine, only in "
+            f"{' and '.join(PRECISIONS)}; without --against the engine alone is timed"
+        )
     model = convert(dense_model(checkpoint, encoder))
     if precision.startswith("int8"):
         model = quantized(model, [padded_feeds(s, encoder.config) for s in sequences[:SAMPLES]])

@@ -10,22 +10,11 @@ from typing import Any
 
 import torch
 
-from ltp_deploy.benchmark.dense import DenseModel, dense_model
+from ltp_deploy.benchmark.dense import dense_model
 from ltp_deploy.benchmark.sides import Feeds, Layout, Side
+from ltp_deploy.benchmark.torch_dense import TorchSession
 from ltp_deploy.encoder import Encoder
 from ltp_deploy.errors import LtpError
-
-
-class TorchSession:
-    """PyTorch, eager, with fused attention."""
-
-    def __init__(self, model: DenseModel, precision: str):
-        self.model = model.to(torch.bfloat16) if precision == "bf16" else model
-
-    def run(self, feeds: Feeds) -> Feeds:
-        with torch.inference_mode():
-            logits = self.model(*(torch.from_numpy(feeds[name]) for name in self.model.inputs))
-        return {"logits": logits.float().numpy()}
 
 
 class OnnxRuntimeSession:

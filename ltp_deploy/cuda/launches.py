@@ -6,6 +6,7 @@ from __future__ import annotations
 import ctypes
 from dataclasses import dataclass
 
+from ltp_deploy.errors import LtpError
 from ltp_deploy.pruning.policy import Carry, LayerRule, Mode
 from ltp_deploy.pruning.signature import INPUTS, OUTPUTS
 
@@ -14,6 +15,7 @@ COMPACT_ROWS, COMPACT_THREADS = 8, 256
 DECIDE_THREADS = 512
 FIRST_ROW_THREADS = 128
 _ALIGNMENT = 256
+MAX_HEAD_SIZE = 128
 
 
 class Rule(ctypes.Structure):
@@ -47,7 +49,7 @@ class Arguments(ctypes.Structure):
 
 @dataclass(frozen=True)
 class Layer:
-    """What is fixed when an engine is built; `head_size` is a multiple of 8, at most 128."""
+    """What is fixed when an engine is built; see `check_heads` for `head_size`."""
 
     heads: int
     head_size: int
@@ -63,6 +65,20 @@ class Layer:
     @property
     def compacts(self) -> bool:
         return self.carry in (Carry.SURVIVORS, Carry.BOUNDED)
+
+
+def check_heads(hidden: int, heads: int) -> None:
+    """Refuse heads that the kernels do not take.
+
+    Raises:
+        LtpError: what was found, what is allowed, what to do.
+    """
+    size = hidden // heads
+    if size % 8 or size > MAX_HEAD_SIZE:
+        raise LtpError(
+            f"heads of {size} values: the CUDA kernels take multiples of 8 up to {MAX_HEAD_SIZE}; "
+            "build this model with --target cpu or onnx"
+        )
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ def runtime() -> Any:
     Raises:
         LtpError: it is not installed.
     """
-    with needs("running on a GPU needs cuda-python", "tensorrt"):
+    with needs("running on a GPU needs cuda-python", "cuda"):
         from cuda.bindings import runtime
     return runtime
 

@@ -33,8 +33,9 @@ def load(
         path: the bundle's directory.
         threads: CPU threads to use, all by default.
         throughput: favour many requests at once (`engine.submit`) over the latency of one.
-        portable: run the bundle's portable ONNX model in ONNX Runtime on the CPU, in place of its
-            engine: slow, but it shows what a GPU engine computes where there is no GPU.
+        portable: run a bundle for a GPU on the CPU: its portable ONNX model in ONNX Runtime, or a
+            torch-cuda engine with the op's reference. Slow, but it shows what the engine computes
+            where there is no GPU.
 
     Raises:
         BundleError: the bundle is damaged, edited, or made for other hardware or versions.

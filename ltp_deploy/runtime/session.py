@@ -25,6 +25,7 @@ _BACKENDS = {
     "openvino": "ltp_deploy.runtime.openvino_session",
     "onnxruntime": "ltp_deploy.runtime.onnxruntime_session",
     "tensorrt": "ltp_deploy.runtime.tensorrt_session",
+    "torch-cuda": "ltp_deploy.runtime.torch_cuda_session",
     "torchscript": "ltp_deploy.runtime.torchscript_session",
 }
 
@@ -33,11 +34,18 @@ def can_run(manifest: dict[str, Any]) -> bool:
     """Whether this machine can run the engine that a build has just written."""
     if manifest["backend"] == "tensorrt":
         return [gpu.compute_capability for gpu in gpus()][:1] == [manifest["compute_capability"]]
+    if manifest.get("device") == "cuda":
+        import torch
+
+        return torch.cuda.is_available()
     return manifest["backend"] in _BACKENDS
 
 
 def portable_manifest(manifest: dict[str, Any]) -> dict[str, Any] | None:
-    """The manifest under which ONNX Runtime runs the bundle's portable model, if it has one."""
+    """The manifest under which a bundle for a GPU runs on the CPU, if it can: its portable model
+    in ONNX Runtime, or, made for PyTorch, its engine with the op's reference."""
+    if manifest.get("device"):
+        return {**manifest, "device": "cpu"}
     if not manifest.get("portable"):
         return None
     return {**manifest, "backend": "onnxruntime", "target": f"{manifest['target']}, portable ONNX"}

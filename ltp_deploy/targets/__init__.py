@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from ltp_deploy.compiler.cost import T4
+from ltp_deploy.cuda.measure import gpu_at_hand
 from ltp_deploy.errors import LtpError
-from ltp_deploy.targets import null, onnx, openvino, tensorrt, torchscript
+from ltp_deploy.targets import null, onnx, openvino, tensorrt, torch_cuda, torchscript
 from ltp_deploy.targets.target import Job, Target
 
 _ALL = (
@@ -32,10 +33,20 @@ _ALL = (
         tensorrt.write,
         ("fp16", "int8"),
         beside_int8="fp16",
-        gpu=T4,
+        gpu=lambda: T4,
         compute_capability="7.5",
         needs_limits=True,
         check=tensorrt.check,
+    ),
+    Target(
+        "torch-cuda",
+        "PyTorch with our CUDA kernels, on any NVIDIA GPU",
+        "torch-cuda",
+        torch_cuda.write,
+        ("fp16",),
+        gpu=gpu_at_hand,
+        needs_limits=True,
+        check=torch_cuda.check,
     ),
     Target(
         "onnx",

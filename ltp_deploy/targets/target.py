@@ -73,8 +73,8 @@ class Target:
         precisions: what `--precision` accepts, the default first.
         beside_int8: the precision of what is not a product in an int8 engine.
         isa: the instruction set that a CPU engine is limited to, "" for the best there is.
-        gpu: the cost model of the GPU that the engine is for.
-        compute_capability: of that GPU, "" for CPUs.
+        gpu: finds the cost model of the GPU that the engine is for.
+        compute_capability: of that GPU, "" for CPUs and for engines that any GPU runs.
         needs_limits: whether the engine must know its largest request.
         check: raises LtpError for a model or limits that the target cannot hold.
     """
@@ -86,7 +86,7 @@ class Target:
     precisions: tuple[str, ...]
     beside_int8: str = ""
     isa: str = ""
-    gpu: GpuCost | None = None
+    gpu: Callable[[], GpuCost] | None = None
     compute_capability: str = ""
     needs_limits: bool = False
     check: Callable[[EncoderConfig, Limits], None] | None = None

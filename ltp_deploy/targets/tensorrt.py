@@ -8,6 +8,7 @@ from dataclasses import asdict
 from typing import Any
 
 from ltp_deploy.config import EncoderConfig
+from ltp_deploy.cuda.launches import check_heads
 from ltp_deploy.errors import LtpError
 from ltp_deploy.native import KERNELS, cuda_kernels, plugin_sources, tensorrt_plugin
 from ltp_deploy.options import Limits
@@ -22,7 +23,6 @@ from ltp_deploy.tensorrt.library import choose_library
 ENGINE = "engine.plan"
 ONNX = "engine.onnx"
 LAYERS = "layers.json"
-MAX_HEAD_SIZE = 128
 MAX_ELEMENTS = 2**31 - 1
 
 
@@ -78,12 +78,7 @@ def check(config: EncoderConfig, limits: Limits) -> None:
         LtpError: what was found, what is allowed, what to do.
     """
     tokens = limits.max_tokens
-    size = config.hidden_size // config.heads
-    if size % 8 or size > MAX_HEAD_SIZE:
-        raise LtpError(
-            f"heads of {size} values: the CUDA kernels take multiples of 8 up to {MAX_HEAD_SIZE}; "
-            "build this model with --target cpu or onnx"
-        )
+    check_heads(config.hidden_size, config.heads)
     widest = max(3 * config.hidden_size, config.intermediate_size)
     if tokens * widest > MAX_ELEMENTS:
         raise LtpError(

@@ -38,7 +38,7 @@ def reporting_twin(engine: Engine, checkpoint: Path) -> Iterator[Engine]:
     with tempfile.TemporaryDirectory() as folder:
         twin = Path(folder) / "twin"
         build(checkpoint, twin, options, measured_for(engine.directory, manifest))
-        yield load(twin)
+        yield load(twin, portable=manifest.get("device") == "cpu")
 
 
 def _removals(carries: tuple[Carry, ...]) -> str:

@@ -1,0 +1,88 @@
+"""The kernels' machine code for the GPU at hand."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import os
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+from ltp_deploy.cuda.gpu import gpus
+from ltp_deploy.errors import LtpError
+from ltp_deploy.native import cuda_kernels, cuda_sources
+
+FLAGS = ("-std=c++17", "-O3")
+
+
+@functools.cache
+def kernels() -> Path:
+    """What the driver loads: compiled by nvcc for the GPU at hand, once for each GPU, compiler and
+    state of the sources; without nvcc the fatbin that ltp-deploy was installed with, from whose
+    PTX the driver makes code for any GPU.
+
+    Raises:
+        LtpError: nvcc fails, or there is neither.
+    """
+    compiler, sources, present = nvcc(), cuda_sources(), gpus()
+    if compiler and sources and present:
+        return compiled(compiler, sources, present[0].compute_capability)
+    installed = cuda_kernels()
+    if installed is None:
+        raise LtpError(
+            "there are no compiled CUDA kernels and no nvcc to compile them; install the CUDA "
+            "toolkit, with nvcc on the PATH or its folder in CUDA_HOME"
+        )
+    return installed
+
+
+def nvcc() -> str | None:
+    """CUDA's compiler, from the PATH, CUDA_HOME, or its usual place."""
+    for folder in (os.environ.get("CUDA_HOME"), "/usr/local/cuda"):
+        if folder and (found := shutil.which("nvcc", path=f"{folder}/bin")):
+            return found
+    return shutil.which("nvcc")
+
+
+def compiled(compiler: str, sources: Path, compute_capability: str) -> Path:
+    """A cubin of the sources for one GPU, from the cache where it is there already.
+
+    Args:
+        sources: the folder with `cuda/` and `common/`.
+        compute_capability: as in "9.0".
+
+    Raises:
+        LtpError: nvcc fails; with what it says.
+    """
+    architecture = f"sm_{compute_capability.replace('.', '')}"
+    version = subprocess.run([compiler, "--version"], capture_output=True, check=True).stdout
+    digest = hashlib.sha256(b"\0".join([version, *map(str.encode, FLAGS)]))
+    for path in sorted(p for part in ("cuda", "common") for p in (sources / part).glob("*")):
+        digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    path = _cache() / f"ltp_cuda-{architecture}-{digest.hexdigest()[:16]}.cubin"
+    if path.is_file():
+        return path
+    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+        made = Path(folder) / path.name
+        source = sources / "cuda" / "pruned_attention.cu"
+        options = ["-cubin", f"-arch={architecture}", *FLAGS, f"-I{sources}"]
+        command = [compiler, *options, str(source), "-o", str(made)]
+        done = subprocess.run(command, capture_output=True, text=True)
+        if done.returncode:
+            raise LtpError(f"nvcc cannot compile the CUDA kernels: {done.stderr.strip()}")
+        made.replace(path)
+    return path
+
+
+def _cache() -> Path:
+    """The user's cache folder, or a temporary one where that cannot be written."""
+    root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    try:
+        (root / "ltp-deploy").mkdir(parents=True, exist_ok=True)
+        if os.access(root / "ltp-deploy", os.W_OK):
+            return root / "ltp-deploy"
+    except OSError:
+        pass
+    return Path(tempfile.mkdtemp(prefix="ltp-deploy-"))

@@ -1,0 +1,67 @@
+"""`ltp::pruned_attention` on CUDA tensors: PyTorch's memory and stream, the project's kernels.
+
+Importing this registers the implementation; nothing is compiled or loaded before its first call.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from ltp_deploy.cuda.compile import kernels
+from ltp_deploy.cuda.kernels import pruned_attention as launch
+from ltp_deploy.cuda.launches import Layer, check_heads, workspace
+from ltp_deploy.errors import LtpError
+from ltp_deploy.pruning.op import pruned_attention
+from ltp_deploy.pruning.policy import Carry, LayerRule, Mode
+from ltp_deploy.pruning.signature import INPUTS, OUTPUTS
+
+
+@pruned_attention.register_kernel("cuda")
+def _(
+    qkv: Tensor,
+    offsets: Tensor,
+    alive: Tensor,
+    lengths: Tensor,
+    heads: int,
+    mode: int,
+    threshold: float,
+    score_length: int,
+    keep_first: bool,
+    carry: int,
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """float16 only. The host waits for the GPU where the carry is SURVIVORS, and never else."""
+    rows, sequences, hidden = qkv.shape[0], lengths.shape[0], qkv.shape[1] // 3
+    check_heads(hidden, heads)
+    given = dict(zip(INPUTS, (qkv, offsets, alive, lengths), strict=True))
+    for name, tensor in given.items():
+        wanted = torch.float16 if name == "qkv" else torch.int32
+        if tensor.dtype != wanted or not tensor.is_contiguous():
+            raise LtpError(
+                f"{name} is {tensor.dtype} with strides {tensor.stride()}; the CUDA kernels take "
+                f"{wanted} without gaps"
+            )
+    rule = LayerRule(Mode(mode), threshold)
+    layer = Layer(heads, hidden // heads, rule, score_length, keep_first, Carry(carry))
+    capacity = sequences if layer.carry is Carry.FIRST else rows
+    context = qkv.new_empty(capacity, hidden)
+    kept, alive_out = alive.new_empty(capacity), alive.new_empty(capacity)
+    offsets_out = torch.empty_like(offsets)
+    made = [context, kept, offsets_out, alive_out]
+    if layer.carry is Carry.SURVIVORS:
+        made.append(offsets.new_empty(1))
+    tensors = {**given, **dict(zip(OUTPUTS, made, strict=False))}
+    scratch = alive.new_empty(workspace(layer, rows, sequences).bytes // 4)
+    launch(
+        layer,
+        rows,
+        sequences,
+        {name: tensor.data_ptr() for name, tensor in tensors.items()},
+        scratch.data_ptr(),
+        torch.cuda.current_stream(qkv.device).cuda_stream,
+        kernels(),
+    )
+    if layer.carry is Carry.SURVIVORS:
+        carried = int(made[-1])
+        context, kept, alive_out = context[:carried], kept[:carried], alive_out[:carried]
+    return context, kept, offsets_out, alive_out

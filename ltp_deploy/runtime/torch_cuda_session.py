@@ -1,0 +1,235 @@
+"""Running a torch-cuda bundle: CUDA graphs of its segments, one for each size that comes again."""
+
+from __future__ import annotations
+
+import threading
+import warnings
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+import ltp_deploy.cuda.op  # noqa: F401  registers the op's CUDA implementation
+from ltp_deploy.errors import BundleError
+from ltp_deploy.options import Limits
+from ltp_deploy.runtime.batch import one_token
+
+Outputs = dict[str, Tensor]
+MAX_GRAPHS = 512  # of a session; a graph holds some hundred kernel nodes, about 1 MB
+
+
+def row_bucket(rows: int) -> int:
+    """The number of rows that a request of `rows` is run as: at most an eighth more, or 63."""
+    step = max(64, 1 << max(0, (rows - 1).bit_length() - 4))
+    return -(-rows // step) * step
+
+
+def sequence_bucket(sequences: int, most: int) -> int:
+    """Likewise: the next power of two, or the most that the engine accepts."""
+    return min(1 << (sequences - 1).bit_length(), most)
+
+
+class TorchCudaSession:
+    """The segments of an engine with buffers for the largest request; one request at a time.
+
+    On the CPU the same segments run without graphs, with the op's reference.
+    """
+
+    def __init__(self, module: torch.jit.ScriptModule, manifest: dict[str, Any]):
+        self.concurrency = 1
+        self.device = torch.device(manifest["device"])
+        limits = Limits(**manifest["limits"])
+        self.max_batch = limits.max_batch
+        self.inputs = manifest["inputs"]
+        self.outputs = manifest["outputs"]
+        self.buffers = Buffers(limits, manifest["hidden_size"], self.device)
+        on_gpu = self.device.type == "cuda"
+        self.stream = torch.cuda.Stream(self.device) if on_gpu else None
+        graphs = Graphs(self.stream) if self.stream else None
+        self.segments = [
+            _Segment(part, names["inputs"], names["outputs"], self.buffers, graphs)
+            for part, names in zip(module.segments.children(), manifest["segments"], strict=True)
+        ]
+        self._lock = threading.Lock()
+
+    def run(self, feeds: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        with self._lock, torch.inference_mode(), self._on_stream():
+            return self._run(feeds)
+
+    def _on_stream(self) -> AbstractContextManager[Any]:
+        return torch.cuda.stream(self.stream) if self.stream else nullcontext()
+
+    def _run(self, feeds: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        sequences, left = len(feeds["offsets"]) - 1, len(feeds["input_ids"])
+        slots = sequence_bucket(sequences, self.max_batch)
+        spare = int(slots > sequences)  # sequences of no tokens begin at a row that is there
+        self.buffers.send(
+            {name: feeds[name] for name in self.inputs}, row_bucket(left + spare), slots
+        )
+        answers: dict[str, np.ndarray] = {}
+        for number, segment in enumerate(self.segments):
+            if number > 0:
+                left = self.buffers.rows_in_use(slots)
+            found = segment.run(row_bucket(left + spare), slots)
+            # At once: the next graph may use the same memory.
+            answers |= {name: value.cpu().numpy() for name, value in found.items()}
+        return {name: _trimmed(name, answers, sequences) for name in self.outputs}
+
+
+def _trimmed(name: str, answers: Mapping[str, np.ndarray], sequences: int) -> np.ndarray:
+    """An output without the rows and sequences that only fill its bucket."""
+    if name == "logits":
+        return answers[name][:sequences]
+    layer, _, part = name.rpartition(".")
+    offsets = answers[f"{layer}.offsets"][: sequences + 1]
+    return offsets if part == "offsets" else answers[name][: offsets[-1]]
+
+
+class Buffers:
+    """What goes into segments, at fixed addresses; see `ltp_deploy.compiler.segments.STATE`."""
+
+    def __init__(self, limits: Limits, hidden: int, device: torch.device):
+        rows, sequences = row_bucket(limits.max_tokens + 1), limits.max_batch
+        pinned = device.type == "cuda"
+        whole = {"offsets": sequences + 1, "lengths": sequences}
+        self._device: Outputs = {
+            name: torch.zeros(whole.get(name, rows), dtype=torch.int32, device=device)
+            for name in ("input_ids", "position_ids", "token_type_ids", "alive", *whole)
+        }
+        for name in ("context", "residual"):
+            self._device[name] = torch.zeros(rows, hidden, dtype=torch.float16, device=device)
+        self._host = {
+            name: torch.zeros(whole.get(name, rows), dtype=torch.int32, pin_memory=pinned)
+            for name in ("input_ids", "position_ids", "token_type_ids", "offsets")
+        }
+
+    def send(self, feeds: dict[str, np.ndarray], rows: int, sequences: int) -> None:
+        """Copy a request into buckets of these sizes; what fills them up are rows of token 0 that
+        belong to nobody, and sequences without rows."""
+        for name, values in feeds.items():
+            is_offsets = name == "offsets"
+            size = sequences + 1 if is_offsets else rows
+            host = self._host[name].numpy()
+            host[: len(values)] = values
+            host[len(values) : size] = values[-1] if is_offsets else 0
+            self._device[name][:size].copy_(self._host[name][:size], non_blocking=True)
+
+    def view(self, name: str, rows: int, sequences: int) -> Tensor:
+        size = {"offsets": sequences + 1, "lengths": sequences}.get(name, rows)
+        return self._device[name][:size]
+
+    def rows_in_use(self, sequences: int) -> int:
+        """Of the bucket; waits for the GPU."""
+        return int(self._device["offsets"][sequences])
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._device
+
+
+class _Segment:
+    """One part of the engine: reads buffers, writes buffers and outputs."""
+
+    def __init__(
+        self,
+        module: torch.nn.Module,
+        inputs: list[str],
+        outputs: list[str],
+        buffers: Buffers,
+        graphs: Graphs | None,
+    ):
+        self.module = module
+        self.inputs = inputs
+        self.outputs = outputs
+        self.buffers = buffers
+        self.graphs = graphs
+
+    def run(self, rows: int, sequences: int) -> Outputs:
+        """The engine's outputs that this part computes; valid until any part runs again."""
+        if self.graphs is None:
+            return self._compute(rows, sequences)
+        return self.graphs.run((id(self), rows, sequences), lambda: self._compute(rows, sequences))
+
+    def _compute(self, rows: int, sequences: int) -> Outputs:
+        given = [self.buffers.view(name, rows, sequences) for name in self.inputs]
+        # Without the executor's own optimisations: they specialise and compile for each size.
+        with torch.jit.optimized_execution(False):
+            values = self.module(*given)
+        found: Outputs = {}
+        for name, value in zip(self.outputs, values, strict=True):
+            if name in self.buffers:
+                self.buffers.view(name, rows, sequences).copy_(value)
+            else:
+                found[name] = value
+        return found
+
+
+class Graphs:
+    """CUDA graphs by key. A key's first call runs as it is, which is also the warm-up that a
+    capture needs; its second is captured, and from then on the graph is replayed. All share one
+    memory pool, since nothing in it outlives a replay but outputs, which are fetched at once."""
+
+    def __init__(self, stream: torch.cuda.Stream):
+        self._stream = stream
+        self._pool = torch.cuda.graph_pool_handle()
+        self._seen: OrderedDict[Any, tuple[torch.cuda.CUDAGraph, Outputs] | None] = OrderedDict()
+
+    def run(self, key: Any, compute: Callable[[], Outputs]) -> Outputs:
+        """The outputs of `compute`, on the session's stream."""
+        if key not in self._seen:
+            self._seen[key] = None
+            if len(self._seen) > MAX_GRAPHS:
+                self._seen.popitem(last=False)
+            return compute()
+        captured = self._seen[key] or self._capture(compute)
+        self._seen[key] = captured
+        self._seen.move_to_end(key)
+        graph, outputs = captured
+        graph.replay()
+        return outputs
+
+    def _capture(self, compute: Callable[[], Outputs]) -> tuple[torch.cuda.CUDAGraph, Outputs]:
+        graph = torch.cuda.CUDAGraph()
+        self._stream.synchronize()
+        # Other threads may use CUDA meanwhile as they like.
+        graph.capture_begin(pool=self._pool, capture_error_mode="thread_local")
+        try:
+            outputs = compute()
+        finally:
+            graph.capture_end()
+        return graph, outputs
+
+
+def open_session(
+    directory: Path, manifest: dict[str, Any], threads: int | None, throughput: bool
+) -> TorchCudaSession:
+    """Load the engine onto the GPU, or onto the CPU where the manifest says so.
+
+    Raises:
+        BundleError: PyTorch finds no GPU, or cannot read the engine.
+    """
+    device = manifest["device"]
+    if device == "cuda" and not torch.cuda.is_available():
+        raise BundleError(
+            f"{directory} runs on an NVIDIA GPU, and PyTorch {torch.__version__} finds none; "
+            "load(..., portable=True) and `verify --portable` run it on the CPU, slowly"
+        )
+    if threads is not None:
+        torch.set_num_threads(threads)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        warnings.simplefilter("ignore", FutureWarning)
+        try:
+            module = torch.jit.load(directory / manifest["engine"], map_location=device)
+        except RuntimeError as error:
+            raise BundleError(
+                f"PyTorch {torch.__version__} cannot read {directory}, built with "
+                f"{manifest['versions']['torch']}; rebuild it ({error})"
+            ) from error
+    session = TorchCudaSession(module, manifest)
+    session.run(one_token())
+    return session

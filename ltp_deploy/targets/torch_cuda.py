@@ -1,0 +1,62 @@
+"""PyTorch on an NVIDIA GPU: the traced graph in fp16, cut where rows are removed, with the op as
+it is; `ltp_deploy.cuda.op` implements it there, the reference on CPUs."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ltp_deploy.compiler.segments import STATE, Segment, cut
+from ltp_deploy.config import EncoderConfig
+from ltp_deploy.cuda.launches import check_heads
+from ltp_deploy.options import Limits
+from ltp_deploy.targets.example import example_inputs
+from ltp_deploy.targets.target import Job
+
+ENGINE = "engine.pt"
+
+
+def write(job: Job) -> dict[str, Any]:
+    """Trace each segment on a small batch; one archive holds them in order."""
+    values = example_inputs(job.module, job.config)
+    inputs = list(values)
+    segments = cut(job.module, job.plan)
+    traced = nn.ModuleList(_traced(segment, values) for segment in segments)
+    with warnings.catch_warnings():
+        # TorchScript is deprecated in favour of torch.export, whose archives may be pickles.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        warnings.simplefilter("ignore", FutureWarning)
+        torch.jit.script(_Archive(traced)).save(job.directory / ENGINE)
+    return {
+        "engine": ENGINE,
+        "inputs": inputs,
+        "segments": [{"inputs": s.inputs, "outputs": s.outputs} for s in segments],
+        "hidden_size": job.config.hidden_size,
+        "device": "cuda",
+    }
+
+
+def check(config: EncoderConfig, limits: Limits) -> None:
+    """Raises LtpError for heads that the kernels do not take."""
+    check_heads(config.hidden_size, config.heads)
+
+
+class _Archive(nn.Module):
+    def __init__(self, segments: nn.ModuleList):
+        super().__init__()
+        self.segments = segments
+
+
+def _traced(segment: Segment, values: dict[str, Tensor]) -> torch.jit.ScriptModule:
+    """The segment traced with `values`, which become those that the next segment is given."""
+    given = tuple(values[name] for name in segment.inputs)
+    with warnings.catch_warnings(), torch.inference_mode():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        warnings.simplefilter("ignore", FutureWarning)
+        traced = torch.jit.trace(segment.module, given, check_trace=False)
+        found = zip(segment.outputs, segment.module(*given), strict=True)
+        values.update((name, value) for name, value in found if name in STATE)
+    return traced
