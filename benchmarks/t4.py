@@ -1,5 +1,5 @@
 """What the cost model of `ltp_deploy/compiler/cost.py` predicts for a T4: `python benchmarks/t4.py`
-prints the table of docs/t4.md. Nothing is measured, no GPU is needed."""
+prints the tables of docs/t4.md. Nothing is measured, no GPU is needed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from cases import mixed_lengths
 from random_model import ROBERTA_BASE, a21, configuration
 
 from ltp_deploy.checkpoint.families import FAMILIES
-from ltp_deploy.compiler.cost import T4, GpuCost, dense_time
+from ltp_deploy.compiler.cost import T4, GpuCost, Work, dense_work
 from ltp_deploy.compiler.plan import Plan, make_plan
 from ltp_deploy.config import EncoderConfig
 from ltp_deploy.pruning.flops import padded_flops
@@ -42,6 +42,7 @@ HEADINGS = (
     "rows removed behind",
     "never waiting, ms",
 )
+COUNTED = ("request", "side", "GFLOP counted", "MB moved", "launches", "waits")
 
 
 def encoder() -> EncoderConfig:
@@ -53,43 +54,69 @@ def encoder() -> EncoderConfig:
     return EncoderConfig(family="roberta", num_labels=2, labels=(), policy=policy, **shape)
 
 
-def row(config: EncoderConfig, name: str, lengths: np.ndarray) -> list[str]:
-    """One request in all columns."""
+def plan(config: EncoderConfig, lengths: np.ndarray, gpu: GpuCost, compact: str = "auto") -> Plan:
+    """What is built for a request of these lengths [B]."""
     alike = [SurvivorProfile.assumed(config.policy, int(length)).alive for length in lengths]
     profile = SurvivorProfile(np.concatenate(alike), np.zeros((len(lengths), config.layers), bool))
+    return make_plan(
+        config, "fp16", profile=profile, compact=compact, gpu=gpu, usual_batch=len(lengths)
+    )
+
+
+def planned_work(made: Plan) -> Work:
+    """Of all layers, as planned."""
+    return sum((layer.work for layer in made.layers if layer.work), Work())
+
+
+def row(
+    config: EncoderConfig, name: str, lengths: np.ndarray, dense: Work, chosen: Plan
+) -> list[str]:
+    """One request in all columns of the first table."""
+    seconds = planned_work(chosen).seconds
+    slow = planned_work(plan(config, lengths, PESSIMISTIC)).seconds
+    bounded = planned_work(plan(config, lengths, T4, "bounded")).seconds
     sequences, longest = len(lengths), int(lengths.max())
-
-    def plan(gpu: GpuCost, compact: str = "auto") -> tuple[Plan, float]:
-        made = make_plan(
-            config, "fp16", profile=profile, compact=compact, gpu=gpu, usual_batch=sequences
-        )
-        assert made.prediction is not None
-        return made, made.prediction.seconds
-
-    chosen, seconds = plan(T4)
-    _, slow = plan(PESSIMISTIC)
-    _, bounded = plan(T4, "bounded")
     flops = sequences * sum(layer.flops.total for layer in chosen.layers if layer.flops)
-    dense_seconds = dense_time(T4, config, np.full(sequences, longest))
     removing = [str(i) for i, carry in enumerate(chosen.carries) if carry is Carry.SURVIVORS]
     return [
         name,
         f"{2e-9 * padded_flops(config, sequences, longest):.1f}",
         f"{2e-9 * flops:.1f}",
-        f"{1e3 * dense_seconds:.2f}",
+        f"{1e3 * dense.seconds:.2f}",
         f"{1e3 * seconds:.2f}",
-        f"{dense_seconds / seconds:.2f}x",
-        f"{dense_seconds / slow:.2f}x",
+        f"{dense.seconds / seconds:.2f}x",
+        f"{dense.seconds / slow:.2f}x",
         ", ".join(removing) or "no layer",
         f"{1e3 * bounded:.2f}",
     ]
 
 
-def rows() -> list[list[str]]:
-    """The whole table."""
+def counted(name: str, side: str, work: Work) -> list[str]:
+    """What the times of one side of a request are made of."""
+    return [
+        name,
+        side,
+        f"{1e-9 * work.flops:.1f}",
+        f"{1e-6 * work.moved:.0f}",
+        str(work.launches),
+        str(work.syncs),
+    ]
+
+
+def main() -> None:
+    """Prints both tables."""
     config = encoder()
-    return [row(config, name, lengths) for name, lengths in CASES.items()]
+    times, counts = [], []
+    for name, lengths in CASES.items():
+        dense = dense_work(T4, config, np.full(len(lengths), lengths.max()))
+        chosen = plan(config, lengths, T4)
+        times.append(row(config, name, lengths, dense, chosen))
+        counts += [
+            counted(name, "dense, padded", dense),
+            counted(name, "LTP", planned_work(chosen)),
+        ]
+    print(table(HEADINGS, times), table(COUNTED, counts), sep="\n\n")
 
 
 if __name__ == "__main__":
-    print(table(list(HEADINGS), rows()))
+    main()

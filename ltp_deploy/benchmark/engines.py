@@ -41,13 +41,15 @@ def unpruned_side(engine: Engine, encoder: Encoder, folder: Path, threads: int |
     """The same build with a policy that keeps everything; its files go into `folder`."""
     manifest = engine.manifest
     dense = encoder.with_policy(PrunePolicy.dense(encoder.config.layers))
-    limits = {name: limit or None for name, limit in manifest["limits"].items()}
+    limits = manifest["limits"]
     options = BuildOptions(
         manifest["target"],
         manifest["precision"],
         manifest["survivors"],
         not_int8=tuple(manifest["not_int8"]),
-        **limits,
+        max_tokens=limits["max_tokens"] or None,
+        max_batch=limits["max_batch"] or None,
+        max_length=limits["max_length"],
     )
     calibration = measured_for(engine.directory, manifest).calibration
     ranges = Calibration.read(calibration).ranges if calibration else {}

@@ -2,7 +2,8 @@
 
 A model of one layer in seconds, made of matrix products (rounded up to whole tiles on whole
 waves of multiprocessors, or bound by memory), attention, element-wise passes, launches, and host
-waits. It ranks plans; it does not replace a measurement.
+waits. What is counted comes out beside the seconds. It ranks plans; it does not replace a
+measurement.
 """
 
 from __future__ import annotations
@@ -18,6 +19,35 @@ from ltp_deploy.pruning.policy import Carry
 # (rows, columns) of an output tile, and the share of a multiprocessor's sustained rate that it
 # reaches: small tiles reuse each loaded value less often.
 _TILES = ((128, 128, 1.0), (128, 64, 0.9), (64, 64, 0.75), (64, 32, 0.5), (32, 32, 0.35))
+
+
+@dataclass(frozen=True)
+class Work:
+    """What is counted of kernels that run one after another, and how long they take.
+
+    Attributes:
+        seconds: predicted, launches and waits included.
+        flops: of matrix products and attention; a multiply-add is two. Not rounded up to tiles.
+        moved: bytes between memory and processors, for products and element-wise kernels.
+            Attention's are not known apart: they are part of its sustained rate.
+        launches: kernels.
+        syncs: waits of the host for a row count.
+    """
+
+    seconds: float = 0.0
+    flops: float = 0.0
+    moved: float = 0.0
+    launches: int = 0
+    syncs: int = 0
+
+    def __add__(self, other: Work) -> Work:
+        return Work(
+            self.seconds + other.seconds,
+            self.flops + other.flops,
+            self.moved + other.moved,
+            self.launches + other.launches,
+            self.syncs + other.syncs,
+        )
 
 
 @dataclass(frozen=True)
@@ -43,18 +73,28 @@ class GpuCost:
     sync: float
     fused: bool = True
 
-    def product(self, rows: float, columns: int, depth: int) -> float:
-        """[rows, depth] x [depth, columns] in fp16."""
-        moved = 2 * (rows * depth + depth * columns + rows * columns) / self.bandwidth
+    def kernel(self, busy: float = 0.0, flops: float = 0.0, moved: float = 0.0) -> Work:
+        """One kernel: `busy` seconds beside its launch, `moved` bytes."""
+        return Work(self.launch + busy, flops, moved, launches=1)
+
+    def wait(self) -> Work:
+        """The host waits for a row count."""
+        return Work(self.sync, syncs=1)
+
+    def product(self, rows: float, columns: int, depth: int) -> Work:
+        """[rows, depth] x [depth, columns] in fp16; each value crosses memory once."""
+        moved = 2 * (rows * depth + depth * columns + rows * columns)
         waves = min(
             ceil(ceil(rows / m) * ceil(columns / n) / self.processors) * m * n / share
             for m, n, share in _TILES
         )
-        return self.launch + max(moved, 2 * depth * waves * self.processors / self.flops)
+        busy = max(moved / self.bandwidth, 2 * depth * waves * self.processors / self.flops)
+        return self.kernel(busy, 2 * rows * columns * depth, moved)
 
-    def passes(self, elements: float, passes: int) -> float:
-        """Element-wise kernels that read or write `elements` fp16 values `passes` times in all."""
-        return self.launch + 2 * elements * passes / self.bandwidth
+    def passes(self, elements: float, passes: int) -> Work:
+        """A kernel that reads or writes `elements` fp16 values `passes` times in all."""
+        moved = 2 * elements * passes
+        return self.kernel(moved / self.bandwidth, moved=moved)
 
 
 # T4: 320 GB/s and 65 TFLOP/s are on the data sheet; what is sustained is fitted to NVIDIA's
@@ -86,7 +126,7 @@ H200 = GpuCost(
 )
 
 
-def layer_time(
+def layer_work(
     gpu: GpuCost,
     config: EncoderConfig,
     entering: np.ndarray,
@@ -94,8 +134,8 @@ def layer_time(
     carry: Carry,
     scores: bool,
     attended: np.ndarray | None = None,
-) -> float:
-    """Seconds of one layer.
+) -> Work:
+    """The work of one layer.
 
     Args:
         entering, leaving: [B]; the rows that each sequence of a request holds.
@@ -107,18 +147,38 @@ def layer_time(
     looked_at = (entering if attended is None else attended).astype(float)
     pairs = float(looked_at.sum() if carry is Carry.FIRST else (looked_at**2).sum())
     sweeps = 3 if scores else 2  # queries times keys, once more for column scores, times values
-    time = gpu.product(rows, 3 * d, d) + gpu.launch + 2 * sweeps * pairs * d / gpu.attention
+    attention = 2 * sweeps * pairs * d
+    work = gpu.product(rows, 3 * d, d) + gpu.kernel(attention / gpu.attention, attention)
     if scores or carry is not Carry.ALL:
-        time += 2 * gpu.launch  # decide, then move rows
-    time += gpu.product(out, d, d) + gpu.product(out, m, d) + gpu.product(out, d, m)
-    time += 2 * gpu.passes(out * d, 4)  # residual and LayerNorm, twice
+        work += gpu.kernel() + gpu.kernel()  # decide, then move rows
+    work += gpu.product(out, d, d) + gpu.product(out, m, d) + gpu.product(out, d, m)
+    work += gpu.passes(out * d, 4) + gpu.passes(out * d, 4)  # residual and LayerNorm, twice
     if not gpu.fused:
-        time += gpu.passes(out * m, 2) + 2 * gpu.passes(out * d, 1)
+        work += gpu.passes(out * m, 2) + gpu.passes(out * d, 1) + gpu.passes(out * d, 1)
     if not gpu.fused and carry in (Carry.SURVIVORS, Carry.BOUNDED):
-        time += gpu.passes(rows * d, 3)  # the residual's rows gathered
-    return time + (gpu.sync if carry is Carry.SURVIVORS else 0.0)
+        work += gpu.passes(rows * d, 3)  # the residual's rows gathered
+    return work + gpu.wait() if carry is Carry.SURVIVORS else work
+
+
+def layer_time(
+    gpu: GpuCost,
+    config: EncoderConfig,
+    entering: np.ndarray,
+    leaving: np.ndarray,
+    carry: Carry,
+    scores: bool,
+    attended: np.ndarray | None = None,
+) -> float:
+    """Seconds of one layer, see `layer_work`."""
+    return layer_work(gpu, config, entering, leaving, carry, scores, attended).seconds
+
+
+def dense_work(gpu: GpuCost, config: EncoderConfig, lengths: np.ndarray) -> Work:
+    """The work of a whole dense encoder on sequences of these lengths [B], without padding."""
+    layer = layer_work(gpu, config, lengths, lengths, Carry.ALL, False)
+    return sum([layer] * config.layers, Work())
 
 
 def dense_time(gpu: GpuCost, config: EncoderConfig, lengths: np.ndarray) -> float:
-    """Seconds of a whole dense encoder on sequences of these lengths [B], without padding."""
-    return config.layers * layer_time(gpu, config, lengths, lengths, Carry.ALL, False)
+    """Seconds of a whole dense encoder, see `dense_work`."""
+    return dense_work(gpu, config, lengths).seconds

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from ltp_deploy.compiler.cost import GpuCost, dense_time, layer_time
+from ltp_deploy.compiler.cost import GpuCost, Work, dense_time, layer_work
 from ltp_deploy.compiler.placement import place
 from ltp_deploy.config import EncoderConfig
 from ltp_deploy.pruning.flops import LayerFlops, engine_flops
@@ -19,7 +19,7 @@ class LayerPlan:
     """One layer as it will be built.
 
     `entering` and `carried` are expected token counts per sequence, None without a profile.
-    `flops` are the engine's multiply-adds per sequence at those counts. `seconds` is what a
+    `flops` are the engine's multiply-adds per sequence at those counts. `work` is what a
     typical request takes by the target's cost model, None where the target has none.
     `precision` is of the matrix products; all else has the plan's `activations`.
     """
@@ -30,7 +30,12 @@ class LayerPlan:
     entering: float | None = None
     carried: float | None = None
     flops: LayerFlops | None = None
-    seconds: float | None = None
+    work: Work | None = None
+
+    @property
+    def seconds(self) -> float | None:
+        """Seconds that a typical request takes, None where the target has no cost model."""
+        return self.work.seconds if self.work else None
 
     @property
     def scores(self) -> bool:
@@ -132,7 +137,7 @@ def make_plan(
         layers = _with_profile(config, layers, profile)
     if gpu is None:
         return Plan(tuple(layers), precision, activations, survivors)
-    layers = _with_times(config, layers, gpu, request)
+    layers = _with_work(config, layers, gpu, request)
     lengths = request.alive[:, 0]
     prediction = Prediction(
         gpu=gpu.name,
@@ -158,18 +163,18 @@ def _with_profile(
     ]
 
 
-def _with_times(
+def _with_work(
     config: EncoderConfig, plans: list[LayerPlan], gpu: GpuCost, request: SurvivorProfile
 ) -> list[LayerPlan]:
     carries = tuple(plan.carry for plan in plans)
     rows, attended = request.carried(carries), request.attended(carries)
 
-    def seconds(i: int, plan: LayerPlan) -> float:
-        return layer_time(
+    def work(i: int, plan: LayerPlan) -> Work:
+        return layer_work(
             gpu, config, rows[:, i], rows[:, i + 1], plan.carry, plan.scores, attended[:, i]
         )
 
-    return [replace(plan, seconds=seconds(i, plan)) for i, plan in enumerate(plans)]
+    return [replace(plan, work=work(i, plan)) for i, plan in enumerate(plans)]
 
 
 def lowered_rule(layer: LayerPlan) -> LayerRule:

@@ -1,19 +1,48 @@
 """docs/t4.md holds what the cost model says today."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "t4.md").read_text(encoding="utf-8")
+Table = list[list[str]]
 
 
-def test_the_page_has_the_table_that_the_script_prints() -> None:
+@pytest.fixture(scope="module")
+def printed() -> list[Table]:
+    """The script's tables: headings, then rows."""
     script = [sys.executable, str(ROOT / "benchmarks" / "t4.py")]
-    printed = subprocess.run(script, capture_output=True, text=True, check=True).stdout
-    page = (ROOT / "docs" / "t4.md").read_text(encoding="utf-8")
-    rows = [row.strip("| ").split(" | ") for row in page.splitlines() if row.startswith("| ")]
-    lines = printed.splitlines()[2:]
-    assert len(lines) == 7
-    for line in lines:
-        cells = [cell.strip() for cell in line.split("  ") if cell.strip()]
-        assert cells in rows
+    output = subprocess.run(script, capture_output=True, text=True, check=True).stdout
+    tables = [table.splitlines() for table in output.strip().split("\n\n")]
+    return [[re.split(" {2,}", line.strip()) for line in (t[0], *t[2:])] for t in tables]
+
+
+def tables_of(page: str) -> list[Table]:
+    blocks = [block.splitlines() for block in page.split("\n\n") if block.startswith("| ")]
+    return [[row.strip("| ").split(" | ") for row in (b[0], *b[2:])] for b in blocks]
+
+
+def test_the_page_has_the_tables_that_the_script_prints(printed: list[Table]) -> None:
+    assert [len(table) for table in printed] == [1 + 7, 1 + 2 * 7]
+    for table in printed:
+        assert table in tables_of(PAGE)
+
+
+@pytest.mark.parametrize(
+    ("on_page", "stale"),
+    [
+        ("| 1.59 |", "| 1.58 |"),
+        ("| 204 | 108 | 2 |", "| 205 | 108 | 2 |"),
+        ("| 204 | 108 | 2 |", "| 204 | 84 | 2 |"),
+        ("| 204 | 108 | 2 |", "| 204 | 108 | 0 |"),
+        ("MB moved", "GB moved"),
+    ],
+)
+def test_a_stale_page_is_noticed(printed: list[Table], on_page: str, stale: str) -> None:
+    assert on_page in PAGE
+    changed = tables_of(PAGE.replace(on_page, stale))
+    assert not all(table in changed for table in printed)

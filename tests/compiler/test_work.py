@@ -1,0 +1,50 @@
+"""What the cost model counts is what its times are made of."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from ltp_deploy.compiler.cost import T4, GpuCost, Work, dense_work, layer_work
+from ltp_deploy.pruning.flops import padded_flops
+from ltp_deploy.pruning.policy import Carry
+from tests.compiler.test_placement import BASE
+
+ROWS, LEFT = np.full(4, 128), np.full(4, 50)
+
+
+def one_layer(gpu: GpuCost, carry: Carry = Carry.SURVIVORS, scores: bool = True) -> Work:
+    leaving = {Carry.ALL: ROWS, Carry.FIRST: np.ones(4), Carry.BOUNDED: ROWS}.get(carry, LEFT)
+    return layer_work(gpu, BASE, ROWS, leaving, carry, scores)
+
+
+@pytest.mark.parametrize("scores", [False, True])
+@pytest.mark.parametrize("carry", list(Carry))
+def test_launches_and_waits_are_counted_as_often_as_they_are_paid(
+    carry: Carry, scores: bool
+) -> None:
+    work = one_layer(T4, carry, scores)
+    slower = one_layer(replace(T4, launch=T4.launch + 1.0, sync=T4.sync + 100.0), carry, scores)
+    assert slower.seconds - work.seconds == pytest.approx(work.launches + 100 * work.syncs)
+    assert work.launches == (9 if scores or carry is not Carry.ALL else 7)
+    assert work.syncs == (carry is Carry.SURVIVORS)
+
+
+def test_bytes_are_those_that_take_time_where_memory_is_slow() -> None:
+    slow = replace(T4, bandwidth=1.0, attention=1e30, launch=0.0, sync=0.0)
+    work = one_layer(slow)
+    assert work.seconds == pytest.approx(work.moved)
+
+
+def test_bytes_of_a_product_are_its_operands_and_its_result() -> None:
+    assert T4.product(5, 3, 7).moved == 2 * (5 * 7 + 7 * 3 + 5 * 3)
+
+
+def test_flops_of_a_dense_encoder_are_the_engines() -> None:
+    flops = dense_work(T4, BASE, ROWS).flops
+    assert flops == pytest.approx(2 * padded_flops(BASE, 4, 128))
+
+
+def test_scores_cost_one_more_pass_over_queries_times_keys() -> None:
+    more = one_layer(T4, Carry.ALL, True).flops - one_layer(T4, Carry.ALL, False).flops
+    assert more == pytest.approx(2 * 4 * 128**2 * BASE.hidden_size)
