@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 CPP := $(shell find cmake plugins engines -name '*.cpp' -o -name '*.h' -o -name '*.cu*' -o -name '*.cmake' -o -name CMakeLists.txt)
 OPENVINO_DIR = $(shell $(BIN)/python -c "import openvino, pathlib; print(pathlib.Path(openvino.__file__).parent / 'cmake')")
 
-.PHONY: setup demo test check cpp-test bench results clean
+.PHONY: setup demo test check cpp-test bench gpu-check results clean
 
 setup: $(VENV)/installed
 
@@ -34,6 +34,9 @@ cpp-test: setup ## The C++ tests, under the address and undefined-behaviour sani
 
 bench: setup ## The figures in benchmarks/results
 	$(BIN)/python benchmarks/cpu.py
+
+gpu-check: ## Proof and figures on an NVIDIA GPU: with this machine's own Python, PyTorch and nvcc, no network
+	PYTHONPATH=. python3 benchmarks/gpu.py $(ARGS)
 
 # glibc returns large blocks to the system at every step of training; kept, it is 1.4x faster.
 results: export MALLOC_MMAP_THRESHOLD_ = 8589934592

@@ -6,14 +6,24 @@ import numpy as np
 
 from ltp_deploy.benchmark.workload import Case, random_requests
 from ltp_deploy.config import EncoderConfig
+from ltp_deploy.pruning.policy import PrunePolicy
+from ltp_deploy.pruning.profile import SurvivorProfile
 
 
-def mixed_lengths() -> np.ndarray:
-    """32 lognormal lengths, 1608 tokens, the longest 128: 61 % padding when padded."""
+def mixed_lengths(sequences: int = 32) -> np.ndarray:
+    """Lognormal lengths of 8 to 128; the first 32 have 1608 tokens, 61 % padding when padded."""
     rng = np.random.default_rng(14)
     sigma = 0.55
-    raw = rng.lognormal(np.log(50) - sigma**2 / 2, sigma, 32)
+    raw = rng.lognormal(np.log(50) - sigma**2 / 2, sigma, sequences)
     return np.clip(np.round(raw), 8, 128).astype(int)
+
+
+def assumed_profile(policy: PrunePolicy, lengths: np.ndarray) -> SurvivorProfile:
+    """Who survives of sequences of these lengths [N], by the policy's top-k rates."""
+    alive = [SurvivorProfile.assumed(policy, int(length)).alive for length in lengths]
+    return SurvivorProfile(
+        np.concatenate(alive), np.zeros((len(lengths), len(policy.layers)), bool)
+    )
 
 
 def all_cases(config: EncoderConfig) -> list[Case]:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from cases import mixed_lengths
+from cases import assumed_profile, mixed_lengths
 from random_model import ROBERTA_BASE, a21, configuration
 
 from ltp_deploy.checkpoint.families import FAMILIES
@@ -15,7 +15,6 @@ from ltp_deploy.compiler.plan import Plan, make_plan
 from ltp_deploy.config import EncoderConfig
 from ltp_deploy.pruning.flops import padded_flops
 from ltp_deploy.pruning.policy import Carry
-from ltp_deploy.pruning.profile import SurvivorProfile
 from ltp_deploy.report.table import table
 
 CASES = {
@@ -56,8 +55,7 @@ def encoder() -> EncoderConfig:
 
 def plan(config: EncoderConfig, lengths: np.ndarray, gpu: GpuCost, compact: str = "auto") -> Plan:
     """What is built for a request of these lengths [B]."""
-    alike = [SurvivorProfile.assumed(config.policy, int(length)).alive for length in lengths]
-    profile = SurvivorProfile(np.concatenate(alike), np.zeros((len(lengths), config.layers), bool))
+    profile = assumed_profile(config.policy, lengths)
     return make_plan(
         config, "fp16", profile=profile, compact=compact, gpu=gpu, usual_batch=len(lengths)
     )

@@ -100,10 +100,11 @@ def baselines(
         if peers:
             raise LtpError("peers run on CPUs; a torch-cuda engine is timed beside PyTorch anyhow")
         padded = TorchSession(dense_model(checkpoint, encoder), precision, device)
+        nested = NestedSession(encoder, device)
         return [
             Side(PYTORCH, padded, Layout.PADDED),
             Side(PYTORCH_ONE_BY_ONE, padded, Layout.ONE_BY_ONE),
-            Side(PYTORCH_UNPADDED, NestedSession(encoder, device), Layout.PACKED),
+            Side(PYTORCH_UNPADDED, nested, Layout.PACKED, carries=nested.carries),
         ]
     if precision not in PRECISIONS:
         raise LtpError(

@@ -8,6 +8,8 @@ import platform
 from pathlib import Path
 from typing import Any
 
+from ltp_deploy.cuda.gpu import gpus
+
 # CPU flags that decide which kernels run.
 FLAGS = (
     "avx2",
@@ -25,10 +27,11 @@ PACKAGES = ("ltp-deploy", "openvino", "torch", "transformers", "onnxruntime", "n
 
 
 def describe_machine() -> dict[str, Any]:
-    """JSON-ready: CPU model, its flags that matter, cores this process may use, versions."""
+    """JSON-ready: GPUs, CPU model, its flags that matter, cores this process may use, versions."""
     info = _cpuinfo()
     flags = info.get("flags", "").split()
     return {
+        "gpus": [gpu.name for gpu in gpus()],
         "cpu": info.get("model name", platform.processor() or platform.machine()),
         "flags": [flag for flag in FLAGS if flag in flags],
         "cores": len(os.sched_getaffinity(0)),

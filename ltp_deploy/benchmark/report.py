@@ -12,8 +12,8 @@ def describe(result: Benchmark) -> str:
     """A table per case, then warnings."""
     machine = result.machine
     head = (
-        f"{result.bundle}: target {result.target}, {result.precision}, on {machine['cpu']}, "
-        f"{machine['cores']} cores\n"
+        f"{result.bundle}: target {result.target}, {result.precision}, on "
+        f"{', '.join([*machine['gpus'], machine['cpu']])}, {machine['cores']} cores\n"
         "time and FLOPs: how many times those of ltp-deploy; FLOPs are real multiply-adds"
     )
     blocks = [head, *map(_case, result.cases)]

@@ -3,6 +3,7 @@ which is the fastest that PyTorch itself has for sequences of unlike lengths."""
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -42,6 +43,7 @@ class NestedSession:
         # As a dense model does, the last layer computes all rows.
         plan = make_plan(dense.config, "fp16", survivors=True)
         self.module = lower(dense, plan).to(device)
+        self.carries = plan.carries
         self.inputs = [n.name for n in self.module.graph.nodes if n.op == "placeholder"]
         self.device = device
 
@@ -70,6 +72,7 @@ class _Nested(fx.Interpreter):
 
 def nested_attention(qkv: Tensor, offsets: Tensor, heads: int, longest: int) -> Tensor:
     """Context [T, d] of qkv [T, 3d] in sequences that begin and end at offsets [B+1]."""
+    warnings.filterwarnings("ignore", "The PyTorch API of nested tensors", UserWarning)
     starts = offsets.to(torch.int64)
     parts = list(qkv.unflatten(1, (3, heads, -1)).unbind(1))
     if not qkv.is_cuda:  # only the fused kernels take rows with gaps between them

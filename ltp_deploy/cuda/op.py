@@ -18,7 +18,7 @@ from ltp_deploy.pruning.signature import INPUTS, OUTPUTS
 
 
 @pruned_attention.register_kernel("cuda")
-def _(
+def on_cuda(
     qkv: Tensor,
     offsets: Tensor,
     alive: Tensor,

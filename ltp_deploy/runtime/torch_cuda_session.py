@@ -56,6 +56,8 @@ class TorchCudaSession:
             for part, names in zip(module.segments.children(), manifest["segments"], strict=True)
         ]
         self._lock = threading.Lock()
+        if on_gpu:
+            torch.cuda.synchronize()  # the buffers were cleared on another stream
 
     def run(self, feeds: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         with self._lock, torch.inference_mode(), self._on_stream():
@@ -76,8 +78,8 @@ class TorchCudaSession:
             if number > 0:
                 left = self.buffers.rows_in_use(slots)
             found = segment.run(row_bucket(left + spare), slots)
-            # At once: the next graph may use the same memory.
-            answers |= {name: value.cpu().numpy() for name, value in found.items()}
+            # Copied at once: the next graph may use the same memory.
+            answers |= {name: np.array(value.cpu()) for name, value in found.items()}
         return {name: _trimmed(name, answers, sequences) for name in self.outputs}
 
 

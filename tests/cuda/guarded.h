@@ -1,9 +1,11 @@
 // Memory as the kernels may use it and no further: a stretch on either side is poisoned under AddressSanitizer, and
-// checked for changes in any case.
+// checked for changes in any case. With LTP_TEST_ON_GPU it is memory that a real GPU sees as well; kernels must then be
+// launched one at a time (CUDA_LAUNCH_BLOCKING=1), so that the host reads what they wrote.
 #pragma once
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 
@@ -12,14 +14,39 @@
 #ifdef __SANITIZE_ADDRESS__
 #include <sanitizer/asan_interface.h>
 #endif
+#ifdef LTP_TEST_ON_GPU
+#include <cuda_runtime_api.h>
+#endif
 
 namespace test {
+
+/// Aligned to 256 bytes.
+inline char* allocate(std::size_t bytes) {
+#ifdef LTP_TEST_ON_GPU
+    void* memory = nullptr;
+    if (const cudaError_t error = cudaMallocManaged(&memory, bytes); error != cudaSuccess) {
+        std::fprintf(stderr, "no memory on the GPU: %s\n", cudaGetErrorString(error));
+        std::exit(1);
+    }
+    return static_cast<char*>(memory);
+#else
+    return static_cast<char*>(std::aligned_alloc(256, bytes));
+#endif
+}
+
+inline void release(char* memory) {
+#ifdef LTP_TEST_ON_GPU
+    cudaFree(memory);
+#else
+    std::free(memory);
+#endif
+}
 
 template <class T>
 class Guarded {
 public:
     /// All bytes are 0xff: NaN as a float or half, -1 as an integer.
-    explicit Guarded(std::size_t size) : size_(size), memory_(static_cast<char*>(std::aligned_alloc(kGuard, total()))) {
+    explicit Guarded(std::size_t size) : size_(size), memory_(allocate(total())) {
         std::memset(memory_, kPattern, total());
         protect(true);
     }
@@ -33,7 +60,7 @@ public:
         const auto untouched = [](char c) { return c == kPattern; };
         CHECK(std::all_of(memory_, memory_ + kGuard, untouched), "written before a buffer");
         CHECK(std::all_of(end(), memory_ + total(), untouched), "written behind a buffer");
-        std::free(memory_);
+        release(memory_);
     }
 
     T* data() { return reinterpret_cast<T*>(memory_ + kGuard); }

@@ -1,0 +1,147 @@
+"""Proof and figures on an NVIDIA GPU, in ten minutes at most: `make gpu-check`; see README.md.
+
+Needs nvcc, PyTorch with CUDA, transformers and cuda-python, and no network. Exits with 1 where
+something is wrong; a goal that is missed is only reported.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import sys
+import tempfile
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from gpu_kernels import build, check
+from gpu_numerics import check_engines, check_op
+from gpu_speed import CASES, goals, time_engines, time_kernels
+from random_model import MINILM, ROBERTA_BASE, Shape, a21, write_checkpoint
+
+from ltp_deploy.benchmark.machine import describe_machine
+from ltp_deploy.cuda.compile import kernels, nvcc
+from ltp_deploy.cuda.gpu import gpus
+from ltp_deploy.cuda.measure import gpu_at_hand
+
+RESULTS = Path(__file__).parent / "results"
+REHEARSAL = {"1 x 16": np.full(1, 16), "3 mixed": np.array([5, 40, 12])}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--checkpoint", type=Path, help="also check this one; default: random ones")
+    parser.add_argument("--seconds", type=float, default=4.0, help="of timing, for each case")
+    parser.add_argument("--rehearse", action="store_true", help="what runs without a GPU, in small")
+    parser.add_argument("-o", "--output", type=Path, help="default: in results/, named by the GPU")
+    options = parser.parse_args()
+    present = gpus()
+    if not options.rehearse and not (present and torch.cuda.is_available()):
+        sys.exit(
+            f"no GPU: the driver finds {len(present)}, and PyTorch {torch.__version__} "
+            f"{'finds one' if torch.cuda.is_available() else 'none'}; --rehearse runs the rest"
+        )
+    begin = time.perf_counter()
+    begun, parts = time.strftime("%FT%T"), dict[str, list[dict[str, Any]]]()
+    steps = _rehearsal(options) if options.rehearse else _steps(options, present[0])
+    with tempfile.TemporaryDirectory() as folder:
+        for name, step in steps.items():
+            started = time.perf_counter()
+            parts[name] = step(Path(folder), parts)
+            print(f"\n{name}, {time.perf_counter() - started:.0f} s", flush=True)
+            _print(parts[name])
+    failed = [name for name, rows in parts.items() if not _passed(rows)]
+    result = {
+        "machine": describe_machine(),
+        "begun": begun,
+        "seconds": round(time.perf_counter() - begin),
+        "failed": failed,
+        **parts,
+    }
+    if options.output or not options.rehearse:
+        chip = re.sub(r"[^a-z0-9]+", "-", (present[0].name if present else "none").lower())
+        output = options.output or RESULTS / f"gpu-{chip}.json"
+        output.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+        print(f"\nwrote {output}")
+    print(f"\n{'FAILED: ' + ', '.join(failed) if failed else 'everything passed'}")
+    sys.exit(1 if failed else 0)
+
+
+def _steps(options: argparse.Namespace, gpu: Any) -> dict[str, Any]:
+    """In order; a step is given a folder and the results so far."""
+
+    def kernel_tests(folder: Path, _: Any) -> list[dict[str, Any]]:
+        compiler = nvcc()
+        if compiler is None:
+            return [{"test": "all", "passed": None, "said": "no nvcc to compile them"}]
+        return check(build(compiler, gpu.compute_capability, folder))
+
+    return {
+        "kernels": lambda *_: [{"compiled": kernels().name}],
+        "op": lambda *_: [check_op("cuda", rounds=30)],
+        "engines": lambda folder, _: _check_engines(folder, options, MINILM, "cuda"),
+        "kernel tests": kernel_tests,
+        "constants": lambda *_: [asdict(gpu_at_hand())],
+        "kernel times": lambda *_: time_kernels(gpu_at_hand()),
+        "times": lambda folder, _: time_engines(
+            _random(folder, ROBERTA_BASE), "cuda", options.seconds, CASES
+        ),
+        "goals": lambda _, result: goals(result["times"], result["kernel times"]),
+    }
+
+
+def _rehearsal(options: argparse.Namespace) -> dict[str, Any]:
+    small = Shape(layers=4, hidden=64, heads=4, vocabulary=200)
+    return {
+        "op": lambda *_: [check_op("cpu", rounds=2)],
+        "engines": lambda folder, _: _check_engines(folder, options, small, "cpu"),
+        "times": lambda folder, _: time_engines(_random(folder, small), "cpu", 0, REHEARSAL),
+        "goals": lambda _, result: goals(result["times"], []),
+    }
+
+
+def _random(folder: Path, shape: Shape) -> Path:
+    path = folder / f"random-{shape.hidden}"
+    if not path.exists():
+        write_checkpoint(path, shape, a21(shape.layers))
+    return path
+
+
+def _check_engines(
+    folder: Path, options: argparse.Namespace, shape: Shape, device: str
+) -> list[dict[str, Any]]:
+    checkpoints = [_random(folder, shape), *filter(None, [options.checkpoint])]
+    return [
+        {"checkpoint": path.name, **row}
+        for path in checkpoints
+        for row in check_engines(path, device)
+    ]
+
+
+def _passed(rows: list[dict[str, Any]]) -> bool:
+    return all(row.get("passed") is not False for row in rows)
+
+
+def _print(rows: list[dict[str, Any]]) -> None:
+    """As a table: plain, since nothing but PyTorch need be here."""
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    cells = [names, *([_short(row.get(name, "")) for name in names] for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    for line in cells:
+        padded = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
+        print("  " + "  ".join(padded).rstrip())
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    text = " ".join(str(value).split())
+    return text if len(text) < 80 else f"...{text[-80:]}"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,146 @@
+"""The op on CUDA tensors against its reference, and whole engines against the oracle."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from ltp_deploy.build import build
+from ltp_deploy.checkpoint import load_encoder
+from ltp_deploy.encoder import Encoder
+from ltp_deploy.options import BuildOptions
+from ltp_deploy.pruning.policy import Carry, Mode
+from ltp_deploy.runtime.batch import PackedBatch, pack
+from ltp_deploy.runtime.engine import Engine, load
+from ltp_deploy.validation.compare import TIE, compare_logits, compare_survivors
+from ltp_deploy.validation.oracle_run import run_oracle
+
+CONTEXT = 5e-3  # largest difference of a context from that of the same halves in f32
+LOGITS = 0.05  # relative to the largest logit, where survivors agree
+PLANS = ("auto", "all", "bounded", "none")
+RULES = (
+    (Mode.NONE, 0.0),
+    (Mode.ABSOLUTE, 0.9),
+    (Mode.RELATIVE, 0.5),
+    (Mode.TOPK, 0.5),
+)  # a threshold of ABSOLUTE is a share of the mean score
+
+
+def check_op(device: str, rounds: int) -> dict[str, Any]:
+    """Random calls of the op with every rule and carry, against the reference in f32.
+
+    Rows that differ are counted as doubtful where fewer than one in fifty do: a score that lies
+    within rounding of its threshold. `seed` differs from run to run, and repeats it.
+    """
+    seed = time.time_ns() % 2**31
+    generator = torch.Generator().manual_seed(seed)
+    calls = wrong = rows = doubtful = 0
+    worst = 0.0
+    for _ in range(rounds):
+        lengths = torch.randint(0, 200, (6,), generator=generator).tolist()
+        heads = [1, 4, 12][calls % 3]
+        size = [64, 32, 128, 8, 40][calls % 5]
+        total = sum(lengths)
+        qkv = torch.randn(total, 3 * heads * size, generator=generator).half()
+        offsets = torch.tensor([sum(lengths[:i]) for i in range(7)], dtype=torch.int32)
+        alive = (torch.rand(total, generator=generator) > 0.2).int()
+        alive[offsets[:-1][offsets[:-1] < total].long()] = 1
+        given = (qkv, offsets, alive, offsets[1:] - offsets[:-1])
+        for mode, share in RULES:
+            threshold = share / 128 if mode is Mode.ABSOLUTE else share
+            for carry in Carry:
+                rule = (heads, int(mode), threshold, 128, True, int(carry))
+                op = torch.ops.ltp.pruned_attention
+                found = [x.cpu() for x in op(*(x.to(device) for x in given), *rule)]
+                wanted = op(qkv.float(), *given[1:], *rule)
+                calls += 1
+                difference, unlike = _difference(found, wanted, carry, lengths)
+                rows += total
+                doubtful += unlike
+                worst = max(worst, difference)
+                wrong += not difference <= CONTEXT
+    return {
+        "seed": seed,
+        "calls": calls,
+        "rows": rows,
+        "rows_decided_otherwise": doubtful,
+        "largest_context_difference": worst,
+        "passed": wrong == 0 and doubtful * 50 <= rows,
+    }
+
+
+def _difference(
+    found: list[torch.Tensor], wanted: tuple[torch.Tensor, ...], carry: Carry, lengths: list[int]
+) -> tuple[float, int]:
+    """(largest difference of the context of rows that both carry alive, rows that only one does);
+    infinite where the results are malformed."""
+    context, kept, offsets, alive = found
+    if carry is Carry.FIRST:  # the reference has no row for a sequence without any
+        real = torch.tensor([n > 0 for n in lengths])
+        context, kept, alive = context[real], kept[real], alive[real]
+    elif len(kept) < int(offsets[-1]):
+        return float("inf"), 0
+    ours = {int(kept[i]): context[i].float() for i in torch.nonzero(alive)[:, 0].tolist()}
+    theirs = {int(wanted[1][i]): wanted[0][i] for i in torch.nonzero(wanted[3])[:, 0].tolist()}
+    both = ours.keys() & theirs.keys()
+    worst = max((float((ours[i] - theirs[i]).abs().max()) for i in both), default=0.0)
+    if any(not torch.isfinite(x).all() for x in ours.values()):
+        worst = float("inf")
+    return worst, len(ours.keys() ^ theirs.keys())
+
+
+def check_engines(checkpoint: Path, device: str) -> list[dict[str, Any]]:
+    """Bundles with every kind of plan against the oracle; each request runs three times: as it
+    is, captured, and replayed. The last two must agree to the last bit."""
+    encoder = load_encoder(checkpoint)
+    batch = _random_batch(encoder)
+    oracle = run_oracle(encoder, batch)
+    results = []
+    with tempfile.TemporaryDirectory() as folder:
+        for compact in PLANS:
+            bundle = Path(folder) / compact
+            options = BuildOptions("torch-cuda", survivors=True, compact=compact)
+            build(checkpoint, bundle, options)
+            engine = load(bundle, portable=device == "cpu")
+            who, what, same = _compare(engine, batch, oracle)
+            allowed = LOGITS * float(np.abs(oracle.logits).max())
+            results.append(
+                {
+                    "plan": compact,
+                    "segments": len(engine.manifest["segments"]),
+                    "sequences": batch.sequences,
+                    "survivors_agree": who.agreement,
+                    "sequences_that_differ": len(who.differences),
+                    "largest_logit_difference": what.max,
+                    "without_ties": what.max_without_ties,
+                    "flips": what.flips,
+                    "replays_are_the_same": same,
+                    "passed": same and what.max_without_ties <= allowed,
+                }
+            )
+    return results
+
+
+def _compare(engine: Engine, batch: PackedBatch, oracle: Any) -> tuple[Any, Any, bool]:
+    logits, survivors, same = [], [], True
+    size = engine.limits.max_batch
+    for start in range(0, batch.sequences, size):
+        request = batch.select(range(start, min(start + size, batch.sequences)))
+        runs = [engine.run(request) for _ in range(3)]
+        same &= all(np.array_equal(runs[1].logits, run.logits) for run in runs[1:])
+        logits.append(runs[-1].logits)
+        survivors += runs[-1].survivors or []
+    who = compare_survivors(oracle.survivors, survivors, oracle.margins, TIE["fp16"])
+    return who, compare_logits(oracle.logits, np.concatenate(logits), who), same
+
+
+def _random_batch(encoder: Encoder) -> PackedBatch:
+    rng = np.random.default_rng(0)
+    longest = encoder.config.max_length
+    lengths = [min(n, longest) for n in (1, 2, 17, 64, 65, 128, 200, 384, 33, 90, 7, 128)]
+    return pack([rng.integers(5, encoder.config.vocab_size, n) for n in lengths])

@@ -1,0 +1,225 @@
+"""Times on a GPU: the kernels against their floors, and engines against the dense model, both
+sides interleaved in one run."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+import torch
+from cases import assumed_profile, mixed_lengths
+
+from ltp_deploy.benchmark.dense import dense_model
+from ltp_deploy.benchmark.sides import Feeds, Layout, Side
+from ltp_deploy.benchmark.timing import interleave
+from ltp_deploy.benchmark.torch_dense import NestedSession, TorchSession
+from ltp_deploy.benchmark.workload import random_requests
+from ltp_deploy.build import Draft, plan_build, write_engine
+from ltp_deploy.checkpoint import load_encoder
+from ltp_deploy.compiler.cost import GpuCost
+from ltp_deploy.compiler.plan import Plan
+from ltp_deploy.cuda.measure import device_seconds
+from ltp_deploy.encoder import Encoder
+from ltp_deploy.options import BuildOptions
+from ltp_deploy.pruning.policy import Carry, Mode, PrunePolicy
+from ltp_deploy.runtime.session import open_session
+
+OURS, BOUNDED, UNPRUNED = "ltp-deploy", "ltp-deploy, never waiting", "ltp-deploy, nothing pruned"
+PADDED, UNPADDED = "PyTorch dense, padded", "PyTorch dense, unpadded"
+GRAPH = "PyTorch dense, unpadded, CUDA graph"
+CASES = {
+    "1 x 128": np.full(1, 128),
+    "1 x 384": np.full(1, 384),
+    "8 x 128": np.full(8, 128),
+    "32 x 128": np.full(32, 128),
+    "32 x 384": np.full(32, 384),
+    "mixed 256": mixed_lengths(256),
+}
+HEADS, HEAD_SIZE = 12, 64
+
+
+@dataclass(frozen=True)
+class Goal:
+    """`slow` is to take at least `times` as long as `fast` on a case."""
+
+    case: str
+    slow: tuple[str, ...]  # the fastest of these counts
+    fast: str
+    times: float
+
+
+GOALS = (
+    Goal("32 x 384", (UNPADDED, GRAPH), OURS, 2.0),
+    Goal("mixed 256", (PADDED,), OURS, 4.0),
+    Goal("1 x 128", (PADDED, UNPADDED, GRAPH), OURS, 1.0),
+    Goal("1 x 384", (PADDED, UNPADDED, GRAPH), OURS, 1.0),
+)
+KERNEL_GOAL = 1.5  # times the larger of its two floors, attention at 32 x 384
+
+
+def time_kernels(gpu: GpuCost) -> list[dict[str, Any]]:
+    """The whole op at 32 x 384, with and without scores, beside PyTorch's attention.
+
+    The floors are the op's multiply-adds at the rate of a large product, and the bytes of its
+    inputs and outputs at the rate of a large copy.
+    """
+    sequences, length = 32, 384
+    hidden, rows = HEADS * HEAD_SIZE, sequences * length
+    qkv = torch.randn(rows, 3 * hidden, device="cuda", dtype=torch.float16)
+    offsets = torch.arange(0, rows + 1, length, device="cuda", dtype=torch.int32)
+    alive = torch.ones(rows, device="cuda", dtype=torch.int32)
+    given = (qkv, offsets, alive, offsets[1:] - offsets[:-1], HEADS)
+    product = 2 * sequences * length**2 * hidden
+    results = []
+    for name, mode, carry, products in (
+        ("attention", Mode.NONE, Carry.ALL, 2),
+        ("attention, scores, survivors moved", Mode.TOPK, Carry.BOUNDED, 3),
+        ("first rows alone", Mode.NONE, Carry.FIRST, 2 / length),
+    ):
+        rule = (int(mode), 0.5, 0, True, int(carry))
+        seconds = device_seconds(lambda rule=rule: torch.ops.ltp.pruned_attention(*given, *rule))
+        written = sequences if carry is Carry.FIRST else rows
+        compute = products * product / gpu.flops
+        memory = 2 * hidden * (3 * rows + written) / gpu.bandwidth
+        results.append(
+            {
+                "kernels": name,
+                "microseconds": 1e6 * seconds,
+                "floor_compute": 1e6 * compute,
+                "floor_memory": 1e6 * memory,
+                "times_floor": seconds / max(compute, memory),
+            }
+        )
+    query, key, value = qkv.view(sequences, length, 3, HEADS, HEAD_SIZE).permute(2, 0, 3, 1, 4)
+    attention = torch.nn.functional.scaled_dot_product_attention
+    seconds = device_seconds(lambda: attention(query, key, value))
+    return [*results, {"kernels": "PyTorch's attention", "microseconds": 1e6 * seconds}]
+
+
+class NestedGraphSession(NestedSession):
+    """The unpadded dense model for one request, captured in a CUDA graph."""
+
+    def __init__(self, encoder: Encoder, feeds: Feeds):
+        super().__init__(encoder, "cuda")
+        longest = int(np.diff(feeds["offsets"]).max())
+        self.given = {name: torch.from_numpy(feeds[name]).cuda() for name in self.inputs}
+        with torch.no_grad():
+            self.logits(self.given, longest)
+            self.graph = torch.cuda.CUDAGraph()
+            with torch.cuda.graph(self.graph):
+                self.answer = self.logits(self.given, longest)
+
+    def run(self, feeds: Feeds) -> Feeds:
+        for name, tensor in self.given.items():
+            tensor.copy_(torch.from_numpy(feeds[name]))
+        self.graph.replay()
+        return {"logits": self.answer.cpu().numpy()}
+
+
+def time_engines(checkpoint: Path, device: str, seconds: float, cases: Any) -> list[dict[str, Any]]:
+    """A row for every side of every case. `predicted_ms` is what the cost model says of the
+    layers, `logits_differ` how far a dense side is from the padded one, over the largest logit."""
+    encoder = load_encoder(checkpoint)
+    padded = TorchSession(dense_model(checkpoint, encoder), "fp16", device)
+    nested = NestedSession(encoder, device)
+    return [
+        row
+        for name, lengths in cases.items()
+        for row in _time_case(encoder, name, lengths, (padded, nested), device, seconds)
+    ]
+
+
+def _time_case(
+    encoder: Encoder,
+    name: str,
+    lengths: np.ndarray,
+    dense: tuple[TorchSession, NestedSession],
+    device: str,
+    seconds: float,
+) -> list[dict[str, Any]]:
+    config = encoder.config
+    (request,) = random_requests(config, [lengths])
+    unpruned = encoder.with_policy(PrunePolicy.dense(config.layers))
+    variants = {
+        OURS: (encoder, "auto"),
+        BOUNDED: (encoder, "bounded"),
+        UNPRUNED: (unpruned, "auto"),
+    }
+    sides: list[Side] = []
+    plans: dict[str, Plan] = {}
+    notes: list[dict[str, Any]] = []
+    with tempfile.TemporaryDirectory() as folder:
+        for side, (source, compact) in variants.items():
+            session, plans[side] = _engine(source, lengths, compact, device, Path(folder) / side)
+            sides.append(Side(side, session, Layout.PACKED))
+    sides.append(Side(PADDED, dense[0], Layout.PADDED))
+    sides.append(Side(UNPADDED, dense[1], Layout.PACKED))
+    if device == "cuda":
+        try:
+            graph = NestedGraphSession(encoder, request.feeds(config))
+            sides.append(Side(GRAPH, graph, Layout.PACKED))
+        except RuntimeError as error:
+            notes.append({"case": name, "side": GRAPH, "said": f"not captured: {error}"})
+    calls: dict[str, list[Callable[[], np.ndarray]]] = {
+        side.name: [side.prepare(request, config)] for side in sides
+    }
+    answers = {side: [call() for _ in range(3)][-1] for side, (call,) in calls.items()}
+    timings = interleave(calls, seconds, title=name)
+    times = {side: median(timing.samples[0]) for side, timing in timings.items()}
+    scale = float(np.abs(answers[PADDED]).max())
+    rows = []
+    for side, time in times.items():
+        row: dict[str, Any] = {"case": name, "side": side, "ms": 1e3 * time}
+        row["times_ours"] = time / times[OURS]
+        if side in plans and (prediction := plans[side].prediction):
+            row["predicted_ms"] = 1e3 * prediction.seconds
+            row["prediction_error"] = prediction.seconds / time - 1
+        if side in plans:
+            carries = plans[side].carries
+            row["waits_behind"] = [i for i, c in enumerate(carries) if c is Carry.SURVIVORS]
+        if side not in (OURS, BOUNDED):  # these are to be the same model
+            row["logits_differ"] = float(np.abs(answers[side] - answers[PADDED]).max()) / scale
+        rows.append(row)
+    return [*rows, *notes]
+
+
+def _engine(
+    encoder: Encoder, lengths: np.ndarray, compact: str, device: str, folder: Path
+) -> tuple[Any, Plan]:
+    folder.mkdir()
+    options = BuildOptions(
+        "torch-cuda",
+        compact=compact,
+        usual_batch=len(lengths),
+        max_tokens=int(lengths.sum()),
+        max_batch=len(lengths),
+        max_length=int(lengths.max()),
+    )
+    profile = assumed_profile(encoder.config.policy, lengths)
+    plan = plan_build(encoder, options, profile)
+    entries = write_engine(Draft(encoder, options, plan), folder)
+    return open_session(folder, {**entries, "device": device}), plan
+
+
+def goals(rows: list[dict[str, Any]], kernels: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What was aimed at, and what came out; from the rows of `time_engines` and `time_kernels`."""
+    found = []
+    for goal in GOALS:
+        times = {row["side"]: row["ms"] for row in rows if row["case"] == goal.case and "ms" in row}
+        if times:
+            slow = min((side for side in goal.slow if side in times), key=times.__getitem__)
+            ratio, what = times[slow] / times[goal.fast], f"{goal.case}: {slow} over {goal.fast}"
+            found.append(_judged(what, goal.times, ratio, ratio >= goal.times))
+    for kernel in kernels[1:2]:
+        ratio, what = kernel["times_floor"], f"32 x 384: {kernel['kernels']}, over its floor"
+        found.append(_judged(what, KERNEL_GOAL, ratio, ratio <= KERNEL_GOAL))
+    return found
+
+
+def _judged(what: str, wanted: float, ratio: float, met: bool) -> dict[str, Any]:
+    return {"goal": what, "wanted": wanted, "found": ratio, "met": met}

@@ -1,0 +1,42 @@
+"""`make gpu-check`, as far as it goes without a GPU."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ltp_deploy.cuda.gpu import gpus
+
+ROOT = Path(__file__).parents[2]
+
+
+def gpu_check(*arguments: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, str(ROOT / "benchmarks" / "gpu.py"), *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+
+
+@pytest.mark.slow
+def test_the_rehearsal_passes_and_writes_its_figures(tmp_path: Path) -> None:
+    done = gpu_check("--rehearse", "-o", tmp_path / "gpu.json")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "everything passed" in done.stdout
+    found = json.loads((tmp_path / "gpu.json").read_text())
+    assert found["failed"] == []
+    assert [row["plan"] for row in found["engines"]] == ["auto", "all", "bounded", "none"]
+    sides = {row["side"] for row in found["times"]}
+    assert {"ltp-deploy", "PyTorch dense, padded", "PyTorch dense, unpadded"} <= sides
+
+
+@pytest.mark.skipif(bool(gpus()), reason="there is a GPU")
+def test_without_a_gpu_it_says_so() -> None:
+    done = gpu_check()
+    assert done.returncode == 1
+    assert "no GPU" in done.stderr
+    assert "--rehearse" in done.stderr

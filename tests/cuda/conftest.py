@@ -1,0 +1,67 @@
+"""The CUDA kernels for Python on a machine without a GPU: compiled for the host, in emulation."""
+
+from __future__ import annotations
+
+import ctypes
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+
+from ltp_deploy.cuda import kernels, op
+
+HERE = Path(__file__).parent
+SOURCES = ("emulated.cpp", "kernels.cpp", "emulation/block.cpp", "emulation/fiber.cpp")
+STREAM = 7
+
+
+@pytest.fixture(scope="session")
+def emulated_kernels(tmp_path_factory: pytest.TempPathFactory) -> ctypes.CDLL:
+    if shutil.which("g++") is None:
+        pytest.skip("no g++ to compile the kernels' emulation with")
+    library = tmp_path_factory.mktemp("emulated") / "kernels.so"
+    flags = "-shared -fPIC -O1 -std=c++17 -fno-strict-aliasing -Wno-unknown-pragmas".split()
+    includes = [f"-I{HERE / 'emulation'}", f"-I{HERE.parents[1] / 'plugins'}"]
+    sources = [str(HERE / source) for source in SOURCES]
+    subprocess.run(["g++", *flags, *includes, *sources, "-o", str(library)], check=True)
+    return ctypes.CDLL(str(library))
+
+
+@pytest.fixture
+def emulated_gpu(
+    emulated_kernels: ctypes.CDLL, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[list[str]]:
+    """CPU tensors take the op's CUDA implementation; the names of the kernels that it launches."""
+    driver = pytest.importorskip("cuda.bindings.driver", reason="cuda-python is not installed")
+    launched: list[str] = []
+
+    def launch(name: str, *arguments: Any) -> tuple[int]:
+        grid_x, grid_y, grid_z, threads, *ones, shared, stream, parameters, extra = arguments
+        assert (grid_z, *ones, shared, stream, extra) == (1, 1, 1, 0, STREAM, 0)
+        found = emulated_kernels.ltp_launch(
+            name.encode(), grid_x, grid_y, threads, ctypes.c_void_p(parameters)
+        )
+        assert found == 0, f"no kernel {name}"
+        launched.append(name)
+        return (0,)
+
+    def clear(address: int, value: int, size: int, stream: int) -> tuple[int]:
+        assert stream == STREAM
+        ctypes.memset(address, value, size)
+        return (0,)
+
+    monkeypatch.setattr(driver, "cuLaunchKernel", launch)
+    monkeypatch.setattr(kernels, "_function", lambda path, name: name)
+    monkeypatch.setattr(kernels, "runtime", lambda: SimpleNamespace(cudaMemsetAsync=clear))
+    monkeypatch.setattr(op, "kernels", lambda: HERE)
+    monkeypatch.setattr(
+        torch.cuda, "current_stream", lambda device: SimpleNamespace(cuda_stream=STREAM)
+    )
+    with torch.library._scoped_library("ltp", "IMPL") as library:
+        library.impl("pruned_attention", op.on_cuda, "CPU")
+        yield launched
