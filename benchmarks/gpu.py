@@ -12,6 +12,7 @@ import re
 import sys
 import tempfile
 import time
+import traceback
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -45,30 +46,39 @@ def main() -> None:
             f"no GPU: the driver finds {len(present)}, and PyTorch {torch.__version__} "
             f"{'finds one' if torch.cuda.is_available() else 'none'}; --rehearse runs the rest"
         )
-    begin = time.perf_counter()
-    begun, parts = time.strftime("%FT%T"), dict[str, list[dict[str, Any]]]()
+    begin, begun = time.perf_counter(), time.strftime("%FT%T")
+    chip = re.sub(r"[^a-z0-9]+", "-", (present[0].name if present else "none").lower())
+    output = options.output or RESULTS / f"gpu-{chip}.json"
     steps = _rehearsal(options) if options.rehearse else _steps(options, present[0])
+    parts: dict[str, list[dict[str, Any]]] = {}
+    failed: list[str] = []
     with tempfile.TemporaryDirectory() as folder:
         for name, step in steps.items():
             started = time.perf_counter()
-            parts[name] = step(Path(folder), parts)
+            parts[name] = _attempt(step, Path(folder), parts)
             print(f"\n{name}, {time.perf_counter() - started:.0f} s", flush=True)
             _print(parts[name])
-    failed = [name for name, rows in parts.items() if not _passed(rows)]
-    result = {
-        "machine": describe_machine(),
-        "begun": begun,
-        "seconds": round(time.perf_counter() - begin),
-        "failed": failed,
-        **parts,
-    }
-    if options.output or not options.rehearse:
-        chip = re.sub(r"[^a-z0-9]+", "-", (present[0].name if present else "none").lower())
-        output = options.output or RESULTS / f"gpu-{chip}.json"
-        output.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-        print(f"\nwrote {output}")
+            failed += [name] * any(row.get("passed") is False for row in parts[name])
+            result = {
+                "machine": describe_machine(),
+                "begun": begun,
+                "seconds": round(time.perf_counter() - begin),
+                "failed": failed,
+                **parts,
+            }
+            if options.output or not options.rehearse:  # after each step: one may be killed
+                output.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     print(f"\n{'FAILED: ' + ', '.join(failed) if failed else 'everything passed'}")
     sys.exit(1 if failed else 0)
+
+
+def _attempt(step: Any, folder: Path, parts: dict[str, Any]) -> list[dict[str, Any]]:
+    """What a step found; the other steps go on where one fails."""
+    try:
+        return step(folder, parts)
+    except Exception as error:
+        traceback.print_exc()
+        return [{"passed": False, "said": f"{type(error).__name__}: {error}"}]
 
 
 def _steps(options: argparse.Namespace, gpu: Any) -> dict[str, Any]:
@@ -120,10 +130,6 @@ def _check_engines(
         for path in checkpoints
         for row in check_engines(path, device)
     ]
-
-
-def _passed(rows: list[dict[str, Any]]) -> bool:
-    return all(row.get("passed") is not False for row in rows)
 
 
 def _print(rows: list[dict[str, Any]]) -> None:

@@ -39,12 +39,15 @@ def layer_numbers(context: Any, parameter: Any, value: str | None) -> tuple[int,
 @click.command()
 @click.argument("checkpoint", type=click.Path(path_type=Path))
 @click.option(
-    "--target", default="cpu", show_default=True, help="cpu, haswell, t4, onnx, torchscript, null."
+    "--target",
+    default="cpu",
+    show_default=True,
+    help="cpu, haswell, t4, torch-cuda, onnx, torchscript, null.",
 )
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="The bundle to write.")
 @click.option(
     "--precision",
-    help="f32, bf16, int8-dynamic, int8 or fp16, by target. Default: f32; t4: fp16.",
+    help="f32, bf16, int8-dynamic, int8 or fp16, by target. Default: f32; on GPUs: fp16.",
 )
 @click.option(
     "--calibration",

@@ -34,7 +34,11 @@ if TYPE_CHECKING:
     type=float,
     help="Fail when accuracy drops by more points than this. Default but for f32: 1.",
 )
-@click.option("--portable", is_flag=True, help="Verify the bundle's portable ONNX model.")
+@click.option(
+    "--portable",
+    is_flag=True,
+    help="Verify a bundle for a GPU on the CPU: its portable ONNX model, or a torch-cuda engine.",
+)
 @click.option(
     "--polygraphy",
     type=click.Path(path_type=Path, dir_okay=False),

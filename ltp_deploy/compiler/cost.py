@@ -15,6 +15,7 @@ import numpy as np
 
 from ltp_deploy.config import EncoderConfig
 from ltp_deploy.pruning.policy import Carry
+from ltp_deploy.pruning.profile import SurvivorProfile
 
 # (rows, columns) of an output tile, and the share of a multiprocessor's sustained rate that it
 # reaches: small tiles reuse each loaded value less often.
@@ -61,7 +62,7 @@ class GpuCost:
         attention: sustained rate of the attention kernel.
         launch: time from one small kernel to the next.
         sync: a copy of a row count to the host, and the queue running dry behind it.
-        fused: whether activations, residuals and LayerNorms are fused with their neighbours.
+        fused: whether activations are fused with the products before them.
     """
 
     name: str
@@ -154,9 +155,9 @@ def layer_work(
     work += gpu.product(out, d, d) + gpu.product(out, m, d) + gpu.product(out, d, m)
     work += gpu.passes(out * d, 4) + gpu.passes(out * d, 4)  # residual and LayerNorm, twice
     if not gpu.fused:
-        work += gpu.passes(out * m, 2) + gpu.passes(out * d, 1) + gpu.passes(out * d, 1)
-    if not gpu.fused and carry in (Carry.SURVIVORS, Carry.BOUNDED):
-        work += gpu.passes(rows * d, 3)  # the residual's rows gathered
+        work += gpu.passes(out * m, 2)
+    if not gpu.fused and carry is Carry.SURVIVORS:
+        work += gpu.passes(rows * d, 2) + gpu.passes(rows * d, 4)  # residual gathered, state copied
     return work + gpu.wait() if carry is Carry.SURVIVORS else work
 
 
@@ -171,6 +172,25 @@ def layer_time(
 ) -> float:
     """Seconds of one layer, see `layer_work`."""
     return layer_work(gpu, config, entering, leaving, carry, scores, attended).seconds
+
+
+def engine_work(
+    gpu: GpuCost, config: EncoderConfig, request: SurvivorProfile, carries: tuple[Carry, ...]
+) -> list[Work]:
+    """The work of each layer on a request whose survivors are known."""
+    rows, attended = request.carried(carries), request.attended(carries)
+    return [
+        layer_work(
+            gpu,
+            config,
+            rows[:, i],
+            rows[:, i + 1],
+            carry,
+            rule.prunes and carry is not Carry.FIRST,
+            attended[:, i],
+        )
+        for i, (rule, carry) in enumerate(zip(config.policy.layers, carries, strict=True))
+    ]
 
 
 def dense_work(gpu: GpuCost, config: EncoderConfig, lengths: np.ndarray) -> Work:

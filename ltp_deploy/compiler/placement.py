@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ltp_deploy.compiler.cost import GpuCost, layer_time
+from ltp_deploy.compiler.cost import GpuCost, engine_work, layer_time
 from ltp_deploy.config import EncoderConfig
 from ltp_deploy.errors import LtpError
 from ltp_deploy.pruning.policy import Carry
@@ -27,6 +27,7 @@ def place(
 
     Args:
         compact: "auto", "all", "none", "bounded", or layer numbers with commas between them.
+            "auto" is the cheapest way to remove rows or, where that is cheaper still, "bounded".
         survivors: keep the last layer's survivors; otherwise it carries the first tokens alone,
             which are all that the classifier reads.
         gpu: what removing rows costs; None where it is free.
@@ -39,8 +40,13 @@ def place(
     if not survivors:
         pruning = [i for i in pruning if i != config.layers - 1]
     if compact == "auto" and gpu is not None:
-        chosen = _cheapest(config, gpu, profile, pruning, survivors)
-    elif compact in ("auto", "all", "bounded"):
+        removing = _cheapest(config, gpu, profile, pruning, survivors)
+        return min(
+            _carries(config, removing, survivors, Carry.SURVIVORS),
+            _carries(config, pruning, survivors, Carry.BOUNDED),
+            key=lambda carries: sum(w.seconds for w in engine_work(gpu, config, profile, carries)),
+        )
+    if compact in ("auto", "all", "bounded"):
         chosen = pruning
     else:
         chosen = [] if compact == "none" else _numbers(compact, config, pruning)

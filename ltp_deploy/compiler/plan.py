@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from ltp_deploy.compiler.cost import GpuCost, Work, dense_time, layer_work
+from ltp_deploy.compiler.cost import GpuCost, Work, dense_time, engine_work
 from ltp_deploy.compiler.placement import place
 from ltp_deploy.config import EncoderConfig
 from ltp_deploy.pruning.flops import LayerFlops, engine_flops
@@ -137,7 +137,8 @@ def make_plan(
         layers = _with_profile(config, layers, profile)
     if gpu is None:
         return Plan(tuple(layers), precision, activations, survivors)
-    layers = _with_work(config, layers, gpu, request)
+    work = engine_work(gpu, config, request, carries)
+    layers = [replace(plan, work=w) for plan, w in zip(layers, work, strict=True)]
     lengths = request.alive[:, 0]
     prediction = Prediction(
         gpu=gpu.name,
@@ -161,20 +162,6 @@ def _with_profile(
         replace(plan, entering=float(means[i]), carried=float(means[i + 1]), flops=flops[i])
         for i, plan in enumerate(plans)
     ]
-
-
-def _with_work(
-    config: EncoderConfig, plans: list[LayerPlan], gpu: GpuCost, request: SurvivorProfile
-) -> list[LayerPlan]:
-    carries = tuple(plan.carry for plan in plans)
-    rows, attended = request.carried(carries), request.attended(carries)
-
-    def work(i: int, plan: LayerPlan) -> Work:
-        return layer_work(
-            gpu, config, rows[:, i], rows[:, i + 1], plan.carry, plan.scores, attended[:, i]
-        )
-
-    return [replace(plan, work=work(i, plan)) for i, plan in enumerate(plans)]
 
 
 def lowered_rule(layer: LayerPlan) -> LayerRule:

@@ -7,7 +7,7 @@ import functools
 from pathlib import Path
 from typing import Any
 
-from ltp_deploy.cuda.launches import Arguments, Layer, Rule, launches, workspace
+from ltp_deploy.cuda.launches import Arguments, Launch, Layer, Rule, launches, workspace
 from ltp_deploy.cuda.memory import check, runtime
 
 
@@ -29,8 +29,6 @@ def pruned_attention(
         scratch: device address of `workspace(...).bytes` bytes, aligned to 256.
         fatbin: the compiled kernels.
     """
-    from cuda.bindings import driver
-
     space = workspace(layer, rows, sequences)
     parts = {name: scratch + place for name, place in space.places.items()}
     rule = layer.rule
@@ -45,19 +43,26 @@ def pruned_attention(
     )
     if "scores" in parts and rows:
         check(runtime().cudaMemsetAsync(parts["scores"], 0, 8 * rows, stream))
-    parameters = (ctypes.c_void_p * 1)(ctypes.addressof(arguments))
     for launch in launches(layer, rows, sequences):
-        check(
-            driver.cuLaunchKernel(
-                _function(fatbin, launch.kernel),
-                *(*launch.grid, 1),
-                *(launch.threads, 1, 1),
-                0,
-                stream,
-                ctypes.addressof(parameters),
-                0,
-            )
+        enqueue(launch, arguments, stream, fatbin)
+
+
+def enqueue(launch: Launch, arguments: ctypes.Structure, stream: int, fatbin: Path) -> None:
+    """Launch one kernel, whose only parameter is a copy of `arguments`."""
+    from cuda.bindings import driver
+
+    parameters = (ctypes.c_void_p * 1)(ctypes.addressof(arguments))
+    check(
+        driver.cuLaunchKernel(
+            _function(fatbin, launch.kernel),
+            *(*launch.grid, 1),
+            *(launch.threads, 1, 1),
+            0,
+            stream,
+            ctypes.addressof(parameters),
+            0,
         )
+    )
 
 
 @functools.cache

@@ -14,8 +14,10 @@ ATTEND_ROWS, ATTEND_THREADS = 64, 128
 COMPACT_ROWS, COMPACT_THREADS = 8, 256
 DECIDE_THREADS = 512
 FIRST_ROW_THREADS = 128
+NORM_ROWS, NORM_THREADS = 4, 128
 _ALIGNMENT = 256
 MAX_HEAD_SIZE = 128
+MAX_NORM_COLUMNS = 1024
 
 
 class Rule(ctypes.Structure):
@@ -44,6 +46,16 @@ class Arguments(ctypes.Structure):
         *((name, ctypes.c_int32) for name in ("rows", "sequences", "heads", "head_size")),
         ("rule", Rule),
         ("carry", ctypes.c_int32),
+    ]
+
+
+class NormArguments(ctypes.Structure):
+    """`ltp::cuda::NormArguments`, the only parameter of `ltp_residual_norm`."""
+
+    _fields_ = [
+        *((name, ctypes.c_void_p) for name in ("x", "residual", "kept", "weight", "bias", "out")),
+        *((name, ctypes.c_int32) for name in ("rows", "columns")),
+        ("epsilon", ctypes.c_float),
     ]
 
 
@@ -104,6 +116,10 @@ def launches(layer: Layer, rows: int, sequences: int) -> list[Launch]:
         grid = (_tile_slots(rows, sequences, COMPACT_ROWS), 1)
         found.append(Launch("ltp_compact", grid, COMPACT_THREADS))
     return found
+
+
+def norm_launch(rows: int) -> Launch:
+    return Launch("ltp_residual_norm", (-(-rows // NORM_ROWS), 1), NORM_THREADS)
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-import ltp_deploy.cuda.op  # noqa: F401  registers the op's CUDA implementation
+import ltp_deploy.cuda.op
+import ltp_deploy.cuda.residual_norm  # noqa: F401  both register ops that archives call
 from ltp_deploy.errors import BundleError
 from ltp_deploy.options import Limits
 from ltp_deploy.runtime.batch import one_token
@@ -79,7 +80,7 @@ class TorchCudaSession:
                 left = self.buffers.rows_in_use(slots)
             found = segment.run(row_bucket(left + spare), slots)
             # Copied at once: the next graph may use the same memory.
-            answers |= {name: np.array(value.cpu()) for name, value in found.items()}
+            answers |= {name: value.cpu().numpy().copy() for name, value in found.items()}
         return {name: _trimmed(name, answers, sequences) for name in self.outputs}
 
 

@@ -1,5 +1,5 @@
 """PyTorch on an NVIDIA GPU: the traced graph in fp16, cut where rows are removed, with the op as
-it is; `ltp_deploy.cuda.op` implements it there, the reference on CPUs."""
+it is; `ltp_deploy.cuda` implements it there, the reference on CPUs."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from ltp_deploy.compiler.segments import STATE, Segment, cut
 from ltp_deploy.config import EncoderConfig
 from ltp_deploy.cuda.launches import check_heads
+from ltp_deploy.cuda.residual_norm import use_residual_norm
 from ltp_deploy.options import Limits
 from ltp_deploy.targets.example import example_inputs
 from ltp_deploy.targets.target import Job
@@ -24,6 +25,8 @@ def write(job: Job) -> dict[str, Any]:
     values = example_inputs(job.module, job.config)
     inputs = list(values)
     segments = cut(job.module, job.plan)
+    for segment in segments:
+        use_residual_norm(segment.module)
     traced = nn.ModuleList(_traced(segment, values) for segment in segments)
     with warnings.catch_warnings():
         # TorchScript is deprecated in favour of torch.export, whose archives may be pickles.

@@ -97,7 +97,7 @@ def _engines(path: Path) -> list[tuple[str, Engine]]:
     if can_run(manifest):
         found.append((f"{path} ({manifest['backend']})", load(path)))
     if manifest["backend"] != "onnxruntime" and portable_manifest(manifest):
-        found.append((f"{path} (portable ONNX)", load(path, portable=True)))
+        found.append((f"{path} (portable, on the CPU)", load(path, portable=True)))
     if not found:
         load(path)  # says why it does not run
     return found

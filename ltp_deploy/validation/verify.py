@@ -33,7 +33,7 @@ def verify(
 
     Args:
         batch: sequences of a request.
-        portable: compare the bundle's portable ONNX model in place of its engine.
+        portable: run a bundle for a GPU on the CPU, see `load`.
 
     Raises:
         LtpError: the bundle was built from another checkpoint, or the labels do not fit.

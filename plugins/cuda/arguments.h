@@ -1,4 +1,4 @@
-// What every kernel of a layer gets, by value and as its only parameter.
+// What kernels get, by value and as their only parameter: first all those of a layer's attention.
 #pragma once
 
 #include <cuda_fp16.h>
@@ -39,5 +39,22 @@ struct Arguments {
 
 static_assert(offsetof(Arguments, scores) == 72 && offsetof(Arguments, rows) == 104 && offsetof(Arguments, rule) == 120 &&
               offsetof(Arguments, carry) == 136 && sizeof(Arguments) == 144, "the layout is an interface");
+
+/// What `ltp_residual_norm` gets: out = LayerNorm(x + residual[kept]). Launchers in other languages rely on this layout.
+struct NormArguments {
+    const __half* x;           ///< [rows, columns]
+    const __half* residual;    ///< [any, columns], aligned to 16 bytes like all of these
+    const std::int32_t* kept;  ///< [rows] each row's residual, or null: the row of its own number
+    const __half* weight;      ///< [columns]
+    const __half* bias;        ///< [columns]
+    __half* out;               ///< [rows, columns]
+
+    std::int32_t rows;
+    std::int32_t columns;  ///< a multiple of 8, at most 1024
+    float epsilon;
+};
+
+static_assert(offsetof(NormArguments, rows) == 48 && offsetof(NormArguments, epsilon) == 56 &&
+              sizeof(NormArguments) == 64, "the layout is an interface");
 
 }  // namespace ltp::cuda

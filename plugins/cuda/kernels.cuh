@@ -5,6 +5,7 @@
 #include "compact.cuh"
 #include "decide.cuh"
 #include "first_row.cuh"
+#include "residual_norm.cuh"
 
 // `blocks` are to fit on a multiprocessor at once; it is what bounds the registers.
 #define LTP_KERNELS_OF_SIZE(size, blocks)                                               \
@@ -32,4 +33,8 @@ extern "C" __global__ void __launch_bounds__(ltp::cuda::kDecideThreads) ltp_deci
 
 extern "C" __global__ void __launch_bounds__(ltp::cuda::kCompactThreads) ltp_compact(ltp::cuda::Arguments a) {
     ltp::cuda::compact(a);
+}
+
+extern "C" __global__ void __launch_bounds__(ltp::cuda::kNormThreads) ltp_residual_norm(ltp::cuda::NormArguments a) {
+    ltp::cuda::residual_norm(a);
 }

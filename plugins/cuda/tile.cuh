@@ -59,7 +59,7 @@ __device__ __forceinline__ void multiply_keys(float (&s)[kKeyPart / 8][4], const
             unsigned b[4];
             load_matrices(b, &keys.row[part + n * 8 + lane() % 8][(k + lane() / 8) * 8]);
 #pragma unroll
-            for (int i = 0; i < 4; ++i) mma(s[n], query[k + i], b[i]);
+            for (int i = 0; i < 4; i += 2) mma(s[n], query[k + i], query[k + i + 1], b[i], b[i + 1]);
         }
     }
 }
@@ -70,14 +70,15 @@ template <int kRows, int kSize>
 __device__ __forceinline__ void multiply_values(float (&context)[kSize / 8][4], const float (&p)[kKeyPart / 8][4],
                                                 const SharedTile<kRows, kSize>& values, int part) {
 #pragma unroll
-    for (int k = 0; k < kKeyPart / 8; ++k) {
-        const unsigned a[2] = {pack(p[k][0], p[k][1]), pack(p[k][2], p[k][3])};
+    for (int k = 0; k < kKeyPart / 8; k += 2) {
+        const unsigned a0[2] = {pack(p[k][0], p[k][1]), pack(p[k][2], p[k][3])};
+        const unsigned a1[2] = {pack(p[k + 1][0], p[k + 1][1]), pack(p[k + 1][2], p[k + 1][3])};
 #pragma unroll
-        for (int n = 0; n < kSize / 8; n += 4) {
-            unsigned b[4];
-            load_matrices_transposed(b, &values.row[part + k * 8 + lane() % 8][(n + lane() / 8) * 8]);
+        for (int n = 0; n < kSize / 8; n += 2) {
+            unsigned b[4];  // of keys k and k + 1, for columns n, then for n + 1
+            load_matrices_transposed(b, &values.row[part + k * 8 + lane() % 16][(n + lane() / 16) * 8]);
 #pragma unroll
-            for (int i = 0; i < 4; ++i) mma(context[n + i], a, b[i]);
+            for (int i = 0; i < 2; ++i) mma(context[n + i], a0, a1, b[2 * i], b[2 * i + 1]);
         }
     }
 }

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import torch
 
-from ltp_deploy.cuda import kernels, op
+from ltp_deploy.cuda import kernels, op, residual_norm
 
 HERE = Path(__file__).parent
 SOURCES = ("emulated.cpp", "kernels.cpp", "emulation/block.cpp", "emulation/fiber.cpp")
@@ -59,9 +59,11 @@ def emulated_gpu(
     monkeypatch.setattr(kernels, "_function", lambda path, name: name)
     monkeypatch.setattr(kernels, "runtime", lambda: SimpleNamespace(cudaMemsetAsync=clear))
     monkeypatch.setattr(op, "kernels", lambda: HERE)
+    monkeypatch.setattr(residual_norm, "kernels", lambda: HERE)
     monkeypatch.setattr(
         torch.cuda, "current_stream", lambda device: SimpleNamespace(cuda_stream=STREAM)
     )
     with torch.library._scoped_library("ltp", "IMPL") as library:
         library.impl("pruned_attention", op.on_cuda, "CPU")
+        library.impl("residual_norm", residual_norm.on_cuda, "CPU")
         yield launched

@@ -5,6 +5,8 @@
 #include "cuda/arguments.h"
 #include "cuda/launches.h"
 
+extern "C" void ltp_residual_norm(ltp::cuda::NormArguments);
+
 namespace {
 
 using namespace ltp;
@@ -17,6 +19,7 @@ std::map<std::string, const void*> all_kernels() {
                 const cuda::Launches list = cuda::launches({1, head_size, {mode, 0.5f, 0, true}, carry}, 1, 1);
                 for (int i = 0; i < list.count; ++i) found[list.launch[i].kernel.name] = list.launch[i].kernel.function;
             }
+    found["ltp_residual_norm"] = reinterpret_cast<const void*>(&ltp_residual_norm);
     return found;
 }
 

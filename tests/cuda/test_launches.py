@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ltp_deploy.cuda import launches as twin
-from ltp_deploy.cuda.launches import Arguments, Layer, launches, workspace
+from ltp_deploy.cuda.launches import Arguments, Layer, NormArguments, launches, workspace
 from ltp_deploy.pruning.policy import Carry, LayerRule, Mode
 
 SOURCES = Path(__file__).parents[2] / "plugins" / "cuda"
@@ -19,18 +19,20 @@ def layer(rule: LayerRule = TOP, carry: Carry = Carry.SURVIVORS, head_size: int 
     return Layer(12, head_size, rule, 0, True, carry)
 
 
-def test_the_arguments_lie_as_the_kernels_expect_them() -> None:
+@pytest.mark.parametrize("structure", [Arguments, NormArguments])
+def test_the_arguments_lie_as_the_kernels_expect_them(structure: type[ctypes.Structure]) -> None:
     """The C++ side asserts the same numbers when it is compiled."""
-    asserted = dict(re.findall(r"offsetof\(Arguments, (\w+)\) == (\d+)", TEXT))
+    kind = structure.__name__
+    asserted = dict(re.findall(rf"offsetof\({kind}, (\w+)\) == (\d+)", TEXT))
     assert asserted
     for field, offset in asserted.items():
-        assert getattr(Arguments, field).offset == int(offset)
-    (size,) = re.findall(r"sizeof\(Arguments\) == (\d+)", TEXT)
-    assert ctypes.sizeof(Arguments) == int(size)
-    declared = re.search(r"struct Arguments \{(.*?)\n\};", TEXT, re.DOTALL)
+        assert getattr(structure, field).offset == int(offset)
+    (size,) = re.findall(rf"sizeof\({kind}\) == (\d+)", TEXT)
+    assert ctypes.sizeof(structure) == int(size)
+    declared = re.search(rf"struct {kind} \{{(.*?)\n\}};", TEXT, re.DOTALL)
     assert declared
     names = re.findall(r"(\w+);", re.sub(r"//.*", "", declared[1]))
-    assert names == [name for name, _ in Arguments._fields_]
+    assert names == [name for name, _ in structure._fields_]
 
 
 @pytest.mark.parametrize(
@@ -41,11 +43,14 @@ def test_the_arguments_lie_as_the_kernels_expect_them() -> None:
         ("kCompactRows", twin.COMPACT_ROWS),
         ("kDecideThreads", twin.DECIDE_THREADS),
         ("kFirstRowThreads", twin.FIRST_ROW_THREADS),
+        ("kNormRows", twin.NORM_ROWS),
+        ("kNormColumns", twin.MAX_NORM_COLUMNS),
     ],
 )
 def test_constants_are_those_of_the_kernels(constant: str, value: int) -> None:
     assert re.search(rf"\b{constant} = (\d+)", TEXT)[1] == str(value)
     assert twin.COMPACT_THREADS == twin.COMPACT_ROWS * 32
+    assert twin.NORM_THREADS == twin.NORM_ROWS * 32
 
 
 def test_every_kernel_launched_exists() -> None:

@@ -15,6 +15,7 @@ from ltp_deploy.checkpoint import load_encoder
 from ltp_deploy.compiler import lower
 from ltp_deploy.compiler.passes import output_names
 from ltp_deploy.compiler.plan import make_plan
+from ltp_deploy.cuda.residual_norm import use_residual_norm
 from ltp_deploy.errors import BundleError, LtpError
 from ltp_deploy.options import BuildOptions
 from ltp_deploy.runtime.engine import load
@@ -48,6 +49,7 @@ def test_the_parts_answer_as_the_whole_graph(
     engine = load(bundle_of(checkpoint, "torch-cuda", compact=compact, max_batch=8), portable=True)
     plan = make_plan(encoder.config, "fp16", survivors=True, compact=compact)
     whole = lower(encoder, plan)
+    use_residual_norm(whole)
     inputs = [node.name for node in whole.graph.nodes if node.op == "placeholder"]
     for lengths in ((25, 5, 1, 18), (1,), (30, 30)):
         batch = batch_for(encoder, lengths)
