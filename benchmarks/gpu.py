@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from gpu_kernels import build, check
+from gpu_kernels import build, check, sanitize
 from gpu_numerics import check_engines, check_op
 from gpu_speed import CASES, goals, time_engines, time_kernels
 from random_model import MINILM, ROBERTA_BASE, Shape, a21, write_checkpoint
@@ -83,12 +83,13 @@ def _attempt(step: Any, folder: Path, parts: dict[str, Any]) -> list[dict[str, A
 
 def _steps(options: argparse.Namespace, gpu: Any) -> dict[str, Any]:
     """In order; a step is given a folder and the results so far."""
+    compiler, programs = nvcc(), list[Path]()
 
     def kernel_tests(folder: Path, _: Any) -> list[dict[str, Any]]:
-        compiler = nvcc()
         if compiler is None:
             return [{"test": "all", "passed": None, "said": "no nvcc to compile them"}]
-        return check(build(compiler, gpu.compute_capability, folder))
+        programs.extend(build(compiler, gpu.compute_capability, folder))
+        return check(programs)
 
     return {
         "kernels": lambda *_: [{"compiled": kernels().name}],
@@ -101,6 +102,7 @@ def _steps(options: argparse.Namespace, gpu: Any) -> dict[str, Any]:
             _random(folder, ROBERTA_BASE), "cuda", options.seconds, CASES
         ),
         "goals": lambda _, result: goals(result["times"], result["kernel times"]),
+        "sanitizers": lambda *_: sanitize(compiler, programs) if compiler else [],
     }
 
 

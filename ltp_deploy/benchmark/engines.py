@@ -10,7 +10,7 @@ from ltp_deploy.benchmark.dense import dense_model
 from ltp_deploy.benchmark.openvino_dense import convert, open_dense, quantized
 from ltp_deploy.benchmark.peers import open_peer
 from ltp_deploy.benchmark.sides import Layout, Side, padded_feeds
-from ltp_deploy.benchmark.torch_dense import NestedSession, TorchSession
+from ltp_deploy.benchmark.torch_dense import TorchSession, UnpaddedSession
 from ltp_deploy.build import Draft, measured_for, plan_build, write_engine
 from ltp_deploy.calibration.artifact import ActivationRange, Calibration
 from ltp_deploy.compiler.plan import Plan
@@ -100,11 +100,11 @@ def baselines(
         if peers:
             raise LtpError("peers run on CPUs; a torch-cuda engine is timed beside PyTorch anyhow")
         padded = TorchSession(dense_model(checkpoint, encoder), precision, device)
-        nested = NestedSession(encoder, device)
+        unpadded = UnpaddedSession(encoder, device)
         return [
             Side(PYTORCH, padded, Layout.PADDED),
             Side(PYTORCH_ONE_BY_ONE, padded, Layout.ONE_BY_ONE),
-            Side(PYTORCH_UNPADDED, nested, Layout.PACKED, carries=nested.carries),
+            Side(PYTORCH_UNPADDED, unpadded, Layout.PACKED, carries=unpadded.carries),
         ]
     if precision not in PRECISIONS:
         raise LtpError(

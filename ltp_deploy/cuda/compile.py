@@ -18,17 +18,20 @@ FLAGS = ("-std=c++17", "-O3")
 
 
 @functools.cache
-def kernels() -> Path:
-    """What the driver loads: compiled by nvcc for the GPU at hand, once for each GPU, compiler and
-    state of the sources; without nvcc the fatbin that ltp-deploy was installed with, from whose
-    PTX the driver makes code for any GPU.
+def kernels(device: int = 0) -> Path:
+    """What the driver loads: compiled by nvcc for the GPU at hand, once for each kind of GPU,
+    compiler and state of the sources; without nvcc the fatbin that ltp-deploy was installed with,
+    from whose PTX the driver makes code for any GPU.
+
+    Args:
+        device: the GPU's number among those that the driver shows.
 
     Raises:
         LtpError: nvcc fails, or there is neither.
     """
     compiler, sources, present = nvcc(), cuda_sources(), gpus()
-    if compiler and sources and present:
-        return compiled(compiler, sources, present[0].compute_capability)
+    if compiler and sources and device < len(present):
+        return compiled(compiler, sources, present[device].compute_capability)
     installed = cuda_kernels()
     if installed is None:
         raise LtpError(
@@ -39,11 +42,10 @@ def kernels() -> Path:
 
 
 def nvcc() -> str | None:
-    """CUDA's compiler, from the PATH, CUDA_HOME, or its usual place."""
-    for folder in (os.environ.get("CUDA_HOME"), "/usr/local/cuda"):
-        if folder and (found := shutil.which("nvcc", path=f"{folder}/bin")):
-            return found
-    return shutil.which("nvcc")
+    """CUDA's compiler: that of CUDA_HOME, on the PATH, or in its usual place."""
+    home = os.environ.get("CUDA_HOME")
+    found = shutil.which("nvcc", path=f"{home}/bin") if home else None
+    return found or shutil.which("nvcc") or shutil.which("nvcc", path="/usr/local/cuda/bin")
 
 
 def compiled(compiler: str, sources: Path, compute_capability: str) -> Path:

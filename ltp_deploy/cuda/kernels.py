@@ -54,7 +54,7 @@ def enqueue(launch: Launch, arguments: ctypes.Structure, stream: int, fatbin: Pa
     parameters = (ctypes.c_void_p * 1)(ctypes.addressof(arguments))
     check(
         driver.cuLaunchKernel(
-            _function(fatbin, launch.kernel),
+            _function(fatbin, launch.kernel, check(runtime().cudaGetDevice())),
             *(*launch.grid, 1),
             *(launch.threads, 1, 1),
             0,
@@ -66,14 +66,14 @@ def enqueue(launch: Launch, arguments: ctypes.Structure, stream: int, fatbin: Pa
 
 
 @functools.cache
-def _function(path: Path, name: str) -> Any:
+def _function(path: Path, name: str, device: int) -> Any:
     from cuda.bindings import driver
 
-    return check(driver.cuModuleGetFunction(_module(path), name.encode()))
+    return check(driver.cuModuleGetFunction(_module(path, device), name.encode()))
 
 
 @functools.cache
-def _module(path: Path) -> Any:
+def _module(path: Path, device: int) -> Any:
     from cuda.bindings import driver
 
     runtime().cudaFree(0)  # makes the device's context current, which modules are loaded into

@@ -59,7 +59,7 @@ def on_cuda(
         {name: tensor.data_ptr() for name, tensor in tensors.items()},
         scratch.data_ptr(),
         torch.cuda.current_stream(qkv.device).cuda_stream,
-        kernels(),
+        kernels(qkv.device.index or 0),
     )
     if layer.carry is Carry.SURVIVORS:
         carried = int(made[-1])

@@ -10,6 +10,7 @@ from ltp_deploy.compiler.trace import called
 from ltp_deploy.cuda.compile import kernels
 from ltp_deploy.cuda.kernels import enqueue
 from ltp_deploy.cuda.launches import MAX_NORM_COLUMNS, NormArguments, norm_launch
+from ltp_deploy.errors import LtpError
 
 
 @torch.library.custom_op("ltp::residual_norm", mutates_args=())
@@ -53,9 +54,19 @@ def on_cuda(
     epsilon: float,
 ) -> Tensor:
     """Nothing is waited for."""
-    x, residual = x.contiguous(), residual.contiguous()
+    rows, columns = x.shape
+    _check("x", x, torch.float16, (rows, columns))
+    _check(
+        "residual", residual, torch.float16, (len(residual) if kept is not None else rows, columns)
+    )
+    _check("weight", weight, torch.float16, (columns,))
+    _check("bias", bias, torch.float16, (columns,))
+    if kept is not None:
+        _check("kept", kept, torch.int32, (rows,))
+    if columns % 8 or columns > MAX_NORM_COLUMNS:
+        raise LtpError(f"{columns} columns: a multiple of 8 up to {MAX_NORM_COLUMNS} is needed")
     out = torch.empty_like(x)
-    if len(x) == 0:
+    if rows == 0:
         return out
     arguments = NormArguments(
         x=x.data_ptr(),
@@ -64,13 +75,21 @@ def on_cuda(
         weight=weight.data_ptr(),
         bias=bias.data_ptr(),
         out=out.data_ptr(),
-        rows=x.shape[0],
-        columns=x.shape[1],
+        rows=rows,
+        columns=columns,
         epsilon=epsilon,
     )
     stream = torch.cuda.current_stream(x.device).cuda_stream
-    enqueue(norm_launch(x.shape[0]), arguments, stream, kernels())
+    enqueue(norm_launch(rows), arguments, stream, kernels(x.device.index or 0))
     return out
+
+
+def _check(name: str, tensor: Tensor, dtype: torch.dtype, shape: tuple[int, ...]) -> None:
+    if tensor.dtype != dtype or tuple(tensor.shape) != shape or not tensor.is_contiguous():
+        raise LtpError(
+            f"{name} is {tensor.dtype} {tuple(tensor.shape)} with strides {tensor.stride()}; "
+            f"residual_norm takes {dtype} {shape} without gaps"
+        )
 
 
 def use_residual_norm(module: fx.GraphModule) -> None:

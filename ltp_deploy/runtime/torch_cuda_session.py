@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import threading
 import warnings
-from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -19,9 +18,7 @@ import ltp_deploy.cuda.residual_norm  # noqa: F401  both register ops that archi
 from ltp_deploy.errors import BundleError
 from ltp_deploy.options import Limits
 from ltp_deploy.runtime.batch import one_token
-
-Outputs = dict[str, Tensor]
-MAX_GRAPHS = 512  # of a session; a graph holds some hundred kernel nodes, about 1 MB
+from ltp_deploy.runtime.cuda_graphs import Graphs, Outputs
 
 
 def row_bucket(rows: int) -> int:
@@ -44,6 +41,8 @@ class TorchCudaSession:
     def __init__(self, module: torch.jit.ScriptModule, manifest: dict[str, Any]):
         self.concurrency = 1
         self.device = torch.device(manifest["device"])
+        if self.device.type == "cuda":  # the one that is current now, on whatever thread it runs
+            self.device = torch.device("cuda", torch.cuda.current_device())
         limits = Limits(**manifest["limits"])
         self.max_batch = limits.max_batch
         self.inputs = manifest["inputs"]
@@ -169,42 +168,6 @@ class _Segment:
             else:
                 found[name] = value
         return found
-
-
-class Graphs:
-    """CUDA graphs by key. A key's first call runs as it is, which is also the warm-up that a
-    capture needs; its second is captured, and from then on the graph is replayed. All share one
-    memory pool, since nothing in it outlives a replay but outputs, which are fetched at once."""
-
-    def __init__(self, stream: torch.cuda.Stream):
-        self._stream = stream
-        self._pool = torch.cuda.graph_pool_handle()
-        self._seen: OrderedDict[Any, tuple[torch.cuda.CUDAGraph, Outputs] | None] = OrderedDict()
-
-    def run(self, key: Any, compute: Callable[[], Outputs]) -> Outputs:
-        """The outputs of `compute`, on the session's stream."""
-        if key not in self._seen:
-            self._seen[key] = None
-            if len(self._seen) > MAX_GRAPHS:
-                self._seen.popitem(last=False)
-            return compute()
-        captured = self._seen[key] or self._capture(compute)
-        self._seen[key] = captured
-        self._seen.move_to_end(key)
-        graph, outputs = captured
-        graph.replay()
-        return outputs
-
-    def _capture(self, compute: Callable[[], Outputs]) -> tuple[torch.cuda.CUDAGraph, Outputs]:
-        graph = torch.cuda.CUDAGraph()
-        self._stream.synchronize()
-        # Other threads may use CUDA meanwhile as they like.
-        graph.capture_begin(pool=self._pool, capture_error_mode="thread_local")
-        try:
-            outputs = compute()
-        finally:
-            graph.capture_end()
-        return graph, outputs
 
 
 def open_session(

@@ -16,7 +16,7 @@ from ltp_deploy.benchmark.engines import (
     UNPRUNED,
 )
 from ltp_deploy.benchmark.run import Options, run
-from ltp_deploy.benchmark.torch_dense import nested_attention
+from ltp_deploy.benchmark.torch_dense import unpadded_attention
 from ltp_deploy.benchmark.workload import of_distribution
 from ltp_deploy.errors import LtpError
 from ltp_deploy.runtime.engine import Engine, load
@@ -30,10 +30,10 @@ def engine(bert_checkpoint: Path, bundle_of: Callable[..., Path]) -> Engine:
     return load(bundle_of(bert_checkpoint, "torch-cuda", compact="all", max_batch=8), portable=True)
 
 
-def test_attention_on_nested_tensors_is_attention() -> None:
+def test_attention_without_padding_is_attention() -> None:
     problem = random_problem([5, 3, 1, 7], carry="all")
     with torch.no_grad():
-        found = nested_attention(problem.qkv, problem.offsets, problem.heads, longest=7)
+        found = unpadded_attention(problem.qkv, problem.offsets, problem.heads, longest=7)
     torch.testing.assert_close(found, problem.solve()[0], rtol=0, atol=1e-5)
 
 

@@ -56,10 +56,11 @@ def emulated_gpu(
         return (0,)
 
     monkeypatch.setattr(driver, "cuLaunchKernel", launch)
-    monkeypatch.setattr(kernels, "_function", lambda path, name: name)
-    monkeypatch.setattr(kernels, "runtime", lambda: SimpleNamespace(cudaMemsetAsync=clear))
-    monkeypatch.setattr(op, "kernels", lambda: HERE)
-    monkeypatch.setattr(residual_norm, "kernels", lambda: HERE)
+    runtime = SimpleNamespace(cudaMemsetAsync=clear, cudaGetDevice=lambda: (0, 0))
+    monkeypatch.setattr(kernels, "_function", lambda path, name, device: name)
+    monkeypatch.setattr(kernels, "runtime", lambda: runtime)
+    monkeypatch.setattr(op, "kernels", lambda device: HERE)
+    monkeypatch.setattr(residual_norm, "kernels", lambda device: HERE)
     monkeypatch.setattr(
         torch.cuda, "current_stream", lambda device: SimpleNamespace(cuda_stream=STREAM)
     )

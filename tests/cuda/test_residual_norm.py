@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor, fx, nn
@@ -10,6 +12,7 @@ import ltp_deploy.cuda.residual_norm  # noqa: F401
 from ltp_deploy.compiler import lower
 from ltp_deploy.compiler.plan import make_plan
 from ltp_deploy.cuda.residual_norm import use_residual_norm
+from ltp_deploy.errors import LtpError
 from ltp_deploy.pruning.policy import LayerRule, Mode, PrunePolicy
 from ltp_deploy.targets.example import example_inputs
 from tests.pruning.problems import tiny_encoder
@@ -48,6 +51,26 @@ def test_so_is_its_kernel(rows: int, columns: int, gathers: bool, emulated_gpu: 
     found = OP(*given, 1e-5)
     torch.testing.assert_close(found.double(), reference(*given), rtol=1e-3, atol=1e-3)
     assert emulated_gpu == ["ltp_residual_norm"] * (rows > 0)
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "message"),
+    [
+        ("x", lambda x: x.float(), r"x is torch\.float32"),
+        ("residual", lambda x: x[:-1], r"residual is .* \(4, 8\) .* takes torch\.float16 \(5, 8\)"),
+        ("weight", lambda x: x[:4], r"weight is .* \(4,\)"),
+        ("kept", lambda x: torch.zeros(5, dtype=torch.int64), r"kept is torch\.int64"),
+    ],
+)
+def test_what_the_kernel_would_read_wrongly_is_refused(
+    name: str, change: Any, message: str, emulated_gpu: list[str]
+) -> None:
+    names = ("x", "residual", "kept", "weight", "bias")
+    given = dict(zip(names, problem(5, 8, gathers=False), strict=True))
+    given[name] = change(given[name])
+    with pytest.raises(LtpError, match=message):
+        OP(*given.values(), 1e-5)
+    assert not emulated_gpu
 
 
 def operators(module: fx.GraphModule, target: object) -> int:

@@ -1,0 +1,88 @@
+"""When computations are captured, on a GPU that only notes what it is asked."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from ltp_deploy.runtime import cuda_graphs
+from ltp_deploy.runtime.cuda_graphs import Graphs
+
+
+class FakeGraph:
+    log: list[str]
+
+    def capture_begin(self, pool: object, capture_error_mode: str) -> None:
+        assert (pool, capture_error_mode) == ("pool", "thread_local")
+        assert not torch.is_inference_mode_enabled()
+        self.log.append("begin")
+
+    def capture_end(self) -> None:
+        self.log.append("end")
+
+    def replay(self) -> None:
+        self.log.append("replay")
+
+
+@pytest.fixture
+def log(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    FakeGraph.log = []
+    monkeypatch.setattr(torch.cuda, "graph_pool_handle", lambda: "pool")
+    monkeypatch.setattr(torch.cuda, "CUDAGraph", FakeGraph)
+    return FakeGraph.log
+
+
+@pytest.fixture
+def graphs(log: list[str]) -> Graphs:
+    return Graphs(SimpleNamespace(synchronize=lambda: log.append("wait")))
+
+
+def test_the_third_time_is_the_first_replay(graphs: Graphs, log: list[str]) -> None:
+    def compute() -> dict[str, str]:
+        log.append("compute")
+        return {"answer": str(len(log))}
+
+    with torch.inference_mode():
+        answers = [graphs.run("key", compute) for _ in range(4)]
+    assert log == ["compute", "compute", "wait", "begin", "compute", "end", "replay", "replay"]
+    assert answers[2] is answers[3]  # what was there when it was captured
+    assert answers[2] == {"answer": "5"}
+
+
+def test_each_key_has_its_own(graphs: Graphs, log: list[str]) -> None:
+    for _ in range(3):
+        for key in ("a", "b"):
+            assert graphs.run(key, lambda key=key: {"answer": key}) == {"answer": key}
+    assert log.count("begin") == log.count("replay") == 2
+
+
+def test_what_cannot_be_captured_runs_as_it_is(graphs: Graphs, log: list[str]) -> None:
+    calls = 0
+
+    def compute() -> dict[str, int]:
+        nonlocal calls
+        calls += 1
+        if "begin" in log and "end" not in log:
+            raise RuntimeError("operation not permitted when stream is capturing")
+        return {"answer": calls}
+
+    graphs.run("key", compute)
+    with pytest.warns(UserWarning, match="not captured .* not permitted when stream is capturing"):
+        assert graphs.run("key", compute) == {"answer": 2}
+    assert graphs.run("key", compute) == {"answer": 4}
+    assert log == ["wait", "begin", "end"]  # and it is not tried again
+
+
+def test_at_the_limit_all_go_at_once(
+    graphs: Graphs, log: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cuda_graphs, "MAX_GRAPHS", 2)
+    for key in (1, 2, 3):
+        for _ in range(3):
+            graphs.run(key, dict)
+    assert list(graphs._captured) == [3]
+    log.clear()
+    graphs.run(1, dict)
+    assert log == []
