@@ -30,6 +30,7 @@ def engine(bert_checkpoint: Path, bundle_of: Callable[..., Path]) -> Engine:
     return load(bundle_of(bert_checkpoint, "torch-cuda", compact="all", max_batch=8), portable=True)
 
 
+@pytest.mark.filterwarnings("ignore:The PyTorch API of nested tensors")
 def test_attention_without_padding_is_attention() -> None:
     problem = random_problem([5, 3, 1, 7], carry="all")
     with torch.no_grad():
