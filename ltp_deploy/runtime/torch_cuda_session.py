@@ -22,8 +22,8 @@ from ltp_deploy.runtime.cuda_graphs import Graphs, Outputs
 
 
 def row_bucket(rows: int) -> int:
-    """The number of rows that a request of `rows` is run as: at most an eighth more, or 63."""
-    step = max(64, 1 << max(0, (rows - 1).bit_length() - 4))
+    """The number of rows that a request of `rows` is run as: at most a sixteenth more, or 63."""
+    step = max(64, 1 << max(0, (rows - 1).bit_length() - 5))
     return -(-rows // step) * step
 
 
