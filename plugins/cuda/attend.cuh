@@ -9,6 +9,15 @@
 
 namespace ltp::cuda {
 
+/// Scores of keys that are dead or not there. A lane's keys are at bits 0 and 1 of each byte.
+__device__ __forceinline__ void mask(float (&s)[kKeyPart / 8][4], unsigned alive) {
+    if ((alive & 0x03030303u) == 0x03030303u) return;  // in most parts all are there
+#pragma unroll
+    for (int n = 0; n < kKeyPart / 8; ++n)
+#pragma unroll
+        for (int i = 0; i < 4; ++i) s[n][i] = alive >> (n * 8 + i % 2) & 1 ? s[n][i] : -INFINITY;
+}
+
 template <int kSize, bool kScores>
 __device__ __forceinline__ void attend(const Arguments& a) {
     constexpr int kKeys = kAttendKeys<kSize>;
@@ -38,8 +47,7 @@ __device__ __forceinline__ void attend(const Arguments& a) {
 #pragma unroll
     for (int r = 0; r < 2; ++r) alive[r] = input.load_query(query, row + 8 * r, r);
 
-    const float scale = 1.44269504f / sqrtf(static_cast<float>(a.head_size));  // times log2(e)
-    Softmax softmax;
+    Softmax softmax{score_scale(a.head_size)};
     float context[kSize / 8][4] = {}, factor[2], normaliser[2];
     unsigned long long key_alive = 0;
     for (int step = 0; step < steps; ++step) {
@@ -58,18 +66,14 @@ __device__ __forceinline__ void attend(const Arguments& a) {
         for (int part = 0; part < parts_end; part += kKeyPart) {
             float s[kKeyPart / 8][4];
             multiply_keys(s, query, shared.keys, part);
-#pragma unroll
-            for (int n = 0; n < kKeyPart / 8; ++n)
-#pragma unroll
-                for (int i = 0; i < 4; ++i)
-                    s[n][i] = key_alive >> (part + n * 8 + i % 2) & 1 ? s[n][i] * scale : -INFINITY;
-
+            mask(s, static_cast<unsigned>(key_alive >> part));
             if (twice && step >= last_sweep)
                 softmax.exponentiate(s);
             else
                 softmax.add(s, factor);
             if (!kScores) {
-                scale_rows(context, factor);
+                const bool grows = factor[0] != 1.f || factor[1] != 1.f;  // rarely, once a few tiles were seen
+                if (__ballot_sync(kAllLanes, grows)) scale_rows(context, factor);
             } else {
                 if (step < last_sweep) continue;
                 if (step == last_sweep && part == 0) softmax.normaliser(alive, normaliser);

@@ -2,7 +2,7 @@
 // reads K and V once, a key to a group of lanes; each group has its own softmax, and these are merged at the end.
 #pragma once
 
-#include "sequences.cuh"
+#include "softmax.cuh"
 
 namespace ltp::cuda {
 
@@ -24,7 +24,8 @@ struct PartialContext {
     float max, sum, context[8];
 
     __device__ __forceinline__ void add(float other_max, float other_sum, const float (&other)[8]) {
-        const float larger = fmaxf(max, other_max), ours = exp2f(max - larger), theirs = exp2f(other_max - larger);
+        const float larger = fmaxf(max, other_max);
+        const float ours = power_of_two(max - larger), theirs = power_of_two(other_max - larger);
         max = larger;
         sum = sum * ours + other_sum * theirs;
 #pragma unroll
@@ -69,7 +70,7 @@ __device__ __forceinline__ void first_row(const Arguments& a) {
     if (!dead) {
         float q[8] = {};
         if (valid) load8(q, query);
-        const float scale = 1.44269504f / sqrtf(static_cast<float>(a.head_size));  // times log2(e)
+        const float scale = score_scale(a.head_size);
 #pragma unroll 2
         for (int first = 0; first < s.size(); first += kKeys) {
             const int row = first + threadIdx.x / kGroup;

@@ -25,23 +25,40 @@ __device__ __forceinline__ void scale_rows(float (&x)[kTiles][4], const float (&
         for (int i = 0; i < 4; ++i) x[n][i] *= factor[i / 2];
 }
 
-/// Scores come in multiplied by log2(e), so that powers are of two.
+/// A single instruction, since what would be smaller than a normal float becomes zero.
+__device__ __forceinline__ float power_of_two(float x) {
+#ifdef __CUDA_ARCH__
+    float y;
+    asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
+    return y;
+#else
+    return exp2f(x);
+#endif
+}
+
+/// What turns products of queries and keys into exponents of two.
+__device__ __forceinline__ float score_scale(int head_size) {
+    return 1.44269504f / sqrtf(static_cast<float>(head_size));  // log2(e)
+}
+
+/// Scores come in as products; scaling them and subtracting the maximum is one instruction.
 struct Softmax {
-    float max[2] = {-1e30f, -1e30f};  ///< finite: a masked score is -infinity, and their difference must not be NaN
+    const float scale;
+    float max[2] = {-1e30f, -1e30f};  ///< scaled; finite: a masked score is -infinity, and must not become NaN
     float sum[2] = {0.f, 0.f};        ///< over this lane's elements
 
     /// Takes in a tile of scores. Sums so far, and whatever was summed with them, are to be multiplied by `factor`.
     template <int kTiles>
     __device__ __forceinline__ void add(float (&s)[kTiles][4], float (&factor)[2]) {
-        float tile_max[2] = {max[0], max[1]};
+        float tile_max[2] = {-INFINITY, -INFINITY};
 #pragma unroll
         for (int n = 0; n < kTiles; ++n)
 #pragma unroll
             for (int i = 0; i < 4; ++i) tile_max[i / 2] = fmaxf(tile_max[i / 2], s[n][i]);
 #pragma unroll
         for (int r = 0; r < 2; ++r) {
-            tile_max[r] = quad_max(tile_max[r]);
-            factor[r] = exp2f(max[r] - tile_max[r]);
+            tile_max[r] = fmaxf(max[r], quad_max(tile_max[r]) * scale);
+            factor[r] = power_of_two(max[r] - tile_max[r]);
             max[r] = tile_max[r];
             sum[r] *= factor[r];
         }
@@ -57,7 +74,7 @@ struct Softmax {
 #pragma unroll
         for (int n = 0; n < kTiles; ++n)
 #pragma unroll
-            for (int i = 0; i < 4; ++i) s[n][i] = exp2f(s[n][i] - max[i / 2]);
+            for (int i = 0; i < 4; ++i) s[n][i] = power_of_two(fmaf(s[n][i], scale, -max[i / 2]));
     }
 
     /// What turns the exponentials of an alive row into probabilities; zero for a dead row.
