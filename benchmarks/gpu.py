@@ -30,12 +30,16 @@ from ltp_deploy.cuda.gpu import gpus
 from ltp_deploy.cuda.measure import gpu_at_hand
 
 RESULTS = Path(__file__).parent / "results"
+DEMO = Path(__file__).parents[1] / "out" / "demo" / "model"
 REHEARSAL = {"1 x 16": np.full(1, 16), "3 mixed": np.array([5, 40, 12])}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--checkpoint", type=Path, help="also check this one; default: random ones")
+    demo = DEMO if DEMO.exists() else None
+    parser.add_argument(
+        "--checkpoint", type=Path, default=demo, help="besides random ones; default: `make demo`'s"
+    )
     parser.add_argument("--seconds", type=float, default=4.0, help="of timing, for each case")
     parser.add_argument("--rehearse", action="store_true", help="what runs without a GPU, in small")
     parser.add_argument("-o", "--output", type=Path, help="default: in results/, named by the GPU")

@@ -6,7 +6,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor, fx, nn
 
-from ltp_deploy.compiler.trace import called
 from ltp_deploy.cuda.compile import kernels
 from ltp_deploy.cuda.kernels import enqueue
 from ltp_deploy.cuda.launches import MAX_NORM_COLUMNS, NormArguments, norm_launch
@@ -96,15 +95,13 @@ def use_residual_norm(module: fx.GraphModule) -> None:
     """Replace every LayerNorm of a sum of two by the op, in place; the rows of the residual that
     survive, where they are gathered for the sum alone, are gathered by the op as well."""
     for node in list(module.graph.nodes):
-        if node.op != "call_module" or not isinstance(
-            module.get_submodule(node.target), nn.LayerNorm
-        ):
+        norm = module.get_submodule(node.target) if node.op == "call_module" else None
+        if not isinstance(norm, nn.LayerNorm) or not _is_sum(node.args[0]):
             continue
-        norm, total = called(module, node, nn.LayerNorm), node.args[0]
         columns = norm.normalized_shape[-1]
-        if not _is_sum(total) or columns % 8 or columns > MAX_NORM_COLUMNS:
+        if columns % 8 or columns > MAX_NORM_COLUMNS:
             continue
-        x, residual = total.args
+        x, residual = node.args[0].args
         kept = None
         if residual.target is torch.index_select and len(residual.users) == 1:
             residual, _, kept = residual.args
