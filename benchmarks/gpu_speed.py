@@ -64,7 +64,7 @@ GOALS = (
 KERNEL_GOAL = 1.5  # times the larger of its two floors, attention at 32 x 384
 
 
-def time_kernels(gpu: GpuCost) -> list[dict[str, Any]]:
+def time_kernels(gpu: GpuCost, device: str = "cuda") -> list[dict[str, Any]]:
     """The whole op at 32 x 384, with and without scores, beside PyTorch's attention.
 
     The floors are the op's multiply-adds at the rate of a large product, and the bytes of its
@@ -72,9 +72,9 @@ def time_kernels(gpu: GpuCost) -> list[dict[str, Any]]:
     """
     sequences, length = 32, 384
     hidden, rows = HEADS * HEAD_SIZE, sequences * length
-    qkv = torch.randn(rows, 3 * hidden, device="cuda", dtype=torch.float16)
-    offsets = torch.arange(0, rows + 1, length, device="cuda", dtype=torch.int32)
-    alive = torch.ones(rows, device="cuda", dtype=torch.int32)
+    qkv = torch.randn(rows, 3 * hidden, device=device, dtype=torch.float16)
+    offsets = torch.arange(0, rows + 1, length, device=device, dtype=torch.int32)
+    alive = torch.ones(rows, device=device, dtype=torch.int32)
     given = (qkv, offsets, alive, offsets[1:] - offsets[:-1], HEADS)
     product = 2 * sequences * length**2 * hidden
     results = []

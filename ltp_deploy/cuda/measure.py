@@ -10,6 +10,7 @@ from statistics import median
 from ltp_deploy.compiler.cost import H200, GpuCost
 from ltp_deploy.errors import LtpError
 
+DEVICE = "cuda"
 REPEATS, CALLS = 20, 10
 SIDE = 8192  # of the matrices: far beyond every cache
 SEQUENCES, LENGTH, HEADS, HEAD_SIZE = 32, 384, 12, 64  # of the attention
@@ -29,7 +30,7 @@ def measured() -> GpuCost:
     import torch
 
     properties = torch.cuda.get_device_properties()
-    x = torch.randn(SIDE, SIDE, device="cuda", dtype=torch.float16)
+    x = torch.randn(SIDE, SIDE, device=DEVICE, dtype=torch.float16)
     y = torch.empty_like(x)
     try:
         attention = _attention_rate()
@@ -77,9 +78,9 @@ def _attention_rate() -> float:
     from ltp_deploy.pruning.policy import Carry, Mode
 
     rows, hidden = SEQUENCES * LENGTH, HEADS * HEAD_SIZE
-    qkv = torch.randn(rows, 3 * hidden, device="cuda", dtype=torch.float16)
-    offsets = torch.arange(0, rows + 1, LENGTH, device="cuda", dtype=torch.int32)
-    alive = torch.ones(rows, device="cuda", dtype=torch.int32)
+    qkv = torch.randn(rows, 3 * hidden, device=DEVICE, dtype=torch.float16)
+    offsets = torch.arange(0, rows + 1, LENGTH, device=DEVICE, dtype=torch.int32)
+    alive = torch.ones(rows, device=DEVICE, dtype=torch.int32)
     rule = (HEADS, int(Mode.NONE), 0.0, 0, True, int(Carry.ALL))
     given = (qkv, offsets, alive, offsets[1:] - offsets[:-1], *rule)
     seconds = device_seconds(lambda: torch.ops.ltp.pruned_attention(*given))
@@ -90,7 +91,7 @@ def _launch_seconds() -> float:
     """From one small kernel of a graph to the next."""
     import torch
 
-    x = torch.zeros(1, device="cuda")
+    x = torch.zeros(1, device=DEVICE)
 
     def launches() -> None:
         for _ in range(LAUNCHES):
@@ -104,7 +105,7 @@ def _sync_seconds() -> float:
     graphs with a number read between them, less the two launched one behind the other."""
     import torch
 
-    x = torch.zeros(1, device="cuda", dtype=torch.int32)
+    x = torch.zeros(1, device=DEVICE, dtype=torch.int32)
     graph = torch.cuda.CUDAGraph()
     with torch.cuda.graph(graph):
         for _ in range(LAUNCHES):
