@@ -55,6 +55,8 @@ class TorchCudaSession:
             _Segment(part, names["inputs"], names["outputs"], self.buffers, graphs)
             for part, names in zip(module.segments.children(), manifest["segments"], strict=True)
         ]
+        # The op's reference has no first row of a sequence without any; its kernels have.
+        self.fills_batches = on_gpu
         self._lock = threading.Lock()
         if on_gpu:
             torch.cuda.synchronize()  # the buffers were cleared on another stream
@@ -68,7 +70,7 @@ class TorchCudaSession:
 
     def _run(self, feeds: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         sequences, left = len(feeds["offsets"]) - 1, len(feeds["input_ids"])
-        slots = sequence_bucket(sequences, self.max_batch)
+        slots = sequence_bucket(sequences, self.max_batch) if self.fills_batches else sequences
         spare = int(slots > sequences)  # sequences of no tokens begin at a row that is there
         self.buffers.send(
             {name: feeds[name] for name in self.inputs}, row_bucket(left + spare), slots

@@ -82,6 +82,7 @@ def graphed(
     """An engine of three parts that captures and replays them."""
     bundle = bundle_of(bert_checkpoint, "torch-cuda", compact="0,1", max_batch=8)
     engine = load(bundle, portable=True)
+    engine.session.fills_batches = True
     graphs = Graphs(SimpleNamespace())
     for segment in engine.session.segments:
         segment.graphs = graphs

@@ -51,7 +51,7 @@ def test_the_parts_answer_as_the_whole_graph(
     whole = lower(encoder, plan)
     use_residual_norm(whole)
     inputs = [node.name for node in whole.graph.nodes if node.op == "placeholder"]
-    for lengths in ((25, 5, 1, 18), (1,), (30, 30)):
+    for lengths in ((25, 5, 1, 18), (1,), (30, 30, 2)):
         batch = batch_for(encoder, lengths)
         feeds = batch.feeds(encoder.config)
         with torch.inference_mode():
@@ -76,6 +76,20 @@ def test_what_is_asked_of_the_engine_is_in_the_manifest(
     assert len(others) == 2
     assert first["inputs"] == manifest["inputs"]
     assert {"context", "residual", "alive", "offsets", "lengths"} < set(first["outputs"])
+
+
+@pytest.mark.parametrize("compact", ["all", "bounded", "none"])
+def test_batches_of_any_size_without_survivors(
+    compact: str, bert_checkpoint: Path, bundle_of: Callable[..., Path]
+) -> None:
+    bundle = bundle_of(bert_checkpoint, "torch-cuda", compact=compact, max_batch=8, survivors=False)
+    engine = load(bundle, portable=True)
+    encoder = load_encoder(bert_checkpoint)
+    for size in range(1, 8):
+        batch = batch_for(encoder, (25, 5, 1, 18, 9, 30, 2)[:size])
+        together = engine.run(batch).logits
+        alone = [engine.run(batch.select([i])).logits for i in range(size)]
+        np.testing.assert_allclose(together, np.concatenate(alone), atol=0.01)
 
 
 def test_verify_and_its_twin(
