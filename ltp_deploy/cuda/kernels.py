@@ -49,12 +49,13 @@ def pruned_attention(
 
 def enqueue(launch: Launch, arguments: ctypes.Structure, stream: int, fatbin: Path) -> None:
     """Launch one kernel, whose only parameter is a copy of `arguments`."""
+    device = check(runtime().cudaGetDevice())
     from cuda.bindings import driver
 
     parameters = (ctypes.c_void_p * 1)(ctypes.addressof(arguments))
     check(
         driver.cuLaunchKernel(
-            _function(fatbin, launch.kernel, check(runtime().cudaGetDevice())),
+            _function(fatbin, launch.kernel, device),
             *(*launch.grid, 1),
             *(launch.threads, 1, 1),
             0,
