@@ -29,7 +29,10 @@ def test_the_rehearsal_passes_and_writes_its_figures(tmp_path: Path) -> None:
     assert "everything passed" in done.stdout
     found = json.loads((tmp_path / "gpu.json").read_text())
     assert found["failed"] == []
-    assert [row["plan"] for row in found["engines"]] == ["auto", "all", "bounded", "none"]
+    plans = [
+        row["plan"] for row in found["engines"]
+    ]  # of the demo's checkpoint too, if it is there
+    assert plans[:4] == ["auto", "all", "bounded", "none"]
     sides = {row["side"] for row in found["times"]}
     assert {"ltp-deploy", "PyTorch dense, padded", "PyTorch dense, unpadded"} <= sides
 
