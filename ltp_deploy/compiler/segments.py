@@ -26,9 +26,10 @@ from ltp_deploy.compiler.trace import (
 )
 from ltp_deploy.pruning.policy import Carry
 
-# What goes over a cut: T rows each of context [T, d], residual [T, d] and alive [T], the survivors
-# at the front; offsets [B+1] of these; the original lengths [B].
-STATE = ("context", "residual", "alive", "offsets", "lengths")
+# What goes over a cut: T rows each of context [T, d], kept [T] and alive [T], the survivors at the
+# front; offsets [B+1] of these; the residual [T, d], whose rows `kept` has yet to choose; the
+# original lengths [B].
+STATE = ("context", "kept", "alive", "offsets", "residual", "lengths")
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ def cut(module: fx.GraphModule, plan: Plan) -> list[Segment]:
     """
     cuts = [n for n in attention_nodes(module) if n.args[CARRY] == Carry.SURVIVORS]
     crossing = [_crossing(node) for node in cuts]
-    stages = _stages(module, cuts, crossing)
+    stages = _stages(module, cuts)
     for node in cuts:
         set_argument(node, CARRY, int(Carry.BOUNDED))
     output = next(n for n in module.graph.nodes if n.op == "output")
@@ -73,23 +74,18 @@ def _crossing(node: fx.Node) -> dict[str, fx.Node]:
     gathers = [n for n in (kept.users if kept else ()) if n.target is torch.index_select]
     found = {
         "context": result(node, CONTEXT),
-        "residual": gathers[0],
+        "kept": kept,
         "alive": result(node, ALIVE_OUT),
         "offsets": result(node, OFFSETS_OUT),
+        "residual": gathers[0].args[0],
         "lengths": node.args[LENGTHS],
     }
     return {name: n for name, n in found.items() if isinstance(n, fx.Node)}
 
 
-def _stages(
-    module: fx.GraphModule, cuts: list[fx.Node], crossing: list[dict[str, fx.Node]]
-) -> dict[fx.Node, int]:
+def _stages(module: fx.GraphModule, cuts: list[fx.Node]) -> dict[fx.Node, int]:
     """The segment of every node: as many as there are cuts before it."""
-    belongs = {
-        node: number
-        for number, (op, found) in enumerate(zip(cuts, crossing, strict=True))
-        for node in (op, *op.users, found["residual"])
-    }
+    belongs = {node: number for number, op in enumerate(cuts) for node in (op, *op.users)}
     stages: dict[fx.Node, int] = {}
     for node in module.graph.nodes:
         if node.op == "output":

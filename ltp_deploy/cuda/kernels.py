@@ -24,8 +24,8 @@ def pruned_attention(
 
     Args:
         rows, sequences: T and B of the buffers.
-        pointers: device addresses by the names of the op's inputs and outputs; `count` only
-            where the carry is SURVIVORS.
+        pointers: device addresses by the names of the op's inputs and outputs; `count` where the
+            carry is SURVIVORS, and perhaps where it is BOUNDED, then perhaps of pinned memory.
         scratch: device address of `workspace(...).bytes` bytes, aligned to 256.
         fatbin: the compiled kernels.
     """

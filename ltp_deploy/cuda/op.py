@@ -5,6 +5,8 @@ Importing this registers the implementation; nothing is compiled or loaded befor
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -32,15 +34,6 @@ def on_cuda(
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """float16 only. The host waits for the GPU where the carry is SURVIVORS, and never else."""
     rows, sequences, hidden = qkv.shape[0], lengths.shape[0], qkv.shape[1] // 3
-    check_heads(hidden, heads)
-    given = dict(zip(INPUTS, (qkv, offsets, alive, lengths), strict=True))
-    for name, tensor in given.items():
-        wanted = torch.float16 if name == "qkv" else torch.int32
-        if tensor.dtype != wanted or not tensor.is_contiguous():
-            raise LtpError(
-                f"{name} is {tensor.dtype} with strides {tensor.stride()}; the CUDA kernels take "
-                f"{wanted} without gaps"
-            )
     rule = LayerRule(Mode(mode), threshold)
     layer = Layer(heads, hidden // heads, rule, score_length, keep_first, Carry(carry))
     capacity = sequences if layer.carry is Carry.FIRST else rows
@@ -50,18 +43,38 @@ def on_cuda(
     made = [context, kept, offsets_out, alive_out]
     if layer.carry is Carry.SURVIVORS:
         made.append(offsets.new_empty(1))
-    tensors = {**given, **dict(zip(OUTPUTS, made, strict=False))}
+    enqueue_layer(layer, (qkv, offsets, alive, lengths), made)
+    if layer.carry is Carry.SURVIVORS:
+        carried = int(made[-1])
+        context, kept, alive_out = context[:carried], kept[:carried], alive_out[:carried]
+    return context, kept, offsets_out, alive_out
+
+
+def enqueue_layer(layer: Layer, given: Sequence[Tensor], made: Sequence[Tensor]) -> None:
+    """Run a layer on the current stream, from tensors into tensors, in the order of the op's
+    `INPUTS` and `OUTPUTS`; nothing is waited for.
+
+    Raises:
+        LtpError: heads or inputs that the kernels do not take.
+    """
+    qkv, _, alive, lengths = given
+    rows, sequences = qkv.shape[0], lengths.shape[0]
+    check_heads(layer.heads * layer.head_size, layer.heads)
+    for name, tensor in zip(INPUTS, given, strict=True):
+        wanted = torch.float16 if name == "qkv" else torch.int32
+        if tensor.dtype != wanted or not tensor.is_contiguous():
+            raise LtpError(
+                f"{name} is {tensor.dtype} with strides {tensor.stride()}; the CUDA kernels take "
+                f"{wanted} without gaps"
+            )
+    named = zip((*INPUTS, *OUTPUTS), (*given, *made), strict=False)
     scratch = alive.new_empty(workspace(layer, rows, sequences).bytes // 4)
     launch(
         layer,
         rows,
         sequences,
-        {name: tensor.data_ptr() for name, tensor in tensors.items()},
+        {name: tensor.data_ptr() for name, tensor in named},
         scratch.data_ptr(),
         torch.cuda.current_stream(qkv.device).cuda_stream,
         kernels(qkv.device.index or 0),
     )
-    if layer.carry is Carry.SURVIVORS:
-        carried = int(made[-1])
-        context, kept, alive_out = context[:carried], kept[:carried], alive_out[:carried]
-    return context, kept, offsets_out, alive_out

@@ -38,6 +38,9 @@ def residual_norm(
     return torch.nn.functional.layer_norm(total, size, weight, bias, epsilon).to(x.dtype)
 
 
+NORM = torch.ops.ltp.residual_norm
+
+
 @residual_norm.register_fake
 def _(x, residual, kept, weight, bias, epsilon):
     return torch.empty_like(x)
@@ -53,20 +56,39 @@ def on_cuda(
     epsilon: float,
 ) -> Tensor:
     """Nothing is waited for."""
+    out = torch.empty_like(x)
+    enqueue_norm(x, residual, kept, weight, bias, epsilon, out)
+    return out
+
+
+def enqueue_norm(
+    x: Tensor,
+    residual: Tensor,
+    kept: Tensor | None,
+    weight: Tensor,
+    bias: Tensor,
+    epsilon: float,
+    out: Tensor,
+) -> None:
+    """The op on the current stream, into `out` [T, d], which is none of the inputs.
+
+    Raises:
+        LtpError: tensors that the kernel does not take.
+    """
     rows, columns = x.shape
     _check("x", x, torch.float16, (rows, columns))
     _check(
         "residual", residual, torch.float16, (len(residual) if kept is not None else rows, columns)
     )
+    _check("out", out, torch.float16, (rows, columns))
     _check("weight", weight, torch.float16, (columns,))
     _check("bias", bias, torch.float16, (columns,))
     if kept is not None:
         _check("kept", kept, torch.int32, (rows,))
     if columns % 8 or columns > MAX_NORM_COLUMNS:
         raise LtpError(f"{columns} columns: a multiple of 8 up to {MAX_NORM_COLUMNS} is needed")
-    out = torch.empty_like(x)
     if rows == 0:
-        return out
+        return
     arguments = NormArguments(
         x=x.data_ptr(),
         residual=residual.data_ptr(),
@@ -80,7 +102,6 @@ def on_cuda(
     )
     stream = torch.cuda.current_stream(x.device).cuda_stream
     enqueue(norm_launch(rows), arguments, stream, kernels(x.device.index or 0))
-    return out
 
 
 def _check(name: str, tensor: Tensor, dtype: torch.dtype, shape: tuple[int, ...]) -> None:
@@ -109,9 +130,7 @@ def use_residual_norm(module: fx.GraphModule) -> None:
             weight, bias = (
                 module.graph.get_attr(f"{node.target}.{name}") for name in ("weight", "bias")
             )
-            fused = module.graph.call_function(
-                torch.ops.ltp.residual_norm, (x, residual, kept, weight, bias, norm.eps)
-            )
+            fused = module.graph.call_function(NORM, (x, residual, kept, weight, bias, norm.eps))
         node.replace_all_uses_with(fused)
     module.graph.eliminate_dead_code()
     module.recompile()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 import warnings
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
@@ -13,12 +14,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-import ltp_deploy.cuda.op
-import ltp_deploy.cuda.residual_norm  # noqa: F401  both register ops that archives call
+from ltp_deploy.cuda.in_place import NEXT  # registers, with it, all operators that archives call
 from ltp_deploy.errors import BundleError
 from ltp_deploy.options import Limits
 from ltp_deploy.runtime.batch import one_token
 from ltp_deploy.runtime.cuda_graphs import Graphs, Outputs
+
+UNKNOWN = -1  # rows, yet
 
 
 def row_bucket(rows: int) -> int:
@@ -52,8 +54,10 @@ class TorchCudaSession:
         self.stream = torch.cuda.Stream(self.device) if on_gpu else None
         graphs = Graphs(self.stream) if self.stream else None
         self.segments = [
-            _Segment(part, names["inputs"], names["outputs"], self.buffers, graphs)
-            for part, names in zip(module.segments.children(), manifest["segments"], strict=True)
+            _Segment(part, number, **names, buffers=self.buffers, graphs=graphs)
+            for number, (part, names) in enumerate(
+                zip(module.segments.children(), manifest["segments"], strict=True)
+            )
         ]
         # The op's reference has no first row of a sequence without any; its kernels have.
         self.fills_batches = on_gpu
@@ -78,11 +82,19 @@ class TorchCudaSession:
         answers: dict[str, np.ndarray] = {}
         for number, segment in enumerate(self.segments):
             if number > 0:
-                left = self.buffers.rows_in_use(slots)
+                left = self._rows_left()
+            self.buffers.rows_left[0] = UNKNOWN
             found = segment.run(row_bucket(left + spare), slots)
             # Copied at once: the next graph may use the same memory.
             answers |= {name: value.cpu().numpy().copy() for name, value in found.items()}
         return {name: _trimmed(name, answers, sequences) for name in self.outputs}
+
+    def _rows_left(self) -> int:
+        """Of the segment that was run last: its last kernel says so before it moves them."""
+        count = self.buffers.rows_left
+        while self.stream and count[0] == UNKNOWN and not self.stream.query():
+            time.sleep(0)  # other threads may have the interpreter
+        return int(count[0])
 
 
 def _trimmed(name: str, answers: Mapping[str, np.ndarray], sequences: int) -> np.ndarray:
@@ -95,22 +107,38 @@ def _trimmed(name: str, answers: Mapping[str, np.ndarray], sequences: int) -> np
 
 
 class Buffers:
-    """What goes into segments, at fixed addresses; see `ltp_deploy.compiler.segments.STATE`."""
+    """What segments read and write, at fixed addresses: two places for each name of
+    `ltp_deploy.compiler.segments.STATE`, which segments in turn read and write.
+
+    Attributes:
+        rows_left: [1], the host's own: what the segment that was run last leaves.
+    """
 
     def __init__(self, limits: Limits, hidden: int, device: torch.device):
         rows, sequences = row_bucket(limits.max_tokens + 1), limits.max_batch
         pinned = device.type == "cuda"
         whole = {"offsets": sequences + 1, "lengths": sequences}
-        self._device: Outputs = {
-            name: torch.zeros(whole.get(name, rows), dtype=torch.int32, device=device)
-            for name in ("input_ids", "position_ids", "token_type_ids", "alive", *whole)
-        }
-        for name in ("context", "residual"):
-            self._device[name] = torch.zeros(rows, hidden, dtype=torch.float16, device=device)
+
+        def numbers(*names: str) -> Outputs:
+            sizes = {name: whole.get(name, rows) for name in names}
+            return {n: torch.zeros(s, dtype=torch.int32, device=device) for n, s in sizes.items()}
+
+        def state() -> Outputs:
+            values = torch.zeros(2, rows, hidden, dtype=torch.float16, device=device)
+            return numbers("kept", "alive", "offsets") | {
+                "context": values[0],
+                "residual": values[1],
+            }
+
+        count = torch.zeros(1, dtype=torch.int32, pin_memory=pinned)
+        shared = {**numbers("lengths"), "count": count}
+        request = numbers("input_ids", "position_ids", "token_type_ids")
+        self._device = (request | shared | state(), shared | state())
         self._host = {
             name: torch.zeros(whole.get(name, rows), dtype=torch.int32, pin_memory=pinned)
-            for name in ("input_ids", "position_ids", "token_type_ids", "offsets")
+            for name in (*request, "offsets")
         }
+        self.rows_left = count.numpy()
 
     def send(self, feeds: dict[str, np.ndarray], rows: int, sequences: int) -> None:
         """Copy a request into buckets of these sizes; what fills them up are rows of token 0 that
@@ -121,32 +149,32 @@ class Buffers:
             host = self._host[name].numpy()
             host[: len(values)] = values
             host[len(values) : size] = values[-1] if is_offsets else 0
-            self._device[name][:size].copy_(self._host[name][:size], non_blocking=True)
+            self._device[0][name][:size].copy_(self._host[name][:size], non_blocking=True)
 
-    def view(self, name: str, rows: int, sequences: int) -> Tensor:
-        size = {"offsets": sequences + 1, "lengths": sequences}.get(name, rows)
-        return self._device[name][:size]
-
-    def rows_in_use(self, sequences: int) -> int:
-        """Of the bucket; waits for the GPU."""
-        return int(self._device["offsets"][sequences])
-
-    def __contains__(self, name: str) -> bool:
-        return name in self._device
+    def view(self, name: str, segment: int, rows: int, sequences: int) -> Tensor:
+        """An input of a segment by its number; `NEXT` before the name of what it writes."""
+        writes = name.startswith(NEXT)
+        part = name.removeprefix(NEXT)
+        buffer = self._device[(segment + writes) % 2][part]
+        if part == "count" or (part == "residual" and not writes):
+            return buffer  # `kept` may choose any row of the residual
+        return buffer[: {"offsets": sequences + 1, "lengths": sequences}.get(part, rows)]
 
 
 class _Segment:
-    """One part of the engine: reads buffers, writes buffers and outputs."""
+    """One part of the engine."""
 
     def __init__(
         self,
         module: torch.nn.Module,
+        number: int,
         inputs: list[str],
         outputs: list[str],
         buffers: Buffers,
         graphs: Graphs | None,
     ):
         self.module = module
+        self.number = number
         self.inputs = inputs
         self.outputs = outputs
         self.buffers = buffers
@@ -156,20 +184,15 @@ class _Segment:
         """The engine's outputs that this part computes; valid until any part runs again."""
         if self.graphs is None:
             return self._compute(rows, sequences)
-        return self.graphs.run((id(self), rows, sequences), lambda: self._compute(rows, sequences))
+        key = (self.number, rows, sequences)
+        return self.graphs.run(key, lambda: self._compute(rows, sequences))
 
     def _compute(self, rows: int, sequences: int) -> Outputs:
-        given = [self.buffers.view(name, rows, sequences) for name in self.inputs]
+        given = [self.buffers.view(name, self.number, rows, sequences) for name in self.inputs]
         # Without the executor's own optimisations: they specialise and compile for each size.
         with torch.jit.optimized_execution(False):
             values = self.module(*given)
-        found: Outputs = {}
-        for name, value in zip(self.outputs, values, strict=True):
-            if name in self.buffers:
-                self.buffers.view(name, rows, sequences).copy_(value)
-            else:
-                found[name] = value
-        return found
+        return dict(zip(self.outputs, values, strict=True))
 
 
 def open_session(

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from ltp_deploy.compiler.segments import STATE, Segment, cut
 from ltp_deploy.config import EncoderConfig
+from ltp_deploy.cuda.in_place import NEXT, write_in_place
 from ltp_deploy.cuda.launches import check_heads
 from ltp_deploy.cuda.residual_norm import use_residual_norm
 from ltp_deploy.options import Limits
@@ -24,10 +25,8 @@ def write(job: Job) -> dict[str, Any]:
     """Trace each segment on a small batch; one archive holds them in order."""
     values = example_inputs(job.module, job.config)
     inputs = list(values)
-    segments = cut(job.module, job.plan)
-    for segment in segments:
-        use_residual_norm(segment.module)
-    traced = nn.ModuleList(_traced(segment, values) for segment in segments)
+    parts = [_lowered(segment, values) for segment in cut(job.module, job.plan)]
+    traced = nn.ModuleList(module for module, _ in parts)
     with warnings.catch_warnings():
         # TorchScript is deprecated in favour of torch.export, whose archives may be pickles.
         warnings.simplefilter("ignore", DeprecationWarning)
@@ -36,7 +35,7 @@ def write(job: Job) -> dict[str, Any]:
     return {
         "engine": ENGINE,
         "inputs": inputs,
-        "segments": [{"inputs": s.inputs, "outputs": s.outputs} for s in segments],
+        "segments": [{"inputs": s.inputs, "outputs": s.outputs} for _, s in parts],
         "hidden_size": job.config.hidden_size,
         "device": "cuda",
     }
@@ -53,13 +52,19 @@ class _Archive(nn.Module):
         self.segments = segments
 
 
-def _traced(segment: Segment, values: dict[str, Tensor]) -> torch.jit.ScriptModule:
-    """The segment traced with `values`, which become those that the next segment is given."""
-    given = tuple(values[name] for name in segment.inputs)
+def _lowered(segment: Segment, values: dict[str, Tensor]) -> tuple[torch.jit.ScriptModule, Segment]:
+    """A segment with the operators that CUDA has kernels for, traced with `values`, which become
+    those that the next segment is given."""
+    use_residual_norm(segment.module)
     with warnings.catch_warnings(), torch.inference_mode():
         warnings.simplefilter("ignore", DeprecationWarning)
         warnings.simplefilter("ignore", FutureWarning)
+        found = segment.module(*(values[name] for name in segment.inputs))
+        state = {n: v for n, v in zip(segment.outputs, found, strict=True) if n in STATE}
+        buffers = {NEXT + name: torch.empty_like(value) for name, value in state.items()}
+        buffers[NEXT + "count"] = torch.zeros(1, dtype=torch.int32)
+        segment = write_in_place(segment)
+        given = tuple({**values, **buffers}[name] for name in segment.inputs)
         traced = torch.jit.trace(segment.module, given, check_trace=False)
-        found = zip(segment.outputs, segment.module(*given), strict=True)
-        values.update((name, value) for name, value in found if name in STATE)
-    return traced
+    values.update(state)
+    return traced, segment

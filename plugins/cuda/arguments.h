@@ -21,7 +21,7 @@ struct Arguments {
     std::int32_t* kept;          ///< [T']
     std::int32_t* offsets_out;   ///< [B+1]
     std::int32_t* alive_out;     ///< [T']
-    std::int32_t* count;         ///< [] Survivors only
+    std::int32_t* count;         ///< [] or null
 
     // Scratch; what a layer does not need is null.
     unsigned long long* scores;       ///< [T] zeroed: the probability each row receives, see fixed_point.cuh

@@ -55,12 +55,12 @@ __device__ inline void compact(const Arguments& a) {
     const Tile tile = find_tile<kCompactRows>(a, blockIdx.x);
     const Sequence& s = tile.sequence;
     const int count = s.index < a.sequences ? a.survivor_counts[s.index] : 0, i = tile.first - s.begin + warp();
-    const bool counts = a.carry == Carry::Survivors && blockIdx.x == 0;
+    const bool counts = a.count && blockIdx.x == 0;
     if (a.carry == Carry::Survivors && tile.first - s.begin >= count && !tile.begins_sequence() && !counts) return;
 
     const Carried carried(a, s.index, shared);
     if (tile.begins_sequence() && threadIdx.x == 0) a.offsets_out[s.index] = carried.before;
-    if (counts && threadIdx.x == 0) *a.count = carried.total;
+    if (counts && threadIdx.x == 0) *static_cast<volatile std::int32_t*>(a.count) = carried.total;
     if (const int to = carried.before + i; i < count && to < a.rows) {
         const int survivor = a.survivors[s.begin + i], row = survivor < 0 ? ~survivor : survivor;
         put_row(a, to, a.attended + static_cast<std::size_t>(row) * hidden(a), row, survivor >= 0);

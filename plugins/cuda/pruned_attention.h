@@ -30,7 +30,8 @@ struct Inputs {
     const std::int32_t* lengths; ///< [B]
 };
 
-/// All on the device. T' = T where the carry is All or Bounded, B where it is First, and *count, which is at most T,
+/// All on the device, but for `count`, which may be the host's, pinned: it is written before the rows are, so that the
+/// host can go on meanwhile. T' = T where the carry is All or Bounded, B where it is First, and *count, which is at most T,
 /// where it is Survivors. Rows that are nobody's (All: those behind offsets[B]; Bounded: those behind the survivors)
 /// are dead and zero, as is the row of an empty sequence where the carry is First; `kept` is a valid index in all rows.
 struct Outputs {
@@ -38,7 +39,7 @@ struct Outputs {
     std::int32_t* kept;     ///< [T']
     std::int32_t* offsets;  ///< [B+1]
     std::int32_t* alive;    ///< [T']
-    std::int32_t* count;    ///< [] Survivors only, else null
+    std::int32_t* count;    ///< [] Survivors, Bounded: how many rows are carried; or null
 };
 
 /// Bytes of scratch memory that the layer needs for up to this many rows and sequences.

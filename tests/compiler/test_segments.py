@@ -34,7 +34,7 @@ def test_the_parts_are_the_whole(compact: str, parts: int, survivors: bool) -> N
             assert set(segments[-1].inputs) == set(STATE)
             used = int(values["offsets"][-1])
             sizes.append(used)
-            values.update({name: values[name][:used] for name in ("context", "residual", "alive")})
+            values.update({name: values[name][:used] for name in ("context", "kept", "alive")})
     assert sizes == sorted(sizes, reverse=True)
     torch.testing.assert_close(values["logits"], wanted[0], rtol=0, atol=1e-6)
     reported = [name for segment in segments for name in segment.outputs if "survivors" in name]

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import torch
 
-from ltp_deploy.cuda import kernels, op, residual_norm
+from ltp_deploy.cuda import in_place, kernels, op, residual_norm
 
 HERE = Path(__file__).parent
 SOURCES = ("emulated.cpp", "kernels.cpp", "emulation/block.cpp", "emulation/fiber.cpp")
@@ -67,4 +67,6 @@ def emulated_gpu(
     with torch.library._scoped_library("ltp", "IMPL") as library:
         library.impl("pruned_attention", op.on_cuda, "CPU")
         library.impl("residual_norm", residual_norm.on_cuda, "CPU")
+        library.impl("pruned_attention_into", in_place.attend_on_cuda, "CPU")
+        library.impl("residual_norm_into", residual_norm.enqueue_norm, "CPU")
         yield launched

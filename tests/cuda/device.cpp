@@ -68,9 +68,9 @@ LayerResult run(const Problem& p, const ltp::PruningRule& rule, ltp::Carry carry
     const ltp::cuda::Layer layer{p.heads, p.head_size, rule, carry};
     Guarded<char> workspace(ltp::cuda::workspace_bytes(layer, rows, p.sequences()));
     const ltp::cuda::Inputs in{rows, p.sequences(), qkv.data(), offsets.data(), alive.data(), lengths.data()};
-    const bool survivors = carry == ltp::Carry::Survivors;
+    const bool survivors = carry == ltp::Carry::Survivors, counted = survivors || carry == ltp::Carry::Bounded;
     const ltp::cuda::Outputs out{context.data(), kept.data(), offsets_out.data(), alive_out.data(),
-                                 survivors ? count.data() : nullptr};
+                                 counted ? count.data() : nullptr};
     CHECK(pruned_attention(layer, in, out, workspace.data(), nullptr) == cudaSuccess, where);
 
     LayerResult result;
@@ -86,9 +86,8 @@ LayerResult run(const Problem& p, const ltp::PruningRule& rule, ltp::Carry carry
     CHECK(result.offsets[0] == 0 && used >= 0 && used <= capacity, where, p.describe(), used);
     if (failures) return result;
     if (carry == ltp::Carry::First) return without_empty(p, result, where);
-    if (survivors)
-        CHECK(count[0] == used, where, p.describe(), count[0], used);
-    else
+    if (counted) CHECK(count[0] == used, where, p.describe(), count[0], used);
+    if (!survivors)
         for (int row = used; row < capacity; ++row)
             CHECK(nobody(result, row, carry == ltp::Carry::All ? row : 0, hidden), where, p.describe(), "row", row);
     truncate(result, used, hidden);

@@ -37,16 +37,20 @@ def test_there_are_few_buckets() -> None:
 
 class Replayed:
     """Runs the computation again and leaves the answers where the first ones were. Then it spoils
-    what other graphs left behind, as one of the same memory pool may do. Capturing changes nothing.
+    what other graphs left behind, as one of the same memory pool may do, but for buffers, which are
+    not of the pool. Capturing changes nothing.
     """
 
     def __init__(self, compute: Callable[[], Outputs], others: list[Replayed]):
         self.compute = compute
-        buffers = inspect.getclosurevars(compute).nonlocals["self"].buffers._device
-        before = {name: value.clone() for name, value in buffers.items()}
+        places = inspect.getclosurevars(compute).nonlocals["self"].buffers._device
+        buffers = [buffer for place in places for buffer in place.values()]
+        before = [buffer.clone() for buffer in buffers]
         self.outputs = compute()
-        for name, value in before.items():
-            buffers[name].copy_(value)
+        for buffer, value in zip(buffers, before, strict=True):
+            buffer.copy_(value)
+        kept = {buffer.data_ptr() for buffer in buffers}
+        self.pooled = [x for x in self.outputs.values() if x.data_ptr() not in kept]
         self.replays = 0
         self.others = others
         others.append(self)
@@ -57,7 +61,7 @@ class Replayed:
             self.outputs[name].copy_(value)
         for other in self.others:
             if other is not self:
-                for value in other.outputs.values():
+                for value in other.pooled:
                     value.fill_(99)
 
 

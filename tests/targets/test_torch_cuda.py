@@ -15,6 +15,7 @@ from ltp_deploy.checkpoint import load_encoder
 from ltp_deploy.compiler import lower
 from ltp_deploy.compiler.passes import output_names
 from ltp_deploy.compiler.plan import make_plan
+from ltp_deploy.compiler.segments import STATE
 from ltp_deploy.cuda.residual_norm import use_residual_norm
 from ltp_deploy.errors import BundleError, LtpError
 from ltp_deploy.options import BuildOptions
@@ -72,10 +73,14 @@ def test_what_is_asked_of_the_engine_is_in_the_manifest(
     assert manifest["precision"] == "fp16"
     assert manifest["parity"]["sequences"] == 4
     assert manifest["plan"]["prediction"]["gpu"] == "H200"  # assumed, where there is no GPU
-    first, *others = manifest["segments"]
-    assert len(others) == 2
-    assert first["inputs"] == manifest["inputs"]
-    assert {"context", "residual", "alive", "offsets", "lengths"} < set(first["outputs"])
+    first, second, last = manifest["segments"]
+    assert first["inputs"][: len(manifest["inputs"])] == manifest["inputs"]
+    written = {f"next_{name}" for name in STATE} | {"next_count"}
+    assert set(first["inputs"]) == {*manifest["inputs"], *written}
+    assert set(second["inputs"]) == {*STATE, *written} - {"next_lengths"}
+    assert set(last["inputs"]) == set(STATE)
+    found = [name for part in manifest["segments"] for name in part["outputs"]]
+    assert sorted(found) == sorted(manifest["outputs"])
 
 
 @pytest.mark.parametrize("compact", ["all", "bounded", "none"])
