@@ -61,8 +61,10 @@ class GpuCost:
         processors: streaming multiprocessors.
         attention: sustained rate of the attention kernel.
         launch: time from one small kernel to the next.
-        sync: a copy of a row count to the host, and the queue running dry behind it.
-        fused: whether activations are fused with the products before them.
+        sync: from where a row count is known to the first kernel that the host launches with it.
+        tensorrt: whether TensorRT runs the engine. It fuses activations with the products before
+            them, gathers the residual's rows in a kernel of their own, and waits for the attention
+            plugin as a whole. PyTorch with our operators has it the other way round.
     """
 
     name: str
@@ -72,15 +74,15 @@ class GpuCost:
     attention: float
     launch: float
     sync: float
-    fused: bool = True
+    tensorrt: bool = True
 
     def kernel(self, busy: float = 0.0, flops: float = 0.0, moved: float = 0.0) -> Work:
         """One kernel: `busy` seconds beside its launch, `moved` bytes."""
         return Work(self.launch + busy, flops, moved, launches=1)
 
-    def wait(self) -> Work:
-        """The host waits for a row count."""
-        return Work(self.sync, syncs=1)
+    def wait(self, meanwhile: float = 0.0) -> Work:
+        """The host waits for a row count; there are `meanwhile` seconds of work that need none."""
+        return Work(max(0.0, self.sync - meanwhile), syncs=1)
 
     def product(self, rows: float, columns: int, depth: int) -> Work:
         """[rows, depth] x [depth, columns] in fp16; each value crosses memory once."""
@@ -123,7 +125,7 @@ H200 = GpuCost(
     attention=100e12,
     launch=2e-6,
     sync=20e-6,
-    fused=False,
+    tensorrt=False,
 )
 
 
@@ -150,15 +152,21 @@ def layer_work(
     sweeps = 3 if scores else 2  # queries times keys, once more for column scores, times values
     attention = 2 * sweeps * pairs * d
     work = gpu.product(rows, 3 * d, d) + gpu.kernel(attention / gpu.attention, attention)
-    if scores or carry is not Carry.ALL:
-        work += gpu.kernel() + gpu.kernel()  # decide, then move rows
+    compacts = carry in (Carry.SURVIVORS, Carry.BOUNDED)
+    if scores:
+        work += gpu.kernel()  # clears them
+    if scores or compacts:
+        work += gpu.kernel()  # decides
+    if compacts:
+        moving = gpu.passes(out * d, 2)
+        work += moving
+        if carry is Carry.SURVIVORS:
+            work += gpu.wait() if gpu.tensorrt else gpu.wait(meanwhile=moving.seconds)
+        if gpu.tensorrt:
+            work += gpu.passes(out * d, 2)  # gathers the residual
     work += gpu.product(out, d, d) + gpu.product(out, m, d) + gpu.product(out, d, m)
     work += gpu.passes(out * d, 4) + gpu.passes(out * d, 4)  # residual and LayerNorm, twice
-    if not gpu.fused:
-        work += gpu.passes(out * m, 2)
-    if not gpu.fused and carry is Carry.SURVIVORS:
-        work += gpu.passes(rows * d, 2) + gpu.passes(rows * d, 4)  # residual gathered, state copied
-    return work + gpu.wait() if carry is Carry.SURVIVORS else work
+    return work if gpu.tensorrt else work + gpu.passes(out * m, 2)
 
 
 def layer_time(

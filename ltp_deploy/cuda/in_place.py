@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 
+import numpy as np
 import torch
 from torch import Tensor, fx
 
@@ -17,10 +19,16 @@ from ltp_deploy.errors import LtpError
 from ltp_deploy.pruning.policy import Carry, LayerRule, Mode
 from ltp_deploy.pruning.reference import packed_reference
 
-# Begins the names of inputs that are written: the next part reads what comes behind it. `count` is
-# beside STATE, [1] int32: how many rows go on.
-NEXT = "next_"
+NEXT = "next_"  # before the names of inputs that are written, for the next part
+UNKNOWN = -1  # the count, before a GPU writes it
 MADE = ("context", "kept", "offsets", "alive", "count")  # by attention, in its order
+
+
+def wait_for(count: np.ndarray, stream: torch.cuda.Stream) -> int:
+    """The host's `count` [1] as soon as work on the stream writes it; it was `UNKNOWN` before."""
+    while count[0] == UNKNOWN and not stream.query():
+        time.sleep(0)  # other threads may have the interpreter
+    return int(count[0])
 
 
 @torch.library.custom_op(

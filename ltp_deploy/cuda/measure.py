@@ -44,7 +44,7 @@ def measured() -> GpuCost:
         attention=attention,
         launch=_launch_seconds(),
         sync=_sync_seconds(),
-        fused=False,
+        tensorrt=False,
     )
 
 
@@ -101,22 +101,27 @@ def _launch_seconds() -> float:
 
 
 def _sync_seconds() -> float:
-    """What it costs that the host reads a number and only then launches the next graph: two
-    graphs with a number read between them, less the two launched one behind the other."""
+    """What it costs that the host waits for a number and only then launches the next graph: two
+    graphs with such a wait between them, less the two launched one behind the other."""
     import torch
 
+    from ltp_deploy.cuda.in_place import UNKNOWN, wait_for
+
     x = torch.zeros(1, device=DEVICE, dtype=torch.int32)
+    count = torch.zeros(1, dtype=torch.int32, pin_memory=DEVICE == "cuda")
     graph = torch.cuda.CUDAGraph()
     with torch.cuda.graph(graph):
         for _ in range(LAUNCHES):
             x.add_(1)
+        count.copy_(x, non_blocking=True)
 
-    def seconds(reads: bool) -> float:
+    def seconds(waits: bool) -> float:
         torch.cuda.synchronize()
+        count[0] = UNKNOWN
         begin = time.perf_counter()
         graph.replay()
-        if reads:
-            int(x)
+        if waits:
+            wait_for(count.numpy(), torch.cuda.current_stream())
         graph.replay()
         torch.cuda.synchronize()
         return time.perf_counter() - begin

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 import warnings
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
@@ -14,13 +13,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ltp_deploy.cuda.in_place import NEXT  # registers, with it, all operators that archives call
+from ltp_deploy.cuda.in_place import NEXT, UNKNOWN, wait_for  # registers all operators of archives
 from ltp_deploy.errors import BundleError
 from ltp_deploy.options import Limits
 from ltp_deploy.runtime.batch import one_token
 from ltp_deploy.runtime.cuda_graphs import Graphs, Outputs
-
-UNKNOWN = -1  # rows, yet
 
 
 def row_bucket(rows: int) -> int:
@@ -73,6 +70,8 @@ class TorchCudaSession:
         return torch.cuda.stream(self.stream) if self.stream else nullcontext()
 
     def _run(self, feeds: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        if self.stream:
+            self.stream.synchronize()  # a request that was interrupted may still write
         sequences, left = len(feeds["offsets"]) - 1, len(feeds["input_ids"])
         slots = sequence_bucket(sequences, self.max_batch) if self.fills_batches else sequences
         spare = int(slots > sequences)  # sequences of no tokens begin at a row that is there
@@ -92,9 +91,7 @@ class TorchCudaSession:
     def _rows_left(self) -> int:
         """Of the segment that was run last: its last kernel says so before it moves them."""
         count = self.buffers.rows_left
-        while self.stream and count[0] == UNKNOWN and not self.stream.query():
-            time.sleep(0)  # other threads may have the interpreter
-        return int(count[0])
+        return wait_for(count, self.stream) if self.stream else int(count[0])
 
 
 def _trimmed(name: str, answers: Mapping[str, np.ndarray], sequences: int) -> np.ndarray:

@@ -26,7 +26,9 @@ def test_launches_and_waits_are_counted_as_often_as_they_are_paid(
     work = one_layer(T4, carry, scores)
     slower = one_layer(replace(T4, launch=T4.launch + 1.0, sync=T4.sync + 100.0), carry, scores)
     assert slower.seconds - work.seconds == pytest.approx(work.launches + 100 * work.syncs)
-    assert work.launches == (9 if scores or carry is not Carry.ALL else 7)
+    compacts = carry in (Carry.SURVIVORS, Carry.BOUNDED)
+    decisions = 2 * scores + (not scores and compacts)  # scores are cleared before
+    assert work.launches == 7 + decisions + 2 * compacts  # rows and their residual are moved
     assert work.syncs == (carry is Carry.SURVIVORS)
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 
@@ -75,6 +77,30 @@ def test_a_count_that_a_gpu_cannot_write_is_refused(emulated_gpu: list[str]) -> 
     with pytest.raises(LtpError, match="not pinned"):
         in_place.attend_on_cuda(*problem.arguments[:-1], *made, elsewhere)
     assert not emulated_gpu
+
+
+@pytest.mark.parametrize("behind", [True, False])
+def test_the_host_waits_for_the_count_and_no_longer(behind: bool) -> None:
+    """Or for the end of the stream's work, behind which it is written for sure."""
+    count, queries = np.array([in_place.UNKNOWN], np.int32), []
+
+    def query() -> bool:
+        queries.append(len(queries))
+        if len(queries) == 3:
+            count[0] = 41
+            return behind
+        return False
+
+    assert in_place.wait_for(count, SimpleNamespace(query=query)) == 41
+    assert len(queries) == 3
+
+
+def test_a_gpu_that_fails_is_not_waited_for() -> None:
+    def query() -> bool:
+        raise RuntimeError("CUDA error: an illegal memory access was encountered")
+
+    with pytest.raises(RuntimeError, match="illegal memory access"):
+        in_place.wait_for(np.array([in_place.UNKNOWN]), SimpleNamespace(query=query))
 
 
 @pytest.mark.parametrize("fused", [True, False])

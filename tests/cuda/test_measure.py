@@ -48,6 +48,7 @@ def gpu(monkeypatch: pytest.MonkeyPatch) -> None:
         "Event": Clock,
         "synchronize": lambda: None,
         "get_device_properties": lambda: properties,
+        "current_stream": lambda: SimpleNamespace(query=lambda: True),
     }.items():
         monkeypatch.setattr(torch.cuda, name, value)
     for name, value in {"DEVICE": "cpu", "SIDE": 64, "SEQUENCES": 2, "LENGTH": 5}.items():
@@ -58,7 +59,7 @@ def gpu(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_rates_are_work_over_time() -> None:
     found = measure.measured()
     seconds = MILLISECONDS / 1e3 / measure.CALLS
-    assert (found.name, found.processors, found.fused) == ("a GPU", 7, False)
+    assert (found.name, found.processors, found.tensorrt) == ("a GPU", 7, False)
     assert found.flops == pytest.approx(2 * 64**3 / seconds)
     assert found.bandwidth == pytest.approx(2 * 2 * 64**2 / seconds)
     assert found.attention == pytest.approx(4 * 2 * 5**2 * 12 * 64 / seconds)
