@@ -8,9 +8,7 @@ from collections.abc import Callable, Hashable
 from contextlib import suppress
 
 import torch
-from torch import Tensor
 
-Outputs = dict[str, Tensor]
 MAX_GRAPHS = 512  # a few for each part of an engine and each size in use
 
 
@@ -19,28 +17,26 @@ class Graphs:
     first time and for the second, and is then captured: by then its libraries are warmed up, on
     this thread as well. From the third time on the graph is replayed.
 
-    All share one memory pool, since nothing in it outlives a replay but outputs.
+    All share one memory pool: what a computation leaves behind is to lie elsewhere.
     """
 
     def __init__(self, stream: torch.cuda.Stream):
         self._stream = stream
         self._pool = torch.cuda.graph_pool_handle()
         self._seen: Counter[Hashable] = Counter()
-        self._captured: dict[Hashable, tuple[torch.cuda.CUDAGraph, Outputs]] = {}
+        self._captured: dict[Hashable, torch.cuda.CUDAGraph] = {}
 
-    def run(self, key: Hashable, compute: Callable[[], Outputs]) -> Outputs:
-        """The outputs of `compute`, valid until the next call of this method."""
+    def run(self, key: Hashable, compute: Callable[[], None]) -> None:
+        """Have it computed on the stream."""
         if key in self._captured:
-            graph, outputs = self._captured[key]
-            graph.replay()
-            return outputs
-        found = compute()
+            self._captured[key].replay()
+            return
+        compute()
         self._seen[key] += 1
         if self._seen[key] == 2:
             self._capture(key, compute)
-        return found
 
-    def _capture(self, key: Hashable, compute: Callable[[], Outputs]) -> None:
+    def _capture(self, key: Hashable, compute: Callable[[], None]) -> None:
         if len(self._captured) == MAX_GRAPHS:
             # All at once: a graph that goes alone frees cuBLAS memory that the others still use.
             self._captured.clear()
@@ -51,11 +47,11 @@ class Graphs:
             with torch.inference_mode(False):  # of what PyTorch keeps for random numbers
                 # Other threads may use CUDA meanwhile as they like.
                 graph.capture_begin(pool=self._pool, capture_error_mode="thread_local")
-            outputs = compute()
+            compute()
             graph.capture_end()
         except RuntimeError as error:
             with suppress(RuntimeError):
                 graph.capture_end()
             warnings.warn(f"not captured in a CUDA graph, and so slower: {error}", stacklevel=2)
             return
-        self._captured[key] = graph, outputs
+        self._captured[key] = graph
