@@ -8,9 +8,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from ltp_deploy.benchmark.dense import DenseModel
+from ltp_deploy.benchmark.machine import describe_machine
 from ltp_deploy.benchmark.sides import Feeds
 from ltp_deploy.errors import needs
 from ltp_deploy.runtime.openvino_session import OpenVinoSession, compile_settings
+
+EXACT = {"avx_vnni", "avx512_vnni", "amx_int8"}  # CPU flags with which sums of bytes fit
 
 
 def convert(model: DenseModel) -> Any:
@@ -27,7 +30,8 @@ def convert(model: DenseModel) -> Any:
 
 
 def quantized(model: Any, samples: Sequence[Feeds]) -> Any:
-    """A converted model in int8, as NNCF makes it for transformers (SmoothQuant included).
+    """A converted model in int8, as NNCF makes it for transformers (SmoothQuant included), with
+    weights of 7 bits where products of whole bytes saturate: on CPUs without VNNI.
 
     Args:
         samples: what activation ranges are measured on.
@@ -40,8 +44,14 @@ def quantized(model: Any, samples: Sequence[Feeds]) -> Any:
     logging.getLogger("nncf").setLevel(logging.ERROR)
     names = [port.get_any_name() for port in model.inputs]
     data = nncf.Dataset([{name: sample[name] for name in names} for sample in samples])
+    exact = EXACT.intersection(describe_machine()["flags"])
+    fix = nncf.OverflowFix.DISABLE if exact else nncf.OverflowFix.ENABLE
     return nncf.quantize(
-        model, data, subset_size=len(samples), model_type=nncf.ModelType.TRANSFORMER
+        model,
+        data,
+        subset_size=len(samples),
+        model_type=nncf.ModelType.TRANSFORMER,
+        advanced_parameters=nncf.AdvancedQuantizationParameters(overflow_fix=fix),
     )
 
 
