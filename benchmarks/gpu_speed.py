@@ -109,15 +109,18 @@ class GraphSession(UnpaddedSession):
     def __init__(self, encoder: Encoder, feeds: Feeds):
         super().__init__(encoder, "cuda")
         longest = int(np.diff(feeds["offsets"]).max())
-        self.host = {name: torch.from_numpy(feeds[name]).pin_memory() for name in self.inputs}
-        self.given = {name: value.cuda() for name, value in self.host.items()}
+        values = [torch.from_numpy(feeds[name]) for name in self.inputs]
+        sizes = [len(value) for value in values]
+        self.request = torch.cat(values).pin_memory()
+        device = self.request.cuda()
+        self.given = dict(zip(self.inputs, device.split(sizes), strict=True))
+        self.host = dict(zip(self.inputs, self.request.split(sizes), strict=True))
         # The outer context goes back to this stream where capturing fails.
         with torch.no_grad(), torch.cuda.stream(torch.cuda.current_stream()):
             self.answer = self.logits(self.given, longest).cpu().pin_memory()
             self.graph = torch.cuda.CUDAGraph()
             with torch.cuda.graph(self.graph):
-                for name, tensor in self.given.items():
-                    tensor.copy_(self.host[name], non_blocking=True)
+                device.copy_(self.request, non_blocking=True)
                 self.answer.copy_(self.logits(self.given, longest), non_blocking=True)
 
     def run(self, feeds: Feeds) -> Feeds:

@@ -161,7 +161,7 @@ def layer_work(
         moving = gpu.passes(out * d, 2)
         work += moving
         if carry is Carry.SURVIVORS:
-            work += gpu.wait() if gpu.tensorrt else gpu.wait(meanwhile=moving.seconds)
+            work += gpu.wait() if gpu.tensorrt else gpu.wait(moving.seconds - gpu.launch)
         if gpu.tensorrt:
             work += gpu.passes(out * d, 2)  # gathers the residual
     work += gpu.product(out, d, d) + gpu.product(out, m, d) + gpu.product(out, d, m)

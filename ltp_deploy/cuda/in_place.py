@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-import time
+import os
 from dataclasses import replace
 
 import numpy as np
@@ -24,10 +24,19 @@ UNKNOWN = -1  # the count, before a GPU writes it
 MADE = ("context", "kept", "offsets", "alive", "count")  # by attention, in its order
 
 
-def wait_for(count: np.ndarray, stream: torch.cuda.Stream) -> int:
-    """The host's `count` [1] as soon as work on the stream writes it; it was `UNKNOWN` before."""
-    while count[0] == UNKNOWN and not stream.query():
-        time.sleep(0)  # other threads may have the interpreter
+def wait_for(count: np.ndarray, stream: torch.cuda.Stream | None) -> int:
+    """The host's `count` [1] as soon as work on the stream writes it; it was `UNKNOWN` before.
+
+    Raises:
+        LtpError: it is not written.
+    """
+    while count[0] == UNKNOWN and stream and not stream.query():
+        os.sched_yield()  # other threads may have the interpreter; sleeping takes 50 us at least
+    if count[0] == UNKNOWN:
+        raise LtpError(
+            "nothing said how many rows are left: the engine or the compiled kernels are of "
+            "another version of ltp-deploy; build the engine again, and install ltp-deploy again"
+        )
     return int(count[0])
 
 

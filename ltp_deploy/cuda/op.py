@@ -55,25 +55,29 @@ def enqueue_layer(layer: Layer, given: Sequence[Tensor], made: Sequence[Tensor])
     `INPUTS` and `OUTPUTS`; nothing is waited for.
 
     Raises:
-        LtpError: heads or inputs that the kernels do not take.
+        LtpError: heads or tensors that the kernels do not take.
     """
     qkv, _, alive, lengths = given
     rows, sequences = qkv.shape[0], lengths.shape[0]
     check_heads(layer.heads * layer.head_size, layer.heads)
-    for name, tensor in zip(INPUTS, given, strict=True):
-        wanted = torch.float16 if name == "qkv" else torch.int32
+    tensors = dict(zip((*INPUTS, *OUTPUTS), (*given, *made), strict=False))
+    for name, tensor in tensors.items():
+        wanted = torch.float16 if name in ("qkv", "context") else torch.int32
         if tensor.dtype != wanted or not tensor.is_contiguous():
             raise LtpError(
                 f"{name} is {tensor.dtype} with strides {tensor.stride()}; the CUDA kernels take "
                 f"{wanted} without gaps"
             )
-    named = zip((*INPUTS, *OUTPUTS), (*given, *made), strict=False)
+    carried = sequences if layer.carry is Carry.FIRST else rows
+    for name, least in {"context": carried, "kept": carried, "alive_out": carried}.items():
+        if len(tensors[name]) < least:
+            raise LtpError(f"{name} has {len(tensors[name])} rows; {least} may be carried")
     scratch = alive.new_empty(workspace(layer, rows, sequences).bytes // 4)
     launch(
         layer,
         rows,
         sequences,
-        {name: tensor.data_ptr() for name, tensor in named},
+        {name: tensor.data_ptr() for name, tensor in tensors.items()},
         scratch.data_ptr(),
         torch.cuda.current_stream(qkv.device).cuda_stream,
         kernels(qkv.device.index or 0),

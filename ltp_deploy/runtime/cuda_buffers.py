@@ -93,7 +93,7 @@ class Buffers:
 
     def rows_left(self, stream: torch.cuda.Stream | None) -> int:
         """How many the part that was run last leaves: it says so before it moves them."""
-        return wait_for(self._rows_left, stream) if stream else int(self._rows_left[0])
+        return wait_for(self._rows_left, stream)
 
     def download(self, found: Mapping[str, Tensor]) -> None:
         """Copy outputs to the host; nothing is waited for."""

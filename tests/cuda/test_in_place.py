@@ -95,6 +95,32 @@ def test_the_host_waits_for_the_count_and_no_longer(behind: bool) -> None:
     assert len(queries) == 3
 
 
+def test_a_count_that_nothing_writes_is_an_error() -> None:
+    """As by kernels of another version."""
+    with pytest.raises(LtpError, match="of another version"):
+        in_place.wait_for(np.array([in_place.UNKNOWN]), SimpleNamespace(query=lambda: True))
+
+
+@pytest.mark.parametrize(
+    ("position", "change", "message"),
+    [
+        (0, lambda x: x.float(), r"context is torch\.float32"),
+        (0, lambda x: x[:-1], "context has 2 rows; 3 may be carried"),
+        (1, lambda x: x.long(), r"kept is torch\.int64"),
+        (3, lambda x: x[1:], "alive_out has 2 rows"),
+    ],
+)
+def test_what_the_kernels_would_write_beside_is_refused(
+    position: int, change: Callable, message: str, emulated_gpu: list[str]
+) -> None:
+    problem = random_problem([3], **RULE)
+    made = buffers(problem)
+    made[position] = change(made[position])
+    with pytest.raises(LtpError, match=message):
+        ATTEND(*replace(problem, qkv=problem.qkv.half()).arguments[:-1], *made)
+    assert not emulated_gpu
+
+
 def test_a_gpu_that_fails_is_not_waited_for() -> None:
     def query() -> bool:
         raise RuntimeError("CUDA error: an illegal memory access was encountered")

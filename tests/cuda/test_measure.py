@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from ltp_deploy.compiler.cost import H200
-from ltp_deploy.cuda import measure
+from ltp_deploy.cuda import in_place, measure
 from ltp_deploy.errors import LtpError
 
 MILLISECONDS = 2.0  # of every replay
@@ -40,7 +40,10 @@ def captured(graph: Graph) -> Iterator[None]:
 
 
 @pytest.fixture
-def gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+def gpu(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """What was in counts when they were waited for."""
+    counts: list[int] = []
+    monkeypatch.setattr(in_place, "wait_for", lambda count, stream: counts.append(int(count[0])))
     properties = SimpleNamespace(name="a GPU", multi_processor_count=7)
     for name, value in {
         "CUDAGraph": Graph,
@@ -48,15 +51,15 @@ def gpu(monkeypatch: pytest.MonkeyPatch) -> None:
         "Event": Clock,
         "synchronize": lambda: None,
         "get_device_properties": lambda: properties,
-        "current_stream": lambda: SimpleNamespace(query=lambda: True),
+        "current_stream": lambda: None,
     }.items():
         monkeypatch.setattr(torch.cuda, name, value)
     for name, value in {"DEVICE": "cpu", "SIDE": 64, "SEQUENCES": 2, "LENGTH": 5}.items():
         monkeypatch.setattr(measure, name, value)
+    return counts
 
 
-@pytest.mark.usefixtures("gpu")
-def test_rates_are_work_over_time() -> None:
+def test_rates_are_work_over_time(gpu: list[int]) -> None:
     found = measure.measured()
     seconds = MILLISECONDS / 1e3 / measure.CALLS
     assert (found.name, found.processors, found.tensorrt) == ("a GPU", 7, False)
@@ -65,6 +68,7 @@ def test_rates_are_work_over_time() -> None:
     assert found.attention == pytest.approx(4 * 2 * 5**2 * 12 * 64 / seconds)
     assert found.launch == pytest.approx(seconds / measure.LAUNCHES)
     assert 0 <= found.sync < 1
+    assert gpu == [in_place.UNKNOWN] * measure.REPEATS
 
 
 @pytest.mark.usefixtures("gpu")

@@ -8,6 +8,7 @@ import torch
 
 from ltp_deploy.compiler.segments import STATE
 from ltp_deploy.cuda.in_place import NEXT
+from ltp_deploy.errors import LtpError
 from ltp_deploy.runtime.cuda_buffers import Buffers
 
 INPUTS = ["input_ids", "position_ids", "offsets"]
@@ -78,7 +79,9 @@ def test_answers_have_the_requests_size_and_are_its_own(buffers: Buffers) -> Non
 
 def test_the_number_of_rows_left_is_that_of_the_last_part(buffers: Buffers) -> None:
     (count,) = buffers.given([NEXT + "count"], 0, 5, 1)
-    buffers.forget_rows_left()
     count[0] = 3
     assert buffers.rows_left(None) == 3
+    buffers.forget_rows_left()
+    with pytest.raises(LtpError, match="nothing said how many rows are left"):
+        buffers.rows_left(None)
     assert buffers.given([NEXT + "count"], 1, 5, 1)[0] is count

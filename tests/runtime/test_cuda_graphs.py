@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from itertools import count
 from types import SimpleNamespace
 
 import pytest
@@ -12,12 +14,25 @@ from ltp_deploy.runtime.cuda_graphs import Graphs
 
 
 class FakeGraph:
-    log: list[str]
+    """Of a pool that ends with its last graph, as PyTorch's do."""
 
-    def capture_begin(self, pool: object, capture_error_mode: str) -> None:
-        assert (pool, capture_error_mode) == ("pool", "thread_local")
+    log: list[str]
+    pools: Counter[int]
+    ended: set[int]
+
+    def capture_begin(self, pool: int, capture_error_mode: str) -> None:
+        assert capture_error_mode == "thread_local"
         assert not torch.is_inference_mode_enabled()
+        assert pool not in self.ended, "use_count > 0"
+        self.pool = pool
+        self.pools[pool] += 1
         self.log.append("begin")
+
+    def __del__(self) -> None:
+        if hasattr(self, "pool"):
+            self.pools[self.pool] -= 1
+            if not self.pools[self.pool]:
+                self.ended.add(self.pool)
 
     def capture_end(self) -> None:
         self.log.append("end")
@@ -28,8 +43,8 @@ class FakeGraph:
 
 @pytest.fixture
 def log(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    FakeGraph.log = []
-    monkeypatch.setattr(torch.cuda, "graph_pool_handle", lambda: "pool")
+    FakeGraph.log, FakeGraph.pools, FakeGraph.ended = [], Counter(), set()
+    monkeypatch.setattr(torch.cuda, "graph_pool_handle", count().__next__)
     monkeypatch.setattr(torch.cuda, "CUDAGraph", FakeGraph)
     return FakeGraph.log
 
@@ -66,6 +81,20 @@ def test_what_cannot_be_captured_runs_as_it_is(graphs: Graphs, log: list[str]) -
     graphs.run("key", compute)
     # and it is not tried again
     assert log == ["compute", "compute", "wait", "begin", "end", "compute"]
+    for _ in range(3):
+        graphs.run("another key", lambda: None)
+    assert log[-1] == "replay"
+
+
+def test_an_interrupted_capture_is_ended(graphs: Graphs, log: list[str]) -> None:
+    def compute() -> None:
+        if log:
+            raise KeyboardInterrupt
+
+    graphs.run("key", compute)
+    with pytest.raises(KeyboardInterrupt):
+        graphs.run("key", compute)
+    assert log == ["wait", "begin", "end"]
 
 
 def test_at_the_limit_all_go_at_once(
@@ -77,5 +106,6 @@ def test_at_the_limit_all_go_at_once(
             graphs.run(key, lambda: None)
     assert list(graphs._captured) == [3]
     log.clear()
-    graphs.run(1, lambda: None)
-    assert log == []
+    for _ in range(3):
+        graphs.run(1, lambda: None)
+    assert log == ["wait", "begin", "end", "replay"]

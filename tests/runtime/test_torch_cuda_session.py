@@ -14,10 +14,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ltp_deploy.checkpoint import load_encoder
+from ltp_deploy.cuda.in_place import UNKNOWN
 from ltp_deploy.errors import InputError
 from ltp_deploy.runtime.cuda_graphs import Graphs
 from ltp_deploy.runtime.engine import Engine, load
-from ltp_deploy.runtime.torch_cuda_session import row_bucket, sequence_bucket
+from ltp_deploy.runtime.torch_cuda_session import (
+    TorchCudaSession,
+    row_bucket,
+    sequence_bucket,
+)
 from tests.answers import batch_for
 
 
@@ -35,13 +40,23 @@ def test_there_are_few_buckets() -> None:
 
 
 class Replayed:
-    """Runs the computation again."""
+    """Runs the computation again, where nothing it reads or writes has moved."""
 
     def __init__(self, compute: Callable[[], None]):
         self.compute = compute
         self.replays = 0
+        self.session: TorchCudaSession = compute.func.__self__
+        self.size = compute.args
+        self.addresses = self.look()
+
+    def look(self) -> list[int]:
+        buffers, (part, *size) = self.session.buffers, self.size
+        given = buffers.given(self.session.parts[part][1]["inputs"], part, *size)
+        host = [buffers._host_request, *buffers._answers.values()]
+        return [tensor.data_ptr() for tensor in (*given, *host)]
 
     def replay(self) -> None:
+        assert self.look() == self.addresses
         self.replays += 1
         self.compute()
 
@@ -96,6 +111,24 @@ def test_requests_of_one_bucket_share_a_graph(graphed: Engine, captured: list[Re
         graphed(input_ids=[list(range(5, 5 + length))])
     assert len(captured) == 3  # one for each part
     assert [graph.replays for graph in captured] == [2, 2, 2]
+
+
+def test_a_part_runs_before_its_count_is_known(
+    graphed: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counts = []
+    compute = TorchCudaSession._compute
+
+    def noted(self: TorchCudaSession, *size: int) -> None:
+        counts.append(int(self.buffers._rows_left[0]))
+        compute(self, *size)
+        counts.append(int(self.buffers._rows_left[0]))
+
+    monkeypatch.setattr(TorchCudaSession, "_compute", noted)
+    graphed(input_ids=[list(range(5, 25))])
+    before, after = counts[::2], counts[1::2]
+    assert before == [UNKNOWN] * 3
+    assert 20 >= after[0] >= after[1] > after[2] == UNKNOWN  # the last part leaves none
 
 
 def test_threads_take_turns(graphed: Engine) -> None:
