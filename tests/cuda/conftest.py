@@ -1,11 +1,14 @@
-"""The CUDA kernels for Python on a machine without a GPU: compiled for the host, in emulation."""
+"""The CUDA kernels for Python on a machine without a GPU: compiled for the host, in emulation, or
+by nvcc, their PTX interpreted."""
 
 from __future__ import annotations
 
 import ctypes
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,6 +17,9 @@ import pytest
 import torch
 
 from ltp_deploy.cuda import in_place, kernels, op, residual_norm
+from ltp_deploy.cuda.compile import FLAGS, nvcc
+from ltp_deploy.cuda.launches import Arguments, NormArguments
+from tests.cuda.ptx import Kernel, Unknown
 
 HERE = Path(__file__).parent
 SOURCES = ("emulated.cpp", "kernels.cpp", "emulation/block.cpp", "emulation/fiber.cpp")
@@ -37,16 +43,61 @@ def emulated_gpu(
     emulated_kernels: ctypes.CDLL, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[list[str]]:
     """CPU tensors take the op's CUDA implementation; the names of the kernels that it launches."""
+
+    def launch(name: str, grid: tuple[int, int], threads: int, parameters: int) -> None:
+        address = ctypes.c_void_p(parameters)
+        found = emulated_kernels.ltp_launch(name.encode(), *grid, threads, address)
+        assert found == 0, f"no kernel {name}"
+
+    with _gpu(launch, monkeypatch) as launched:
+        yield launched
+
+
+@pytest.fixture(scope="session", params=["75", "90"])
+def ptx(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """What nvcc makes of the kernels for a T4, and for an H100 or H200."""
+    compiler = nvcc()
+    if compiler is None:
+        pytest.skip("no nvcc")
+    path = tmp_path_factory.mktemp("ptx") / "kernels.ptx"
+    sources = HERE.parents[1] / "plugins"
+    options = ["-ptx", f"-arch=compute_{request.param}", *FLAGS, f"-I{sources}"]
+    source = sources / "cuda" / "pruned_attention.cu"
+    subprocess.run([compiler, *options, str(source), "-o", str(path)], check=True)
+    return path.read_text()
+
+
+@pytest.fixture
+def run_ptx(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Any]:
+    """Like `emulated_gpu`, with kernels of a PTX text: a context manager."""
+
+    def gpu(text: str) -> Any:
+        kernel = cache(lambda name, threads: Kernel(text, name, threads))
+
+        def launch(name: str, grid: tuple[int, int], threads: int, parameters: int) -> None:
+            kind = NormArguments if name == "ltp_residual_norm" else Arguments
+            address = ctypes.c_void_p.from_address(parameters).value
+            try:
+                program = kernel(name, threads)
+            except Unknown as error:
+                pytest.skip(f"this nvcc writes what the interpreter does not know: {error}")
+            program.run(grid, ctypes.string_at(address, ctypes.sizeof(kind)))
+
+        return _gpu(launch, monkeypatch)
+
+    return gpu
+
+
+@contextmanager
+def _gpu(launch: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """CPU tensors take the op's CUDA implementation, and `launch` the place of the driver."""
     driver = pytest.importorskip("cuda.bindings.driver", reason="cuda-python is not installed")
     launched: list[str] = []
 
-    def launch(name: str, *arguments: Any) -> tuple[int]:
+    def launch_kernel(name: str, *arguments: int) -> tuple[int]:
         grid_x, grid_y, grid_z, threads, *ones, shared, stream, parameters, extra = arguments
         assert (grid_z, *ones, shared, stream, extra) == (1, 1, 1, 0, STREAM, 0)
-        found = emulated_kernels.ltp_launch(
-            name.encode(), grid_x, grid_y, threads, ctypes.c_void_p(parameters)
-        )
-        assert found == 0, f"no kernel {name}"
+        launch(name, (grid_x, grid_y), threads, parameters)
         launched.append(name)
         return (0,)
 
@@ -55,16 +106,15 @@ def emulated_gpu(
         ctypes.memset(address, value, size)
         return (0,)
 
-    monkeypatch.setattr(driver, "cuLaunchKernel", launch)
     runtime = SimpleNamespace(cudaMemsetAsync=clear, cudaGetDevice=lambda: (0, 0))
-    monkeypatch.setattr(kernels, "_function", lambda path, name, device: name)
-    monkeypatch.setattr(kernels, "runtime", lambda: runtime)
-    monkeypatch.setattr(op, "kernels", lambda device: HERE)
-    monkeypatch.setattr(residual_norm, "kernels", lambda device: HERE)
-    monkeypatch.setattr(
-        torch.cuda, "current_stream", lambda device: SimpleNamespace(cuda_stream=STREAM)
-    )
-    with torch.library._scoped_library("ltp", "IMPL") as library:
+    stream = SimpleNamespace(cuda_stream=STREAM)
+    with monkeypatch.context() as patch, torch.library._scoped_library("ltp", "IMPL") as library:
+        patch.setattr(driver, "cuLaunchKernel", launch_kernel)
+        patch.setattr(kernels, "_function", lambda path, name, device: name)
+        patch.setattr(kernels, "runtime", lambda: runtime)
+        patch.setattr(op, "kernels", lambda device: HERE)
+        patch.setattr(residual_norm, "kernels", lambda device: HERE)
+        patch.setattr(torch.cuda, "current_stream", lambda device: stream)
         library.impl("pruned_attention", op.on_cuda, "CPU")
         library.impl("residual_norm", residual_norm.on_cuda, "CPU")
         library.impl("pruned_attention_into", in_place.attend_on_cuda, "CPU")

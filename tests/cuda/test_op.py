@@ -110,19 +110,27 @@ def test_whole_engines_run_on_the_kernels(
     checkpoint = checkpoint_of("bert", policy)
     limits = {"compact": compact, "max_batch": 8}
     bundle = bundle_of(checkpoint, "torch-cuda", **limits)
+    batch, logits = check_engine(checkpoint, bundle, emulated_gpu)
+    first_rows = load(bundle_of(checkpoint, "torch-cuda", survivors=False, **limits), portable=True)
+    first_rows.session.fills_batches = True
+    np.testing.assert_allclose(first_rows.run(batch).logits, logits, atol=0.01)
+
+
+def check_engine(
+    checkpoint: Path, bundle: Path, launched: list[str]
+) -> tuple[list[np.ndarray], np.ndarray]:
+    """A bundle of a bert answers like the oracle. Returns a batch, and what it answered."""
     encoder = load_encoder(checkpoint)
     engine = load(bundle, portable=True)
     engine.session.fills_batches = True
-    emulated_gpu.clear()
+    launched.clear()
     batch = batch_for(encoder, (25, 5, 1, 18, 7))  # run as 8 sequences
     result = engine.run(batch)
-    assert len([n for n in emulated_gpu if "attend" in n]) == encoder.config.layers
+    assert len([n for n in launched if "attend" in n]) == encoder.config.layers
     oracle = run_oracle(encoder, batch)
     assert result.survivors is not None
     who = compare_survivors(oracle.survivors, result.survivors, oracle.margins, TIE["fp16"])
     assert not who.disagreements
     what = compare_logits(oracle.logits, result.logits, who)
     assert what.max_without_ties < 0.02 * np.abs(oracle.logits).max()
-    first_rows = load(bundle_of(checkpoint, "torch-cuda", survivors=False, **limits), portable=True)
-    first_rows.session.fills_batches = True
-    np.testing.assert_allclose(first_rows.run(batch).logits, result.logits, atol=0.01)
+    return batch, result.logits

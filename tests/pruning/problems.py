@@ -68,11 +68,13 @@ def packed_offsets(lengths: list[int]) -> Tensor:
     return torch.tensor([sum(lengths[:i]) for i in range(len(lengths) + 1)], dtype=torch.int32)
 
 
-def random_problem(lengths: list[int], seed: int = 0, heads: int = 2, **rule: Any) -> Problem:
+def random_problem(
+    lengths: list[int], seed: int = 0, heads: int = 2, head_size: int = 8, **rule: Any
+) -> Problem:
     """Random queries, keys and values; every row alive."""
     generator = torch.Generator().manual_seed(seed)
     return Problem(
-        torch.randn(sum(lengths), 3 * heads * 8, generator=generator),
+        torch.randn(sum(lengths), 3 * heads * head_size, generator=generator),
         packed_offsets(lengths),
         torch.ones(sum(lengths), dtype=torch.int32),
         torch.tensor(lengths, dtype=torch.int32),

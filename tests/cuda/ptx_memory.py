@@ -1,0 +1,63 @@
+"""What PTX reads and writes, and the rules that a GPU has for it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+NOBODY, SEVERAL = -1, -2  # in place of a thread
+
+
+class PtxError(Exception):
+    """The program does what no GPU allows."""
+
+
+class Memory:
+    """An address space, or a part of one from `base` on."""
+
+    def __init__(self, contents: np.ndarray, base: int = 0):
+        self.contents, self._base = contents, base
+
+    def at(self, address: Any, dtype: np.dtype, count: int) -> tuple[np.ndarray, np.ndarray]:
+        """All of it as unsigned integers, and which of those lie at the addresses: [lanes, count].
+
+        Raises:
+            PtxError: an address is not a multiple of the size of all it is to give.
+        """
+        size = dtype.itemsize
+        address = address - self._base
+        if ((address % (size * count)) != 0).any() or (address < 0).any():
+            raise PtxError("an address is not aligned, or negative")
+        return self.contents.view(f"u{size}"), address[:, None] // size + np.arange(count)
+
+    def touch(self, places: np.ndarray, size: int, threads: np.ndarray, writes: bool) -> None:
+        """Take note of an access by threads [lanes] to places [lanes, n] of `size` bytes."""
+
+
+class SharedMemory(Memory):
+    """Notices threads that depend on each other's accesses with no barrier in between."""
+
+    def __init__(self, size: int):
+        super().__init__(np.zeros(size, np.uint8))
+        words = -(-size // 4)
+        self._writer, self._reader = np.full((2, words), NOBODY)
+
+    def barrier(self) -> None:
+        """What came before is before what comes after, for the whole block."""
+        self._writer[...] = self._reader[...] = NOBODY
+
+    def touch(self, places: np.ndarray, size: int, threads: np.ndarray, writes: bool) -> None:
+        words = places * size // 4
+        threads = np.broadcast_to(threads[:, None], words.shape)
+        others = [self._writer] + [self._reader] * writes
+        if any(((seen[words] != NOBODY) & (seen[words] != threads)).any() for seen in others):
+            raise PtxError("a race for shared memory")
+        if writes:
+            self._writer[words] = threads
+            if (self._writer[words] != threads).any():
+                raise PtxError("a race for shared memory: two threads write there")
+        else:
+            seen = self._reader[words]
+            self._reader[words] = np.where(seen == NOBODY, threads, seen)
+            self._reader[words[self._reader[words] != threads]] = SEVERAL

@@ -1,0 +1,221 @@
+"""What nvcc makes of the kernels, tensor core instructions included, in an interpreter of PTX."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from ltp_deploy.cuda.launches import Layer, launches
+from ltp_deploy.pruning.policy import Carry, LayerRule, Mode
+from tests import naive
+from tests.cuda.ptx import Kernel, Unknown
+from tests.cuda.ptx_arithmetic import MEANINGS
+from tests.cuda.ptx_memory import PtxError
+from tests.cuda.test_op import check, check_engine, in_halves
+from tests.cuda.test_residual_norm import problem as norm_problem
+from tests.cuda.test_residual_norm import reference as norm_reference
+from tests.pruning.problems import Problem, random_problem
+
+Run = Callable[[str], Any]
+MARGIN = 1e-3  # of scores; the kernels' sums are in floats
+CASES = [  # all kernels among them
+    ("none", 0.0, "all", 32),
+    ("none", 0.0, "survivors", 64),
+    ("none", 0.0, "bounded", 128),
+    ("none", 0.0, "first", 32),
+    ("none", 0.0, "first", 64),
+    ("none", 0.0, "first", 128),
+    ("absolute", 0.008, "survivors", 64),
+    ("absolute", 0.008, "all", 40),
+    ("relative", 0.5, "first", 32),
+    ("topk", 0.5, "bounded", 128),
+]
+
+
+def problem(mode: str, threshold: float, carry: str, head_size: int) -> Problem:
+    """Of sequences with one tile of keys and with several, of one token and of none."""
+    rule = {"mode": mode, "threshold": threshold, "carry": carry, "score_length": 128}
+    for seed in range(20):
+        found = in_halves(random_problem([9, 0, 1, 90], seed, head_size=head_size, **rule))
+        if mode == "none" or naive.pruned_attention(found)[-1] > MARGIN:
+            return found
+    raise AssertionError("all too close to a threshold")
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_it_answers_like_the_reference(case: tuple[Any, ...], ptx: str, run_ptx: Run) -> None:
+    with run_ptx(ptx):
+        check(problem(*case))
+
+
+@pytest.mark.parametrize("gathers", [False, True])
+def test_so_does_the_layer_norm(gathers: bool, ptx: str, run_ptx: Run) -> None:
+    given = norm_problem(5, 264, gathers)
+    with run_ptx(ptx):
+        found = torch.ops.ltp.residual_norm(*given, 1e-5)
+    torch.testing.assert_close(found.double(), norm_reference(*given), rtol=1e-3, atol=1e-3)
+
+
+def test_no_kernel_is_left_out(ptx: str) -> None:
+    ran = {"ltp_residual_norm"}
+    for mode, threshold, carry, head_size in CASES:
+        rule = LayerRule(Mode[mode.upper()], threshold)
+        layer = Layer(2, head_size, rule, 128, True, Carry[carry.upper()])
+        ran |= {launch.kernel for launch in launches(layer, 100, 4)}
+    assert ran == set(re.findall(r"\.entry (\w+)", ptx))
+
+
+def test_a_whole_engine_answers_like_the_oracle(
+    ptx: str,
+    run_ptx: Run,
+    checkpoint_of: Callable[..., Path],
+    bundle_of: Callable[..., Path],
+) -> None:
+    checkpoint = checkpoint_of("bert", "absolute")
+    bundle = bundle_of(checkpoint, "torch-cuda", compact="all", max_batch=8)
+    with run_ptx(ptx) as launched:
+        check_engine(checkpoint, bundle, launched)
+
+
+@pytest.mark.parametrize(
+    ("instruction", "instead"),
+    [
+        (r"(ldmatrix[\w.]*)\.trans", r"\1"),
+        (r"(mma\.sync[^{]*\{[^}]*\}, )\{(%r\d+), (%r\d+)", r"\1{\3, \2"),  # rows g and g + 8 of A
+        (r"max\.f32", "min.f32"),
+        (r"bar\.sync[^;]*;", ""),
+        (r"(ld\.global\.v4\.u32[^\[]*\[%rd\d+)[^\]]*", r"\1+2"),
+    ],
+)
+def test_a_fault_is_noticed(instruction: str, instead: str, ptx: str, run_ptx: Run) -> None:
+    faulty, places = re.subn(instruction, instead, ptx)
+    assert places
+    with run_ptx(faulty), pytest.raises((AssertionError, PtxError)):
+        check(problem("absolute", 0.008, "survivors", 64))
+
+
+# The interpreter itself
+
+PROGRAM = """
+.visible .entry program(
+	.param .align 8 .b8 program_param_0[8]
+)
+{{
+	.reg .pred 	%p<2>;
+	.reg .b32 	%r<4>;
+	.reg .b64 	%rd<4>;
+	.shared .align 4 .b8 memory[256];
+
+	mov.u32 	%r1, %tid.x;
+	{}
+$done:
+	ret;
+
+}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        (
+            "setp.lt.s32 %p1, %r1, 16; @%p1 bra $done; bar.sync 0;",
+            "48 threads wait for others at bar",
+        ),
+        (
+            "setp.lt.s32 %p1, %r1, 48; @%p1 bra $done; vote.sync.ballot.b32 %r2, %p1, -1;",
+            "16 threads wait for others at vote",
+        ),
+        ("vote.sync.ballot.b32 %r2, 1, 65535;", "65535 is not 4294967295"),
+        ("shl.b32 %r2, %r1, 2; st.shared.u32 [%r2+4], %r1;", "st.shared.* out of bounds"),
+        ("shl.b32 %r2, %r1, 2; ld.shared.u32 %r2, [%r2+-4];", "not aligned, or negative"),
+        ("ld.shared.u32 %r2, [%r1];", "not aligned"),
+        (
+            "shl.b32 %r2, %r1, 2; st.shared.u32 [%r2], %r1; ld.shared.u32 %r3, [memory];",
+            "ld.* a race",
+        ),
+        (
+            "shl.b32 %r2, %r1, 2; ld.shared.u32 %r3, [memory]; st.shared.u32 [%r2], %r1;",
+            "st.* a race",
+        ),
+        ("st.shared.u32 [memory], %r1;", "two threads write"),
+    ],
+)
+def test_what_no_gpu_allows_is_an_error(lines: str, message: str) -> None:
+    kernel = Kernel(PROGRAM.format(lines), "program", 64)
+    with pytest.raises(PtxError, match=message):
+        kernel.run((1, 1), bytes(8))
+
+
+def test_threads_that_parted_meet_again() -> None:
+    """Each thread counts to its own number, and then a vote needs them all."""
+    found = np.zeros(64, dtype=np.uint32)
+    lines = """
+	mov.u32 	%r2, 0;
+$more:
+	add.s32 	%r2, %r2, 3;
+	setp.lt.s32 	%p1, %r2, %r1;
+	@%p1 bra 	$more;
+	setp.gt.s32 	%p1, %r2, 60;
+	vote.sync.ballot.b32 	%r3, %p1, -1;
+	ld.param.u64 	%rd1, [program_param_0];
+	mul.wide.u32 	%rd2, %r1, 4;
+	add.s64 	%rd3, %rd1, %rd2;
+	st.global.u32 	[%rd3], %r3;
+"""
+    address = np.array(found.ctypes.data, dtype=np.uint64).tobytes()
+    Kernel(PROGRAM.format(lines), "program", 64).run((1, 1), address)
+    assert found.tolist() == [0] * 32 + [0b111 << 29] * 32
+
+
+@pytest.mark.parametrize("line", ["sin.approx.f32 %r2, %r1;", "mul.24.lo.s32 %r2, %r1, 3;"])
+def test_an_unknown_instruction_is_named(line: str) -> None:
+    with pytest.raises(Unknown, match=re.escape(line[:-1])):
+        Kernel(PROGRAM.format(line), "program", 64)
+
+
+@pytest.mark.parametrize(
+    ("opcode", "values", "expected"),
+    [
+        ("shl.b32", [3, 31], 1 << 31),
+        ("shl.b32", [3, 32], 0),
+        ("shr.u32", [1 << 31, 40], 0),
+        ("shr.s32", [-8, 40], -1),
+        ("mul.hi.s32", [-(1 << 31), 6], -3),
+        ("mul.wide.s32", [-(1 << 31), 6], -6 << 31),
+        ("mad.wide.u32", [1 << 31, 6, 1], (6 << 31) + 1),
+        ("div.s32", [-7, 2], -3),
+        ("bfi.b32", [0b11, 0b1001_0001, 5, 2], 0b1111_0001),
+        ("bfind.shiftamt.u32", [1 << 20], 11),
+        ("bfind.shiftamt.u32", [0], (1 << 32) - 1),
+        ("brev.b32", [0b1011], 0b1101 << 28),
+        ("popc.b32", [0b1011], 3),
+        ("cvt.rni.u64.f32", [2.5], 2),
+        ("cvt.rni.u64.f32", [-3.0], 0),
+        ("cvt.rni.u64.f32", [np.nan], 0),
+        ("cvt.rni.u64.f32", [1e30], (1 << 64) - 1),
+        ("cvt.rzi.s32.f32", [-2.7], -2),
+        ("cvt.s64.s32", [-5], -5),
+        ("cvt.u64.u32", [(1 << 32) - 5], (1 << 32) - 5),
+        ("cvt.rn.f16x2.f32", [1.0, -2.0], 0x3C00_C000),
+        ("ex2.approx.ftz.f32", [-3.0], 0.125),
+        ("ex2.approx.ftz.f32", [-130.0], 0.0),
+        ("max.f32", [np.nan, 1.0], 1.0),
+        ("setp.ne.f32", [np.nan, 1.0], False),
+        ("setp.neu.f32", [np.nan, 1.0], True),
+        ("setp.nan.f32", [1.0, 2.0], False),
+        ("selp.b32", [7, 8, False], 8),
+    ],
+)
+def test_arithmetic(opcode: str, values: list[Any], expected: Any) -> None:
+    operation, *how = opcode.split(".")
+    function, dtypes = MEANINGS[operation](*how)
+    with np.errstate(all="ignore"):
+        given = [np.array([v]).astype(d) for v, d in zip(values, dtypes, strict=True)]
+        assert function(*given).tolist() == [expected]
