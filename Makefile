@@ -30,7 +30,7 @@ cpp-test: setup ## The C++ tests, under the address and undefined-behaviour sani
 	$(BIN)/cmake -S . -B build/test -G Ninja -DCMAKE_MAKE_PROGRAM=$(abspath $(BIN))/ninja -DOpenVINO_DIR=$(OPENVINO_DIR) \
 		-DLTP_BUILD_TESTS=ON -DLTP_SANITIZE=address,undefined -DCMAKE_BUILD_TYPE=RelWithDebInfo
 	$(BIN)/cmake --build build/test
-	$(BIN)/ctest --test-dir build/test --output-on-failure
+	$(BIN)/ctest --test-dir build/test --output-on-failure --parallel $(shell nproc)
 
 bench: setup ## The figures in benchmarks/results
 	$(BIN)/python benchmarks/cpu.py
