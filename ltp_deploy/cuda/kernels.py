@@ -4,11 +4,25 @@ from __future__ import annotations
 
 import ctypes
 import functools
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from ltp_deploy.cuda.launches import Arguments, Launch, Layer, Rule, launches, workspace
-from ltp_deploy.cuda.memory import check, runtime
+from ltp_deploy.cuda.memory import check
+from ltp_deploy.errors import needs
+
+
+def driver() -> Any:
+    """The module `cuda.bindings.driver`.
+
+    Raises:
+        LtpError: it is not installed.
+    """
+    with needs("running on a GPU needs cuda-python", "cuda"):
+        from cuda.bindings import driver
+    return driver
 
 
 def pruned_attention(
@@ -19,6 +33,7 @@ def pruned_attention(
     scratch: int,
     stream: int,
     fatbin: Path,
+    device: int,
 ) -> None:
     """Enqueue one layer on a stream; nothing is waited for.
 
@@ -28,6 +43,7 @@ def pruned_attention(
             carry is SURVIVORS, and perhaps where it is BOUNDED, then perhaps of pinned memory.
         scratch: device address of `workspace(...).bytes` bytes, aligned to 256.
         fatbin: the compiled kernels.
+        device: whose stream and addresses these are.
     """
     space = workspace(layer, rows, sequences)
     parts = {name: scratch + place for name, place in space.places.items()}
@@ -42,40 +58,57 @@ def pruned_attention(
         carry=int(layer.carry),
     )
     if "scores" in parts and rows:
-        check(runtime().cudaMemsetAsync(parts["scores"], 0, 8 * rows, stream))
-    for launch in launches(layer, rows, sequences):
-        enqueue(launch, arguments, stream, fatbin)
+        with _current(device):
+            check(driver().cuMemsetD8Async(parts["scores"], 0, 8 * rows, stream))
+    enqueue(launches(layer, rows, sequences), arguments, stream, fatbin, device)
 
 
-def enqueue(launch: Launch, arguments: ctypes.Structure, stream: int, fatbin: Path) -> None:
-    """Launch one kernel, whose only parameter is a copy of `arguments`."""
-    device = check(runtime().cudaGetDevice())
-    from cuda.bindings import driver
-
+def enqueue(
+    launches: Sequence[Launch],
+    arguments: ctypes.Structure,
+    stream: int,
+    fatbin: Path,
+    device: int,
+) -> None:
+    """Launch kernels, whose only parameter is a copy of `arguments`, on a stream of the device."""
     parameters = (ctypes.c_void_p * 1)(ctypes.addressof(arguments))
-    check(
-        driver.cuLaunchKernel(
-            _function(fatbin, launch.kernel, device),
-            *(*launch.grid, 1),
-            *(launch.threads, 1, 1),
-            0,
-            stream,
-            ctypes.addressof(parameters),
-            0,
-        )
-    )
+    with _current(device):
+        for launch in launches:
+            check(
+                driver().cuLaunchKernel(
+                    _function(fatbin, launch.kernel, device),
+                    *(*launch.grid, 1),
+                    *(launch.threads, 1, 1),
+                    0,
+                    stream,
+                    ctypes.addressof(parameters),
+                    0,
+                )
+            )
+
+
+@contextmanager
+def _current(device: int) -> Iterator[None]:
+    """The thread's context is the device's, which the CUDA runtime and so PyTorch use too. A new
+    thread has none until the runtime, which PyTorch may not have called there yet, gives it one."""
+    check(driver().cuCtxPushCurrent(_context(device)))
+    try:
+        yield
+    finally:
+        check(driver().cuCtxPopCurrent())
+
+
+@functools.cache
+def _context(device: int) -> Any:
+    check(driver().cuInit(0))
+    return check(driver().cuDevicePrimaryCtxRetain(check(driver().cuDeviceGet(device))))
 
 
 @functools.cache
 def _function(path: Path, name: str, device: int) -> Any:
-    from cuda.bindings import driver
-
-    return check(driver.cuModuleGetFunction(_module(path, device), name.encode()))
+    return check(driver().cuModuleGetFunction(_module(path, device), name.encode()))
 
 
 @functools.cache
 def _module(path: Path, device: int) -> Any:
-    from cuda.bindings import driver
-
-    runtime().cudaFree(0)  # makes the device's context current, which modules are loaded into
-    return check(driver.cuModuleLoadData(path.read_bytes()))
+    return check(driver().cuModuleLoadData(path.read_bytes()))

@@ -9,6 +9,13 @@ import numpy as np
 
 from ltp_deploy.errors import LtpError, needs
 
+TOO_NEW = (  # for the driver: what it answers then
+    "cudaErrorInsufficientDriver",
+    "CUDA_ERROR_INVALID_IMAGE",
+    "CUDA_ERROR_NO_BINARY_FOR_GPU",
+    "CUDA_ERROR_UNSUPPORTED_PTX_VERSION",
+)
+
 
 def runtime() -> Any:
     """The module `cuda.bindings.runtime`.
@@ -31,7 +38,7 @@ def check(result: tuple[Any, ...]) -> Any:
     if int(error) != 0:
         hint = "; the driver is older than cuda-python and kernels need: update it, or install an "
         hint += "older cuda-python and build with an older nvcc"
-        raise LtpError(f"CUDA failed: {error.name}{hint if 'Driver' in error.name else ''}")
+        raise LtpError(f"CUDA failed: {error.name}{hint if error.name in TOO_NEW else ''}")
     return values[0] if values else None
 
 

@@ -73,6 +73,7 @@ def enqueue_layer(layer: Layer, given: Sequence[Tensor], made: Sequence[Tensor])
         if len(tensors[name]) < least:
             raise LtpError(f"{name} has {len(tensors[name])} rows; {least} may be carried")
     scratch = alive.new_empty(workspace(layer, rows, sequences).bytes // 4)
+    device = qkv.device.index or 0
     launch(
         layer,
         rows,
@@ -80,5 +81,6 @@ def enqueue_layer(layer: Layer, given: Sequence[Tensor], made: Sequence[Tensor])
         {name: tensor.data_ptr() for name, tensor in tensors.items()},
         scratch.data_ptr(),
         torch.cuda.current_stream(qkv.device).cuda_stream,
-        kernels(qkv.device.index or 0),
+        kernels(device),
+        device,
     )

@@ -101,7 +101,8 @@ def enqueue_norm(
         epsilon=epsilon,
     )
     stream = torch.cuda.current_stream(x.device).cuda_stream
-    enqueue(norm_launch(rows), arguments, stream, kernels(x.device.index or 0))
+    device = x.device.index or 0
+    enqueue([norm_launch(rows)], arguments, stream, kernels(device), device)
 
 
 def _check(name: str, tensor: Tensor, dtype: torch.dtype, shape: tuple[int, ...]) -> None:

@@ -13,6 +13,7 @@ import numpy as np
 
 from ltp_deploy.cuda import kernels
 from ltp_deploy.cuda.launches import Layer, workspace
+from ltp_deploy.cuda.memory import check, runtime
 from ltp_deploy.pruning.policy import Carry, LayerRule, Mode
 from ltp_deploy.pruning.signature import FLOATS, INPUTS, INTEGERS, NAME, OUTPUTS
 
@@ -149,7 +150,14 @@ def _plugin_class(trt: Any, fatbin: Path | None) -> Any:
             pointers = dict(zip(INPUTS, inputs, strict=True))
             pointers |= zip(OUTPUTS, outputs, strict=False)
             kernels.pruned_attention(
-                self._layer(width), rows, input_desc[3].dims[0], pointers, scratch, stream, fatbin
+                self._layer(width),
+                rows,
+                input_desc[3].dims[0],
+                pointers,
+                scratch,
+                stream,
+                fatbin,
+                device=check(runtime().cudaGetDevice()),
             )
 
         def _layer(self, width: int) -> Layer:

@@ -53,6 +53,7 @@ class Kernel:
     """An entry of a PTX text, for blocks of so many threads.
 
     Raises:
+        PtxError: these are more threads than it takes.
         Unknown: it has a statement that is not described here.
     """
 
@@ -99,7 +100,7 @@ class Kernel:
             while now < until:
                 action = self._actions[now]
                 if action.scope:
-                    come = _come(here, action.scope, at < self._end)
+                    come = _come(here, action.scope)
                     waits[here] = ~come[here]
                     at[here] = now + come[here]
                     if come.any():
@@ -117,11 +118,13 @@ class Kernel:
             raise PtxError(f"{waits.sum()} threads wait for others at {text}")
 
     def _parse(self, text: str, name: str) -> list[Instruction]:
-        found = re.search(rf"\.entry {name}\(.*?\n\{{(.*?)\n\}}", text, re.DOTALL)
+        found = re.search(rf"\.entry {name}\((.*?)\n\{{(.*?)\n\}}", text, re.DOTALL)
         if not found:
             raise Unknown(f"no kernel {name}")
+        if (most := re.search(r"\.maxntid (\d+)", found[1])) and int(most[1]) < len(self._threads):
+            raise PtxError(f"{len(self._threads)} threads; {name} takes at most {most[1]}")
         program: list[Instruction] = []
-        for statement in re.sub(r"//.*", "", found[1]).split(";"):
+        for statement in re.sub(r"//.*", "", found[2]).split(";"):
             statement = re.sub(r"\s+", " ", statement).lstrip("{} ")
             while label := re.match(r"([\w$]+):[{} ]*", statement):
                 self._labels[label[1]] = len(program)
@@ -304,6 +307,8 @@ class Kernel:
 
     def _atom(self, how: list[str], operands: tuple[str, ...]) -> Step:
         space, operation, kind = how
+        if space != "global" or kind[0] == "f":
+            raise ValueError(how)
         function = {"add": np.add, "or": np.bitwise_or}[operation]
         memory, dtype, _ = self._access([space, kind])
         write, address = self._write(operands[0]), self._address(operands[1])
@@ -322,9 +327,10 @@ class Kernel:
     def _bar(self, how: list[str], operands: tuple[str, ...]) -> Step:
         if how == ["sync"] and operands == ("0",):
             return lambda lanes: self._shared.barrier()
-        if how != ["red", "popc", "u32"] or operands[1] != "0":
+        to, barrier, vote = operands
+        if how != ["red", "popc", "u32"] or barrier != "0":
             raise ValueError(how)
-        write, votes = self._write(operands[0]), self._reads(operands[2], TYPES["pred"])
+        write, votes = self._write(to), self._reads(vote, TYPES["pred"])
 
         def count(lanes: Lanes) -> None:
             self._shared.barrier()
@@ -420,11 +426,10 @@ def _lanes(chosen: np.ndarray) -> Lanes:
     return slice(None) if chosen.all() else np.flatnonzero(chosen)
 
 
-def _come(here: np.ndarray, scope: str, running: np.ndarray) -> np.ndarray:
+def _come(here: np.ndarray, scope: str) -> np.ndarray:
     """Those of the threads here who need not wait for others."""
-    if scope == "warp":
-        return here.reshape(-1, WARP).all(1).repeat(WARP)
-    return here & (here == running).all()
+    groups = here.reshape(-1, WARP if scope == "warp" else len(here))
+    return groups.all(1).repeat(groups.shape[1])
 
 
 def _do(action: Action, lanes: Lanes) -> Any:

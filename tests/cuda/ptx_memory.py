@@ -36,7 +36,8 @@ class Memory:
 
 
 class SharedMemory(Memory):
-    """Notices threads that depend on each other's accesses with no barrier in between."""
+    """Notices threads that depend on each other's accesses with no barrier in between, word by
+    word: neighbours that share a word of 4 bytes count as dependent too."""
 
     def __init__(self, size: int):
         super().__init__(np.zeros(size, np.uint8))
@@ -48,7 +49,8 @@ class SharedMemory(Memory):
         self._writer[...] = self._reader[...] = NOBODY
 
     def touch(self, places: np.ndarray, size: int, threads: np.ndarray, writes: bool) -> None:
-        words = places * size // 4
+        words = places[:, :, None] * size // 4 + np.arange(max(1, size // 4))
+        words = words.reshape(len(places), -1)
         threads = np.broadcast_to(threads[:, None], words.shape)
         others = [self._writer] + [self._reader] * writes
         if any(((seen[words] != NOBODY) & (seen[words] != threads)).any() for seen in others):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -41,17 +42,32 @@ CASES = [  # all kernels among them
 def problem(mode: str, threshold: float, carry: str, head_size: int) -> Problem:
     """Of sequences with one tile of keys and with several, of one token and of none."""
     rule = {"mode": mode, "threshold": threshold, "carry": carry, "score_length": 128}
+    return clear([9, 0, 1, 90], 2, head_size, **rule)
+
+
+def many_rows() -> Problem:
+    """More in a sequence than the deciding block has threads, more sequences than a warp."""
+    return clear([530, *[3] * 40], 1, 8, mode="topk", threshold=0.5, score_length=530)
+
+
+def clear(lengths: list[int], heads: int, head_size: int, **rule: Any) -> Problem:
+    """A random problem none of whose scores is close to its threshold."""
     for seed in range(20):
-        found = in_halves(random_problem([9, 0, 1, 90], seed, head_size=head_size, **rule))
-        if mode == "none" or naive.pruned_attention(found)[-1] > MARGIN:
+        found = in_halves(random_problem(lengths, seed, heads, head_size, **rule))
+        if found.mode == "none" or naive.pruned_attention(found)[-1] > MARGIN:
             return found
-    raise AssertionError("all too close to a threshold")
+    raise ValueError("all too close to a threshold")
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_it_answers_like_the_reference(case: tuple[Any, ...], ptx: str, run_ptx: Run) -> None:
     with run_ptx(ptx):
         check(problem(*case))
+
+
+def test_so_it_does_for_many_rows(ptx: str, run_ptx: Run) -> None:
+    with run_ptx(ptx):
+        check(many_rows())
 
 
 @pytest.mark.parametrize("gathers", [False, True])
@@ -84,20 +100,47 @@ def test_a_whole_engine_answers_like_the_oracle(
 
 
 @pytest.mark.parametrize(
-    ("instruction", "instead"),
+    ("instruction", "instead", "error"),
     [
-        (r"(ldmatrix[\w.]*)\.trans", r"\1"),
-        (r"(mma\.sync[^{]*\{[^}]*\}, )\{(%r\d+), (%r\d+)", r"\1{\3, \2"),  # rows g and g + 8 of A
-        (r"max\.f32", "min.f32"),
-        (r"bar\.sync[^;]*;", ""),
-        (r"(ld\.global\.v4\.u32[^\[]*\[%rd\d+)[^\]]*", r"\1+2"),
+        (r"(ldmatrix[\w.]*)\.trans", r"\1", AssertionError),
+        (  # rows g and g + 8 of A
+            r"(mma\.sync[^{]*\{[^}]*\}, )\{(%r\d+), (%r\d+)",
+            r"\1{\3, \2",
+            AssertionError,
+        ),
+        (r"max\.f32", "min.f32", AssertionError),
+        (r"(ld\.global\.v4\.u32[^\[]*\[%rd\d+)[^\]]*", r"\1+2", PtxError),
     ],
 )
-def test_a_fault_is_noticed(instruction: str, instead: str, ptx: str, run_ptx: Run) -> None:
+def test_a_fault_is_noticed(
+    instruction: str, instead: str, error: type[Exception], ptx: str, run_ptx: Run
+) -> None:
     faulty, places = re.subn(instruction, instead, ptx)
     assert places
-    with run_ptx(faulty), pytest.raises((AssertionError, PtxError)):
-        check(problem("absolute", 0.008, "survivors", 64))
+    given = problem("absolute", 0.008, "survivors", 64)
+    with run_ptx(faulty), pytest.raises(error):
+        check(given)
+
+
+@pytest.mark.parametrize(
+    ("kernel", "given"),
+    [
+        ("ltp_attend_64", problem("none", 0.0, "survivors", 64)),
+        ("ltp_attend_scores_64", problem("absolute", 0.008, "survivors", 64)),
+        ("ltp_first_row_64", problem("none", 0.0, "first", 64)),
+        ("ltp_decide", many_rows()),
+        ("ltp_compact", problem("absolute", 0.008, "survivors", 64)),
+    ],
+    ids=lambda x: x if isinstance(x, str) else "",
+)
+def test_each_barrier_is_missed(kernel: str, given: Problem, ptx: str, run_ptx: Run) -> None:
+    start = ptx.index(f".entry {kernel}(")
+    barriers = re.compile(r"bar\.sync[^;]*;|\n}").finditer(ptx, start)
+    places = [found.span() for found in takewhile(lambda found: found[0] != "\n}", barriers)]
+    assert places
+    for first, last in places:
+        with run_ptx(ptx[:first] + ptx[last:]), pytest.raises(PtxError, match="a race"):
+            check(given)
 
 
 # The interpreter itself
@@ -145,12 +188,22 @@ $done:
             "st.* a race",
         ),
         ("st.shared.u32 [memory], %r1;", "two threads write"),
+        (
+            "shl.b32 %r2, %r1, 2; setp.eq.s32 %p1, %r1, 0; @%p1 st.shared.u64 [memory+8], %rd1;"
+            "ld.shared.u32 %r3, [%r2];",
+            "ld.* a race",
+        ),
     ],
 )
 def test_what_no_gpu_allows_is_an_error(lines: str, message: str) -> None:
     kernel = Kernel(PROGRAM.format(lines), "program", 64)
     with pytest.raises(PtxError, match=message):
         kernel.run((1, 1), bytes(8))
+
+
+def test_more_threads_than_a_kernel_takes(ptx: str) -> None:
+    with pytest.raises(PtxError, match="256 threads; ltp_attend_64 takes at most 128"):
+        Kernel(ptx, "ltp_attend_64", 256)
 
 
 def test_threads_that_parted_meet_again() -> None:
@@ -189,7 +242,7 @@ def test_an_unknown_instruction_is_named(line: str) -> None:
         ("shr.s32", [-8, 40], -1),
         ("mul.hi.s32", [-(1 << 31), 6], -3),
         ("mul.wide.s32", [-(1 << 31), 6], -6 << 31),
-        ("mad.wide.u32", [1 << 31, 6, 1], (6 << 31) + 1),
+        ("mad.lo.s32", [1 << 16, 1 << 15, -1], (1 << 31) - 1),
         ("div.s32", [-7, 2], -3),
         ("bfi.b32", [0b11, 0b1001_0001, 5, 2], 0b1111_0001),
         ("bfind.shiftamt.u32", [1 << 20], 11),
@@ -198,7 +251,8 @@ def test_an_unknown_instruction_is_named(line: str) -> None:
         ("popc.b32", [0b1011], 3),
         ("cvt.rni.u64.f32", [2.5], 2),
         ("cvt.rni.u64.f32", [-3.0], 0),
-        ("cvt.rni.u64.f32", [np.nan], 0),
+        ("cvt.rni.u64.f32", [np.nan], 1 << 63),
+        ("cvt.rzi.s32.f32", [np.nan], 0),
         ("cvt.rni.u64.f32", [1e30], (1 << 64) - 1),
         ("cvt.rzi.s32.f32", [-2.7], -2),
         ("cvt.s64.s32", [-5], -5),

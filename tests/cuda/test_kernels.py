@@ -1,0 +1,112 @@
+"""What the driver is asked for to launch a kernel: the device's context, its module, one launch."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ltp_deploy.cuda import kernels
+from ltp_deploy.cuda.launches import Launch, NormArguments
+from ltp_deploy.errors import LtpError
+
+LAUNCH = Launch("ltp_kernel", (3, 2), 128)
+
+
+class Code(int):
+    name = "CUDA_ERROR_NO_BINARY_FOR_GPU"
+
+
+class FakeDriver:
+    """Contexts "context 0" and so on; modules and functions know which they were loaded into."""
+
+    def __init__(self) -> None:
+        self.contexts: list[str] = []
+        self.launched: list[tuple[Any, ...]] = []
+        self.loaded = 0
+        self.answer = Code(0)
+
+    def cuInit(self, flags: int) -> tuple[Any, ...]:
+        return (Code(flags),)
+
+    def cuDeviceGet(self, ordinal: int) -> tuple[Any, ...]:
+        return Code(0), ordinal
+
+    def cuDevicePrimaryCtxRetain(self, device: int) -> tuple[Any, ...]:
+        return Code(0), f"context {device}"
+
+    def cuCtxPushCurrent(self, context: str) -> tuple[Any, ...]:
+        self.contexts.append(context)
+        return (Code(0),)
+
+    def cuCtxPopCurrent(self) -> tuple[Any, ...]:
+        return Code(0), self.contexts.pop()
+
+    def cuModuleLoadData(self, image: bytes) -> tuple[Any, ...]:
+        self.loaded += 1
+        return self.answer, (self.contexts[-1], image)
+
+    def cuModuleGetFunction(self, module: Any, name: bytes) -> tuple[Any, ...]:
+        return Code(0), (*module, name)
+
+    def cuLaunchKernel(self, function: Any, *arguments: int) -> tuple[Any, ...]:
+        self.launched.append((self.contexts[-1], function, *arguments[:8]))
+        return (Code(0),)
+
+
+@pytest.fixture
+def driver(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeDriver]:
+    fake, cached = FakeDriver(), (kernels._context, kernels._module, kernels._function)
+    monkeypatch.setattr(kernels, "driver", lambda: fake)
+    for function in cached:
+        function.cache_clear()
+    yield fake
+    for function in cached:
+        function.cache_clear()
+
+
+@pytest.fixture
+def image(tmp_path: Path) -> Path:
+    (tmp_path / "kernels.cubin").write_bytes(b"code")
+    return tmp_path / "kernels.cubin"
+
+
+def test_a_kernel_runs_in_its_devices_context(driver: FakeDriver, image: Path) -> None:
+    """A thread may have no context, or that of another device, and keeps it."""
+    for device in (0, 1, 1):
+        kernels.enqueue([LAUNCH, LAUNCH], NormArguments(), 7, image, device)
+    wanted = [
+        (
+            f"context {device}",
+            (f"context {device}", b"code", b"ltp_kernel"),
+            3,
+            2,
+            1,
+            128,
+            1,
+            1,
+            0,
+            7,
+        )
+        for device in (0, 0, 1, 1, 1, 1)
+    ]
+    assert driver.launched == wanted
+    assert driver.loaded == 2  # once for each device
+    assert not driver.contexts
+
+
+def test_code_that_the_driver_does_not_take(driver: FakeDriver, image: Path) -> None:
+    driver.answer = Code(209)
+    with pytest.raises(LtpError, match=r"NO_BINARY_FOR_GPU; the driver is older .*: update it"):
+        kernels.enqueue([LAUNCH], NormArguments(), 7, image, 0)
+    assert not driver.contexts
+    assert not driver.launched
+
+
+def test_without_cuda_python(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "cuda.bindings", None)
+    with pytest.raises(LtpError, match=r"needs cuda-python: pip install 'ltp-deploy\[cuda\]'"):
+        kernels.driver()
