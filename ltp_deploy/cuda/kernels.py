@@ -6,23 +6,21 @@ import ctypes
 import functools
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ltp_deploy.cuda.bindings import check, driver
 from ltp_deploy.cuda.launches import Arguments, Launch, Layer, Rule, launches, workspace
-from ltp_deploy.cuda.memory import check
-from ltp_deploy.errors import needs
 
 
-def driver() -> Any:
-    """The module `cuda.bindings.driver`.
+@dataclass(frozen=True)
+class Queue:
+    """Where kernels are launched: a device, a stream of it, and the file of compiled kernels."""
 
-    Raises:
-        LtpError: it is not installed.
-    """
-    with needs("running on a GPU needs cuda-python", "cuda"):
-        from cuda.bindings import driver
-    return driver
+    device: int
+    stream: int
+    kernels: Path
 
 
 def pruned_attention(
@@ -31,19 +29,15 @@ def pruned_attention(
     sequences: int,
     pointers: dict[str, int],
     scratch: int,
-    stream: int,
-    fatbin: Path,
-    device: int,
+    queue: Queue,
 ) -> None:
-    """Enqueue one layer on a stream; nothing is waited for.
+    """Enqueue one layer; nothing is waited for.
 
     Args:
         rows, sequences: T and B of the buffers.
         pointers: device addresses by the names of the op's inputs and outputs; `count` where the
             carry is SURVIVORS, and perhaps where it is BOUNDED, then perhaps of pinned memory.
         scratch: device address of `workspace(...).bytes` bytes, aligned to 256.
-        fatbin: the compiled kernels.
-        device: whose stream and addresses these are.
     """
     space = workspace(layer, rows, sequences)
     parts = {name: scratch + place for name, place in space.places.items()}
@@ -58,29 +52,23 @@ def pruned_attention(
         carry=int(layer.carry),
     )
     if "scores" in parts and rows:
-        with _current(device):
-            check(driver().cuMemsetD8Async(parts["scores"], 0, 8 * rows, stream))
-    enqueue(launches(layer, rows, sequences), arguments, stream, fatbin, device)
+        with _current(queue.device):
+            check(driver().cuMemsetD8Async(parts["scores"], 0, 8 * rows, queue.stream))
+    enqueue(launches(layer, rows, sequences), arguments, queue)
 
 
-def enqueue(
-    launches: Sequence[Launch],
-    arguments: ctypes.Structure,
-    stream: int,
-    fatbin: Path,
-    device: int,
-) -> None:
-    """Launch kernels, whose only parameter is a copy of `arguments`, on a stream of the device."""
+def enqueue(launches: Sequence[Launch], arguments: ctypes.Structure, queue: Queue) -> None:
+    """Launch kernels, whose only parameter is a copy of `arguments`."""
     parameters = (ctypes.c_void_p * 1)(ctypes.addressof(arguments))
-    with _current(device):
+    with _current(queue.device):
         for launch in launches:
             check(
                 driver().cuLaunchKernel(
-                    _function(fatbin, launch.kernel, device),
+                    _function(queue.kernels, launch.kernel, queue.device),
                     *(*launch.grid, 1),
                     *(launch.threads, 1, 1),
                     0,
-                    stream,
+                    queue.stream,
                     ctypes.addressof(parameters),
                     0,
                 )

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from ltp_deploy.cuda.compile import kernels
 from ltp_deploy.cuda.kernels import pruned_attention as launch
 from ltp_deploy.cuda.launches import Layer, check_heads, workspace
+from ltp_deploy.cuda.queue import queue_of
 from ltp_deploy.errors import LtpError
 from ltp_deploy.pruning.op import pruned_attention
 from ltp_deploy.pruning.policy import Carry, LayerRule, Mode
@@ -73,14 +73,11 @@ def enqueue_layer(layer: Layer, given: Sequence[Tensor], made: Sequence[Tensor])
         if len(tensors[name]) < least:
             raise LtpError(f"{name} has {len(tensors[name])} rows; {least} may be carried")
     scratch = alive.new_empty(workspace(layer, rows, sequences).bytes // 4)
-    device = qkv.device.index or 0
     launch(
         layer,
         rows,
         sequences,
         {name: tensor.data_ptr() for name, tensor in tensors.items()},
         scratch.data_ptr(),
-        torch.cuda.current_stream(qkv.device).cuda_stream,
-        kernels(device),
-        device,
+        queue_of(qkv),
     )

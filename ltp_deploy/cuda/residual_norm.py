@@ -6,9 +6,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, fx, nn
 
-from ltp_deploy.cuda.compile import kernels
 from ltp_deploy.cuda.kernels import enqueue
 from ltp_deploy.cuda.launches import MAX_NORM_COLUMNS, NormArguments, norm_launch
+from ltp_deploy.cuda.queue import queue_of
 from ltp_deploy.errors import LtpError
 
 
@@ -100,9 +100,7 @@ def enqueue_norm(
         columns=columns,
         epsilon=epsilon,
     )
-    stream = torch.cuda.current_stream(x.device).cuda_stream
-    device = x.device.index or 0
-    enqueue([norm_launch(rows)], arguments, stream, kernels(device), device)
+    enqueue([norm_launch(rows)], arguments, queue_of(x))
 
 
 def _check(name: str, tensor: Tensor, dtype: torch.dtype, shape: tuple[int, ...]) -> None:

@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from ltp_deploy.cuda import kernels
+from ltp_deploy.cuda.bindings import check, runtime
+from ltp_deploy.cuda.kernels import Queue, pruned_attention
 from ltp_deploy.cuda.launches import Layer, workspace
-from ltp_deploy.cuda.memory import check, runtime
 from ltp_deploy.pruning.policy import Carry, LayerRule, Mode
 from ltp_deploy.pruning.signature import FLOATS, INPUTS, INTEGERS, NAME, OUTPUTS
 
@@ -149,15 +149,9 @@ def _plugin_class(trt: Any, fatbin: Path | None) -> Any:
             rows, width = input_desc[0].dims
             pointers = dict(zip(INPUTS, inputs, strict=True))
             pointers |= zip(OUTPUTS, outputs, strict=False)
-            kernels.pruned_attention(
-                self._layer(width),
-                rows,
-                input_desc[3].dims[0],
-                pointers,
-                scratch,
-                stream,
-                fatbin,
-                device=check(runtime().cudaGetDevice()),
+            queue = Queue(check(runtime().cudaGetDevice()), stream, fatbin)
+            pruned_attention(
+                self._layer(width), rows, input_desc[3].dims[0], pointers, scratch, queue
             )
 
         def _layer(self, width: int) -> Layer:

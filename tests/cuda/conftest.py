@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import torch
 
-from ltp_deploy.cuda import in_place, kernels, op, residual_norm
+from ltp_deploy.cuda import in_place, kernels, op, queue, residual_norm
 from ltp_deploy.cuda.compile import FLAGS, nvcc
 from ltp_deploy.cuda.launches import Arguments, NormArguments
 from tests.cuda.ptx import Kernel, Unknown
@@ -125,8 +125,7 @@ def _gpu(launch: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> Iterat
         patch.setattr(kernels, "driver", lambda: driver)
         patch.setattr(kernels, "_context", lambda device: CONTEXT)
         patch.setattr(kernels, "_function", lambda path, name, device: name)
-        patch.setattr(op, "kernels", lambda device: HERE)
-        patch.setattr(residual_norm, "kernels", lambda device: HERE)
+        patch.setattr(queue, "kernels", lambda device: HERE)
         patch.setattr(torch.cuda, "current_stream", lambda device: stream)
         library.impl("pruned_attention", op.on_cuda, "CPU")
         library.impl("residual_norm", residual_norm.on_cuda, "CPU")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import functools
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -53,19 +53,19 @@ class FakeDriver:
         return Code(0), (*module, name)
 
     def cuLaunchKernel(self, function: Any, *arguments: int) -> tuple[Any, ...]:
-        self.launched.append((self.contexts[-1], function, *arguments[:8]))
+        grid, block, shared_and_stream = arguments[:3], arguments[3:6], arguments[6:8]
+        self.launched.append((self.contexts[-1], function, grid, block, shared_and_stream))
         return (Code(0),)
 
 
 @pytest.fixture
-def driver(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeDriver]:
-    fake, cached = FakeDriver(), (kernels._context, kernels._module, kernels._function)
+def driver(monkeypatch: pytest.MonkeyPatch) -> FakeDriver:
+    fake = FakeDriver()
     monkeypatch.setattr(kernels, "driver", lambda: fake)
-    for function in cached:
-        function.cache_clear()
-    yield fake
-    for function in cached:
-        function.cache_clear()
+    for name in ("_context", "_module", "_function"):
+        uncached = getattr(kernels, name).__wrapped__
+        monkeypatch.setattr(kernels, name, functools.cache(uncached))
+    return fake
 
 
 @pytest.fixture
@@ -77,21 +77,10 @@ def image(tmp_path: Path) -> Path:
 def test_a_kernel_runs_in_its_devices_context(driver: FakeDriver, image: Path) -> None:
     """A thread may have no context, or that of another device, and keeps it."""
     for device in (0, 1, 1):
-        kernels.enqueue([LAUNCH, LAUNCH], NormArguments(), 7, image, device)
+        kernels.enqueue([LAUNCH, LAUNCH], NormArguments(), kernels.Queue(device, 7, image))
     wanted = [
-        (
-            f"context {device}",
-            (f"context {device}", b"code", b"ltp_kernel"),
-            3,
-            2,
-            1,
-            128,
-            1,
-            1,
-            0,
-            7,
-        )
-        for device in (0, 0, 1, 1, 1, 1)
+        (context, (context, b"code", b"ltp_kernel"), (3, 2, 1), (128, 1, 1), (0, 7))
+        for context in ["context 0"] * 2 + ["context 1"] * 4
     ]
     assert driver.launched == wanted
     assert driver.loaded == 2  # once for each device
@@ -101,7 +90,7 @@ def test_a_kernel_runs_in_its_devices_context(driver: FakeDriver, image: Path) -
 def test_code_that_the_driver_does_not_take(driver: FakeDriver, image: Path) -> None:
     driver.answer = Code(209)
     with pytest.raises(LtpError, match=r"NO_BINARY_FOR_GPU; the driver is older .*: update it"):
-        kernels.enqueue([LAUNCH], NormArguments(), 7, image, 0)
+        kernels.enqueue([LAUNCH], NormArguments(), kernels.Queue(0, 7, image))
     assert not driver.contexts
     assert not driver.launched
 

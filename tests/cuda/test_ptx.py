@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import partial
 from itertools import takewhile
 from pathlib import Path
 from typing import Any
@@ -123,17 +124,20 @@ def test_a_fault_is_noticed(
 
 
 @pytest.mark.parametrize(
-    ("kernel", "given"),
+    ("kernel", "make"),
     [
-        ("ltp_attend_64", problem("none", 0.0, "survivors", 64)),
-        ("ltp_attend_scores_64", problem("absolute", 0.008, "survivors", 64)),
-        ("ltp_first_row_64", problem("none", 0.0, "first", 64)),
-        ("ltp_decide", many_rows()),
-        ("ltp_compact", problem("absolute", 0.008, "survivors", 64)),
+        ("ltp_attend_64", partial(problem, "none", 0.0, "survivors", 64)),
+        ("ltp_attend_scores_64", partial(problem, "absolute", 0.008, "survivors", 64)),
+        ("ltp_first_row_64", partial(problem, "none", 0.0, "first", 64)),
+        ("ltp_decide", many_rows),
+        ("ltp_compact", partial(problem, "absolute", 0.008, "survivors", 64)),
     ],
     ids=lambda x: x if isinstance(x, str) else "",
 )
-def test_each_barrier_is_missed(kernel: str, given: Problem, ptx: str, run_ptx: Run) -> None:
+def test_each_barrier_is_missed(
+    kernel: str, make: Callable[[], Problem], ptx: str, run_ptx: Run
+) -> None:
+    given = make()
     start = ptx.index(f".entry {kernel}(")
     barriers = re.compile(r"bar\.sync[^;]*;|\n}").finditer(ptx, start)
     places = [found.span() for found in takewhile(lambda found: found[0] != "\n}", barriers)]
