@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from ltp_deploy.benchmark.workload import Case, random_requests
-from ltp_deploy.config import EncoderConfig
-from ltp_deploy.pruning.policy import PrunePolicy
-from ltp_deploy.pruning.profile import SurvivorProfile
+from ltp_deploy.model.config import EncoderConfig
+from ltp_deploy.model.policy import PrunePolicy
+from ltp_deploy.model.survivors import SurvivorProfile
 
 
 def mixed_lengths(sequences: int = 32) -> np.ndarray:

@@ -59,7 +59,7 @@ def run(
     from report import print_probes, print_speed
     from speed import measure
 
-    from ltp_deploy.benchmark.machine import describe_machine
+    from ltp_deploy.hardware.machine import describe_machine
 
     iterations = QUICK if quick else ITERATIONS
     result: dict[str, Any] = {

@@ -24,10 +24,10 @@ from gpu_numerics import check_engines, check_op
 from gpu_speed import CASES, goals, time_engines, time_kernels
 from random_model import MINILM, ROBERTA_BASE, Shape, a21, write_checkpoint
 
-from ltp_deploy.benchmark.machine import describe_machine
+from ltp_deploy.backends.torch_cuda.measure import gpu_at_hand
 from ltp_deploy.cuda.compile import kernels, nvcc
-from ltp_deploy.cuda.gpu import gpus
-from ltp_deploy.cuda.measure import gpu_at_hand
+from ltp_deploy.hardware.gpu import gpus
+from ltp_deploy.hardware.machine import describe_machine
 
 RESULTS = Path(__file__).parent / "results"
 DEMO = Path(__file__).parents[1] / "out" / "demo" / "model"

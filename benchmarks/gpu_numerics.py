@@ -11,15 +11,15 @@ from typing import Any
 import numpy as np
 import torch
 
-from ltp_deploy.build import build
+from ltp_deploy.build.build import build
+from ltp_deploy.bundle.options import BuildOptions
 from ltp_deploy.checkpoint import load_encoder
-from ltp_deploy.encoder import Encoder
-from ltp_deploy.options import BuildOptions
-from ltp_deploy.pruning.policy import Carry, Mode
-from ltp_deploy.runtime.batch import PackedBatch, pack
+from ltp_deploy.data.batch import PackedBatch, pack
+from ltp_deploy.model.encoder import Encoder
+from ltp_deploy.model.policy import Carry, Mode
+from ltp_deploy.parity.compare import TIE, compare_logits, compare_survivors
+from ltp_deploy.parity.oracle_run import run_oracle
 from ltp_deploy.runtime.engine import Engine, load
-from ltp_deploy.validation.compare import TIE, compare_logits, compare_survivors
-from ltp_deploy.validation.oracle_run import run_oracle
 
 CONTEXT = 5e-3  # largest difference of a context from that of the same halves in f32
 LOGITS = 0.01  # relative to the largest logit, where survivors agree

@@ -15,21 +15,21 @@ import numpy as np
 import torch
 from cases import assumed_profile, mixed_lengths
 
-from ltp_deploy.benchmark.dense import dense_model
+from ltp_deploy.backends.table import open_session
+from ltp_deploy.backends.torch_cuda.measure import device_seconds
+from ltp_deploy.benchmark.baselines.dense import dense_model
+from ltp_deploy.benchmark.baselines.torch import TorchSession, UnpaddedSession
 from ltp_deploy.benchmark.run import SAME
 from ltp_deploy.benchmark.sides import Feeds, Layout, Side
 from ltp_deploy.benchmark.timing import interleave
-from ltp_deploy.benchmark.torch_dense import TorchSession, UnpaddedSession
 from ltp_deploy.benchmark.workload import random_requests
-from ltp_deploy.build import Draft, plan_build, write_engine
+from ltp_deploy.build.build import Draft, plan_build, write_engine
+from ltp_deploy.bundle.options import BuildOptions
 from ltp_deploy.checkpoint import load_encoder
 from ltp_deploy.compiler.cost import GpuCost
 from ltp_deploy.compiler.plan import Plan
-from ltp_deploy.cuda.measure import device_seconds
-from ltp_deploy.encoder import Encoder
-from ltp_deploy.options import BuildOptions
-from ltp_deploy.pruning.policy import Carry, Mode, PrunePolicy
-from ltp_deploy.runtime.session import open_session
+from ltp_deploy.model.encoder import Encoder
+from ltp_deploy.model.policy import Carry, Mode, PrunePolicy
 
 OURS, BOUNDED, UNPRUNED = "ltp-deploy", "ltp-deploy, never waiting", "ltp-deploy, nothing pruned"
 PADDED, UNPADDED = "PyTorch dense, padded", "PyTorch dense, unpadded"

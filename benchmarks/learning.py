@@ -15,10 +15,10 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from ltp_deploy.checkpoint.save import write_json
+from ltp_deploy.data.examples import DataOptions
 from ltp_deploy.learn.learn import Job
 from ltp_deploy.learn.recipe import Recipe
 from ltp_deploy.learn.sweep import completed, speed, sweep
-from ltp_deploy.validation.data import DataOptions
 
 RESULTS = Path(__file__).parent / "results" / "learning"
 # Scores are divided by 128 for every sequence, as published, so that a threshold means the same

@@ -38,7 +38,7 @@ def start_ours(bundle: str, precision: str) -> dict[str, Any]:
 def start_dense(model: str, precision: str) -> dict[str, Any]:
     import openvino as ov
 
-    from ltp_deploy.runtime.openvino_session import compile_settings
+    from ltp_deploy.backends.openvino.session import compile_settings
 
     def opened() -> Callable[[np.ndarray], object]:
         settings = compile_settings(precision)
@@ -64,8 +64,8 @@ def build_ours(checkpoint: str, output: str, precision: str) -> dict[str, Any]:
     import openvino  # noqa: F401  imports are not part of the build
     import transformers  # noqa: F401
 
-    from ltp_deploy.build import build
-    from ltp_deploy.options import BuildOptions
+    from ltp_deploy.build.build import build
+    from ltp_deploy.bundle.options import BuildOptions
 
     milliseconds, _ = _timed(
         lambda: build(checkpoint, output, BuildOptions(precision=precision), force=True)
@@ -77,8 +77,8 @@ def build_dense(checkpoint: str, output: str, precision: str) -> dict[str, Any]:
     import openvino as ov
     import transformers
 
-    from ltp_deploy.benchmark.dense import DenseModel
-    from ltp_deploy.benchmark.openvino_dense import convert
+    from ltp_deploy.benchmark.baselines.dense import DenseModel
+    from ltp_deploy.benchmark.baselines.openvino import convert
 
     def build() -> None:
         model = transformers.AutoModelForSequenceClassification.from_pretrained(checkpoint)

@@ -10,23 +10,23 @@ import numpy as np
 from avx2 import clamp_products
 from cases import all_cases
 
-from ltp_deploy.benchmark.dense import dense_model
+from ltp_deploy.backends.table import open_session
+from ltp_deploy.benchmark.baselines.dense import dense_model
+from ltp_deploy.benchmark.baselines.openvino import convert, open_dense, quantized
 from ltp_deploy.benchmark.engines import write_variant
-from ltp_deploy.benchmark.openvino_dense import convert, open_dense, quantized
 from ltp_deploy.benchmark.run import difference, survivors
 from ltp_deploy.benchmark.sides import Layout, Side, padded_feeds
 from ltp_deploy.benchmark.timing import Timings, interleave
 from ltp_deploy.benchmark.work import multiply_adds
 from ltp_deploy.benchmark.workload import Case
+from ltp_deploy.bundle.options import BuildOptions
 from ltp_deploy.calibration.artifact import ActivationRange
 from ltp_deploy.calibration.ranges import activation_ranges
 from ltp_deploy.checkpoint import load_encoder
-from ltp_deploy.encoder import Encoder
-from ltp_deploy.options import BuildOptions
-from ltp_deploy.pruning.flops import authors_ratio
-from ltp_deploy.pruning.policy import PrunePolicy
-from ltp_deploy.runtime.batch import pack
-from ltp_deploy.runtime.session import open_session
+from ltp_deploy.data.batch import pack
+from ltp_deploy.model.encoder import Encoder
+from ltp_deploy.model.flops import authors_ratio
+from ltp_deploy.model.policy import PrunePolicy
 
 OURS, UNPRUNED, DENSE = "ours", "ours, nothing pruned", "dense OpenVINO"
 OURS_F32 = "ours in f32"  # beside engines in other precisions

@@ -12,9 +12,9 @@ from random_model import ROBERTA_BASE, a21, configuration
 from ltp_deploy.checkpoint.families import FAMILIES
 from ltp_deploy.compiler.cost import T4, GpuCost, Work, dense_work
 from ltp_deploy.compiler.plan import Plan, make_plan
-from ltp_deploy.config import EncoderConfig
-from ltp_deploy.pruning.flops import padded_flops
-from ltp_deploy.pruning.policy import Carry
+from ltp_deploy.model.config import EncoderConfig
+from ltp_deploy.model.flops import padded_flops
+from ltp_deploy.model.policy import Carry
 from ltp_deploy.report.table import table
 
 CASES = {

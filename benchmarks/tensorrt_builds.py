@@ -22,8 +22,8 @@ SHAPES = {
 BUILD = """
 import json, sys, time
 from pathlib import Path
-from ltp_deploy.build import build
-from ltp_deploy.options import BuildOptions
+from ltp_deploy.build.build import build
+from ltp_deploy.bundle.options import BuildOptions
 start = time.perf_counter()
 manifest = build(sys.argv[1], sys.argv[2], BuildOptions("t4"))
 seconds = time.perf_counter() - start

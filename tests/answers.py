@@ -8,11 +8,11 @@ import numpy as np
 import torch
 from torch import nn
 
-from ltp_deploy.encoder import Encoder
-from ltp_deploy.runtime.batch import PackedBatch, pack
+from ltp_deploy.data.batch import PackedBatch, pack
+from ltp_deploy.model.encoder import Encoder
+from ltp_deploy.parity.oracle_run import run_oracle
 from ltp_deploy.runtime.engine import Engine
 from ltp_deploy.runtime.result import make_result
-from ltp_deploy.validation.oracle_run import run_oracle
 
 Survivors = list[list[list[int]]]  # [sequence][layer]: original positions, ascending
 LENGTHS = (25, 5, 1, 18, 2, 11, 25, 7)

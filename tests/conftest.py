@@ -13,16 +13,17 @@ import torch
 import transformers
 from hypothesis import HealthCheck, settings
 
-from ltp_deploy.build import build
+from ltp_deploy.build.build import build
+from ltp_deploy.bundle.options import BuildOptions
 from ltp_deploy.calibration.calibrate import calibrate
 from ltp_deploy.checkpoint import load_encoder
-from ltp_deploy.options import BuildOptions
+from ltp_deploy.parity.oracle_run import OracleRun, run_oracle
 from ltp_deploy.runtime.engine import Engine, load
-from ltp_deploy.validation.oracle_run import OracleRun, run_oracle
 from tests.released import save_released
 from tests.tiny import POLICIES, save_tiny, save_tokenizer, write_texts
 from tests.trained import TrainedCheckpoint, combined
 
+pytest_plugins = ["tests.cuda.fixtures"]
 transformers.utils.logging.disable_progress_bar()
 torch.set_num_threads(1)  # tiny models gain nothing from more, and wait for busy cores
 settings.register_profile(

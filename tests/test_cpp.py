@@ -12,7 +12,7 @@ import numpy as np
 import openvino
 import pytest
 
-from ltp_deploy.native import PACKAGE
+from ltp_deploy.bundle.native import PACKAGE
 from ltp_deploy.runtime.engine import load
 from tests.tiny import save_tiny
 
@@ -65,7 +65,7 @@ def test_the_cpp_example_builds_and_classifies(tmp_path: Path) -> None:
     run(*cmake, "-S", ROOT / "examples/cpp", "-B", build, f"-DCMAKE_PREFIX_PATH={installed}")
     run("cmake", "--build", build)
 
-    from ltp_deploy.build import build as build_bundle
+    from ltp_deploy.build.build import build as build_bundle
 
     checkpoint = save_tiny(tmp_path / "bert", "bert", None, vocab_size=12000)
     build_bundle(checkpoint, tmp_path / "bundle")

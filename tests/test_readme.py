@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from ltp_deploy.runtime.openvino_session import ISA_LIMIT
+from ltp_deploy.backends.openvino.session import ISA_LIMIT
 from tests.tiny import POLICIES, save_tiny, save_tokenizer
 
 README = Path(__file__).parents[1] / "README.md"

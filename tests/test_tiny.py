@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 
 import ltp_deploy
-from ltp_deploy.build import build
+from ltp_deploy.build.build import build
+from ltp_deploy.bundle.options import BuildOptions
 from ltp_deploy.checkpoint import load_encoder
-from ltp_deploy.options import BuildOptions
 from tests.answers import as_lists, batch_for, oracle_answers, pruned_tokens
 from tests.tiny import POLICIES, save_tiny
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ltp_deploy.runtime.batch import PackedBatch, pack
+from ltp_deploy.data.batch import PackedBatch, pack
 
 
 class TrainedCheckpoint:

@@ -6,21 +6,21 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ltp_deploy.benchmark.dense import dense_model
-from ltp_deploy.benchmark.openvino_dense import convert, open_dense, quantized
-from ltp_deploy.benchmark.peers import open_peer
+from ltp_deploy.backends.table import open_session
+from ltp_deploy.benchmark.baselines.dense import dense_model
+from ltp_deploy.benchmark.baselines.openvino import convert, open_dense, quantized
+from ltp_deploy.benchmark.baselines.peers import open_peer
+from ltp_deploy.benchmark.baselines.torch import TorchSession, UnpaddedSession
 from ltp_deploy.benchmark.sides import Layout, Side, padded_feeds
-from ltp_deploy.benchmark.torch_dense import TorchSession, UnpaddedSession
-from ltp_deploy.build import Draft, measured_for, plan_build, write_engine
+from ltp_deploy.build.build import Draft, measured_for, plan_build, write_engine
+from ltp_deploy.bundle.options import BuildOptions
 from ltp_deploy.calibration.artifact import ActivationRange, Calibration
 from ltp_deploy.compiler.plan import Plan
-from ltp_deploy.encoder import Encoder
+from ltp_deploy.data.batch import PackedBatch
 from ltp_deploy.errors import LtpError
-from ltp_deploy.options import BuildOptions
-from ltp_deploy.pruning.policy import PrunePolicy
-from ltp_deploy.runtime.batch import PackedBatch
+from ltp_deploy.model.encoder import Encoder
+from ltp_deploy.model.policy import PrunePolicy
 from ltp_deploy.runtime.engine import Engine
-from ltp_deploy.runtime.session import open_session
 
 OURS = "ltp-deploy"
 UNPRUNED = "ltp-deploy, nothing pruned"

@@ -17,17 +17,17 @@ from ltp_deploy.benchmark.engines import (
     our_side,
     unpruned_side,
 )
-from ltp_deploy.benchmark.machine import describe_machine
 from ltp_deploy.benchmark.results import Benchmark, CaseResult, SideResult
 from ltp_deploy.benchmark.sides import Layout, Side
 from ltp_deploy.benchmark.timing import Timings, interleave
 from ltp_deploy.benchmark.work import multiply_adds
 from ltp_deploy.benchmark.workload import Case
-from ltp_deploy.encoder import Encoder
-from ltp_deploy.pruning.flops import authors_ratio
-from ltp_deploy.pruning.profile import SurvivorProfile
+from ltp_deploy.hardware.machine import describe_machine
+from ltp_deploy.model.encoder import Encoder
+from ltp_deploy.model.flops import authors_ratio
+from ltp_deploy.model.survivors import SurvivorProfile
 from ltp_deploy.runtime.engine import Engine
-from ltp_deploy.validation.source import load_source
+from ltp_deploy.verify.source import load_source
 
 # How far the unpruned engine and the dense baseline may differ, relative to the largest logit.
 SAME = {"f32": 1e-3, "fp16": 0.05, "bf16": 0.1, "int8-dynamic": 0.3, "int8": 0.3}
@@ -128,7 +128,7 @@ def _side_result(
 
 def survivors(encoder: Encoder, case: Case) -> SurvivorProfile:
     """Who survives, by the oracle, for every sequence of the case in order."""
-    from ltp_deploy.validation.oracle_run import run_oracle
+    from ltp_deploy.parity.oracle_run import run_oracle
 
     profiles = [
         run_oracle(encoder, request, title="survivors").profile for request in case.requests

@@ -9,9 +9,9 @@ from typing import Protocol
 
 import numpy as np
 
-from ltp_deploy.config import EncoderConfig
-from ltp_deploy.pruning.policy import Carry
-from ltp_deploy.runtime.batch import PackedBatch
+from ltp_deploy.data.batch import PackedBatch
+from ltp_deploy.model.config import EncoderConfig
+from ltp_deploy.model.policy import Carry
 
 Feeds = dict[str, np.ndarray]
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from ltp_deploy.benchmark.sides import Layout, Side
 from ltp_deploy.benchmark.workload import Case
-from ltp_deploy.config import EncoderConfig
-from ltp_deploy.pruning.flops import engine_flops, padded_flops
-from ltp_deploy.pruning.profile import SurvivorProfile
+from ltp_deploy.model.config import EncoderConfig
+from ltp_deploy.model.flops import engine_flops, padded_flops
+from ltp_deploy.model.survivors import SurvivorProfile
 
 
 def multiply_adds(side: Side, case: Case, config: EncoderConfig, profile: SurvivorProfile) -> float:

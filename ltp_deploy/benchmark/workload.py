@@ -8,9 +8,9 @@ from itertools import pairwise
 
 import numpy as np
 
-from ltp_deploy.config import EncoderConfig
+from ltp_deploy.data.batch import PackedBatch, pack
 from ltp_deploy.errors import LtpError
-from ltp_deploy.runtime.batch import PackedBatch, pack
+from ltp_deploy.model.config import EncoderConfig
 
 # Enough to average over, few enough for one pass of the slowest side and of the oracle.
 MAX_SEQUENCES = 128

@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
+from ltp_deploy.data.examples import Examples
 from ltp_deploy.errors import LtpError
-from ltp_deploy.pruning.policy import PrunePolicy
-from ltp_deploy.pruning.profile import SurvivorProfile
-from ltp_deploy.validation.data import Examples
+from ltp_deploy.model.policy import PrunePolicy
+from ltp_deploy.model.survivors import SurvivorProfile
 
 FORMAT = "ltp-deploy calibration"
 FORMAT_VERSION = 1

@@ -10,10 +10,10 @@ from ltp_deploy.calibration.artifact import Calibration, Sample, texts_hash
 from ltp_deploy.calibration.ranges import activation_ranges, need_nncf
 from ltp_deploy.checkpoint import load_encoder
 from ltp_deploy.checkpoint.files import checkpoint_hash
+from ltp_deploy.data.examples import DataOptions, read_examples
+from ltp_deploy.data.tokenizer import Tokenizer
 from ltp_deploy.errors import LtpError
-from ltp_deploy.tokenizer import Tokenizer
-from ltp_deploy.validation.data import DataOptions, read_examples
-from ltp_deploy.validation.oracle_run import run_oracle
+from ltp_deploy.parity.oracle_run import run_oracle
 
 LEAST = 16  # sequences; with fewer, ranges are those of a few sentences
 

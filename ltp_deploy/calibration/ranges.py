@@ -12,16 +12,16 @@ from typing import Any
 
 import numpy as np
 
+from ltp_deploy.backends.openvino.compile import convert
+from ltp_deploy.backends.openvino.linear import module_name
+from ltp_deploy.backends.openvino.nodes import PluginNodes
+from ltp_deploy.bundle.native import openvino_plugin
 from ltp_deploy.calibration.artifact import ActivationRange
 from ltp_deploy.compiler import lower
 from ltp_deploy.compiler.plan import make_plan
-from ltp_deploy.encoder import Encoder
+from ltp_deploy.data.batch import PackedBatch
 from ltp_deploy.errors import LtpError, needs
-from ltp_deploy.native import openvino_plugin
-from ltp_deploy.runtime.batch import PackedBatch
-from ltp_deploy.targets.openvino import convert
-from ltp_deploy.targets.openvino_linear import module_name
-from ltp_deploy.targets.openvino_nodes import PluginNodes
+from ltp_deploy.model.encoder import Encoder
 
 LEAST_WIDTH = 2e-3  # smoothed inputs lie around 1; NNCF gives what is always zero a width of 1.6e-3
 DIGITS = 6  # of a factor; weights and factors are both rounded far more coarsely later

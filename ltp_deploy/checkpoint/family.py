@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor
 
 from ltp_deploy.errors import CheckpointError
-from ltp_deploy.pruning.policy import PrunePolicy
+from ltp_deploy.model.policy import PrunePolicy
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,9 @@ from torch import Tensor
 from ltp_deploy.checkpoint.families import FAMILIES
 from ltp_deploy.checkpoint.family import Family
 from ltp_deploy.checkpoint.files import read_config, read_weights
-from ltp_deploy.config import EncoderConfig
-from ltp_deploy.encoder import Encoder
 from ltp_deploy.errors import CheckpointError
+from ltp_deploy.model.config import EncoderConfig
+from ltp_deploy.model.encoder import Encoder
 
 _SIZES = (
     "layers",

@@ -7,11 +7,11 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
+from ltp_deploy.bundle.directory import new_directory
 from ltp_deploy.checkpoint.families import FAMILIES
 from ltp_deploy.checkpoint.files import read_config
-from ltp_deploy.directory import new_directory
-from ltp_deploy.encoder import Encoder
-from ltp_deploy.tokenizer import copy_tokenizer_files
+from ltp_deploy.data.tokenizer import copy_tokenizer_files
+from ltp_deploy.model.encoder import Encoder
 
 
 def new_checkpoint(path: Path, force: bool = False) -> AbstractContextManager[Path]:

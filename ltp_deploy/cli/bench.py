@@ -11,7 +11,7 @@ import click
 from ltp_deploy.cli.options import data_options, json_option
 
 if TYPE_CHECKING:
-    from ltp_deploy.validation.data import DataOptions
+    from ltp_deploy.data.examples import DataOptions
 
 
 def _comma_list(convert: Callable[[str], Any]) -> Callable[..., tuple[Any, ...]]:
@@ -108,10 +108,10 @@ def bench(
     import json
 
     from ltp_deploy.benchmark import workload
-    from ltp_deploy.benchmark.report import describe
     from ltp_deploy.benchmark.run import Options, run
+    from ltp_deploy.data.examples import read_examples
+    from ltp_deploy.report.benchmark import describe
     from ltp_deploy.runtime.engine import load
-    from ltp_deploy.validation.data import read_examples
 
     engine = load(bundle, threads=threads)
     config = engine.config

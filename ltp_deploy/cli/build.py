@@ -12,7 +12,7 @@ import click
 from ltp_deploy.cli.options import compose, judged_data_options, policy_options
 
 if TYPE_CHECKING:
-    from ltp_deploy.validation.data import DataOptions
+    from ltp_deploy.data.examples import DataOptions
 
 shape_options = compose(
     click.option("--max-tokens", type=click.IntRange(min=1), help="Of all sequences of a request."),
@@ -113,11 +113,11 @@ def build(
     **given: Any,
 ) -> None:
     """Compile CHECKPOINT, a directory, into an engine bundle."""
-    from ltp_deploy.build import Measured, draft_build
-    from ltp_deploy.build import build as run_build
-    from ltp_deploy.options import BuildOptions
+    from ltp_deploy.build.build import Measured, draft_build
+    from ltp_deploy.build.build import build as run_build
+    from ltp_deploy.bundle.options import BuildOptions
+    from ltp_deploy.parity.profile import ProfileData
     from ltp_deploy.report import plan as report
-    from ltp_deploy.validation.profile import ProfileData
 
     options = BuildOptions(survivors=outputs == "survivors", portable=portable_onnx, **given)
     data = ProfileData(profile_data, reading) if profile_data else None
@@ -139,9 +139,9 @@ def build(
     if max_drop is not None and judge_data is not None:
         from dataclasses import replace
 
-        from ltp_deploy.bundle import check_new_bundle
-        from ltp_deploy.calibration.search import choose_layers
-        from ltp_deploy.validation.data import read_examples
+        from ltp_deploy.build.int8_search import choose_layers
+        from ltp_deploy.bundle.manifest import check_new_bundle
+        from ltp_deploy.data.examples import read_examples
 
         check_new_bundle(output, force)
         judged = read_examples(judge_data, reading)

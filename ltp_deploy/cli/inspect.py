@@ -16,7 +16,7 @@ def inspect(path: Path, as_json: bool) -> None:
     """Show what is in a bundle or a checkpoint."""
     import json
 
-    from ltp_deploy.bundle import MANIFEST, read_manifest
+    from ltp_deploy.bundle.manifest import MANIFEST, read_manifest
 
     if (path / MANIFEST).is_file():
         from ltp_deploy.report.bundle import describe

@@ -10,7 +10,7 @@ import click
 from ltp_deploy.cli.options import json_option, judged_data_options
 
 if TYPE_CHECKING:
-    from ltp_deploy.validation.data import DataOptions
+    from ltp_deploy.data.examples import DataOptions
 
 
 @click.command()

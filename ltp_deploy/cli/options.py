@@ -45,7 +45,7 @@ def _reading(*options: Decorator) -> Decorator:
     def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(command)
         def collected(**given: Any) -> Any:
-            from ltp_deploy.validation.data import DataOptions
+            from ltp_deploy.data.examples import DataOptions
 
             names = {field.name for field in fields(DataOptions)} & set(given)
             read = {name: given.pop(name) for name in names}

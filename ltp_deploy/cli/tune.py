@@ -10,7 +10,7 @@ import click
 from ltp_deploy.cli.options import json_option, judged_data_options, policy_options, source_option
 
 if TYPE_CHECKING:
-    from ltp_deploy.validation.data import DataOptions
+    from ltp_deploy.data.examples import DataOptions
 
 
 @click.command()
@@ -53,7 +53,7 @@ def tune(
     """
     import json
 
-    from ltp_deploy.bundle import MANIFEST
+    from ltp_deploy.bundle.manifest import MANIFEST
     from ltp_deploy.learn.tuned_checkpoint import conventions_of, tune_checkpoint
     from ltp_deploy.report import tuned as report
 

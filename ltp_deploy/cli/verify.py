@@ -10,7 +10,7 @@ import click
 from ltp_deploy.cli.options import json_option, judged_data_options, source_option
 
 if TYPE_CHECKING:
-    from ltp_deploy.validation.data import DataOptions
+    from ltp_deploy.data.examples import DataOptions
 
 
 @click.command()
@@ -75,17 +75,17 @@ def verify(
     """
     import json
 
+    from ltp_deploy.data.examples import read_examples
     from ltp_deploy.report import verification as report
-    from ltp_deploy.validation.data import read_examples
-    from ltp_deploy.validation.verification import Tolerances
-    from ltp_deploy.validation.verify import verify as run_verify
+    from ltp_deploy.verify.result import Tolerances
+    from ltp_deploy.verify.verify import verify as run_verify
 
     examples = read_examples(data, reading)
     if polygraphy:
         from dataclasses import asdict
 
         from ltp_deploy.report import comparison
-        from ltp_deploy.validation.comparator import compare
+        from ltp_deploy.verify.polygraphy import compare
 
         found = compare((bundle, *also), against, examples, batch, polygraphy)
         rows = [asdict(row) for row in found]

@@ -8,9 +8,9 @@ from torch import fx
 
 from ltp_deploy.compiler.passes import PASSES
 from ltp_deploy.compiler.plan import Plan
+from ltp_deploy.compiler.spec import verify_graph
 from ltp_deploy.compiler.trace import trace
-from ltp_deploy.compiler.verify import verify_graph
-from ltp_deploy.encoder import Encoder
+from ltp_deploy.model.encoder import Encoder
 
 
 def lower(encoder: Encoder, plan: Plan, dump: Path | None = None) -> fx.GraphModule:

@@ -13,9 +13,9 @@ from math import ceil
 
 import numpy as np
 
-from ltp_deploy.config import EncoderConfig
-from ltp_deploy.pruning.policy import Carry
-from ltp_deploy.pruning.profile import SurvivorProfile
+from ltp_deploy.model.config import EncoderConfig
+from ltp_deploy.model.policy import Carry
+from ltp_deploy.model.survivors import SurvivorProfile
 
 # (rows, columns) of an output tile, and the share of a multiprocessor's sustained rate that it
 # reaches: small tiles reuse each loaded value less often.

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from ltp_deploy.compiler.cost import GpuCost, engine_work, layer_time
-from ltp_deploy.config import EncoderConfig
 from ltp_deploy.errors import LtpError
-from ltp_deploy.pruning.policy import Carry
-from ltp_deploy.pruning.profile import SurvivorProfile
+from ltp_deploy.model.config import EncoderConfig
+from ltp_deploy.model.policy import Carry
+from ltp_deploy.model.survivors import SurvivorProfile
 
 Carries = tuple[Carry, ...]
 

@@ -8,10 +8,10 @@ from typing import Any
 
 from ltp_deploy.compiler.cost import GpuCost, Work, dense_time, engine_work
 from ltp_deploy.compiler.placement import place
-from ltp_deploy.config import EncoderConfig
-from ltp_deploy.pruning.flops import LayerFlops, engine_flops
-from ltp_deploy.pruning.policy import Carry, LayerRule, Mode
-from ltp_deploy.pruning.profile import SurvivorProfile
+from ltp_deploy.model.config import EncoderConfig
+from ltp_deploy.model.flops import LayerFlops, engine_flops
+from ltp_deploy.model.policy import Carry, LayerRule, Mode
+from ltp_deploy.model.survivors import SurvivorProfile
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,10 @@ import torch
 from torch import fx, nn
 from torch.fx.node import Argument
 
-from ltp_deploy.encoder import Encoder
+from ltp_deploy.model.encoder import Encoder
 
 OP = torch.ops.ltp.pruned_attention
-# Positions of the op's arguments in a graph node, see ltp_deploy.pruning.op.
+# Positions of the op's arguments in a graph node, see ltp_deploy.model.op.
 QKV, OFFSETS, ALIVE, LENGTHS, HEADS, MODE, THRESHOLD, SCORE_LENGTH, KEEP_FIRST, CARRY = range(10)
 # Positions in the tuple it returns.
 CONTEXT, KEPT, OFFSETS_OUT, ALIVE_OUT = range(4)

@@ -10,9 +10,9 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from ltp_deploy.cuda.gpu import gpus
+from ltp_deploy.bundle.native import cuda_kernels, cuda_sources
 from ltp_deploy.errors import LtpError
-from ltp_deploy.native import cuda_kernels, cuda_sources
+from ltp_deploy.hardware.gpu import gpus
 
 FLAGS = ("-std=c++17", "-O3")
 

@@ -7,8 +7,8 @@ import ctypes
 from dataclasses import dataclass
 
 from ltp_deploy.errors import LtpError
-from ltp_deploy.pruning.policy import Carry, LayerRule, Mode
-from ltp_deploy.pruning.signature import INPUTS, OUTPUTS
+from ltp_deploy.model.policy import Carry, LayerRule, Mode
+from ltp_deploy.model.signature import INPUTS, OUTPUTS
 
 ATTEND_ROWS, ATTEND_THREADS = 64, 128
 COMPACT_ROWS, COMPACT_THREADS = 8, 256

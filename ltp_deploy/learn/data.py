@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from ltp_deploy.config import EncoderConfig
+from ltp_deploy.data.batch import PackedBatch, pack
+from ltp_deploy.data.examples import Examples, label_numbers
+from ltp_deploy.data.tokenizer import Tokenizer
 from ltp_deploy.errors import LtpError
-from ltp_deploy.runtime.batch import PackedBatch, pack
-from ltp_deploy.tokenizer import Tokenizer
-from ltp_deploy.validation.data import Examples, label_numbers
+from ltp_deploy.model.config import EncoderConfig
 
 
 class TaskData(Dataset):

@@ -8,14 +8,14 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from ltp_deploy.encoder import Encoder
+from ltp_deploy.data.batch import PackedBatch
+from ltp_deploy.data.metrics import score
 from ltp_deploy.learn.data import TaskData
 from ltp_deploy.learn.masks import Hard
 from ltp_deploy.learn.model import Learner
-from ltp_deploy.pruning.flops import authors_ratio
-from ltp_deploy.runtime.batch import PackedBatch
-from ltp_deploy.validation.metrics import score
-from ltp_deploy.validation.oracle_run import length_batches
+from ltp_deploy.model.encoder import Encoder
+from ltp_deploy.model.flops import authors_ratio
+from ltp_deploy.parity.oracle_run import length_batches
 
 BATCH = 32
 

@@ -12,7 +12,8 @@ import torch
 
 from ltp_deploy.checkpoint import load_encoder
 from ltp_deploy.checkpoint.save import new_checkpoint, save_encoder, write_json
-from ltp_deploy.encoder import Encoder
+from ltp_deploy.data.examples import DataOptions, Examples, read_examples
+from ltp_deploy.data.tokenizer import Tokenizer, copy_tokenizer_files
 from ltp_deploy.errors import LtpError
 from ltp_deploy.learn.data import TaskData, required_labels
 from ltp_deploy.learn.evaluate import Point, answers, evaluate
@@ -21,9 +22,8 @@ from ltp_deploy.learn.model import Learner
 from ltp_deploy.learn.recipe import Recipe
 from ltp_deploy.learn.scale import scaled_to
 from ltp_deploy.learn.trainer import LOG, Stage, fit
-from ltp_deploy.pruning.policy import LayerRule, Mode, PrunePolicy, cascade_rule
-from ltp_deploy.tokenizer import Tokenizer, copy_tokenizer_files
-from ltp_deploy.validation.data import DataOptions, Examples, read_examples
+from ltp_deploy.model.encoder import Encoder
+from ltp_deploy.model.policy import LayerRule, Mode, PrunePolicy, cascade_rule
 
 SCALING_TOKENS = 16_384  # of the training data, on which a policy is scaled
 

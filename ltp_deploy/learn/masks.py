@@ -7,9 +7,9 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
-from ltp_deploy.encoder import Layer
-from ltp_deploy.pruning.oracle import decide
-from ltp_deploy.pruning.policy import LayerRule, Mode, PrunePolicy
+from ltp_deploy.model.encoder import Layer
+from ltp_deploy.model.oracle import decide
+from ltp_deploy.model.policy import LayerRule, Mode, PrunePolicy
 
 
 class Mask(Protocol):

@@ -11,10 +11,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ltp_deploy.encoder import Encoder, Layer
 from ltp_deploy.learn.masks import Mask
-from ltp_deploy.pruning.flops import authors_ratio
-from ltp_deploy.pruning.oracle import attend, attention_probabilities, padded_position_ids
+from ltp_deploy.model.encoder import Encoder, Layer
+from ltp_deploy.model.flops import authors_ratio
+from ltp_deploy.model.oracle import attend, attention_probabilities, padded_position_ids
 
 
 class Learner(nn.Module):

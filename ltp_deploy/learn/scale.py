@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ltp_deploy.encoder import Encoder
 from ltp_deploy.errors import LtpError
 from ltp_deploy.learn.data import TaskData
 from ltp_deploy.learn.evaluate import evaluate
-from ltp_deploy.pruning.policy import LayerRule, Mode, PrunePolicy
+from ltp_deploy.model.encoder import Encoder
+from ltp_deploy.model.policy import LayerRule, Mode, PrunePolicy
 
 PRECISION = 0.005  # relative, of a FLOPs ratio
 DOUBLINGS = 8

@@ -12,15 +12,15 @@ from typing import Any
 from ltp_deploy.benchmark.run import Options
 from ltp_deploy.benchmark.run import run as measure
 from ltp_deploy.benchmark.workload import from_data
-from ltp_deploy.build import build
+from ltp_deploy.build.build import build
 from ltp_deploy.checkpoint.save import write_json
+from ltp_deploy.data.examples import read_examples
 from ltp_deploy.errors import LtpError
 from ltp_deploy.learn.data import truncated
 from ltp_deploy.learn.evaluate import Point
 from ltp_deploy.learn.learn import Job, run
 from ltp_deploy.learn.plot import FLOPS, Panels, by_flops, draw
 from ltp_deploy.runtime.engine import load
-from ltp_deploy.validation.data import read_examples
 
 SETTINGS = {
     "lambda": "regularisation",

@@ -6,12 +6,12 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from ltp_deploy.encoder import Encoder
 from ltp_deploy.errors import LtpError
 from ltp_deploy.learn.data import TaskData
 from ltp_deploy.learn.evaluate import Point, evaluate
 from ltp_deploy.learn.scale import rescaled
-from ltp_deploy.pruning.policy import PrunePolicy
+from ltp_deploy.model.encoder import Encoder
+from ltp_deploy.model.policy import PrunePolicy
 
 FACTORS = (0.25, 0.35, 0.5, 0.7, 0.85, 1.0, 1.2, 1.4, 1.7, 2.0, 2.5, 3.0, 4.0, 6.0, 8.0)
 LAYER_STEP = 1.25

@@ -6,15 +6,15 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from ltp_deploy.bundle import read_manifest
+from ltp_deploy.bundle.manifest import read_manifest
 from ltp_deploy.checkpoint import load_encoder
 from ltp_deploy.checkpoint.save import new_checkpoint, save_encoder, write_json
+from ltp_deploy.data.examples import DataOptions, read_examples
+from ltp_deploy.data.tokenizer import Tokenizer
 from ltp_deploy.learn.data import TaskData
 from ltp_deploy.learn.plot import FLOPS, by_flops, draw
 from ltp_deploy.learn.tune import Tuned, tune
-from ltp_deploy.tokenizer import Tokenizer
-from ltp_deploy.validation.data import DataOptions, read_examples
-from ltp_deploy.validation.source import check_source
+from ltp_deploy.verify.source import check_source
 
 
 def conventions_of(bundle: Path, checkpoint: Path) -> tuple[int | str, str]:

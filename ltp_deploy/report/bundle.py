@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ltp_deploy.config import EncoderConfig
+from ltp_deploy.model.config import EncoderConfig
 from ltp_deploy.report.checkpoint import describe as describe_checkpoint
 from ltp_deploy.report.table import pairs, table
 

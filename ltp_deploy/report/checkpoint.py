@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ltp_deploy.config import EncoderConfig
+from ltp_deploy.model.config import EncoderConfig
 from ltp_deploy.report.plan import conventions
 from ltp_deploy.report.table import pairs, table
 

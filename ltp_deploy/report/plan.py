@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from ltp_deploy.compiler.int8 import INT8, slow_words
 from ltp_deploy.compiler.plan import LayerPlan, Plan, Prediction
-from ltp_deploy.config import EncoderConfig
+from ltp_deploy.model.config import EncoderConfig
 from ltp_deploy.report.table import mega, table
-from ltp_deploy.targets.int8 import INT8, slow_words
 
 _CARRIES = {
     "ALL": "all rows",

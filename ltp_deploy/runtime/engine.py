@@ -8,15 +8,15 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from ltp_deploy.bundle import read_manifest
-from ltp_deploy.config import EncoderConfig
+from ltp_deploy.backends.table import Session, open_session, portable_manifest
+from ltp_deploy.bundle.manifest import read_manifest
+from ltp_deploy.bundle.options import Limits
+from ltp_deploy.data.batch import PackedBatch, check, pack, packed
+from ltp_deploy.data.tokenizer import Tokenizer
 from ltp_deploy.errors import BundleError, InputError
-from ltp_deploy.options import Limits
-from ltp_deploy.pruning.policy import Carry
-from ltp_deploy.runtime.batch import PackedBatch, check, pack, packed
+from ltp_deploy.model.config import EncoderConfig
+from ltp_deploy.model.policy import Carry
 from ltp_deploy.runtime.result import Result, make_result
-from ltp_deploy.runtime.session import Session, open_session, portable_manifest
-from ltp_deploy.tokenizer import Tokenizer
 
 Text = str | tuple[str, str]
 

@@ -7,8 +7,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from ltp_deploy.config import EncoderConfig
-from ltp_deploy.runtime.batch import PackedBatch
+from ltp_deploy.data.batch import PackedBatch
+from ltp_deploy.model.config import EncoderConfig
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ltp_deploy.cuda.gpu import gpus
+from ltp_deploy.hardware.gpu import gpus
 
 ROOT = Path(__file__).parents[2]
 

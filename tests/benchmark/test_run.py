@@ -10,16 +10,16 @@ import pytest
 import torch
 
 from ltp_deploy.benchmark import engines
+from ltp_deploy.benchmark.baselines.peers import open_peer
 from ltp_deploy.benchmark.engines import DENSE, DENSE_ONE_BY_ONE, OURS, UNPRUNED
-from ltp_deploy.benchmark.peers import open_peer
-from ltp_deploy.benchmark.report import describe
 from ltp_deploy.benchmark.run import Options, difference, run, same_predictions
 from ltp_deploy.benchmark.workload import of_distribution, of_length
 from ltp_deploy.checkpoint import load_encoder
 from ltp_deploy.errors import LtpError
-from ltp_deploy.pruning.policy import PrunePolicy
+from ltp_deploy.model.policy import PrunePolicy
+from ltp_deploy.parity.oracle_run import run_oracle
+from ltp_deploy.report.benchmark import describe
 from ltp_deploy.runtime.engine import Engine, load
-from ltp_deploy.validation.oracle_run import run_oracle
 from tests.tiny import LAYERS
 
 ONCE = Options(iterations=1, threads=1)

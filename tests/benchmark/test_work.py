@@ -10,9 +10,9 @@ import pytest
 from ltp_deploy.benchmark.sides import Layout, Side
 from ltp_deploy.benchmark.work import multiply_adds
 from ltp_deploy.benchmark.workload import Case
-from ltp_deploy.pruning.policy import Carry
-from ltp_deploy.pruning.profile import SurvivorProfile
-from ltp_deploy.runtime.batch import pack
+from ltp_deploy.data.batch import pack
+from ltp_deploy.model.policy import Carry
+from ltp_deploy.model.survivors import SurvivorProfile
 from tests.benchmark.test_workload import CONFIG
 
 LINEAR = 4 * 8 * 8 + 2 * 8 * 32  # per token and layer: four projections and the FFN

@@ -13,10 +13,10 @@ from ltp_deploy.benchmark.workload import (
     of_length,
     request_count,
 )
-from ltp_deploy.config import EncoderConfig
+from ltp_deploy.data.batch import pack
 from ltp_deploy.errors import LtpError
-from ltp_deploy.pruning.policy import PrunePolicy
-from ltp_deploy.runtime.batch import pack
+from ltp_deploy.model.config import EncoderConfig
+from ltp_deploy.model.policy import PrunePolicy
 
 CONFIG = EncoderConfig(
     family="roberta",

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ltp_deploy.build import Measured, draft_build
+from ltp_deploy.build.build import Measured, draft_build
+from ltp_deploy.bundle.options import BuildOptions
 from ltp_deploy.calibration.artifact import ActivationRange, Calibration
+from ltp_deploy.data.examples import DataOptions
 from ltp_deploy.errors import LtpError
-from ltp_deploy.options import BuildOptions
-from ltp_deploy.validation.data import DataOptions
-from ltp_deploy.validation.profile import ProfileData
+from ltp_deploy.parity.profile import ProfileData
 from tests.tiny import LAYERS, POLICIES, save_tiny, save_tokenizer, write_texts
 
 

@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 import torch
 
-from ltp_deploy.build import Measured, build
+from ltp_deploy.build.build import Measured, build
+from ltp_deploy.bundle.options import BuildOptions
 from ltp_deploy.calibration.artifact import Calibration
 from ltp_deploy.calibration.calibrate import calibrate
 from ltp_deploy.checkpoint import load_encoder
+from ltp_deploy.data.examples import read_examples
+from ltp_deploy.data.tokenizer import Tokenizer
 from ltp_deploy.errors import LtpError
-from ltp_deploy.options import BuildOptions
-from ltp_deploy.tokenizer import Tokenizer
-from ltp_deploy.validation.data import read_examples
-from ltp_deploy.validation.oracle_run import run_oracle
+from ltp_deploy.parity.oracle_run import run_oracle
 from tests.tiny import LAYERS, save_tokenizer, tiny_model, write_texts
 
 

@@ -10,8 +10,8 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoModelForSequenceClassification
 
 from ltp_deploy.checkpoint import load_encoder
-from ltp_deploy.encoder import Encoder
-from ltp_deploy.runtime.batch import PackedBatch
+from ltp_deploy.data.batch import PackedBatch
+from ltp_deploy.model.encoder import Encoder
 from tests.answers import batch_for, oracle_answers, packed_answers
 from tests.released import save_released
 from tests.tiny import FAMILIES, save_tiny

@@ -8,7 +8,7 @@ import pytest
 
 from ltp_deploy.checkpoint import load_encoder
 from ltp_deploy.errors import CheckpointError
-from ltp_deploy.pruning.policy import LayerRule, Mode, PrunePolicy
+from ltp_deploy.model.policy import LayerRule, Mode, PrunePolicy
 from tests.released import MODES, save_released
 from tests.tiny import FAMILIES, edit_config, policy
 

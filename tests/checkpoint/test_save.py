@@ -10,7 +10,7 @@ import torch
 
 from ltp_deploy.checkpoint import load_encoder
 from ltp_deploy.checkpoint.save import save_encoder
-from ltp_deploy.pruning.policy import LayerRule, Mode, PrunePolicy
+from ltp_deploy.model.policy import LayerRule, Mode, PrunePolicy
 from tests.answers import batch_for, packed_answers
 from tests.checkpoint.test_families import transformers_logits
 from tests.tiny import FAMILIES

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from ltp_deploy.checkpoint import load_encoder
-from ltp_deploy.tokenizer import Tokenizer
-from ltp_deploy.validation.data import read_examples
+from ltp_deploy.data.examples import read_examples
+from ltp_deploy.data.tokenizer import Tokenizer
 from tests.trained import TrainedCheckpoint
 
 

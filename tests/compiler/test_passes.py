@@ -13,12 +13,12 @@ from ltp_deploy.checkpoint import load_encoder
 from ltp_deploy.compiler import lower
 from ltp_deploy.compiler.passes import PASSES, output_names, select_outputs
 from ltp_deploy.compiler.plan import make_plan
+from ltp_deploy.compiler.spec import verify_graph
 from ltp_deploy.compiler.trace import CARRY, MODE, attention_nodes, trace
-from ltp_deploy.compiler.verify import verify_graph
-from ltp_deploy.encoder import Encoder
+from ltp_deploy.data.batch import PackedBatch
 from ltp_deploy.errors import LtpError
-from ltp_deploy.pruning.policy import Carry, Mode
-from ltp_deploy.runtime.batch import PackedBatch
+from ltp_deploy.model.encoder import Encoder
+from ltp_deploy.model.policy import Carry, Mode
 from ltp_deploy.runtime.result import Result, make_result
 from tests.answers import as_lists, batch_for, packed_answers, pruned_tokens
 from tests.tiny import FAMILIES, POLICIES

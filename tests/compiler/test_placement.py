@@ -9,11 +9,11 @@ import pytest
 from ltp_deploy.compiler.cost import T4, GpuCost, dense_time, layer_time
 from ltp_deploy.compiler.placement import place
 from ltp_deploy.compiler.plan import make_plan
-from ltp_deploy.config import EncoderConfig
 from ltp_deploy.errors import LtpError
-from ltp_deploy.pruning.policy import Carry, LayerRule, Mode, PrunePolicy
-from ltp_deploy.pruning.profile import SurvivorProfile
-from tests.pruning.problems import tiny_encoder
+from ltp_deploy.model.config import EncoderConfig
+from ltp_deploy.model.policy import Carry, LayerRule, Mode, PrunePolicy
+from ltp_deploy.model.survivors import SurvivorProfile
+from tests.model.problems import tiny_encoder
 
 NONE, TOP = LayerRule(Mode.NONE), LayerRule(Mode.TOPK, 0.5)
 A, S, F, B = Carry.ALL, Carry.SURVIVORS, Carry.FIRST, Carry.BOUNDED

@@ -7,10 +7,10 @@ import pytest
 
 from ltp_deploy.compiler.passes import output_names
 from ltp_deploy.compiler.plan import make_plan
-from ltp_deploy.pruning.flops import engine_flops
-from ltp_deploy.pruning.policy import Carry, LayerRule, Mode, PrunePolicy
-from ltp_deploy.pruning.profile import SurvivorProfile
-from tests.pruning.problems import tiny_encoder
+from ltp_deploy.model.flops import engine_flops
+from ltp_deploy.model.policy import Carry, LayerRule, Mode, PrunePolicy
+from ltp_deploy.model.survivors import SurvivorProfile
+from tests.model.problems import tiny_encoder
 
 NONE, TOP = LayerRule(Mode.NONE), LayerRule(Mode.TOPK, 0.5)
 

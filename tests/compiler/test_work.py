@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from ltp_deploy.compiler.cost import T4, GpuCost, Work, dense_work, layer_work
-from ltp_deploy.pruning.flops import padded_flops
-from ltp_deploy.pruning.policy import Carry
+from ltp_deploy.model.flops import padded_flops
+from ltp_deploy.model.policy import Carry
 from tests.compiler.test_placement import BASE
 
 ROWS, LEFT = np.full(4, 128), np.full(4, 50)

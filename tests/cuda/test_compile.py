@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from ltp_deploy.bundle.native import cuda_sources
 from ltp_deploy.cuda import compile
-from ltp_deploy.cuda.gpu import Gpu
 from ltp_deploy.errors import LtpError
-from ltp_deploy.native import cuda_sources
+from ltp_deploy.hardware.gpu import Gpu
 
 GPU = Gpu("NVIDIA H200", "9.0")
 NVCC = """#!/bin/sh

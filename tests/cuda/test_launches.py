@@ -8,7 +8,7 @@ import pytest
 
 from ltp_deploy.cuda import launches as twin
 from ltp_deploy.cuda.launches import Arguments, Layer, NormArguments, launches, workspace
-from ltp_deploy.pruning.policy import Carry, LayerRule, Mode
+from ltp_deploy.model.policy import Carry, LayerRule, Mode
 
 SOURCES = Path(__file__).parents[2] / "plugins" / "cuda"
 TEXT = "\n".join(path.read_text() for path in sorted(SOURCES.glob("*.*")))

@@ -14,15 +14,15 @@ import pytest
 import torch
 
 from ltp_deploy.cuda.launches import Layer, launches
-from ltp_deploy.pruning.policy import Carry, LayerRule, Mode
+from ltp_deploy.model.policy import Carry, LayerRule, Mode
 from tests import naive
+from tests.backends.torch_cuda.test_op import check, check_engine, in_halves
+from tests.backends.torch_cuda.test_residual_norm import problem as norm_problem
+from tests.backends.torch_cuda.test_residual_norm import reference as norm_reference
 from tests.cuda.ptx import Kernel, Unknown
 from tests.cuda.ptx_arithmetic import MEANINGS
 from tests.cuda.ptx_memory import PtxError
-from tests.cuda.test_op import check, check_engine, in_halves
-from tests.cuda.test_residual_norm import problem as norm_problem
-from tests.cuda.test_residual_norm import reference as norm_reference
-from tests.pruning.problems import Problem, random_problem
+from tests.model.problems import Problem, random_problem
 
 Run = Callable[[str], Any]
 MARGIN = 1e-3  # of scores; the kernels' sums are in floats

@@ -13,6 +13,7 @@ from click.testing import CliRunner
 
 from ltp_deploy.checkpoint import load_encoder
 from ltp_deploy.cli import main
+from ltp_deploy.data.examples import Examples
 from ltp_deploy.errors import LtpError
 from ltp_deploy.learn import trainer as trainer_module
 from ltp_deploy.learn.data import TaskData
@@ -22,10 +23,9 @@ from ltp_deploy.learn.model import Learner
 from ltp_deploy.learn.recipe import Recipe
 from ltp_deploy.learn.sweep import parse_sweep, sweep
 from ltp_deploy.learn.trainer import Stage, fit
-from ltp_deploy.pruning.policy import LayerRule, Mode, PrunePolicy
-from ltp_deploy.validation.data import Examples
+from ltp_deploy.model.policy import LayerRule, Mode, PrunePolicy
 from tests.answers import random_batch
-from tests.pruning.problems import tiny_encoder
+from tests.model.problems import tiny_encoder
 
 pytest.importorskip("accelerate", reason="accelerate is not installed")
 QUICK = Recipe(

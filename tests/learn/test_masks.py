@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 import torch
 
+from ltp_deploy.data.batch import PackedBatch
 from ltp_deploy.learn.masks import Dense, Hard, Soft
 from ltp_deploy.learn.model import Learner, without_dead
-from ltp_deploy.pruning.oracle import masked_forward
-from ltp_deploy.pruning.policy import LayerRule, Mode, PrunePolicy
-from ltp_deploy.runtime.batch import PackedBatch
+from ltp_deploy.model.oracle import masked_forward
+from ltp_deploy.model.policy import LayerRule, Mode, PrunePolicy
 from tests.answers import random_batch
-from tests.pruning.problems import tiny_encoder
+from tests.model.problems import tiny_encoder
 
 NONE, RISING = LayerRule(Mode.NONE), LayerRule(Mode.ABSOLUTE, 0.1)
 LENGTHS = (9, 3, 1, 14)

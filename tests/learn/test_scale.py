@@ -7,9 +7,9 @@ from ltp_deploy.errors import LtpError
 from ltp_deploy.learn.data import TaskData
 from ltp_deploy.learn.evaluate import evaluate
 from ltp_deploy.learn.scale import scaled_to
-from ltp_deploy.pruning.policy import LayerRule, Mode, PrunePolicy
+from ltp_deploy.model.policy import LayerRule, Mode, PrunePolicy
 from tests.answers import random_batch
-from tests.pruning.problems import tiny_encoder
+from tests.model.problems import tiny_encoder
 
 NONE = LayerRule(Mode.NONE)
 

@@ -15,9 +15,9 @@ from ltp_deploy.learn.data import TaskData
 from ltp_deploy.learn.evaluate import evaluate
 from ltp_deploy.learn.scale import rescaled
 from ltp_deploy.learn.tune import tune
-from ltp_deploy.pruning.policy import LayerRule, Mode, PrunePolicy
+from ltp_deploy.model.policy import LayerRule, Mode, PrunePolicy
 from tests.answers import random_batch
-from tests.pruning.problems import tiny_encoder
+from tests.model.problems import tiny_encoder
 
 NONE = LayerRule(Mode.NONE)
 POLICY = PrunePolicy((NONE, LayerRule(Mode.ABSOLUTE, 0.02), LayerRule(Mode.ABSOLUTE, 0.04)))
@@ -28,7 +28,7 @@ def task(policy: PrunePolicy = POLICY) -> tuple:
     encoder = tiny_encoder(policy)
     batch = random_batch([n % 15 + 3 for n in range(60)], vocabulary=60)
     dense = encoder.with_policy(PrunePolicy.dense(len(policy.layers)))
-    from ltp_deploy.validation.oracle_run import run_oracle
+    from ltp_deploy.parity.oracle_run import run_oracle
 
     return encoder, TaskData(batch, run_oracle(dense, batch).logits.argmax(1))
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ltp_deploy.checkpoint.family import Family, bert_like_names, roberta_like_shape
 from ltp_deploy.errors import CheckpointError
-from ltp_deploy.pruning.policy import (
+from ltp_deploy.model.policy import (
     LayerRule,
     Mode,
     PrunePolicy,

@@ -15,7 +15,7 @@ from ltp_deploy.compiler.trace import (
     result,
     set_argument,
 )
-from ltp_deploy.pruning.policy import Carry
+from ltp_deploy.model.policy import Carry
 
 
 def compact(module: fx.GraphModule, plan: Plan) -> fx.GraphModule:

@@ -1,0 +1,133 @@
+"""Lowered graph -> an ONNX model in which every attention is one `ltp::LtpPrunedAttention` node."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import tempfile
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from ltp_deploy.backends.backend import Job
+from ltp_deploy.backends.onnx.node import DOMAIN, attributes, register_schema
+from ltp_deploy.backends.onnx.quantize import quantize
+from ltp_deploy.compiler.example import example_inputs
+from ltp_deploy.compiler.passes import output_names
+from ltp_deploy.compiler.trace import OP
+from ltp_deploy.errors import needs
+from ltp_deploy.model.policy import Carry
+from ltp_deploy.model.signature import NAME, OUTPUTS
+
+if TYPE_CHECKING:
+    import onnx
+
+OPSET = 20  # the first with Gelu
+WEIGHTS = "weights.bin"
+
+
+def export(job: Job) -> onnx.ModelProto:
+    """The model; inputs [T] int32 and offsets [B+1] int32, outputs as `output_names` says.
+
+    Its weights go into the file WEIGHTS in the job's directory, where files of the model belong.
+
+    Raises:
+        LtpError: the packages `onnx` and `onnxscript` are missing.
+    """
+    with needs("this target needs onnx and onnxscript", "onnx"):
+        import onnx
+        import onnx_ir
+        import onnxscript  # noqa: F401
+    inputs = example_inputs(job.module, job.config)
+    tokens, bounds = torch.export.Dim("T"), torch.export.Dim("B_plus_1")
+    with _quiet():
+        program = torch.onnx.export(
+            job.module,
+            tuple(inputs.values()),
+            input_names=list(inputs),
+            output_names=output_names(job.plan),
+            dynamic_shapes=[{0: bounds if name == "offsets" else tokens} for name in inputs],
+            opset_version=OPSET,
+            dynamo=True,
+            verbose=False,
+            custom_translation_table={
+                OP.default: _attention(),
+                torch.ops.aten.index_select.default: _gather,
+            },
+        )
+    assert program is not None
+    with tempfile.TemporaryDirectory(dir=job.directory) as folder:
+        path = Path(folder) / "model.onnx"
+        onnx_ir.save(program.model, path, external_data=WEIGHTS)
+        model = onnx.load(path, load_external_data=False)
+        (Path(folder) / WEIGHTS).rename(job.directory / WEIGHTS)
+    _name_nodes(model)
+    for node in attention_nodes(model):
+        if attributes(node)["carry"] != Carry.SURVIVORS:
+            del node.output[len(OUTPUTS) - 1 :]
+    if job.precision == "int8":
+        quantize(model, job, job.directory / WEIGHTS)
+    return model
+
+
+def _name_nodes(model: onnx.ModelProto) -> None:
+    """Name products and norms after their weights, attentions after their layers."""
+    weights = {w.name: w.name.removesuffix(".weight") for w in model.graph.initializer}
+    for node in model.graph.node:
+        if node.op_type in ("Gemm", "LayerNormalization"):
+            node.name = weights[node.input[1]]
+    for i, node in enumerate(attention_nodes(model)):
+        node.name = f"layers.{i}.attention"
+
+
+def attention_nodes(model: onnx.ModelProto) -> list[onnx.NodeProto]:
+    """The op's nodes, one per layer, in order."""
+    return [node for node in model.graph.node if node.op_type == NAME]
+
+
+def _attention() -> Callable[..., Any]:
+    """Translates the op to its node."""
+    from onnxscript.values import Opset
+
+    register_schema()
+    create = getattr(Opset(DOMAIN, 1), NAME)
+
+    def translate(
+        qkv, offsets, alive, lengths, heads, mode, threshold, score_length, keep_first, carry
+    ):
+        outputs = create(
+            *(qkv, offsets, alive, lengths),
+            heads=heads,
+            mode=mode,
+            threshold=threshold,
+            score_length=score_length,
+            keep_first=int(keep_first),
+            carry=carry,
+        )
+        return outputs[: len(OUTPUTS) - 1]
+
+    return translate
+
+
+def _gather(x, dim, index):
+    """index_select as Gather; PyTorch's own translation adds a Reshape and a Cast."""
+    from onnxscript import opset20
+
+    return opset20.Gather(x, index, axis=dim)
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """The exporter warns about packages and internals that are none of the user's business."""
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)

@@ -1,0 +1,76 @@
+"""OpenVINO: the traced graph with the op as the plugin's `PrunedAttention`, as IR."""
+
+from __future__ import annotations
+
+import shutil
+from typing import Any
+
+from torch import fx
+
+from ltp_deploy.backends.backend import Job
+from ltp_deploy.backends.openvino.linear import use_linear
+from ltp_deploy.backends.openvino.nodes import PluginNodes
+from ltp_deploy.bundle.native import openvino_plugin
+from ltp_deploy.compiler.example import example_inputs
+from ltp_deploy.compiler.passes import output_names
+from ltp_deploy.compiler.plan import Plan
+from ltp_deploy.model.config import EncoderConfig
+from ltp_deploy.model.policy import Carry, Mode
+
+ENGINE = "engine.xml"
+WEIGHTS = "engine.bin"
+
+
+def write(job: Job) -> dict[str, Any]:
+    """Convert the graph, save the IR, and put the plugin beside it."""
+    import openvino as ov
+
+    plugin = openvino_plugin()
+    nodes = PluginNodes(plugin, job.plan.activations, job.target.isa)
+    model = convert(job.module, job.config, job.plan, nodes)
+    use_linear(model, nodes, job)
+    ov.save_model(model, job.directory / ENGINE, compress_to_fp16=False)
+    shutil.copy2(plugin, job.directory / plugin.name)
+    return {
+        "engine": ENGINE,
+        "weights": WEIGHTS,
+        "plugin": plugin.name,
+        "inputs": [port.get_any_name() for port in model.inputs],
+    }
+
+
+def convert(module: fx.GraphModule, config: EncoderConfig, plan: Plan, nodes: PluginNodes) -> Any:
+    """A lowered graph as an `ov.Model`, with the plugin's attention and OpenVINO's own products."""
+    import openvino as ov
+
+    inputs = example_inputs(module, config)
+    model = ov.convert_model(
+        module,
+        example_input=tuple(inputs.values()),
+        extension=[str(nodes.plugin), _attention_extension(nodes)],
+    )
+    for port, name in zip(model.inputs, inputs, strict=True):
+        port.get_tensor().set_names({name})
+    for port, name in zip(model.outputs, output_names(plan), strict=True):
+        port.get_tensor().set_names({name})
+    return model
+
+
+def _attention_extension(nodes: PluginNodes) -> Any:
+    """Translate traced `ltp::pruned_attention` calls to the plugin's op."""
+    from openvino.frontend.pytorch import ConversionExtension
+
+    def convert(context):
+        constant = context.get_values_from_const_input
+        attributes = {
+            "heads": int(constant(4)),
+            "mode": Mode(int(constant(5))).name.lower(),
+            "threshold": float(constant(6)),
+            "score_length": int(constant(7)),
+            "keep_first": bool(constant(8)),
+            "carry": Carry(int(constant(9))).name.lower(),
+            "precision": nodes.precision,
+        }
+        return nodes.create("PrunedAttention", [context.get_input(i) for i in range(4)], attributes)
+
+    return ConversionExtension("ltp::pruned_attention", convert)

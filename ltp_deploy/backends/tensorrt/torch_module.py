@@ -1,0 +1,118 @@
+"""A TensorRT bundle as a PyTorch module, for services that are PyTorch already."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ltp_deploy.backends.tensorrt.plugin import NAMESPACE, VERSION
+from ltp_deploy.backends.tensorrt.session import prepare, use_plugin
+from ltp_deploy.bundle.manifest import read_manifest
+from ltp_deploy.bundle.options import Limits
+from ltp_deploy.errors import BundleError, InputError
+from ltp_deploy.model.config import EncoderConfig
+from ltp_deploy.model.signature import NAME
+
+
+def wrap(bundle: str | Path) -> WrappedEngine:
+    """Open a TensorRT bundle through Torch-TensorRT.
+
+    Raises:
+        BundleError: the bundle is for another backend, this machine cannot run it, or
+            Torch-TensorRT is missing or cannot be imported.
+    """
+    directory = Path(bundle)
+    manifest = read_manifest(directory)
+    if manifest["backend"] != "tensorrt":
+        raise BundleError(
+            f"{directory} was built for {manifest['backend']}, and Torch-TensorRT runs TensorRT "
+            "engines alone: build it with --target t4"
+        )
+    try:
+        from torch_tensorrt._features import ENABLED_FEATURES
+        from torch_tensorrt.dynamo.runtime import TorchTensorRTModule
+    except Exception as error:  # without its libraries it raises many kinds
+        raise BundleError(
+            "Torch-TensorRT cannot be imported; install the release that fits this PyTorch with "
+            f"pip install 'ltp-deploy[torch-tensorrt]' ({error})"
+        ) from None
+    own = "tensorrt_rtx" if getattr(ENABLED_FEATURES, "tensorrt_rtx", False) else "tensorrt"
+    if manifest["library"] != own:
+        raise BundleError(
+            f"{directory} was built with {manifest['library']}, this Torch-TensorRT runs {own}; "
+            f"build it with --library {own}"
+        )
+    trt = prepare(directory, manifest)
+    registry = trt.get_plugin_registry()
+    if registry.get_creator(NAME, VERSION, NAMESPACE) is None:  # another bundle's serves as well
+        use_plugin(trt, registry, directory, manifest)
+    engine = TorchTensorRTModule(
+        (directory / manifest["engine"]).read_bytes(),
+        input_binding_names=manifest["inputs"],
+        output_binding_names=manifest["outputs"],
+        name=directory.name,
+        requires_output_allocator=manifest["survivors"],
+    )
+    return WrappedEngine(engine, manifest)
+
+
+class WrappedEngine(nn.Module):
+    """The engine on packed CUDA tensors, without a copy through the host."""
+
+    def __init__(self, engine: nn.Module, manifest: dict[str, Any]):
+        super().__init__()
+        self.engine = engine
+        self.inputs: list[str] = manifest["inputs"]
+        self.config = EncoderConfig.from_dict(manifest["model"])
+        self.limits = Limits(**manifest["limits"])
+
+    def forward(
+        self, input_ids: Tensor, offsets: Tensor, token_type_ids: Tensor | None = None
+    ) -> Tensor | tuple[Tensor, ...]:
+        """Classify packed sequences.
+
+        Args:
+            input_ids, token_type_ids: [T] integers on the GPU, all sequences one after another.
+            offsets: [B+1] integers on the GPU, where each begins and ends. No sequence may be
+                longer than `limits.max_length`: that is not checked, as it would wait for the GPU.
+
+        Returns:
+            logits [B, labels] float32; with a bundle that reports survivors, a tuple that begins
+            with them, followed by the bundle's other outputs.
+
+        Raises:
+            InputError: more tokens or sequences than the engine takes.
+        """
+        limits = self.limits
+        tokens, sequences = len(input_ids), len(offsets) - 1
+        if tokens > limits.max_tokens or sequences > limits.max_batch:
+            raise InputError(
+                f"{tokens} tokens in {sequences} sequences; the engine takes {limits.max_tokens} "
+                f"in {limits.max_batch}"
+            )
+        given = {
+            "input_ids": input_ids,
+            "position_ids": position_ids(input_ids, offsets, self.config),
+            "token_type_ids": torch.zeros_like(input_ids)
+            if token_type_ids is None
+            else token_type_ids,
+            "offsets": offsets,
+        }
+        return self.engine(*(given[name].int() for name in self.inputs))
+
+
+def position_ids(input_ids: Tensor, offsets: Tensor, config: EncoderConfig) -> Tensor:
+    """[T] int32, as `PackedBatch.position_ids`, on the tensors' own device."""
+    lengths = offsets.diff()
+    tokens = len(input_ids)
+    if config.padding_skips:
+        counted = (input_ids != config.pad_token_id).int()
+    else:
+        counted = torch.ones_like(input_ids)
+    total = nn.functional.pad(counted.cumsum(0), (1, 0))
+    before = torch.repeat_interleave(total[offsets[:-1]], lengths, output_size=tokens)
+    position = (total[1:] - before) * counted + config.position_start - 1
+    return position.to(torch.int32)

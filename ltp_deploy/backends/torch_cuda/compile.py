@@ -1,0 +1,70 @@
+"""PyTorch on an NVIDIA GPU: the traced graph in fp16, cut where rows are removed, with the op as
+it is; `ltp_deploy.cuda` implements it there, the reference on CPUs."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ltp_deploy.backends.backend import Job
+from ltp_deploy.backends.torch_cuda.in_place import NEXT, write_in_place
+from ltp_deploy.backends.torch_cuda.residual_norm import use_residual_norm
+from ltp_deploy.backends.torch_cuda.segments import STATE, Segment, cut
+from ltp_deploy.bundle.options import Limits
+from ltp_deploy.compiler.example import example_inputs
+from ltp_deploy.cuda.launches import check_heads
+from ltp_deploy.model.config import EncoderConfig
+
+ENGINE = "engine.pt"
+
+
+def write(job: Job) -> dict[str, Any]:
+    """Trace each segment on a small batch; one archive holds them in order."""
+    values = example_inputs(job.module, job.config)
+    inputs = list(values)
+    parts = [_lowered(segment, values) for segment in cut(job.module, job.plan)]
+    traced = nn.ModuleList(module for module, _ in parts)
+    with warnings.catch_warnings():
+        # TorchScript is deprecated in favour of torch.export, whose archives may be pickles.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        warnings.simplefilter("ignore", FutureWarning)
+        torch.jit.script(_Archive(traced)).save(job.directory / ENGINE)
+    return {
+        "engine": ENGINE,
+        "inputs": inputs,
+        "segments": [{"inputs": s.inputs, "outputs": s.outputs} for _, s in parts],
+        "hidden_size": job.config.hidden_size,
+        "device": "cuda",
+    }
+
+
+def check(config: EncoderConfig, limits: Limits) -> None:
+    """Raises LtpError for heads that the kernels do not take."""
+    check_heads(config.hidden_size, config.heads)
+
+
+class _Archive(nn.Module):
+    def __init__(self, segments: nn.ModuleList):
+        super().__init__()
+        self.segments = segments
+
+
+def _lowered(segment: Segment, values: dict[str, Tensor]) -> tuple[torch.jit.ScriptModule, Segment]:
+    """A segment with the operators that CUDA has kernels for, traced with `values`, which become
+    those that the next segment is given."""
+    use_residual_norm(segment.module)
+    with warnings.catch_warnings(), torch.inference_mode():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        warnings.simplefilter("ignore", FutureWarning)
+        found = segment.module(*(values[name] for name in segment.inputs))
+        state = {n: v for n, v in zip(segment.outputs, found, strict=True) if n in STATE}
+        buffers = {NEXT + name: torch.empty_like(value) for name, value in state.items()}
+        buffers[NEXT + "count"] = torch.zeros(1, dtype=torch.int32)
+        segment = write_in_place(segment)
+        given = tuple({**values, **buffers}[name] for name in segment.inputs)
+        traced = torch.jit.trace(segment.module, given, check_trace=False)
+    values.update(state)
+    return traced, segment

@@ -1,0 +1,83 @@
+"""`ltp::pruned_attention` on CUDA tensors: PyTorch's memory and stream, the project's kernels.
+
+Importing this registers the implementation; nothing is compiled or loaded before its first call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from ltp_deploy.backends.torch_cuda.queue import queue_of
+from ltp_deploy.cuda.kernels import pruned_attention as launch
+from ltp_deploy.cuda.launches import Layer, check_heads, workspace
+from ltp_deploy.errors import LtpError
+from ltp_deploy.model.op import pruned_attention
+from ltp_deploy.model.policy import Carry, LayerRule, Mode
+from ltp_deploy.model.signature import INPUTS, OUTPUTS
+
+
+@pruned_attention.register_kernel("cuda")
+def on_cuda(
+    qkv: Tensor,
+    offsets: Tensor,
+    alive: Tensor,
+    lengths: Tensor,
+    heads: int,
+    mode: int,
+    threshold: float,
+    score_length: int,
+    keep_first: bool,
+    carry: int,
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """float16 only. The host waits for the GPU where the carry is SURVIVORS, and never else."""
+    rows, sequences, hidden = qkv.shape[0], lengths.shape[0], qkv.shape[1] // 3
+    rule = LayerRule(Mode(mode), threshold)
+    layer = Layer(heads, hidden // heads, rule, score_length, keep_first, Carry(carry))
+    capacity = sequences if layer.carry is Carry.FIRST else rows
+    context = qkv.new_empty(capacity, hidden)
+    kept, alive_out = alive.new_empty(capacity), alive.new_empty(capacity)
+    offsets_out = torch.empty_like(offsets)
+    made = [context, kept, offsets_out, alive_out]
+    if layer.carry is Carry.SURVIVORS:
+        made.append(offsets.new_empty(1))
+    enqueue_layer(layer, (qkv, offsets, alive, lengths), made)
+    if layer.carry is Carry.SURVIVORS:
+        carried = int(made[-1])
+        context, kept, alive_out = context[:carried], kept[:carried], alive_out[:carried]
+    return context, kept, offsets_out, alive_out
+
+
+def enqueue_layer(layer: Layer, given: Sequence[Tensor], made: Sequence[Tensor]) -> None:
+    """Run a layer on the current stream, from tensors into tensors, in the order of the op's
+    `INPUTS` and `OUTPUTS`; nothing is waited for.
+
+    Raises:
+        LtpError: heads or tensors that the kernels do not take.
+    """
+    qkv, _, alive, lengths = given
+    rows, sequences = qkv.shape[0], lengths.shape[0]
+    check_heads(layer.heads * layer.head_size, layer.heads)
+    tensors = dict(zip((*INPUTS, *OUTPUTS), (*given, *made), strict=False))
+    for name, tensor in tensors.items():
+        wanted = torch.float16 if name in ("qkv", "context") else torch.int32
+        if tensor.dtype != wanted or not tensor.is_contiguous():
+            raise LtpError(
+                f"{name} is {tensor.dtype} with strides {tensor.stride()}; the CUDA kernels take "
+                f"{wanted} without gaps"
+            )
+    carried = sequences if layer.carry is Carry.FIRST else rows
+    for name, least in {"context": carried, "kept": carried, "alive_out": carried}.items():
+        if len(tensors[name]) < least:
+            raise LtpError(f"{name} has {len(tensors[name])} rows; {least} may be carried")
+    scratch = alive.new_empty(workspace(layer, rows, sequences).bytes // 4)
+    launch(
+        layer,
+        rows,
+        sequences,
+        {name: tensor.data_ptr() for name, tensor in tensors.items()},
+        scratch.data_ptr(),
+        queue_of(qkv),
+    )

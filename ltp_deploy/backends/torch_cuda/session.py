@@ -1,0 +1,130 @@
+"""Running a torch-cuda bundle: CUDA graphs of its segments, one for each size that comes again."""
+
+from __future__ import annotations
+
+import threading
+import warnings
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from ltp_deploy.backends.torch_cuda.buffers import Buffers  # registers the operators of archives
+from ltp_deploy.backends.torch_cuda.graphs import Graphs
+from ltp_deploy.bundle.options import Limits
+from ltp_deploy.data.batch import one_token
+from ltp_deploy.errors import BundleError
+
+
+def row_bucket(rows: int) -> int:
+    """The number of rows that a request of `rows` is run as: at most a sixteenth more, or 63."""
+    step = max(64, 1 << max(0, (rows - 1).bit_length() - 5))
+    return -(-rows // step) * step
+
+
+def sequence_bucket(sequences: int, most: int) -> int:
+    """Likewise: the next power of two, or the most that the engine accepts."""
+    return min(1 << (sequences - 1).bit_length(), most)
+
+
+class TorchCudaSession:
+    """The parts of an engine with buffers for the largest request; one request at a time.
+
+    On the CPU the same parts run without graphs, with the operators' references.
+    """
+
+    def __init__(self, module: torch.jit.ScriptModule, manifest: dict[str, Any]):
+        self.concurrency = 1
+        device = torch.device(manifest["device"])
+        on_gpu = device.type == "cuda"
+        if on_gpu:  # the one that is current now, on whatever thread it runs
+            device = torch.device("cuda", torch.cuda.current_device())
+        limits = Limits(**manifest["limits"])
+        self.max_batch = limits.max_batch
+        self.outputs = manifest["outputs"]
+        rows = row_bucket(limits.max_tokens + 1)
+        sizes = (rows, limits.max_batch, manifest["hidden_size"])
+        self.buffers = Buffers(manifest["inputs"], *sizes, device)
+        self.parts = list(zip(module.segments.children(), manifest["segments"], strict=True))
+        self.stream = torch.cuda.Stream(device) if on_gpu else None
+        self.graphs = Graphs(self.stream) if self.stream else None
+        # The op's reference has no first row of a sequence without any; its kernels have.
+        self.fills_batches = on_gpu
+        self._lock = threading.Lock()
+        if on_gpu:
+            torch.cuda.synchronize()  # the buffers were cleared on another stream
+
+    def run(self, feeds: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        with self._lock:
+            try:
+                with torch.inference_mode(), self._on_stream():
+                    sequences = self._run(feeds)
+            finally:  # also where something failed: work on the stream still uses the buffers
+                if self.stream:
+                    self.stream.synchronize()
+            answers = self.buffers.answers(sequences)
+        return {name: answers[name] for name in self.outputs}
+
+    def _on_stream(self) -> AbstractContextManager[Any]:
+        return torch.cuda.stream(self.stream) if self.stream else nullcontext()
+
+    def _run(self, feeds: dict[str, np.ndarray]) -> int:
+        """Have a request answered on the stream; returns its number of sequences."""
+        sequences, left = len(feeds["offsets"]) - 1, len(feeds["input_ids"])
+        slots = sequence_bucket(sequences, self.max_batch) if self.fills_batches else sequences
+        spare = int(slots > sequences)  # sequences of no tokens begin at a row that is there
+        self.buffers.fill(feeds, row_bucket(left + spare), slots)
+        for number in range(len(self.parts)):
+            if number > 0:
+                left = self.buffers.rows_left(self.stream)
+            self.buffers.forget_rows_left()
+            size = (number, row_bucket(left + spare), slots)
+            if self.graphs:
+                self.graphs.run(size, partial(self._compute, *size))
+            else:
+                self._compute(*size)
+        return sequences
+
+    def _compute(self, number: int, rows: int, sequences: int) -> None:
+        """One part, from buffers into buffers."""
+        module, names = self.parts[number]
+        if number == 0:
+            self.buffers.upload(rows, sequences)
+        # Without the executor's own optimisations: they specialise and compile for each size.
+        with torch.jit.optimized_execution(False):
+            values = module(*self.buffers.given(names["inputs"], number, rows, sequences))
+        self.buffers.download(dict(zip(names["outputs"], values, strict=True)))
+
+
+def open_session(
+    directory: Path, manifest: dict[str, Any], threads: int | None, throughput: bool
+) -> TorchCudaSession:
+    """Load the engine onto the GPU, or onto the CPU where the manifest says so.
+
+    Raises:
+        BundleError: PyTorch finds no GPU, or cannot read the engine.
+    """
+    device = manifest["device"]
+    if device == "cuda" and not torch.cuda.is_available():
+        raise BundleError(
+            f"{directory} runs on an NVIDIA GPU, and PyTorch {torch.__version__} finds none; "
+            "load(..., portable=True) and `verify --portable` run it on the CPU, slowly"
+        )
+    if threads is not None:
+        torch.set_num_threads(threads)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        warnings.simplefilter("ignore", FutureWarning)
+        try:
+            module = torch.jit.load(directory / manifest["engine"], map_location=device)
+        except RuntimeError as error:
+            raise BundleError(
+                f"PyTorch {torch.__version__} cannot read {directory}, built with "
+                f"{manifest['versions']['torch']}; rebuild it ({error})"
+            ) from error
+    session = TorchCudaSession(module, manifest)
+    session.run(one_token())
+    return session

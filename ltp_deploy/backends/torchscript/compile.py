@@ -1,0 +1,49 @@
+"""TorchScript: a traced module that plain LibTorch loads, with no custom operator in it."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import torch
+from torch import Tensor, fx, nn
+
+from ltp_deploy.backends.backend import Job
+from ltp_deploy.compiler.example import example_inputs
+from ltp_deploy.compiler.trace import OP
+from ltp_deploy.model.reference import packed_reference
+
+ENGINE = "engine.pt"
+
+
+def write(job: Job) -> dict[str, Any]:
+    """Replace the op by its scripted reference, trace, save."""
+    inputs = example_inputs(job.module, job.config)
+    with warnings.catch_warnings(), torch.inference_mode():
+        # TorchScript is deprecated in favour of torch.export, which plain LibTorch cannot load.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        warnings.simplefilter("ignore", FutureWarning)
+        traced = torch.jit.trace(_Expanded(job.module), tuple(inputs.values()), check_trace=False)
+        traced.save(job.directory / ENGINE)
+    return {"engine": ENGINE, "inputs": list(inputs)}
+
+
+class _Expanded(nn.Module):
+    """The graph with the scripted reference where it has the op; scripts survive tracing whole."""
+
+    def __init__(self, module: fx.GraphModule):
+        super().__init__()
+        self.module = module
+        self.reference = torch.jit.script(packed_reference)
+
+    def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
+        return _Interpreter(self.module, self.reference).run(*inputs)
+
+
+class _Interpreter(fx.Interpreter):
+    def __init__(self, module: fx.GraphModule, reference: Any):
+        super().__init__(module)
+        self.reference = reference
+
+    def call_function(self, target: Any, args: Any, kwargs: Any) -> Any:
+        return super().call_function(self.reference if target is OP else target, args, kwargs)

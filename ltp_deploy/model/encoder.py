@@ -1,0 +1,133 @@
+"""The one model that everything behind the checkpoint loader sees: a packed LTP encoder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import torch
+from torch import Tensor, nn
+
+import ltp_deploy.model.op  # noqa: F401  registers ltp::pruned_attention
+from ltp_deploy.errors import CheckpointError
+from ltp_deploy.model.config import EncoderConfig
+from ltp_deploy.model.policy import Carry, LayerRule, PrunePolicy
+
+ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
+    "gelu": nn.GELU,
+    "gelu_new": lambda: nn.GELU(approximate="tanh"),
+    "gelu_pytorch_tanh": lambda: nn.GELU(approximate="tanh"),
+    "relu": nn.ReLU,
+    "silu": nn.SiLU,
+    "swish": nn.SiLU,
+    "tanh": nn.Tanh,
+}
+
+
+class Layer(nn.Module):
+    """One post-norm transformer layer whose attention drops tokens."""
+
+    def __init__(self, config: EncoderConfig, rule: LayerRule):
+        super().__init__()
+        d = config.hidden_size
+        self.heads = config.heads
+        self.rule = rule
+        self.score_length = config.policy.score_length
+        self.keep_first = config.policy.keep_first
+        self.query, self.key, self.value = (nn.Linear(d, d) for _ in range(3))
+        self.attention_output = nn.Linear(d, d)
+        self.attention_norm = nn.LayerNorm(d, eps=config.layer_norm_eps)
+        self.intermediate = nn.Linear(d, config.intermediate_size)
+        self.activation = ACTIVATIONS[config.activation]()
+        self.output = nn.Linear(config.intermediate_size, d)
+        self.output_norm = nn.LayerNorm(d, eps=config.layer_norm_eps)
+
+    def forward(
+        self, x: Tensor, offsets: Tensor, alive: Tensor, lengths: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """[T, d] -> [T', d], with the rows kept and the new offsets and alive marks."""
+        qkv = torch.cat([self.query(x), self.key(x), self.value(x)], 1)
+        context, kept, offsets, alive = torch.ops.ltp.pruned_attention(
+            qkv,
+            offsets,
+            alive,
+            lengths,
+            self.heads,
+            int(self.rule.mode),
+            self.rule.threshold,
+            self.score_length,
+            self.keep_first,
+            int(Carry.SURVIVORS),
+        )
+        return self.finish(context, torch.index_select(x, 0, kept)), kept, offsets, alive
+
+    def finish(self, context: Tensor, residual: Tensor) -> Tensor:
+        """Everything behind the attention context: projection, norms, FFN."""
+        x = self.attention_norm(self.attention_output(context) + residual)
+        return self.output_norm(self.output(self.activation(self.intermediate(x))) + x)
+
+
+class Encoder(nn.Module):
+    """A packed sequence classifier: ragged sequences in, logits and survivors out."""
+
+    def __init__(self, config: EncoderConfig):
+        super().__init__()
+        for kind, name in (("hidden_act", config.activation), ("head", config.head_activation)):
+            if name not in ACTIVATIONS:
+                raise CheckpointError(
+                    f"unsupported {kind} activation {name!r}; supported: {sorted(ACTIVATIONS)}"
+                )
+        self.config = config
+        e, d = config.embedding_size, config.hidden_size
+        self.word = nn.Embedding(config.vocab_size, e)
+        self.position = nn.Embedding(config.position_rows, e)
+        self.token_type = (
+            nn.Embedding(config.type_vocab_size, e) if config.type_vocab_size else None
+        )
+        self.embedding_norm = nn.LayerNorm(e, eps=config.layer_norm_eps)
+        self.embedding_project = nn.Linear(e, d) if e != d else None
+        self.layers = nn.ModuleList(Layer(config, rule) for rule in config.policy.layers)
+        self.head_dense = nn.Linear(d, d)
+        self.head_activation = ACTIVATIONS[config.head_activation]()
+        self.head_output = nn.Linear(d, config.num_labels)
+
+    def embed(self, input_ids: Tensor, position_ids: Tensor, token_type_ids: Tensor) -> Tensor:
+        """Token embeddings [..., d] of integer ids [...]."""
+        x = self.word(input_ids) + self.position(position_ids)
+        if self.token_type is not None:
+            x = x + self.token_type(token_type_ids)
+        x = self.embedding_norm(x)
+        return x if self.embedding_project is None else self.embedding_project(x)
+
+    def classify(self, first: Tensor) -> Tensor:
+        """Logits [B, labels] of the first tokens' final states [B, d]."""
+        return self.head_output(self.head_activation(self.head_dense(first)))
+
+    def forward(
+        self, input_ids: Tensor, position_ids: Tensor, token_type_ids: Tensor, offsets: Tensor
+    ) -> tuple[Tensor, ...]:
+        """Run packed sequences.
+
+        Args:
+            input_ids, position_ids, token_type_ids: [T] int32, all sequences one after another.
+            offsets: [B+1] int32, where each sequence begins and ends.
+
+        Returns:
+            logits [B, labels] float32, then for each layer three int32 tensors (kept, offsets,
+            alive): its carried rows as indices into the rows that entered it, see the op.
+        """
+        lengths = offsets[1:] - offsets[:-1]
+        alive = torch.ones_like(input_ids)
+        x = self.embed(input_ids, position_ids, token_type_ids)
+        trail: list[Tensor] = []
+        for layer in self.layers:
+            x, kept, offsets, alive = layer(x, offsets, alive, lengths)
+            trail += [kept, offsets, alive]
+        return (self.classify(torch.index_select(x, 0, offsets[:-1])), *trail)
+
+    def with_policy(self, policy: PrunePolicy) -> Encoder:
+        """The same weights (shared, not copied) under another pruning policy."""
+        with torch.device("meta"):
+            other = Encoder(replace(self.config, policy=policy))
+        other.load_state_dict(self.state_dict(), assign=True)
+        return other.eval()

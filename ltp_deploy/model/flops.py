@@ -1,0 +1,80 @@
+"""Counting work: the authors' way, for comparison with the paper, and the engine's own.
+
+All counts are multiply-adds, as in the LTP paper (arXiv 2107.00910) and its released code.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ltp_deploy.model.config import EncoderConfig
+from ltp_deploy.model.policy import Carry
+
+
+@dataclass(frozen=True)
+class LayerFlops:
+    """Mean multiply-adds per sequence of one layer, by part."""
+
+    qkv: float
+    attention: float
+    projection: float
+    ffn: float
+
+    @property
+    def total(self) -> float:
+        return self.qkv + self.attention + self.projection + self.ffn
+
+
+def authors_flops(config: EncoderConfig, alive: np.ndarray) -> np.ndarray:
+    """The released code's count, per layer.
+
+    Args:
+        alive: [N, L+1]; tokens alive entering each layer, then after the last one.
+
+    Returns:
+        [L] float64, summed over sequences: 2 d A_l^2 + 4 d^2 A_l + 8 d^2 A_{l+1}.
+    """
+    d = float(config.hidden_size)
+    entering, leaving = alive[:, :-1].astype(float), alive[:, 1:].astype(float)
+    return (2 * d * entering**2 + 4 * d * d * entering + 8 * d * d * leaving).sum(0)
+
+
+def authors_ratio(config: EncoderConfig, alive: np.ndarray) -> float:
+    """How many times fewer multiply-adds than the dense model, by the authors' count."""
+    dense = np.repeat(alive[:, :1], alive.shape[1], axis=1)
+    return float(authors_flops(config, dense).sum() / authors_flops(config, alive).sum())
+
+
+def engine_flops(
+    config: EncoderConfig, rows: np.ndarray, carries: tuple[Carry, ...]
+) -> list[LayerFlops]:
+    """What a packed engine really computes, per layer.
+
+    Args:
+        rows: [N, L+1]; rows held entering each layer and behind the last one, see
+            `SurvivorProfile.carried`.
+    """
+    d, m = config.hidden_size, config.intermediate_size
+    layers = []
+    steps = rows.T.astype(float)
+    for entering, leaving, carry in zip(steps[:-1], steps[1:], carries, strict=True):
+        # Scores need all query rows; when only the first row is carried, only it is a query.
+        queries = leaving if carry is Carry.FIRST else entering
+        layers.append(
+            LayerFlops(
+                qkv=float((3 * d * d * entering).mean()),
+                attention=float((2 * d * entering * queries).mean()),
+                projection=float((d * d * leaving).mean()),
+                ffn=float((2 * d * m * leaving).mean()),
+            )
+        )
+    return layers
+
+
+def padded_flops(config: EncoderConfig, sequences: int, length: int) -> float:
+    """Multiply-adds of the dense model on `sequences` sequences padded to `length`."""
+    rows = np.full((1, config.layers + 1), length)
+    layers = engine_flops(config, rows, (Carry.ALL,) * config.layers)
+    return sequences * sum(layer.total for layer in layers)

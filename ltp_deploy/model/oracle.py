@@ -1,0 +1,131 @@
+"""The masked oracle: what a trained LTP model means, on padded batches, with no work saved.
+
+Deliberately written apart from the packed op: nothing is compacted, every token stays in place
+and dead ones are masked, as in the authors' released code. Parity is measured against this.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ltp_deploy.model.encoder import Encoder, Layer
+from ltp_deploy.model.policy import LayerRule, Mode, PrunePolicy
+
+
+@dataclass(frozen=True)
+class OracleOutput:
+    """What the oracle computes for a padded batch of B sequences of up to n tokens.
+
+    logits: [B, labels] float32. survivors: [B, L, n] bool, alive after each layer.
+    margins: [B, L, n] float32, how far each token's score lies above (+) or below (-) the value
+    at which its fate changes, relative to that value; inf where nothing was decided.
+    """
+
+    logits: Tensor
+    survivors: Tensor
+    margins: Tensor
+
+
+@torch.inference_mode()
+def masked_forward(
+    encoder: Encoder, input_ids: Tensor, token_type_ids: Tensor, mask: Tensor
+) -> OracleOutput:
+    """Run a padded batch.
+
+    Args:
+        encoder: weights and policy.
+        input_ids, token_type_ids: [B, n] integers.
+        mask: [B, n] bool, true for real tokens, which come first in each row.
+    """
+    config = encoder.config
+    x = encoder.embed(input_ids, padded_position_ids(encoder, input_ids, mask), token_type_ids)
+    lengths = mask.sum(1)
+    alive = mask
+    survivors, margins = [], []
+    for layer in encoder.layers:
+        assert isinstance(layer, Layer)
+        probability = attention_probabilities(layer, x, alive)
+        score = probability.sum((1, 2))
+        keep, margin = decide(layer.rule, config.policy, config.heads, score, alive, lengths)
+        # A token pruned here still finishes this layer; the reference zeroes it from the next on.
+        x = layer.finish(attend(layer, probability, x), x)
+        alive = keep
+        survivors.append(alive)
+        margins.append(margin)
+    return OracleOutput(
+        encoder.classify(x[:, 0]), torch.stack(survivors, 1), torch.stack(margins, 1)
+    )
+
+
+def padded_position_ids(encoder: Encoder, input_ids: Tensor, mask: Tensor) -> Tensor:
+    """Position ids [B, n]; padding gets position 0 of the table, which nothing reads."""
+    config = encoder.config
+    counted = mask & (input_ids != config.pad_token_id) if config.padding_skips else mask
+    position = torch.cumsum(counted, 1) + config.position_start - 1
+    if config.padding_skips:
+        position = torch.where(counted, position, config.position_start - 1)
+    return torch.where(mask, position, 0)
+
+
+def attention_probabilities(layer: Layer, x: Tensor, alive: Tensor) -> Tensor:
+    """softmax(QK^T / sqrt(size)) over alive keys, rows of dead queries zero: [B, H, n, n]."""
+    q, k = split_heads(layer, layer.query(x)), split_heads(layer, layer.key(x))
+    logits = q @ k.transpose(2, 3) / q.shape[-1] ** 0.5
+    logits = logits.masked_fill(~alive[:, None, None, :], torch.finfo(logits.dtype).min)
+    return torch.softmax(logits, -1) * alive[:, None, :, None]
+
+
+def attend(layer: Layer, probability: Tensor, x: Tensor) -> Tensor:
+    """Context [B, n, d]; zero for dead queries because their probabilities are zero."""
+    v = split_heads(layer, layer.value(x))
+    return (probability @ v).transpose(1, 2).flatten(2)
+
+
+def split_heads(layer: Layer, x: Tensor) -> Tensor:
+    return x.unflatten(-1, (layer.heads, -1)).transpose(1, 2)
+
+
+def decide(
+    rule: LayerRule, policy: PrunePolicy, heads: int, score: Tensor, alive: Tensor, lengths: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Survivors [B, n] bool and margins [B, n] from summed scores [B, n]."""
+    undecided = torch.full_like(score, torch.inf)
+    if not rule.prunes:
+        return alive, undecided
+    if rule.mode is Mode.TOPK:
+        return _top_k(rule.threshold, policy, score, alive, lengths)
+    if rule.mode is Mode.ABSOLUTE:
+        denominator = policy.score_length or lengths[:, None]
+        value = score / (heads * denominator)
+    else:
+        value = score / score.masked_fill(~alive, 0).amax(1, keepdim=True)
+    keep = alive & ~(value < rule.threshold)
+    margin = torch.where(alive, value / rule.threshold - 1, undecided)
+    if policy.keep_first:
+        keep = keep.clone()
+        keep[:, 0] |= alive[:, 0]
+        margin[:, 0] = torch.inf
+    return keep, margin
+
+
+def _top_k(
+    rate: float, policy: PrunePolicy, score: Tensor, alive: Tensor, lengths: Tensor
+) -> tuple[Tensor, Tensor]:
+    ranked = score.masked_fill(~alive, -torch.inf)
+    if policy.keep_first:
+        ranked[:, 0] = torch.where(alive[:, 0], torch.inf, ranked[:, 0])
+    k = torch.round(torch.tensor(rate, dtype=torch.float32) * lengths)
+    k = torch.clamp(k, min=1 if policy.keep_first else 0)[:, None]
+    ordered, order = torch.sort(ranked, dim=1, descending=True, stable=True)
+    rank = torch.empty_like(order).scatter_(1, order, torch.arange(order.shape[1]).expand_as(order))
+    keep = alive & (rank < k)
+    # The border lies between the last score kept and the first one dropped.
+    n = score.shape[1]
+    last = ordered.gather(1, (k.long() - 1).clamp(0, n - 1))
+    first_out = ordered.gather(1, k.long().clamp(0, n - 1))
+    rival = torch.where(keep, first_out, last)
+    margin = torch.where(alive & torch.isfinite(rival), ranked / rival - 1, torch.inf)
+    return keep, margin

@@ -1,0 +1,73 @@
+"""How many tokens survive each layer on given data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ltp_deploy.model.policy import Carry, Mode, PrunePolicy
+
+
+@dataclass(frozen=True)
+class SurvivorProfile:
+    """Token counts of N sequences, measured by the oracle or prescribed.
+
+    Attributes:
+        alive: [N, L+1] int64; tokens alive entering layer l, then after the last layer.
+        finished: [N, L] bool; the first token is dead after layer l, so the answer is decided.
+    """
+
+    alive: np.ndarray
+    finished: np.ndarray
+
+    @classmethod
+    def from_survivors(cls, lengths: np.ndarray, survivors: np.ndarray) -> SurvivorProfile:
+        """From lengths [N] and the oracle's survivors [N, L, n] bool."""
+        alive = np.concatenate([lengths[:, None], survivors.sum(2)], 1).astype(np.int64)
+        return cls(alive, ~survivors[:, :, 0])
+
+    @classmethod
+    def unpruned(cls, lengths: np.ndarray, layers: int) -> SurvivorProfile:
+        """Of a model that prunes nothing, for sequences of these lengths [N]."""
+        alive = np.repeat(lengths[:, None], layers + 1, axis=1).astype(np.int64)
+        return cls(alive, np.zeros((len(lengths), layers), bool))
+
+    @classmethod
+    def assumed(cls, policy: PrunePolicy, length: int) -> SurvivorProfile:
+        """Of one sequence, where nothing was measured: top-k layers keep what their rates say,
+        others lose tokens evenly down to a fifth, which halves the work as the LTP paper reports.
+        """
+        alive, share = [length], 1.0
+        for i, rule in enumerate(policy.layers):
+            if rule.prunes and rule.mode is Mode.TOPK:
+                share = min(share, rule.threshold)
+            elif rule.prunes:
+                share = min(share, max(0.2, 1 - 1.08 * (i + 1) / len(policy.layers)))
+            alive.append(max(1, round(length * share)))
+        return cls(np.array([alive]), np.zeros((1, len(policy.layers)), bool))
+
+    def request(self, sequences: int) -> SurvivorProfile:
+        """A typical request of so many sequences: evenly picked from all, ordered by length."""
+        order = np.argsort(self.alive[:, 0], kind="stable")
+        places = (np.arange(sequences) + 0.5) * len(order) / sequences
+        chosen = order[places.astype(int)]
+        return SurvivorProfile(self.alive[chosen], self.finished[chosen])
+
+    def attended(self, carries: tuple[Carry, ...]) -> np.ndarray:
+        """Rows [N, L+1] that attention looks at: all that are held, but for buffers that keep
+        their size while the rows in use become fewer."""
+        moved = tuple(Carry.SURVIVORS if c is Carry.BOUNDED else c for c in carries)
+        return self.carried(moved)
+
+    def carried(self, carries: tuple[Carry, ...]) -> np.ndarray:
+        """Rows [N, L+1] that an engine holds: entering each layer, and behind the last one."""
+        rows = self.alive.copy()
+        for layer, carry in enumerate(carries):
+            if carry in (Carry.ALL, Carry.BOUNDED):
+                rows[:, layer + 1] = rows[:, layer]
+            elif carry is Carry.FIRST:
+                rows[:, layer + 1] = 1
+            else:
+                rows[:, layer + 1] = np.where(self.finished[:, layer], 1, self.alive[:, layer + 1])
+        return rows

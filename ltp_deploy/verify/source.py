@@ -1,0 +1,47 @@
+"""The checkpoint that an engine was built from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from ltp_deploy.checkpoint import load_encoder
+from ltp_deploy.checkpoint.files import checkpoint_hash
+from ltp_deploy.errors import LtpError
+from ltp_deploy.model.encoder import Encoder
+from ltp_deploy.runtime.engine import Engine
+
+
+def load_source(engine: Engine, checkpoint: Path) -> Encoder:
+    """The checkpoint's encoder, under its own policy.
+
+    Raises:
+        LtpError: see `check_source`.
+    """
+    check_source(engine.directory, engine.manifest, checkpoint)
+    return load_encoder(checkpoint)
+
+
+def check_source(bundle: Path, manifest: dict[str, Any], checkpoint: Path) -> None:
+    """Raises LtpError if the bundle was built from another checkpoint."""
+    if manifest["source"]["sha256"] != checkpoint_hash(checkpoint):
+        raise LtpError(
+            f"{bundle} was not built from {checkpoint}, or that has changed since; "
+            "pass its own checkpoint, or build it again"
+        )
+
+
+def as_built(encoder: Encoder, engine: Engine) -> tuple[Encoder, list[str]]:
+    """The checkpoint under the conventions of the bundle, and which of them are not its own.
+
+    The thresholds stay the checkpoint's: the bundle's are what is to be proven.
+    """
+    own = encoder.config.policy.to_config()
+    built = engine.manifest["model"]["policy"]
+    overrides = [
+        f"{name} is {built[name]} in the bundle, {own[name]} in the checkpoint"
+        for name in ("score_length", "first_token")
+        if built[name] != own[name]
+    ]
+    policy = encoder.config.policy.override(built["score_length"], built["first_token"])
+    return encoder.with_policy(policy), overrides

@@ -1,0 +1,258 @@
+"""TensorRT engines for a T4, built here without one: what is in them, and what is refused."""
+
+import json
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ltp_deploy.backends.onnx.export import export
+from ltp_deploy.backends.tensorrt import compile as target
+from ltp_deploy.backends.tensorrt import library
+from ltp_deploy.build.build import Measured, build, draft_build
+from ltp_deploy.bundle.manifest import read_manifest
+from ltp_deploy.bundle.native import tensorrt_plugin
+from ltp_deploy.bundle.options import BuildOptions
+from ltp_deploy.checkpoint import load_encoder
+from ltp_deploy.data.tokenizer import Tokenizer
+from ltp_deploy.errors import BundleError, LtpError
+from ltp_deploy.hardware.gpu import gpus
+from ltp_deploy.report.bundle import describe
+from ltp_deploy.report.plan import built as built_report
+from ltp_deploy.runtime.engine import load
+from tests.answers import batch_for, oracle_answers
+from tests.tiny import LAYERS, random_texts
+
+pytest.importorskip("tensorrt_rtx", reason="TensorRT for RTX is not installed")
+pytest.importorskip("onnxscript")
+onnx = pytest.importorskip("onnx")
+
+
+def built(bundle: Path) -> dict[str, Any]:
+    return read_manifest(bundle)["layers"]
+
+
+@pytest.mark.parametrize(
+    ("policy", "compact", "survivors", "syncs"),
+    [
+        ("absolute", "all", False, 2),  # the last layer carries the first tokens alone
+        ("absolute", "all", True, 3),
+        ("topk", "1", False, 1),
+        ("topk", "none", False, 0),
+        ("relative", "bounded", False, 0),
+        ("reference", "all", False, 2),
+        (None, "auto", False, 0),
+    ],
+)
+def test_the_engine_waits_for_the_host_where_rows_are_removed_and_nowhere_else(
+    policy: str | None,
+    compact: str,
+    survivors: bool,
+    syncs: int,
+    checkpoint_of: Callable[..., Path],
+    bundle_of: Callable[..., Path],
+) -> None:
+    checkpoint = checkpoint_of("bert", policy)
+    counts = built(bundle_of(checkpoint, "t4", compact=compact, survivors=survivors))
+    assert counts["host_syncs"] == syncs
+    assert counts["plugins"] == LAYERS
+    # qkv, attention output, two of the FFN, and the two of the classifier
+    assert counts["products"] == counts["products_fp16"] == 4 * LAYERS + 2
+    assert counts["fused_activations"] == LAYERS + 1
+    assert counts["fused_norms"] >= 2 * LAYERS
+
+
+def test_int8_products_stand_between_q_and_dq_nodes(
+    bert_checkpoint: Path, calibrated: Path, tmp_path: Path
+) -> None:
+    options = BuildOptions("t4", "int8", not_int8=(1,), portable=True)
+    manifest = build(bert_checkpoint, tmp_path / "out", options, Measured(calibration=calibrated))
+    counts = manifest["layers"]
+    # All but layer 1's, and the classifier's last one, which is too narrow.
+    assert counts["products_int8"] == 4 * (LAYERS - 1) + 1
+    assert counts["products_fp16"] == 4 + 1
+    assert counts["products"] == 4 * LAYERS + 2
+    assert manifest["run_by"] == "tensorrt"
+    assert "int8 is promised for TensorRT itself" in built_report(manifest, tmp_path / "out")
+    encoder = load_encoder(bert_checkpoint)
+    batch = Tokenizer(bert_checkpoint, encoder.config)(random_texts(32, seed=1))
+    logits = load(tmp_path / "out", portable=True).run(batch).logits
+    expected = oracle_answers(encoder, batch)[0]
+    assert 0 < np.abs(logits - expected).mean() < 0.2 * expected.std()
+    # The same nodes in both files, weights as bytes.
+    for name in ("engine.onnx", "portable.onnx"):
+        model = onnx.load(tmp_path / "out" / name, load_external_data=False)
+        kinds = Counter(node.op_type for node in model.graph.node)
+        assert kinds["QuantizeLinear"] == counts["products_int8"]
+        assert kinds["DequantizeLinear"] == 2 * counts["products_int8"]
+
+
+@pytest.mark.parametrize("family", ["roberta", "electra", "distilbert"])
+def test_every_family_builds(
+    family: str, checkpoint_of: Callable[..., Path], bundle_of: Callable[..., Path]
+) -> None:
+    bundle = bundle_of(checkpoint_of(family, "mixed"), "t4", survivors=False)
+    manifest = read_manifest(bundle)
+    assert manifest["compute_capability"] == "7.5"
+    assert manifest["versions"][manifest["library"]]
+    assert built(bundle)["plugins"] == LAYERS
+    names = {path.name for path in bundle.iterdir()}
+    assert {"engine.plan", "engine.onnx", "layers.json"} <= names
+    layers = json.loads((bundle / "layers.json").read_text())
+    assert layers["counts"] == manifest["layers"]
+
+
+def test_the_portable_model_of_a_bundle_answers_as_the_oracle(
+    checkpoint_of: Callable[..., Path], bundle_of: Callable[..., Path]
+) -> None:
+    pytest.importorskip("onnxruntime")
+    checkpoint = checkpoint_of("roberta", "topk")
+    bundle = bundle_of(checkpoint, "t4", survivors=False, portable=True)
+    assert read_manifest(bundle)["parity"]["sequences"] > 0
+    encoder = load_encoder(checkpoint)
+    batch = batch_for(encoder)
+    logits, _ = oracle_answers(encoder, batch)
+    found = load(bundle, portable=True).run(batch).logits
+    assert abs(found - logits).max() < 0.05
+
+
+def test_limits_are_those_of_the_engine(
+    checkpoint_of: Callable[..., Path], bundle_of: Callable[..., Path]
+) -> None:
+    bundle = bundle_of(
+        checkpoint_of("bert", "absolute"), "t4", survivors=False, max_batch=4, max_length=20
+    )
+    assert read_manifest(bundle)["limits"] == {
+        "max_tokens": 80,
+        "max_batch": 4,
+        "max_length": 20,
+    }
+
+
+@pytest.mark.skipif(bool(gpus()), reason="this machine has a GPU")
+def test_without_a_gpu_loading_says_so(
+    checkpoint_of: Callable[..., Path], bundle_of: Callable[..., Path]
+) -> None:
+    bundle = bundle_of(checkpoint_of("bert", "absolute"), "t4", compact="all", survivors=False)
+    with pytest.raises(BundleError, match=r"compute capability 7\.5, and this machine has no"):
+        load(bundle)
+    with pytest.raises(BundleError, match="has no portable model; build it with --portable-onnx"):
+        load(bundle, portable=True)
+
+
+def test_with_nothing_installed_that_builds_nothing_is_left(
+    bert_checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(library.Library, "installed", property(lambda self: False))
+    with pytest.raises(LtpError, match="no library here builds engines for compute capability 7"):
+        build(bert_checkpoint, tmp_path / "out", BuildOptions("t4"))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_tensorrt_refuses_is_told_in_its_words(
+    bert_checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def spoilt(job: Any) -> Any:
+        model = export(job)
+        model.graph.node[-1].op_type = "Frobnicate"
+        return model
+
+    monkeypatch.setattr(target, "export", spoilt)
+    with pytest.raises(LtpError, match=r"(?s)did not build the engine:.*Frobnicate"):
+        build(bert_checkpoint, tmp_path / "out", BuildOptions("t4"))
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"max_length": 41}, "--max-length 41, but the model takes at most 40 tokens"),
+        ({"max_length": 30, "max_tokens": 20}, "--max-tokens 20 leaves no room for"),
+        ({"precision": "f32"}, "'t4' has no precision 'f32'; it has fp16"),
+        ({"compact": "7"}, "nothing to remove at layer 7"),
+        ({"library": "tensorrt"}, "TensorRT"),
+        (
+            {"max_tokens": 12_000_000},
+            r"more than a TensorRT tensor holds; pass --max-tokens 11184810",
+        ),
+    ],
+)
+def test_bad_options_are_refused(
+    options: dict[str, Any], message: str, bert_checkpoint: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(LtpError, match=message):
+        build(bert_checkpoint, tmp_path / "out", BuildOptions("t4", **options))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_heads_that_the_kernels_do_not_take_are_refused(
+    checkpoint_of: Callable[..., Path], tmp_path: Path
+) -> None:
+    checkpoint = checkpoint_of("bert", "topk", hidden_size=60, num_attention_heads=5)
+    with pytest.raises(LtpError, match="heads of 12 values: the CUDA kernels take multiples of 8"):
+        build(checkpoint, tmp_path / "out", BuildOptions("t4"))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_both_plugins_build_the_same_engine(
+    bert_checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if tensorrt_plugin() is None:
+        pytest.skip("libltp_tensorrt.so is not built: it takes TensorRT's headers")
+    layers = []
+    for name, plugin in (("cpp", tensorrt_plugin()), ("python", None)):
+        monkeypatch.setattr(target, "tensorrt_plugin", lambda plugin=plugin: plugin)
+        manifest = build(bert_checkpoint, tmp_path / name, BuildOptions("t4", compact="all"))
+        assert manifest["plugin"] == (plugin.name if plugin else None)
+        found = json.loads((tmp_path / name / "layers.json").read_text())["layers"]
+        layers.append([(x["kind"], x["inputs"], x["outputs"], x["nodes"]) for x in found])
+    assert layers[0] == layers[1]
+
+
+def test_fields_of_the_plugin_outlive_their_making() -> None:
+    """TensorRT's collection only points to the arrays."""
+    import numpy as np
+    import tensorrt_rtx as trt
+
+    from ltp_deploy.backends.tensorrt.plugin import _plugin_class
+
+    given = {
+        "heads": 12,
+        "mode": 1,
+        "score_length": 128,
+        "keep_first": 1,
+        "carry": 2,
+        "threshold": 0.125,
+    }
+    plugin = _plugin_class(trt, None)(given)
+    clobber = []
+    for i in range(200):
+        collection = plugin.get_fields_to_serialize()
+        clobber += [np.full(1, i, np.int32) for _ in range(50)]
+        assert {field.name: np.ravel(field.data)[0] for field in collection} == given
+
+
+def test_without_nvcc_the_build_says_that_there_are_no_kernels(
+    bert_checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(target, "cuda_kernels", lambda: None)
+    monkeypatch.setattr(target, "tensorrt_plugin", lambda: None)
+    manifest = build(bert_checkpoint, tmp_path / "out", BuildOptions("t4"))
+    assert "it brings no CUDA kernels" in built_report(manifest, tmp_path / "out")
+    assert "no kernels: nvcc was missing" in describe(read_manifest(tmp_path / "out"))
+
+
+@pytest.mark.parametrize("options", [{"portable": True}, {"library": "tensorrt_rtx"}])
+def test_options_for_tensorrt_are_refused_elsewhere(
+    options: dict[str, Any], bert_checkpoint: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(LtpError, match="is for TensorRT targets such as t4, not for torchscript"):
+        build(bert_checkpoint, tmp_path / "out", BuildOptions("torchscript", **options))
+
+
+def test_a_dry_run_refuses_what_the_build_would(bert_checkpoint: Path) -> None:
+    with pytest.raises(LtpError, match="more than a TensorRT tensor holds"):
+        draft_build(bert_checkpoint, BuildOptions("t4", max_tokens=12_000_000), Measured())

@@ -1,0 +1,156 @@
+"""TensorRT sessions on a fake GPU: buffers, shapes, refusals. What a real one computes is not
+tested here."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ltp_deploy.backends.tensorrt import session as tensorrt_session
+from ltp_deploy.backends.tensorrt.library import Library
+from ltp_deploy.build.build import build
+from ltp_deploy.bundle.manifest import write_manifest
+from ltp_deploy.bundle.options import BuildOptions
+from ltp_deploy.checkpoint import load_encoder
+from ltp_deploy.cuda import memory
+from ltp_deploy.errors import BundleError, InputError, LtpError
+from ltp_deploy.hardware.gpu import Gpu
+from ltp_deploy.runtime.engine import Engine, load
+from tests.answers import as_lists, batch_for, oracle_answers
+from tests.backends.fake_cuda import FakeContext, FakeRuntime, fake_tensorrt
+
+VERSION = "10.3.0"
+
+
+@pytest.fixture
+def cuda(monkeypatch: pytest.MonkeyPatch) -> FakeRuntime:
+    fake = FakeRuntime()
+    monkeypatch.setattr(memory, "runtime", lambda: fake)
+    monkeypatch.setattr(tensorrt_session, "gpus", lambda: [Gpu("T4", "7.5")])
+    monkeypatch.setattr(tensorrt_session, "cuda_kernels", lambda: None)
+    return fake
+
+
+@pytest.fixture
+def bundle(
+    request: pytest.FixtureRequest,
+    checkpoint_of: Callable[..., Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Path:
+    """A bundle that says it is TensorRT's; its engine computes what TorchScript does."""
+    output = tmp_path / "bundle"
+    options = BuildOptions("torchscript", survivors=True, max_batch=8, max_tokens=120)
+    build(checkpoint_of("bert", "mixed"), output, options)
+    model = load(output).session
+    manifest = json.loads((output / "manifest.json").read_text())
+    changes = {
+        "backend": "tensorrt",
+        "library": "tensorrt",
+        "engine": "engine.plan",
+        "compute_capability": "7.5",
+        "plugin": None,
+        "kernels": "kernels",
+        "versions": {**manifest["versions"], "tensorrt": VERSION},
+        **getattr(request, "param", {}),
+    }
+    (output / "engine.plan").write_bytes(b"ftrt and so on")
+    (output / "kernels").write_bytes(b"compiled")
+    (output / "engine.pt").unlink()
+    write_manifest(output, {**manifest, **changes})
+    monkeypatch.setattr(Library, "load", lambda self: fake_tensorrt(VERSION, model))
+    return output
+
+
+@pytest.mark.parametrize("throughput", [False, True])
+def test_requests_of_changing_sizes_are_answered(
+    throughput: bool, bundle: Path, cuda: FakeRuntime, checkpoint_of: Callable[..., Path]
+) -> None:
+    encoder = load_encoder(checkpoint_of("bert", "mixed"))
+    engine = load(bundle, throughput=throughput)
+    for lengths in ((25, 5, 1, 18), (1,), (40, 40, 40), (3, 3)):
+        batch = batch_for(encoder, lengths)
+        logits, survivors = oracle_answers(encoder, batch)
+        result = engine.run(batch)
+        np.testing.assert_allclose(result.logits, logits, atol=1e-4)
+        assert as_lists(result.survivors) == survivors
+
+
+def test_answers_stay_when_the_next_request_runs(bundle: Path, cuda: FakeRuntime) -> None:
+    engine = load(bundle)
+    first = engine(input_ids=[[2, 9, 4, 3]])
+    kept = first.logits.copy()
+    engine(input_ids=[[2, 7, 3]])
+    np.testing.assert_array_equal(first.logits, kept)
+
+
+@pytest.mark.parametrize(
+    "bundle", [{"plugin": None}, {"plugin": "kernels"}], indirect=True, ids=["python", "cpp"]
+)
+def test_a_process_may_load_several_bundles(bundle: Path, cuda: FakeRuntime) -> None:
+    engines = [load(bundle) for _ in range(3)]
+    first, *others = [engine(input_ids=[[2, 9, 4]]).logits for engine in engines]
+    for other in others:
+        np.testing.assert_array_equal(other, first)
+
+
+def test_a_failed_request_leaves_the_engine_usable(
+    bundle: Path, cuda: FakeRuntime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = load(bundle)
+    waits = []
+    monkeypatch.setattr(cuda, "cudaStreamSynchronize", lambda stream: waits.append(stream) or (0,))
+    with monkeypatch.context() as broken:
+        broken.setattr(FakeContext, "execute_async_v3", lambda self, stream: False)
+        with pytest.raises(LtpError, match="TensorRT could not run the engine: no reason was"):
+            engine(input_ids=[[2, 3]])
+    assert waits
+    assert len(engine(input_ids=[[2, 3]]).logits) == 1
+
+
+def test_memory_is_given_back(bundle: Path, cuda: FakeRuntime) -> None:
+    engine: Engine | None = load(bundle)
+    assert cuda.blocks
+    del engine
+    assert not cuda.blocks
+
+
+def test_requests_beyond_the_limits_never_reach_the_gpu(bundle: Path, cuda: FakeRuntime) -> None:
+    engine = load(bundle)
+    with pytest.raises(InputError, match="9 sequences, the engine takes 8"):
+        engine(input_ids=[[2, 3]] * 9)
+    with pytest.raises(InputError, match="121 tokens, the engine takes 120"):
+        engine(input_ids=[[2] * 40] * 3 + [[2]])
+    assert len(engine(input_ids=[[2] * 40] * 3).logits) == 3
+
+
+def test_too_little_memory_is_said(bundle: Path, cuda: FakeRuntime) -> None:
+    cuda.memory = 100
+    with pytest.raises(LtpError, match="CUDA failed: cudaErrorMemoryAllocation"):
+        load(bundle)
+
+
+@pytest.mark.parametrize(
+    ("bundle", "message"),
+    [
+        ({"compute_capability": "8.6"}, r"for compute capability 8\.6, this is T4 with 7\.5"),
+        ({"versions": {"tensorrt": "10.4.0"}}, r"with TensorRT 10\.4\.0, this is 10\.3\.0"),
+        ({"library": "tensorrt_2"}, "needs the library 'tensorrt_2', unknown here"),
+        ({"kernels": None}, "built without nvcc, so it brings no kernels"),
+    ],
+    indirect=["bundle"],
+)
+def test_what_does_not_fit_is_refused(message: str, bundle: Path, cuda: FakeRuntime) -> None:
+    with pytest.raises(BundleError, match=message):
+        load(bundle)
+
+
+def test_what_tensorrt_refuses_is_told(bundle: Path, cuda: FakeRuntime) -> None:
+    manifest: dict[str, Any] = json.loads((bundle / "manifest.json").read_text())
+    (bundle / "engine.plan").write_bytes(b"no engine")
+    write_manifest(bundle, manifest)
+    with pytest.raises(BundleError, match=r"tensorrt refuses .* magic tag does not match"):
+        load(bundle)

@@ -1,0 +1,111 @@
+"""When computations are captured, on a GPU that only notes what it is asked."""
+
+from __future__ import annotations
+
+from collections import Counter
+from itertools import count
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from ltp_deploy.backends.torch_cuda import graphs as cuda_graphs
+from ltp_deploy.backends.torch_cuda.graphs import Graphs
+
+
+class FakeGraph:
+    """Of a pool that ends with its last graph, as PyTorch's do."""
+
+    log: list[str]
+    pools: Counter[int]
+    ended: set[int]
+
+    def capture_begin(self, pool: int, capture_error_mode: str) -> None:
+        assert capture_error_mode == "thread_local"
+        assert not torch.is_inference_mode_enabled()
+        assert pool not in self.ended, "use_count > 0"
+        self.pool = pool
+        self.pools[pool] += 1
+        self.log.append("begin")
+
+    def __del__(self) -> None:
+        if hasattr(self, "pool"):
+            self.pools[self.pool] -= 1
+            if not self.pools[self.pool]:
+                self.ended.add(self.pool)
+
+    def capture_end(self) -> None:
+        self.log.append("end")
+
+    def replay(self) -> None:
+        self.log.append("replay")
+
+
+@pytest.fixture
+def log(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    FakeGraph.log, FakeGraph.pools, FakeGraph.ended = [], Counter(), set()
+    monkeypatch.setattr(torch.cuda, "graph_pool_handle", count().__next__)
+    monkeypatch.setattr(torch.cuda, "CUDAGraph", FakeGraph)
+    return FakeGraph.log
+
+
+@pytest.fixture
+def graphs(log: list[str]) -> Graphs:
+    return Graphs(SimpleNamespace(synchronize=lambda: log.append("wait")))
+
+
+def test_the_third_time_is_the_first_replay(graphs: Graphs, log: list[str]) -> None:
+    with torch.inference_mode():
+        for _ in range(4):
+            graphs.run("key", lambda: log.append("compute"))
+    assert log == ["compute", "compute", "wait", "begin", "compute", "end", "replay", "replay"]
+
+
+def test_each_key_has_its_own(graphs: Graphs, log: list[str]) -> None:
+    for _ in range(3):
+        for key in ("a", "b"):
+            graphs.run(key, lambda key=key: log.append(key))
+    assert log.count("begin") == log.count("replay") == 2
+    assert log.count("a") == log.count("b") == 3
+
+
+def test_what_cannot_be_captured_runs_as_it_is(graphs: Graphs, log: list[str]) -> None:
+    def compute() -> None:
+        if "begin" in log and "end" not in log:
+            raise RuntimeError("operation not permitted when stream is capturing")
+        log.append("compute")
+
+    graphs.run("key", compute)
+    with pytest.warns(UserWarning, match="not captured .* not permitted when stream is capturing"):
+        graphs.run("key", compute)
+    graphs.run("key", compute)
+    # and it is not tried again
+    assert log == ["compute", "compute", "wait", "begin", "end", "compute"]
+    for _ in range(3):
+        graphs.run("another key", lambda: None)
+    assert log[-1] == "replay"
+
+
+def test_an_interrupted_capture_is_ended(graphs: Graphs, log: list[str]) -> None:
+    def compute() -> None:
+        if log:
+            raise KeyboardInterrupt
+
+    graphs.run("key", compute)
+    with pytest.raises(KeyboardInterrupt):
+        graphs.run("key", compute)
+    assert log == ["wait", "begin", "end"]
+
+
+def test_at_the_limit_all_go_at_once(
+    graphs: Graphs, log: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cuda_graphs, "MAX_GRAPHS", 2)
+    for key in (1, 2, 3):
+        for _ in range(3):
+            graphs.run(key, lambda: None)
+    assert list(graphs._captured) == [3]
+    log.clear()
+    for _ in range(3):
+        graphs.run(1, lambda: None)
+    assert log == ["wait", "begin", "end", "replay"]

@@ -1,0 +1,107 @@
+"""Measuring the cost model's constants, with a GPU whose clock is set by hand."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from ltp_deploy.backends.torch_cuda import in_place, measure
+from ltp_deploy.compiler.cost import H200
+from ltp_deploy.errors import LtpError
+
+MILLISECONDS = 2.0  # of every replay
+
+
+class Clock:
+    """An event; two of them are always as far apart."""
+
+    def __init__(self, enable_timing: bool):
+        assert enable_timing
+
+    def record(self) -> None: ...
+    def synchronize(self) -> None: ...
+    def elapsed_time(self, end: Clock) -> float:
+        return MILLISECONDS
+
+
+class Graph:
+    replay = staticmethod(lambda: None)
+
+
+@contextmanager
+def captured(graph: Graph) -> Iterator[None]:
+    yield
+
+
+@pytest.fixture
+def gpu(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """What was in counts when they were waited for."""
+    counts: list[int] = []
+    monkeypatch.setattr(in_place, "wait_for", lambda count, stream: counts.append(int(count[0])))
+    properties = SimpleNamespace(name="a GPU", multi_processor_count=7)
+    for name, value in {
+        "CUDAGraph": Graph,
+        "graph": captured,
+        "Event": Clock,
+        "synchronize": lambda: None,
+        "get_device_properties": lambda: properties,
+        "current_stream": lambda: None,
+    }.items():
+        monkeypatch.setattr(torch.cuda, name, value)
+    for name, value in {"DEVICE": "cpu", "SIDE": 64, "SEQUENCES": 2, "LENGTH": 5}.items():
+        monkeypatch.setattr(measure, name, value)
+    return counts
+
+
+def test_rates_are_work_over_time(gpu: list[int]) -> None:
+    found = measure.measured()
+    seconds = MILLISECONDS / 1e3 / measure.CALLS
+    assert (found.name, found.processors, found.tensorrt) == ("a GPU", 7, False)
+    assert found.flops == pytest.approx(2 * 64**3 / seconds)
+    assert found.bandwidth == pytest.approx(2 * 2 * 64**2 / seconds)
+    assert found.attention == pytest.approx(4 * 2 * 5**2 * 12 * 64 / seconds)
+    assert found.launch == pytest.approx(seconds / measure.LAUNCHES)
+    assert 0 <= found.sync < 1
+    assert gpu == [in_place.UNKNOWN] * measure.REPEATS
+
+
+@pytest.mark.usefixtures("gpu")
+def test_without_kernels_the_rest_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing() -> float:
+        raise LtpError("there are no compiled CUDA kernels")
+
+    monkeypatch.setattr(measure, "_attention_rate", missing)
+    assert measure.measured().attention == H200.attention
+
+
+def test_without_a_gpu_constants_are_assumed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    measure.gpu_at_hand.cache_clear()
+    assert measure.gpu_at_hand() is H200
+    measure.gpu_at_hand.cache_clear()
+
+
+def test_floors_of_the_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
+    """benchmarks/gpu_speed.py, with kernels that take a millisecond."""
+    monkeypatch.syspath_prepend(Path(__file__).parents[3] / "benchmarks")
+    for module in ("gpu_speed", "cases"):
+        monkeypatch.delitem(sys.modules, module, raising=False)
+    import gpu_speed
+
+    monkeypatch.setattr(gpu_speed, "device_seconds", lambda call: 1e-3)
+    rows = gpu_speed.time_kernels(H200, device="cpu")
+    attention, scored, first, pytorch = rows
+    assert attention["floor_compute"] == pytest.approx(4 * 32 * 384**2 * 768 / 660e12 * 1e6)
+    assert scored["floor_compute"] == pytest.approx(1.5 * attention["floor_compute"])
+    assert attention["floor_memory"] == pytest.approx(2 * 768 * 4 * 32 * 384 / 4e12 * 1e6)
+    assert first["times_floor"] == pytest.approx(1e3 / first["floor_memory"])
+    assert pytorch["microseconds"] == pytest.approx(1e3)
+    (goal,) = gpu_speed.goals([], rows)
+    assert goal["found"] == scored["times_floor"]
+    assert not goal["met"]

@@ -1,0 +1,54 @@
+"""Dense PyTorch beside torch-cuda engines, on the CPU."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from ltp_deploy.benchmark.baselines.torch import unpadded_attention
+from ltp_deploy.benchmark.engines import (
+    OURS,
+    PYTORCH,
+    PYTORCH_ONE_BY_ONE,
+    PYTORCH_UNPADDED,
+    UNPRUNED,
+)
+from ltp_deploy.benchmark.run import Options, run
+from ltp_deploy.benchmark.workload import of_distribution
+from ltp_deploy.errors import LtpError
+from ltp_deploy.runtime.engine import Engine, load
+from tests.model.problems import random_problem
+
+ONCE = Options(iterations=1, threads=1)
+
+
+@pytest.fixture
+def engine(bert_checkpoint: Path, bundle_of: Callable[..., Path]) -> Engine:
+    return load(bundle_of(bert_checkpoint, "torch-cuda", compact="all", max_batch=8), portable=True)
+
+
+@pytest.mark.filterwarnings("ignore:The PyTorch API of nested tensors")
+def test_attention_without_padding_is_attention() -> None:
+    problem = random_problem([5, 3, 1, 7], carry="all")
+    with torch.no_grad():
+        found = unpadded_attention(problem.qkv, problem.offsets, problem.heads, longest=7)
+    torch.testing.assert_close(found, problem.solve()[0], rtol=0, atol=1e-5)
+
+
+def test_a_gpu_engine_meets_dense_pytorch(engine: Engine, bert_checkpoint: Path) -> None:
+    result = run(engine, [of_distribution(engine.config, 12, 30, 4)], bert_checkpoint, ONCE)
+    (case,) = result.cases
+    names = [side.name for side in case.sides]
+    assert names == [OURS, UNPRUNED, PYTORCH, PYTORCH_ONE_BY_ONE, PYTORCH_UNPADDED]
+    assert not result.warnings
+    flops = {side.name: side.flops_ratio for side in case.sides}
+    assert flops[PYTORCH] > flops[PYTORCH_ONE_BY_ONE] == flops[PYTORCH_UNPADDED] > 1
+
+
+def test_peers_are_refused(engine: Engine, bert_checkpoint: Path) -> None:
+    options = Options(iterations=1, peers=("pytorch",))
+    with pytest.raises(LtpError, match="peers run on CPUs"):
+        run(engine, [of_distribution(engine.config, 12, 30, 4)], bert_checkpoint, options)

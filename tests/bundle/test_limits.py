@@ -1,0 +1,58 @@
+"""Requests beyond what an engine was built for."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ltp_deploy.build.build import build
+from ltp_deploy.bundle.options import BuildOptions, Limits
+from ltp_deploy.errors import InputError
+from ltp_deploy.runtime.engine import load
+from tests.model.test_flops import CONFIG
+
+LIMITS = Limits(max_tokens=20, max_batch=3, max_length=10)
+
+
+@pytest.mark.parametrize(
+    ("lengths", "message"),
+    [
+        ([1, 1, 1, 1], "has 4 sequences, the engine takes 3; split the request, or build with"),
+        ([9, 9, 3], "has 21 tokens, the engine takes 20; .* --max-tokens"),
+        ([2, 11], "sequence 1 has 11 tokens, the engine takes at most 10; truncate it"),
+    ],
+)
+def test_a_request_beyond_them_is_refused(lengths: list[int], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        LIMITS.check(np.array(lengths))
+
+
+def test_a_request_that_just_fits_passes() -> None:
+    LIMITS.check(np.array([10, 9, 1]))
+    Limits(0, 0, 10).check(np.full(10_000, 10))
+
+
+@pytest.mark.parametrize(
+    ("options", "bounded", "limits"),
+    [
+        ({}, False, (0, 0, CONFIG.max_length)),
+        ({}, True, (32 * CONFIG.max_length, 32, CONFIG.max_length)),
+        ({"max_batch": 2}, True, (2 * CONFIG.max_length, 2, CONFIG.max_length)),
+        ({"max_batch": 2, "max_length": 5}, True, (10, 2, 5)),
+        ({"max_tokens": 7}, True, (7, 32, 7)),
+        ({"max_tokens": 7}, False, (7, 0, 7)),
+    ],
+)
+def test_what_is_not_said_follows_from_the_model(
+    options: dict[str, Any], bounded: bool, limits: tuple[int, int, int]
+) -> None:
+    assert Limits.choose(BuildOptions(**options), CONFIG, bounded) == Limits(*limits)
+
+
+def test_engines_for_a_cpu_keep_to_them_too(bert_checkpoint: Path, tmp_path: Path) -> None:
+    build(bert_checkpoint, tmp_path / "out", BuildOptions("torchscript", max_batch=1))
+    engine = load(tmp_path / "out")
+    assert len(engine(input_ids=[[2, 3]]).logits) == 1
+    with pytest.raises(InputError, match="2 sequences, the engine takes 1"):
+        engine(input_ids=[[2, 3], [2, 3]])

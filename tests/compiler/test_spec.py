@@ -1,0 +1,93 @@
+"""A broken pass is caught by the graph's spec, with the node that breaks it."""
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import fx
+
+from ltp_deploy.compiler.spec import verify_graph
+from ltp_deploy.compiler.trace import (
+    ALIVE,
+    CARRY,
+    KEPT,
+    MODE,
+    OFFSETS,
+    THRESHOLD,
+    argument,
+    attention_nodes,
+    result,
+    set_argument,
+    trace,
+)
+from ltp_deploy.model.policy import LayerRule, Mode, PrunePolicy
+from tests.model.problems import tiny_encoder
+
+
+@pytest.fixture
+def module() -> fx.GraphModule:
+    return trace(tiny_encoder(PrunePolicy((LayerRule(Mode.TOPK, 0.5),) * 3)))
+
+
+def forget_offsets(module: fx.GraphModule) -> None:
+    """Layer 1 sees the sequences where they were before layer 0 moved them."""
+    first, second, _ = attention_nodes(module)
+    set_argument(second, OFFSETS, first.args[OFFSETS])
+
+
+def forget_the_dead(module: fx.GraphModule) -> None:
+    first, second, _ = attention_nodes(module)
+    set_argument(second, ALIVE, first.args[ALIVE])
+
+
+def keep_the_residual(module: fx.GraphModule) -> None:
+    kept = result(attention_nodes(module)[1], KEPT)
+    assert kept is not None
+    for user in list(kept.users):
+        if user.target is torch.index_select:
+            user.replace_all_uses_with(argument(user, 0))
+            module.graph.erase_node(user)
+
+
+def drop_a_layer(module: fx.GraphModule) -> None:
+    """Layer 2 is skipped: whatever read its results reads those of layer 1."""
+    _, second, third = attention_nodes(module)
+    third.replace_all_uses_with(second)
+    module.graph.erase_node(third)
+
+
+def invent_a_carry(module: fx.GraphModule) -> None:
+    set_argument(attention_nodes(module)[2], CARRY, 7)
+
+
+def invent_a_mode(module: fx.GraphModule) -> None:
+    set_argument(attention_nodes(module)[0], MODE, 9)
+
+
+def compute_a_threshold(module: fx.GraphModule) -> None:
+    node = attention_nodes(module)[0]
+    set_argument(node, THRESHOLD, node.args[OFFSETS])
+
+
+def test_a_traced_graph_is_sound(module: fx.GraphModule) -> None:
+    verify_graph(module, 3)
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (forget_offsets, "argument 1 does not come from the layer before"),
+        (forget_the_dead, "argument 2 does not come from the layer before"),
+        (keep_the_residual, "residual is not gathered"),
+        (drop_a_layer, "2 attention nodes for 3 layers"),
+        (invent_a_carry, "unknown carry 7"),
+        (invent_a_mode, "unknown mode 9"),
+        (compute_a_threshold, "threshold is not a constant"),
+    ],
+)
+def test_damage_is_found(
+    module: fx.GraphModule, damage: Callable[[fx.GraphModule], None], message: str
+) -> None:
+    damage(module)
+    with pytest.raises(AssertionError, match=message):
+        verify_graph(module, 3)

@@ -1,0 +1,211 @@
+"""`verify` passes what is right, and says what is wrong with what is not."""
+
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ltp_deploy.bundle.options import Limits
+from ltp_deploy.checkpoint import load_encoder
+from ltp_deploy.data.examples import Examples, label_numbers
+from ltp_deploy.errors import LtpError
+from ltp_deploy.model.flops import authors_ratio
+from ltp_deploy.parity import self_check as self_check_module
+from ltp_deploy.parity.oracle_run import length_batches, run_oracle
+from ltp_deploy.parity.self_check import self_check
+from ltp_deploy.runtime.engine import load
+from ltp_deploy.verify.verify import Tolerances, Verification, verify
+from tests.answers import batch_for
+from tests.spoil import edit_manifest
+
+WORDS = "the a film is was good bad very not dull great .".split()
+
+
+def examples(count: int = 30, labels: list | None = None) -> Examples:
+    """Sentences of 1 to 20 random words."""
+    rng = np.random.default_rng(0)
+    texts = [" ".join(rng.choice(WORDS, rng.integers(1, 21))) for _ in range(count)]
+    return Examples(texts, labels if labels is not None else ["good", "bad"] * (count // 2))
+
+
+def verified(bundle: Path, checkpoint: Path, batch: int = 8, **tolerances: float) -> Verification:
+    return verify(bundle, checkpoint, examples(), batch, Tolerances(**tolerances))
+
+
+@pytest.mark.parametrize("target", ["cpu", "torchscript"])
+@pytest.mark.parametrize("survivors", [True, False])
+def test_a_right_bundle_passes(
+    target: str, survivors: bool, bert_checkpoint: Path, bundle_of: Callable[..., Path]
+) -> None:
+    result = verified(bundle_of(bert_checkpoint, target, survivors=survivors), bert_checkpoint)
+    assert result.failures == []
+    assert result.survivors.differences == []
+    assert result.survivors_from_twin == (not survivors)
+    assert result.logits.max < 1e-4
+    assert (result.sequences, result.metric) == (30, "accuracy %")
+    assert result.scores["oracle"] == result.scores["engine"]
+    assert result.scores.keys() == {"oracle", "engine", "dense"}
+    assert result.mean_alive == sorted(result.mean_alive, reverse=True)
+    assert result.flops_ratio_engine > 1.2
+
+
+def test_the_flops_ratio_is_that_of_the_oracles_survivors(
+    bert_checkpoint: Path, bert_bundle: Path
+) -> None:
+    result = verified(bert_bundle, bert_checkpoint)
+    batch = load(bert_bundle).tokenize(examples().texts)
+    encoder = load_encoder(bert_checkpoint)
+    alive = run_oracle(encoder, batch).profile.alive
+    assert result.flops_ratio_authors == pytest.approx(authors_ratio(encoder.config, alive))
+
+
+def test_a_dense_bundle_passes_too(
+    checkpoint_of: Callable[..., Path], bundle_of: Callable[..., Path]
+) -> None:
+    checkpoint = checkpoint_of("bert")
+    result = verified(bundle_of(checkpoint, "torchscript", survivors=False), checkpoint)
+    assert result.failures == []
+    assert result.scores["engine"] == result.scores["dense"]
+    assert result.flops_ratio_authors == 1
+
+
+def test_a_regression_is_scored_by_correlation(
+    checkpoint_of: Callable[..., Path], bundle_of: Callable[..., Path]
+) -> None:
+    checkpoint = checkpoint_of("bert", "topk", labels=1, id2label=None)
+    data = examples(labels=[float(i % 7) for i in range(30)])
+    bundle = bundle_of(checkpoint, "torchscript")
+    result = verify(bundle, checkpoint, data, 8, Tolerances())
+    assert (result.metric, result.failures) == ("pearson %", [])
+
+
+def test_conventions_chosen_at_build_time_are_those_that_are_verified(
+    bert_checkpoint: Path, bundle_of: Callable[..., Path]
+) -> None:
+    bundle = bundle_of(bert_checkpoint, "torchscript", score_length=30, first_token="reference")
+    result = verified(bundle, bert_checkpoint)
+    assert result.failures == []
+    assert result.overrides == [
+        "score_length is 30 in the bundle, 16 in the checkpoint",
+        "first_token is reference in the bundle, keep in the checkpoint",
+    ]
+
+
+def other_score_length(manifest: dict) -> None:
+    """Pretend that the engine was built with another D than it was."""
+    manifest["model"]["policy"]["score_length"] += 1
+
+
+@pytest.mark.parametrize("survivors", [True, False])
+def test_a_wrong_score_length_is_found(
+    survivors: bool, bert_checkpoint: Path, bundle_of: Callable[..., Path], tmp_path: Path
+) -> None:
+    original = bundle_of(bert_checkpoint, "torchscript", survivors=survivors)
+    bundle = shutil.copytree(original, tmp_path / "bundle")
+    edit_manifest(bundle, other_score_length)
+    result = verified(bundle, bert_checkpoint)
+    assert any("logits differ by" in failure for failure in result.failures)
+    if survivors:
+        assert len(result.survivors.disagreements) > 5
+        assert any("disagree on survivors, no tie" in failure for failure in result.failures)
+
+
+@pytest.mark.parametrize(
+    ("tolerances", "words"),
+    [
+        ({"max_logit_difference": 0.0}, "logits differ by .*, allowed 0"),
+        ({"max_flips": -1}, "0.00 % of predictions flip, allowed -1 %"),
+        ({"max_drop": -1}, "accuracy drops by 0.00, allowed -1"),
+    ],
+)
+def test_a_broken_tolerance_is_a_failure(
+    tolerances: dict, words: str, bert_checkpoint: Path, bert_bundle: Path
+) -> None:
+    result = verified(bert_bundle, bert_checkpoint, **tolerances)
+    (failure,) = result.failures
+    assert re.fullmatch(words, failure)
+
+
+def test_bfloat16_is_judged_by_its_predictions(
+    bert_checkpoint: Path, bundle_of: Callable[..., Path]
+) -> None:
+    result = verified(
+        bundle_of(bert_checkpoint, precision="bf16"), bert_checkpoint, max_flips=5, max_drop=5
+    )
+    assert result.failures == []
+    assert result.tie_tolerance > 1e-3
+
+
+def test_a_bundle_of_another_checkpoint_is_refused(
+    bert_bundle: Path, checkpoint_of: Callable[..., Path]
+) -> None:
+    with pytest.raises(LtpError, match=r"was not built from .*, or that has changed since"):
+        verified(bert_bundle, checkpoint_of("bert", "relative"))
+
+
+@pytest.mark.parametrize(
+    ("labels", "numbers"),
+    [([0.0, 1.0], [0, 1]), (["good", "bad"], [1, 0]), (["good", 0.0], [1, 0]), (None, None)],
+)
+def test_labels_are_numbers_or_the_models_names(
+    labels: list | None, numbers: list | None, bert_checkpoint: Path
+) -> None:
+    config = load_encoder(bert_checkpoint).config
+    found = label_numbers(Examples(["a", "b"], labels), config)
+    assert (found if found is None else found.tolist()) == numbers
+
+
+@pytest.mark.parametrize("label", [2.0, -1.0, 0.5, "neutral", float("nan")])
+def test_a_label_that_the_model_does_not_know_is_refused(label, bert_checkpoint: Path) -> None:
+    config = load_encoder(bert_checkpoint).config
+    with pytest.raises(LtpError, match=r"row 2 has the label .*, the model knows .*'bad', 'good'"):
+        label_numbers(Examples(["a", "b"], [1.0, label]), config)
+
+
+def test_batches_hold_sequences_of_like_length_once_each() -> None:
+    lengths = np.array([5, 1, 9, 1, 7])
+    assert length_batches(lengths, 2) == [[1, 3], [0, 4], [2]]
+
+
+@pytest.mark.parametrize("batch", [1, 3, 100])
+def test_the_batch_size_changes_nothing(
+    batch: int, bert_checkpoint: Path, bert_bundle: Path
+) -> None:
+    assert verified(bert_bundle, bert_checkpoint, batch).failures == []
+    encoder = load_encoder(bert_checkpoint)
+    data = batch_for(encoder)
+    expected, found = run_oracle(encoder, data), run_oracle(encoder, data, batch)
+    np.testing.assert_allclose(found.logits, expected.logits, atol=1e-5)
+    np.testing.assert_array_equal(found.survivors, expected.survivors)
+
+
+class Liar:
+    """A session whose logits are off by a constant."""
+
+    concurrency = 1
+
+    def __init__(self, session, error: float):
+        self.session, self.error = session, error
+
+    def run(self, feeds: dict) -> dict:
+        outputs = self.session.run(feeds)
+        return {**outputs, "logits": outputs["logits"] + np.float32(self.error)}
+
+
+@pytest.mark.parametrize("error", [0.1, -0.1, float("nan")])
+def test_a_build_checks_its_own_engine(
+    error: float, bert_checkpoint: Path, bert_bundle: Path
+) -> None:
+    encoder = load_encoder(bert_checkpoint)
+    session = load(bert_bundle).session
+    assert self_check(encoder, session, "f32", Limits(0, 0, 40))["max_logit_difference"] < 1e-4
+    with pytest.raises(LtpError, match="engine's logits differ from the model's by"):
+        self_check(encoder, Liar(session, error), "f32", Limits(0, 0, 40))
+    with pytest.raises(LtpError, match="engine's logits differ from the model's by"):
+        self_check(encoder, Liar(session, 100 * error), "fp16", Limits(0, 0, 40))
+    one_by_one = self_check(encoder, session, "fp16", Limits(40, 1, 40))
+    assert one_by_one["max_logit_difference"] < 1e-4
+    assert self_check_module.LIMIT <= 1e-3
