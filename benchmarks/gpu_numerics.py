@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ltp_deploy.build.build import build
+from ltp_deploy.builder.build import build
 from ltp_deploy.bundle.options import BuildOptions
 from ltp_deploy.checkpoint import load_encoder
 from ltp_deploy.data.batch import PackedBatch, pack

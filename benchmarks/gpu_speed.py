@@ -23,7 +23,7 @@ from ltp_deploy.benchmark.run import SAME
 from ltp_deploy.benchmark.sides import Feeds, Layout, Side
 from ltp_deploy.benchmark.timing import interleave
 from ltp_deploy.benchmark.workload import random_requests
-from ltp_deploy.build.build import Draft, plan_build, write_engine
+from ltp_deploy.builder.build import Draft, plan_build, write_engine
 from ltp_deploy.bundle.options import BuildOptions
 from ltp_deploy.checkpoint import load_encoder
 from ltp_deploy.compiler.cost import GpuCost

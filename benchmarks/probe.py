@@ -64,7 +64,7 @@ def build_ours(checkpoint: str, output: str, precision: str) -> dict[str, Any]:
     import openvino  # noqa: F401  imports are not part of the build
     import transformers  # noqa: F401
 
-    from ltp_deploy.build.build import build
+    from ltp_deploy.builder.build import build
     from ltp_deploy.bundle.options import BuildOptions
 
     milliseconds, _ = _timed(

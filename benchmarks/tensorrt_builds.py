@@ -22,7 +22,7 @@ SHAPES = {
 BUILD = """
 import json, sys, time
 from pathlib import Path
-from ltp_deploy.build.build import build
+from ltp_deploy.builder.build import build
 from ltp_deploy.bundle.options import BuildOptions
 start = time.perf_counter()
 manifest = build(sys.argv[1], sys.argv[2], BuildOptions("t4"))

@@ -13,7 +13,7 @@ import torch
 import transformers
 from hypothesis import HealthCheck, settings
 
-from ltp_deploy.build.build import build
+from ltp_deploy.builder.build import build
 from ltp_deploy.bundle.options import BuildOptions
 from ltp_deploy.calibration.calibrate import calibrate
 from ltp_deploy.checkpoint import load_encoder

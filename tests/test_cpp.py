@@ -65,7 +65,7 @@ def test_the_cpp_example_builds_and_classifies(tmp_path: Path) -> None:
     run(*cmake, "-S", ROOT / "examples/cpp", "-B", build, f"-DCMAKE_PREFIX_PATH={installed}")
     run("cmake", "--build", build)
 
-    from ltp_deploy.build.build import build as build_bundle
+    from ltp_deploy.builder.build import build as build_bundle
 
     checkpoint = save_tiny(tmp_path / "bert", "bert", None, vocab_size=12000)
     build_bundle(checkpoint, tmp_path / "bundle")

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 import ltp_deploy
-from ltp_deploy.build.build import build
+from ltp_deploy.builder.build import build
 from ltp_deploy.bundle.options import BuildOptions
 from ltp_deploy.checkpoint import load_encoder
 from tests.answers import as_lists, batch_for, oracle_answers, pruned_tokens

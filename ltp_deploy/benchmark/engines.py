@@ -12,7 +12,7 @@ from ltp_deploy.benchmark.baselines.openvino import convert, open_dense, quantiz
 from ltp_deploy.benchmark.baselines.peers import open_peer
 from ltp_deploy.benchmark.baselines.torch import TorchSession, UnpaddedSession
 from ltp_deploy.benchmark.sides import Layout, Side, padded_feeds
-from ltp_deploy.build.build import Draft, measured_for, plan_build, write_engine
+from ltp_deploy.builder.build import Draft, measured_for, plan_build, write_engine
 from ltp_deploy.bundle.options import BuildOptions
 from ltp_deploy.calibration.artifact import ActivationRange, Calibration
 from ltp_deploy.compiler.plan import Plan

@@ -27,7 +27,7 @@ from ltp_deploy.model.encoder import Encoder
 from ltp_deploy.model.flops import authors_ratio
 from ltp_deploy.model.survivors import SurvivorProfile
 from ltp_deploy.runtime.engine import Engine
-from ltp_deploy.verify.source import load_source
+from ltp_deploy.verification.source import load_source
 
 # How far the unpruned engine and the dense baseline may differ, relative to the largest logit.
 SAME = {"f32": 1e-3, "fp16": 0.05, "bf16": 0.1, "int8-dynamic": 0.3, "int8": 0.3}

@@ -17,7 +17,7 @@ from ltp_deploy.backends.openvino.linear import module_name
 from ltp_deploy.backends.openvino.nodes import PluginNodes
 from ltp_deploy.bundle.native import openvino_plugin
 from ltp_deploy.calibration.artifact import ActivationRange
-from ltp_deploy.compiler import lower
+from ltp_deploy.compiler.lower import lower
 from ltp_deploy.compiler.plan import make_plan
 from ltp_deploy.data.batch import PackedBatch
 from ltp_deploy.errors import LtpError, needs

@@ -113,8 +113,8 @@ def build(
     **given: Any,
 ) -> None:
     """Compile CHECKPOINT, a directory, into an engine bundle."""
-    from ltp_deploy.build.build import Measured, draft_build
-    from ltp_deploy.build.build import build as run_build
+    from ltp_deploy.builder.build import Measured, draft_build
+    from ltp_deploy.builder.build import build as run_build
     from ltp_deploy.bundle.options import BuildOptions
     from ltp_deploy.parity.profile import ProfileData
     from ltp_deploy.report import plan as report
@@ -139,7 +139,7 @@ def build(
     if max_drop is not None and judge_data is not None:
         from dataclasses import replace
 
-        from ltp_deploy.build.int8_search import choose_layers
+        from ltp_deploy.builder.int8_search import choose_layers
         from ltp_deploy.bundle.manifest import check_new_bundle
         from ltp_deploy.data.examples import read_examples
 

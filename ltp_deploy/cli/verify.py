@@ -77,15 +77,15 @@ def verify(
 
     from ltp_deploy.data.examples import read_examples
     from ltp_deploy.report import verification as report
-    from ltp_deploy.verify.result import Tolerances
-    from ltp_deploy.verify.verify import verify as run_verify
+    from ltp_deploy.verification.result import Tolerances
+    from ltp_deploy.verification.verify import verify as run_verify
 
     examples = read_examples(data, reading)
     if polygraphy:
         from dataclasses import asdict
 
         from ltp_deploy.report import comparison
-        from ltp_deploy.verify.polygraphy import compare
+        from ltp_deploy.verification.polygraphy import compare
 
         found = compare((bundle, *also), against, examples, batch, polygraphy)
         rows = [asdict(row) for row in found]

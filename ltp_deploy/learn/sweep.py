@@ -12,7 +12,7 @@ from typing import Any
 from ltp_deploy.benchmark.run import Options
 from ltp_deploy.benchmark.run import run as measure
 from ltp_deploy.benchmark.workload import from_data
-from ltp_deploy.build.build import build
+from ltp_deploy.builder.build import build
 from ltp_deploy.checkpoint.save import write_json
 from ltp_deploy.data.examples import read_examples
 from ltp_deploy.errors import LtpError

@@ -14,7 +14,7 @@ from ltp_deploy.data.tokenizer import Tokenizer
 from ltp_deploy.learn.data import TaskData
 from ltp_deploy.learn.plot import FLOPS, by_flops, draw
 from ltp_deploy.learn.tune import Tuned, tune
-from ltp_deploy.verify.source import check_source
+from ltp_deploy.verification.source import check_source
 
 
 def conventions_of(bundle: Path, checkpoint: Path) -> tuple[int | str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ltp_deploy.report.table import table
-from ltp_deploy.verify.polygraphy import OutputComparison
+from ltp_deploy.verification.polygraphy import OutputComparison
 
 
 def describe(rows: Sequence[OutputComparison]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ltp_deploy.report.table import pairs, table
-from ltp_deploy.verify.result import Verification
+from ltp_deploy.verification.result import Verification
 
 
 def describe(result: Verification, shown: int = 5) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ltp_deploy.build.build import build
+from ltp_deploy.builder.build import build
 from ltp_deploy.bundle.options import BuildOptions
 from ltp_deploy.errors import BundleError, LtpError
 from ltp_deploy.runtime.engine import load
@@ -38,7 +38,7 @@ def test_targets_need_no_backend_but_their_own(
 ) -> None:
     code = (
         "import sys; sys.modules['openvino'] = None;"
-        "from ltp_deploy.build.build import BuildOptions, build;"
+        "from ltp_deploy.builder.build import BuildOptions, build;"
         f"build({str(bert_checkpoint)!r}, {str(tmp_path / 'out')!r}, BuildOptions({target!r}))"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -6,8 +6,8 @@ from ltp_deploy.benchmark.engines import PRECISIONS
 from ltp_deploy.benchmark.run import SAME
 from ltp_deploy.parity.compare import TIE
 from ltp_deploy.targets import TARGETS
-from ltp_deploy.verify.polygraphy import LIMITS
-from ltp_deploy.verify.result import DEFAULTS
+from ltp_deploy.verification.polygraphy import LIMITS
+from ltp_deploy.verification.result import DEFAULTS
 
 ALL = {precision for target in TARGETS.values() for precision in target.precisions}
 

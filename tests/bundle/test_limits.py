@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ltp_deploy.build.build import build
+from ltp_deploy.builder.build import build
 from ltp_deploy.bundle.options import BuildOptions, Limits
 from ltp_deploy.errors import InputError
 from ltp_deploy.runtime.engine import load

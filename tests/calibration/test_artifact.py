@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ltp_deploy.build.build import Measured, draft_build
+from ltp_deploy.builder.build import Measured, draft_build
 from ltp_deploy.bundle.options import BuildOptions
 from ltp_deploy.calibration.artifact import ActivationRange, Calibration
 from ltp_deploy.data.examples import DataOptions

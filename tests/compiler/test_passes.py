@@ -10,7 +10,7 @@ import torch
 from torch import fx
 
 from ltp_deploy.checkpoint import load_encoder
-from ltp_deploy.compiler import lower
+from ltp_deploy.compiler.lower import lower
 from ltp_deploy.compiler.passes import PASSES, output_names, select_outputs
 from ltp_deploy.compiler.plan import make_plan
 from ltp_deploy.compiler.spec import verify_graph

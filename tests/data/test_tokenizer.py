@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ltp_deploy.build.build import build
+from ltp_deploy.builder.build import build
 from ltp_deploy.bundle.options import BuildOptions
 from ltp_deploy.checkpoint import load_encoder
 from ltp_deploy.data.tokenizer import Tokenizer

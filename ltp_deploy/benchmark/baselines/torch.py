@@ -14,7 +14,7 @@ from torch.nn.functional import scaled_dot_product_attention
 
 from ltp_deploy.benchmark.baselines.dense import DenseModel
 from ltp_deploy.benchmark.sides import Feeds
-from ltp_deploy.compiler import lower
+from ltp_deploy.compiler.lower import lower
 from ltp_deploy.compiler.plan import make_plan
 from ltp_deploy.compiler.trace import attention_nodes
 from ltp_deploy.model.encoder import Encoder

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from ltp_deploy.backends.onnx import export as onnx_model
-from ltp_deploy.build.build import build, plan_build
+from ltp_deploy.builder.build import build, plan_build
 from ltp_deploy.bundle.options import BuildOptions, Limits
 from ltp_deploy.checkpoint import load_encoder
-from ltp_deploy.compiler import lower
+from ltp_deploy.compiler.lower import lower
 from ltp_deploy.runtime.engine import load
 from ltp_deploy.targets import Job, find_target
 from tests.answers import assert_as_oracle, batch_for, oracle_answers, pruned_tokens

@@ -12,7 +12,7 @@ import pytest
 from ltp_deploy.backends.onnx.export import export
 from ltp_deploy.backends.tensorrt import compile as target
 from ltp_deploy.backends.tensorrt import library
-from ltp_deploy.build.build import Measured, build, draft_build
+from ltp_deploy.builder.build import Measured, build, draft_build
 from ltp_deploy.bundle.manifest import read_manifest
 from ltp_deploy.bundle.native import tensorrt_plugin
 from ltp_deploy.bundle.options import BuildOptions

@@ -11,7 +11,7 @@ import pytest
 
 from ltp_deploy.backends.tensorrt import session as tensorrt_session
 from ltp_deploy.backends.tensorrt.library import Library
-from ltp_deploy.build.build import build
+from ltp_deploy.builder.build import build
 from ltp_deploy.bundle.manifest import write_manifest
 from ltp_deploy.bundle.options import BuildOptions
 from ltp_deploy.checkpoint import load_encoder

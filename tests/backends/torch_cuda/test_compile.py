@@ -11,19 +11,19 @@ import torch
 
 from ltp_deploy.backends.torch_cuda.residual_norm import use_residual_norm
 from ltp_deploy.backends.torch_cuda.segments import STATE
-from ltp_deploy.build.build import build
+from ltp_deploy.builder.build import build
 from ltp_deploy.bundle.manifest import read_manifest
 from ltp_deploy.bundle.options import BuildOptions
 from ltp_deploy.checkpoint import load_encoder
-from ltp_deploy.compiler import lower
+from ltp_deploy.compiler.lower import lower
 from ltp_deploy.compiler.passes import output_names
 from ltp_deploy.compiler.plan import make_plan
 from ltp_deploy.data.examples import DataOptions, read_examples
 from ltp_deploy.errors import BundleError, LtpError
 from ltp_deploy.runtime.engine import load
 from ltp_deploy.runtime.result import make_result
-from ltp_deploy.verify.result import Tolerances
-from ltp_deploy.verify.verify import verify
+from ltp_deploy.verification.result import Tolerances
+from ltp_deploy.verification.verify import verify
 from tests.answers import as_lists, batch_for
 from tests.released import MODES
 from tests.tiny import FAMILIES, POLICIES

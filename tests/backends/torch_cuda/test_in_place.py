@@ -15,8 +15,8 @@ from ltp_deploy.backends.torch_cuda import in_place
 from ltp_deploy.backends.torch_cuda.in_place import NEXT, write_in_place
 from ltp_deploy.backends.torch_cuda.residual_norm import use_residual_norm
 from ltp_deploy.backends.torch_cuda.segments import STATE, cut
-from ltp_deploy.compiler import lower
 from ltp_deploy.compiler.example import example_inputs
+from ltp_deploy.compiler.lower import lower
 from ltp_deploy.compiler.plan import make_plan
 from ltp_deploy.errors import LtpError
 from ltp_deploy.model.policy import LayerRule, Mode, PrunePolicy

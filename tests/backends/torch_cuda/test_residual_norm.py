@@ -10,8 +10,8 @@ from torch import Tensor, fx, nn
 
 import ltp_deploy.backends.torch_cuda.residual_norm  # noqa: F401
 from ltp_deploy.backends.torch_cuda.residual_norm import use_residual_norm
-from ltp_deploy.compiler import lower
 from ltp_deploy.compiler.example import example_inputs
+from ltp_deploy.compiler.lower import lower
 from ltp_deploy.compiler.plan import make_plan
 from ltp_deploy.errors import LtpError
 from ltp_deploy.model.policy import LayerRule, Mode, PrunePolicy

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from ltp_deploy.backends.torch_cuda.segments import STATE, cut
-from ltp_deploy.compiler import lower
 from ltp_deploy.compiler.example import example_inputs
+from ltp_deploy.compiler.lower import lower
 from ltp_deploy.compiler.plan import make_plan
 from ltp_deploy.compiler.trace import CARRY, attention_nodes
 from ltp_deploy.model.policy import Carry, LayerRule, Mode, PrunePolicy

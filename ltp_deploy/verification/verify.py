@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from ltp_deploy.build.rebuild import reporting_twin
+from ltp_deploy.builder.rebuild import reporting_twin
 from ltp_deploy.data.batch import PackedBatch
 from ltp_deploy.data.examples import Examples, label_numbers
 from ltp_deploy.data.metrics import score
@@ -17,8 +17,8 @@ from ltp_deploy.model.survivors import SurvivorProfile
 from ltp_deploy.parity.compare import TIE, compare_logits, compare_survivors
 from ltp_deploy.parity.oracle_run import length_batches, run_oracle
 from ltp_deploy.runtime.engine import Engine, load
-from ltp_deploy.verify.result import Tolerances, Verification, broken
-from ltp_deploy.verify.source import as_built, load_source
+from ltp_deploy.verification.result import Tolerances, Verification, broken
+from ltp_deploy.verification.source import as_built, load_source
 
 
 def verify(

@@ -17,8 +17,8 @@ from ltp_deploy.bundle.options import BuildOptions, Limits
 from ltp_deploy.calibration.artifact import ActivationRange, Calibration, texts_hash
 from ltp_deploy.checkpoint import load_encoder
 from ltp_deploy.checkpoint.files import checkpoint_hash
-from ltp_deploy.compiler import lower
 from ltp_deploy.compiler.int8 import INT8
+from ltp_deploy.compiler.lower import lower
 from ltp_deploy.compiler.passes import output_names
 from ltp_deploy.compiler.plan import Plan, make_plan
 from ltp_deploy.data.examples import read_examples

@@ -17,7 +17,7 @@ from ltp_deploy.parity import self_check as self_check_module
 from ltp_deploy.parity.oracle_run import length_batches, run_oracle
 from ltp_deploy.parity.self_check import self_check
 from ltp_deploy.runtime.engine import load
-from ltp_deploy.verify.verify import Tolerances, Verification, verify
+from ltp_deploy.verification.verify import Tolerances, Verification, verify
 from tests.answers import batch_for
 from tests.spoil import edit_manifest
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ltp_deploy.build.build import build, measured_for
+from ltp_deploy.builder.build import build, measured_for
 from ltp_deploy.bundle.options import BuildOptions
 from ltp_deploy.model.policy import Carry
 from ltp_deploy.runtime.engine import Engine, load

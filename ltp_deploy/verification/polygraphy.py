@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from ltp_deploy.backends.table import can_run, portable_manifest
-from ltp_deploy.build.rebuild import reporting_twin
+from ltp_deploy.builder.rebuild import reporting_twin
 from ltp_deploy.bundle.manifest import read_manifest
 from ltp_deploy.checkpoint import load_encoder
 from ltp_deploy.data.batch import PackedBatch
@@ -25,7 +25,7 @@ from ltp_deploy.errors import LtpError, needs
 from ltp_deploy.model.encoder import Encoder
 from ltp_deploy.parity.oracle_run import length_batches, run_oracle
 from ltp_deploy.runtime.engine import Engine, load
-from ltp_deploy.verify.source import as_built, check_source
+from ltp_deploy.verification.source import as_built, check_source
 
 Answer = Callable[[PackedBatch], dict[str, np.ndarray]]
 

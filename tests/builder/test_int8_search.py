@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ltp_deploy.build.build import Measured, build
-from ltp_deploy.build.int8_search import choose_layers
+from ltp_deploy.builder.build import Measured, build
+from ltp_deploy.builder.int8_search import choose_layers
 from ltp_deploy.bundle.options import BuildOptions
 from ltp_deploy.checkpoint import load_encoder
 from ltp_deploy.data.examples import Examples, read_examples

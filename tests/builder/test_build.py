@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from ltp_deploy.backends.torchscript import compile as torchscript
-from ltp_deploy.build.build import build
+from ltp_deploy.builder.build import build
 from ltp_deploy.bundle import directory as directory_module
 from ltp_deploy.bundle.manifest import new_bundle, read_manifest
 from ltp_deploy.bundle.options import BuildOptions
@@ -94,7 +94,7 @@ def test_a_build_that_dies_leaves_nothing_and_harms_nothing(
     if step == "engine":
         monkeypatch.setattr(torchscript.torch.jit.ScriptModule, "save", die)
     elif step == "manifest":
-        monkeypatch.setattr("ltp_deploy.build.build.write_manifest", die)
+        monkeypatch.setattr("ltp_deploy.builder.build.write_manifest", die)
     elif step == "replace":
         monkeypatch.setattr(directory_module.os, "replace", die)
     checkpoint = tmp_path / "nowhere" if step == "checkpoint" else bert_checkpoint
@@ -133,7 +133,7 @@ def test_a_stopped_build_leaves_no_half_bundle(
     code = f"""
 import signal
 signal.signal(signal.SIGINT, signal.default_int_handler)  # background shells ignore it
-import ltp_deploy.build.build as b
+import ltp_deploy.builder.build as b
 from ltp_deploy.cli import main
 def pause(directory, manifest):
     print("writing", flush=True)

@@ -9,7 +9,7 @@ import pytest
 
 from ltp_deploy.data.examples import Examples
 from ltp_deploy.errors import LtpError
-from ltp_deploy.verify.polygraphy import compare
+from ltp_deploy.verification.polygraphy import compare
 from tests.tiny import LAYERS
 
 pytest.importorskip("polygraphy", reason="Polygraphy is not installed")
@@ -46,7 +46,7 @@ def test_an_engine_that_prunes_otherwise_is_found(
     other = bundle_of(checkpoint_of("bert", "topk"), "torchscript")
     with pytest.raises(LtpError, match="was not built from"):
         compare([other], bert_checkpoint, EXAMPLES, batch=4, save=tmp_path / "run.json")
-    import ltp_deploy.verify.polygraphy as module
+    import ltp_deploy.verification.polygraphy as module
 
     monkeypatch.setattr(module, "check_source", lambda *sides: None)
     monkeypatch.setattr(module, "as_built", lambda encoder, engine: (encoder, []))

@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from ltp_deploy.backends.table import open_session
-from ltp_deploy.build.build import Draft, Measured, draft_build, plan_build, write_engine
+from ltp_deploy.builder.build import Draft, Measured, draft_build, plan_build, write_engine
 from ltp_deploy.bundle.options import BuildOptions
 from ltp_deploy.data.batch import PackedBatch
 from ltp_deploy.data.examples import Examples, label_numbers
