@@ -14,13 +14,13 @@ from typing import Any
 import numpy as np
 import torch
 from cases import assumed_profile, mixed_lengths
+from ltp_deploy.benchmark.sides import Feeds, Layout, Side
 
 from ltp_deploy.backends.table import open_session
 from ltp_deploy.backends.torch_cuda.measure import device_seconds
 from ltp_deploy.benchmark.baselines.dense import dense_model
 from ltp_deploy.benchmark.baselines.torch import TorchSession, UnpaddedSession
 from ltp_deploy.benchmark.run import SAME
-from ltp_deploy.benchmark.sides import Feeds, Layout, Side
 from ltp_deploy.benchmark.timing import interleave
 from ltp_deploy.benchmark.workload import random_requests
 from ltp_deploy.builder.build import Draft, plan_build, write_engine

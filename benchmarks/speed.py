@@ -9,20 +9,20 @@ from typing import Any
 import numpy as np
 from avx2 import clamp_products
 from cases import all_cases
+from ltp_deploy.benchmark.engines import write_variant
+from ltp_deploy.benchmark.sides import Layout, Side, padded_feeds
 
 from ltp_deploy.backends.table import open_session
 from ltp_deploy.benchmark.baselines.dense import dense_model
 from ltp_deploy.benchmark.baselines.openvino import convert, open_dense, quantized
-from ltp_deploy.benchmark.engines import write_variant
 from ltp_deploy.benchmark.run import difference, survivors
-from ltp_deploy.benchmark.sides import Layout, Side, padded_feeds
 from ltp_deploy.benchmark.timing import Timings, interleave
 from ltp_deploy.benchmark.work import multiply_adds
 from ltp_deploy.benchmark.workload import Case
 from ltp_deploy.bundle.options import BuildOptions
-from ltp_deploy.calibration.artifact import ActivationRange
 from ltp_deploy.calibration.ranges import activation_ranges
 from ltp_deploy.checkpoint import load_encoder
+from ltp_deploy.compiler.int8 import ActivationRange
 from ltp_deploy.data.batch import pack
 from ltp_deploy.model.encoder import Encoder
 from ltp_deploy.model.flops import authors_ratio

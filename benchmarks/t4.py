@@ -11,7 +11,7 @@ from random_model import ROBERTA_BASE, a21, configuration
 
 from ltp_deploy.checkpoint.families import FAMILIES
 from ltp_deploy.compiler.cost import T4, GpuCost, Work, dense_work
-from ltp_deploy.compiler.plan import Plan, make_plan
+from ltp_deploy.compiler.plan import Plan, PlanRequest, make_plan
 from ltp_deploy.model.config import EncoderConfig
 from ltp_deploy.model.flops import padded_flops
 from ltp_deploy.model.policy import Carry
@@ -50,14 +50,23 @@ def encoder() -> EncoderConfig:
     family = FAMILIES["roberta"]
     policy = family.policy(given, {}, ROBERTA_BASE.layers)
     shape = family.shape(given)
-    return EncoderConfig(family="roberta", num_labels=2, labels=(), policy=policy, **shape)
+    return EncoderConfig(
+        family="roberta", head="classification", num_labels=2, labels=(), policy=policy, **shape
+    )
 
 
 def plan(config: EncoderConfig, lengths: np.ndarray, gpu: GpuCost, compact: str = "auto") -> Plan:
     """What is built for a request of these lengths [B]."""
     profile = assumed_profile(config.policy, lengths)
     return make_plan(
-        config, "fp16", profile=profile, compact=compact, gpu=gpu, usual_batch=len(lengths)
+        PlanRequest(
+            config,
+            "fp16",
+            compact=compact,
+            usual_batch=len(lengths),
+            profile=profile,
+            gpu=gpu,
+        )
     )
 
 

@@ -2,14 +2,48 @@
 
 from __future__ import annotations
 
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ltp_deploy.builder.build import build
+    from ltp_deploy.bundle.options import BuildOptions
+    from ltp_deploy.errors import BundleError, CheckpointError, InputError, LtpError
+    from ltp_deploy.runtime.engine import Engine, load
+    from ltp_deploy.runtime.result import Result
+    from ltp_deploy.verification.verify import verify
+
 __version__ = "0.1.0"
-__all__ = ["__version__", "load"]
+__all__ = [
+    "BuildOptions",
+    "BundleError",
+    "CheckpointError",
+    "Engine",
+    "InputError",
+    "LtpError",
+    "Result",
+    "__version__",
+    "build",
+    "load",
+    "verify",
+]
+
+_EXPORTS = {
+    "BuildOptions": "bundle.options",
+    "BundleError": "errors",
+    "CheckpointError": "errors",
+    "Engine": "runtime.engine",
+    "InputError": "errors",
+    "LtpError": "errors",
+    "Result": "runtime.result",
+    "build": "builder.build",
+    "load": "runtime.engine",
+    "verify": "verification.verify",
+}
 
 
-def __getattr__(name: str):
+def __getattr__(name: str) -> Any:
     # `import ltp_deploy` must stay instant: backends and torch load on first use.
-    if name == "load":
-        from ltp_deploy.runtime.engine import load
-
-        return load
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name not in _EXPORTS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"ltp_deploy.{_EXPORTS[name]}"), name)

@@ -1,22 +1,61 @@
-"""What a build target is."""
+"""What a backend is, and what a target is: a backend at its precisions and limits."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
-from torch import fx
-
-from ltp_deploy.bundle.options import BuildOptions, Limits
-from ltp_deploy.calibration.artifact import ActivationRange
-from ltp_deploy.compiler.cost import GpuCost
-from ltp_deploy.compiler.int8 import INT8
-from ltp_deploy.compiler.plan import Plan
+from ltp_deploy.bundle.manifest import Compiled, EngineRecord
 from ltp_deploy.errors import LtpError
-from ltp_deploy.model.config import EncoderConfig
+
+if TYPE_CHECKING:
+    import numpy as np
+    from torch import fx
+
+    from ltp_deploy.bundle.limits import Limits
+    from ltp_deploy.bundle.options import BuildOptions
+    from ltp_deploy.compiler.cost import GpuCost
+    from ltp_deploy.compiler.int8 import ActivationRange
+    from ltp_deploy.compiler.plan import Plan
+    from ltp_deploy.model.config import EncoderConfig
+
+Engine = TypeVar("Engine", bound=Compiled)
+
+
+class Session(Protocol):
+    """A loaded engine. `run` may be called from several threads at once."""
+
+    concurrency: int  # requests that run at the same time; others queue
+
+    def run(self, feeds: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Named inputs to named outputs, see `PackedBatch.feeds` and `output_names`."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """A name that users give to `--target`: a backend at its precisions and limits.
+
+    Attributes:
+        precisions: what `--precision` accepts, the default first.
+        beside_int8: the precision of what is not a matrix product in an int8 engine.
+        isa: the instruction set that a CPU engine is limited to, "" for the best there is.
+        compute_capability: of the GPU that the engine is for, "" for CPUs and for engines that
+            any GPU runs.
+        needs_limits: whether the engine must know its largest request.
+    """
+
+    name: str
+    summary: str
+    backend: Backend
+    precisions: tuple[str, ...]
+    beside_int8: str = ""
+    isa: str = ""
+    compute_capability: str = ""
+    needs_limits: bool = False
 
 
 @dataclass(frozen=True)
@@ -34,11 +73,14 @@ class Job:
 
     @property
     def precision(self) -> str:
+        """Of the matrix products."""
         return self.plan.precision
 
     def int8(self, module: str) -> bool:
-        """Whether this module's product is to be in int8. What lies before the layers goes with
-        the first one, the head with the last one."""
+        """Whether this module's matrix product is to be in int8. What lies before the layers goes
+        with the first one, the head with the last one."""
+        from ltp_deploy.compiler.int8 import INT8
+
         numbers = re.findall(r"\d+", module)
         layer = int(numbers[0]) if numbers else 0 if module.startswith("embedding") else -1
         return self.plan.layers[layer].precision in INT8
@@ -65,28 +107,87 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Target:
-    """A name that users give to `--target`.
+class Output:
+    """What a backend wrote.
 
     Attributes:
-        write: writes the engine files and returns the manifest entries that describe them.
-        precisions: what `--precision` accepts, the default first.
-        beside_int8: the precision of what is not a product in an int8 engine.
-        isa: the instruction set that a CPU engine is limited to, "" for the best there is.
-        gpu: finds the cost model of the GPU that the engine is for.
-        compute_capability: of that GPU, "" for CPUs and for engines that any GPU runs.
-        needs_limits: whether the engine must know its largest request.
-        check: raises LtpError for a model or limits that the target cannot hold.
+        engine: the record that the manifest keeps.
+        inputs: names of the engine's inputs, in order.
+        versions: of the packages that the engine depends on, by name.
+        pinned: build options that a rebuild must repeat, in place of those that chose by machine.
     """
 
-    name: str
-    summary: str
-    backend: str
-    write: Callable[[Job], dict[str, Any]]
-    precisions: tuple[str, ...]
-    beside_int8: str = ""
-    isa: str = ""
-    gpu: Callable[[], GpuCost] | None = None
-    compute_capability: str = ""
-    needs_limits: bool = False
-    check: Callable[[EncoderConfig, Limits], None] | None = None
+    engine: EngineRecord
+    inputs: tuple[str, ...]
+    versions: Mapping[str, str] = field(default_factory=dict)
+    pinned: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Backend(ABC):
+    """How engines of one kind are compiled, opened, checked and described.
+
+    Attributes:
+        name: what manifests call it.
+        record: the class of its record in manifests.
+        own_options: of the build options that not every backend knows, those that this one does:
+            "portable", "library", and "bounded", a value of `compact`.
+    """
+
+    name: ClassVar[str]
+    record: ClassVar[type[EngineRecord]]
+    own_options: ClassVar[frozenset[str]] = frozenset({"bounded"})
+
+    @abstractmethod
+    def compile(self, job: Job) -> Output:
+        """Write the engine's files into `job.directory`."""
+
+    @abstractmethod
+    def open(
+        self, directory: Path, engine: Compiled, threads: int | None, throughput: bool
+    ) -> Session:
+        """Load an engine whose manifest was checked.
+
+        Args:
+            threads: of the CPU, None for all.
+            throughput: favour many requests at once over the latency of one.
+
+        Raises:
+            BundleError: this machine or the installed versions cannot run it.
+        """
+
+    def check(self, target: Target, config: EncoderConfig, limits: Limits) -> None:
+        """Refuse a model or limits that engines of this kind cannot hold.
+
+        Raises:
+            LtpError: what was found, what is allowed, what to do.
+        """
+        return
+
+    def cost(self, target: Target) -> GpuCost | None:
+        """The cost model of the target's GPU, None where compaction costs next to nothing."""
+        return None
+
+    def can_run(self, engine: Compiled) -> bool:
+        """Whether this machine can run the engine."""
+        return True
+
+    def portable(self, engine: Engine) -> Engine | None:
+        """The engine's form for the CPU: itself where it runs there, None where it has none."""
+        return engine
+
+    def portable_options(self, options: BuildOptions) -> BuildOptions:
+        """Options that build the same model for this machine's CPU, to judge it by."""
+        return options
+
+    def baselines(self, engine: Compiled) -> tuple[str, str] | None:
+        """What runs the dense models that the engine is timed beside, a name in
+        `ltp_deploy.benchmark.baselines.BASELINES`, and its device; None where nothing does."""
+        return "openvino", "cpu"
+
+    def describe(self, engine: Compiled) -> list[tuple[str, str]]:
+        """Rows for `inspect`."""
+        return []
+
+    def notes(self, engine: Compiled) -> list[str]:
+        """What the user should know at the end of a build, a line each."""
+        return []

@@ -1,68 +1,59 @@
-"""What a backend's session is, and the table of backends."""
+"""The table of backends, and reading bundles with it."""
 
 from __future__ import annotations
 
-import importlib
 from pathlib import Path
-from typing import Any, Protocol
 
-import numpy as np
-
+from ltp_deploy.backends.backend import Backend, Engine, Session
+from ltp_deploy.backends.null import Null
+from ltp_deploy.backends.onnx import Onnx
+from ltp_deploy.backends.openvino import OpenVino
+from ltp_deploy.backends.tensorrt import TensorRt
+from ltp_deploy.backends.torch_cuda import TorchCuda
+from ltp_deploy.backends.torchscript import TorchScript
+from ltp_deploy.bundle.manifest import Compiled, EngineRecord, Manifest, read_manifest
 from ltp_deploy.errors import BundleError
-from ltp_deploy.hardware.gpu import gpus
+
+_ALL: tuple[Backend, ...] = (OpenVino(), TensorRt(), TorchCuda(), Onnx(), TorchScript(), Null())
+
+BACKENDS = {backend.name: backend for backend in _ALL}
 
 
-class Session(Protocol):
-    """A loaded engine. `run` may be called from several threads at once."""
+def find_backend(name: str) -> Backend:
+    """A backend by the name that manifests use.
 
-    concurrency: int  # requests that run side by side; more wait their turn
-
-    def run(self, feeds: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Named inputs to named outputs."""
-
-
-_BACKENDS = {
-    "openvino": "ltp_deploy.backends.openvino.session",
-    "onnxruntime": "ltp_deploy.backends.onnx.session",
-    "tensorrt": "ltp_deploy.backends.tensorrt.session",
-    "torch-cuda": "ltp_deploy.backends.torch_cuda.session",
-    "torchscript": "ltp_deploy.backends.torchscript.session",
-}
+    Raises:
+        BundleError: there is none.
+    """
+    if name not in BACKENDS:
+        raise BundleError(
+            f"the bundle was built for the backend {name!r}, which this version does not have; "
+            f"it has {', '.join(BACKENDS)}"
+        )
+    return BACKENDS[name]
 
 
-def can_run(manifest: dict[str, Any]) -> bool:
-    """Whether this machine can run the engine that a build has just written."""
-    if manifest["backend"] == "tensorrt":
-        return [gpu.compute_capability for gpu in gpus()][:1] == [manifest["compute_capability"]]
-    if manifest.get("device") == "cuda":
-        import torch
+def read_bundle(path: str | Path) -> Manifest:
+    """Read and check a bundle, see `read_manifest`."""
 
-        return torch.cuda.is_available()
-    return manifest["backend"] in _BACKENDS
+    def record_of(backend: str) -> type[EngineRecord]:
+        return find_backend(backend).record
 
-
-def portable_manifest(manifest: dict[str, Any]) -> dict[str, Any] | None:
-    """The manifest under which a bundle for a GPU runs on the CPU, if it can: its portable model
-    in ONNX Runtime, or, made for PyTorch, its engine with the op's reference."""
-    if manifest.get("device"):
-        return {**manifest, "device": "cpu"}
-    if not manifest.get("portable"):
-        return None
-    return {**manifest, "backend": "onnxruntime", "target": f"{manifest['target']}, portable ONNX"}
+    return read_manifest(path, record_of)
 
 
 def open_session(
-    directory: Path,
-    manifest: dict[str, Any],
-    threads: int | None = None,
-    throughput: bool = False,
+    directory: Path, engine: Compiled, threads: int | None = None, throughput: bool = False
 ) -> Session:
-    """Load a bundle's engine with its backend; the manifest must have been checked."""
-    backend = manifest.get("backend")
-    if backend not in _BACKENDS:
-        raise BundleError(
-            f"{directory} was built for the backend {backend!r}, which has no runtime; "
-            f"runnable are {', '.join(_BACKENDS)}"
-        )
-    module = importlib.import_module(_BACKENDS[backend])
-    return module.open_session(directory, manifest, threads, throughput)
+    """Load an engine with its backend; see `Backend.open`."""
+    return find_backend(engine.backend).open(directory, engine, threads, throughput)
+
+
+def can_run(engine: Compiled) -> bool:
+    """Whether this machine can run an engine."""
+    return find_backend(engine.backend).can_run(engine)
+
+
+def portable(engine: Engine) -> Engine | None:
+    """The engine's form for the CPU, see `Backend.portable`."""
+    return find_backend(engine.backend).portable(engine)

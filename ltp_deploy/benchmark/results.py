@@ -7,8 +7,8 @@ from typing import Any
 
 
 @dataclass(frozen=True)
-class SideResult:
-    """One side of one case. Ratios are its time or multiply-adds over those of our engine."""
+class RunnerResult:
+    """One runner on one case. Ratios are its time or multiply-adds over those of our engine."""
 
     name: str
     samples: int
@@ -23,7 +23,7 @@ class SideResult:
 
 @dataclass(frozen=True)
 class CaseResult:
-    """All sides of one case.
+    """All runners on one case.
 
     flops_ratio_authors: multiply-adds without pruning over those with it, as the LTP paper counts.
     same_predictions: share of sequences on which our engine agrees with the dense model.
@@ -36,7 +36,7 @@ class CaseResult:
     sequences: int
     tokens: int
     padding: float
-    sides: list[SideResult]
+    runners: list[RunnerResult]
     flops_ratio_authors: float | None = None
     same_predictions: float | None = None
     baseline_difference: float | None = None

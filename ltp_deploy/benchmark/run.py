@@ -1,4 +1,4 @@
-"""One benchmark: every side on every case, interleaved."""
+"""One benchmark: every runner on every case, interleaved."""
 
 from __future__ import annotations
 
@@ -10,27 +10,23 @@ from typing import Any
 
 import numpy as np
 
-from ltp_deploy.benchmark.engines import (
-    OURS,
-    UNPRUNED,
-    baselines,
-    our_side,
-    unpruned_side,
-)
-from ltp_deploy.benchmark.results import Benchmark, CaseResult, SideResult
-from ltp_deploy.benchmark.sides import Layout, Side
+from ltp_deploy.backends.table import find_backend
+from ltp_deploy.benchmark.baselines import BASELINES, BaselineRequest
+from ltp_deploy.benchmark.ours import OURS, UNPRUNED, our_runner, unpruned_runner
+from ltp_deploy.benchmark.results import Benchmark, CaseResult, RunnerResult
+from ltp_deploy.benchmark.runner import Layout, Runner
 from ltp_deploy.benchmark.timing import Timings, interleave
 from ltp_deploy.benchmark.work import multiply_adds
 from ltp_deploy.benchmark.workload import Case
+from ltp_deploy.errors import LtpError
 from ltp_deploy.hardware.machine import describe_machine
+from ltp_deploy.heads import Head, head_of
 from ltp_deploy.model.encoder import Encoder
 from ltp_deploy.model.flops import authors_ratio
 from ltp_deploy.model.survivors import SurvivorProfile
+from ltp_deploy.parity.tolerances import TOLERANCES
 from ltp_deploy.runtime.engine import Engine
 from ltp_deploy.verification.source import load_source
-
-# How far the unpruned engine and the dense baseline may differ, relative to the largest logit.
-SAME = {"f32": 1e-3, "fp16": 0.05, "bf16": 0.1, "int8-dynamic": 0.3, "int8": 0.3}
 
 
 @dataclass(frozen=True)
@@ -46,56 +42,76 @@ class Options:
 def run(
     engine: Engine, cases: Sequence[Case], checkpoint: Path | None, options: Options
 ) -> Benchmark:
-    """Measure `engine`, and beside it all baselines where its source checkpoint is given.
+    """Measure `engine`, and all baselines where its source checkpoint is given.
 
     Raises:
         LtpError: the checkpoint is not the bundle's, a peer is not available, or there are no
             baselines for this kind of engine.
     """
-    sides = [our_side(engine)]
+    runners = [our_runner(engine)]
     encoder: Encoder | None = None
     with tempfile.TemporaryDirectory() as folder:
         if checkpoint is not None:
             encoder = load_source(engine, checkpoint).with_policy(engine.config.policy)
-            sides.append(unpruned_side(engine, encoder, Path(folder), options.threads))
-            sequences = [
-                r.select([i]) for c in cases for r in c.requests for i in range(r.sequences)
-            ]
-            sides += baselines(
-                engine, checkpoint, encoder, options.peers, options.threads, sequences
-            )
-        results = [_measure(engine, encoder, sides, case, options) for case in cases]
-    precision = engine.manifest["precision"]
+            runners.append(unpruned_runner(engine, encoder, Path(folder), options.threads))
+            runners += _baselines(engine, encoder, checkpoint, cases, options)
+        results = [_measure(engine, encoder, runners, case, options) for case in cases]
+    precision = engine.manifest.precision
+    tolerance = TOLERANCES[precision].baseline
     return Benchmark(
         bundle=str(engine.directory),
-        target=engine.manifest["target"],
+        target=engine.manifest.target,
         precision=precision,
         machine=describe_machine(),
         cases=results,
-        warnings=[w for case in results if (w := _warning(case, SAME.get(precision, 0.0)))],
+        warnings=[w for case in results if (w := _warning(case, tolerance))],
     )
 
 
+def _baselines(
+    engine: Engine, encoder: Encoder, checkpoint: Path, cases: Sequence[Case], options: Options
+) -> list[Runner]:
+    manifest = engine.manifest
+    found = find_backend(manifest.backend).baselines(manifest)
+    if found is None:
+        raise LtpError(
+            f"there is no dense baseline for an engine of {manifest.target}; without --against "
+            "the engine alone is timed"
+        )
+    library, device = found
+    request = BaselineRequest(
+        checkpoint=checkpoint,
+        encoder=encoder,
+        precision=manifest.precision,
+        activations=manifest.activations,
+        device=device,
+        peers=options.peers,
+        threads=options.threads,
+        samples=[r.select([i]) for c in cases for r in c.requests for i in range(r.sequences)],
+    )
+    return BASELINES[library](request)
+
+
 def _measure(
-    engine: Engine, encoder: Encoder | None, sides: list[Side], case: Case, options: Options
+    engine: Engine, encoder: Encoder | None, runners: list[Runner], case: Case, options: Options
 ) -> CaseResult:
     config = engine.config
     if all(request.sequences == 1 for request in case.requests):  # one by one already
-        sides = [side for side in sides if side.layout is not Layout.ONE_BY_ONE]
-    calls = {s.name: [s.prepare(request, config) for request in case.requests] for s in sides}
+        runners = [runner for runner in runners if runner.layout is not Layout.ONE_BY_ONE]
+    calls = {r.name: [r.prepare(request, config) for request in case.requests] for r in runners}
     answers = {name: np.concatenate([call() for call in row]) for name, row in calls.items()}
-    settle = max(side.settle for side in sides)
+    settle = max(runner.settle for runner in runners)
     timings = interleave(calls, options.seconds, options.iterations, settle, case.name)
     lengths = case.lengths
     facts: dict[str, Any] = {}
     work: dict[str, float] = {}
     if encoder is not None:
         profile = survivors(encoder, case)
-        work = {side.name: multiply_adds(side, case, config, profile) for side in sides}
-        dense = next(answers[side.name] for side in sides if side.layout is Layout.PADDED)
+        work = {r.name: multiply_adds(r, case, config, profile) for r in runners}
+        dense = next(answers[r.name] for r in runners if r.layout is Layout.PADDED)
         facts = {
             "flops_ratio_authors": authors_ratio(config, profile.alive),
-            "same_predictions": same_predictions(answers[OURS], dense),
+            "same_predictions": same_predictions(head_of(config), answers[OURS], dense),
             "baseline_difference": difference(answers[UNPRUNED], dense),
         }
     ours = timings[OURS]
@@ -105,15 +121,15 @@ def _measure(
         sequences=len(lengths),
         tokens=int(lengths.sum()),
         padding=case.padding,
-        sides=[_side_result(name, t, ours, lengths, work) for name, t in timings.items()],
+        runners=[_result(name, t, ours, lengths, work) for name, t in timings.items()],
         **facts,
     )
 
 
-def _side_result(
+def _result(
     name: str, timings: Timings, ours: Timings, lengths: np.ndarray, work: dict[str, float]
-) -> SideResult:
-    return SideResult(
+) -> RunnerResult:
+    return RunnerResult(
         name=name,
         samples=sum(map(len, timings.samples)),
         p50_ms=1e3 * timings.percentile(50),
@@ -143,11 +159,10 @@ def difference(ours: np.ndarray, theirs: np.ndarray) -> float:
     return float(np.abs(ours - theirs).max() / np.abs(theirs).max())
 
 
-def same_predictions(ours: np.ndarray, theirs: np.ndarray) -> float | None:
-    """Share of equal classes; None for regression, which has none."""
-    if theirs.shape[1] == 1:
-        return None
-    return float((ours.argmax(1) == theirs.argmax(1)).mean())
+def same_predictions(head: Head, ours: np.ndarray, theirs: np.ndarray) -> float | None:
+    """Share of sequences with equal answers; None where answers are values."""
+    changed = head.changed(theirs, ours)
+    return None if changed is None else float(1 - changed.mean())
 
 
 def _warning(case: CaseResult, tolerance: float) -> str | None:

@@ -1,4 +1,4 @@
-"""Timing several sides in turn, so that whatever disturbs the machine disturbs all of them."""
+"""Timing several runners in turn, so that what disturbs the machine disturbs all of them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Call = Callable[[], object]
 
 @dataclass(frozen=True)
 class Timings:
-    """Seconds that one side took: one list of repetitions per distinct request."""
+    """Seconds that one runner took: one list of repetitions per distinct request."""
 
     samples: list[list[float]]
 
@@ -29,31 +29,31 @@ class Timings:
 
 
 def interleave(
-    sides: Mapping[str, Sequence[Call]],
+    runners: Mapping[str, Sequence[Call]],
     seconds: float = 10.0,
     iterations: int | None = None,
     settle: float = 0.0,
     title: str = "",
 ) -> dict[str, Timings]:
-    """Time every side on every request, side after side, request after request.
+    """Time every runner on every request, runner after runner, request after request.
 
     Args:
-        sides: for each side one call per request; all sides have the same requests. Every call
-            must have run once before: the first run of a shape pays for its preparation.
+        runners: for each one call per request; all have the same requests. Every call must
+            have run once before: the first run of a shape pays for its preparation.
         seconds: go on until so much time has passed, but at least once through all requests.
         iterations: run each request so many times instead.
         settle: seconds of rest after each call, for runtimes whose threads go on spinning.
         title: shown beside the progress, which appears on terminals only.
     """
-    count = len(next(iter(sides.values())))
-    samples: dict[str, list[list[float]]] = {name: [[] for _ in range(count)] for name in sides}
-    names = list(sides)
+    count = len(next(iter(runners.values())))
+    samples: dict[str, list[list[float]]] = {name: [[] for _ in range(count)] for name in runners}
+    names = list(runners)
     plan = _schedule(count, seconds, iterations)
     for turn, request in enumerate(tqdm(plan, desc=title, leave=False, disable=None)):
-        start = turn % len(names)  # nobody always runs behind the same neighbour
+        start = turn % len(names)  # so that none always runs after the same other
         for name in names[start:] + names[:start]:
             begin = time.perf_counter()
-            sides[name][request]()
+            runners[name][request]()
             samples[name][request].append(time.perf_counter() - begin)
             if settle:
                 time.sleep(settle)

@@ -12,7 +12,7 @@ from ltp_deploy.data.batch import PackedBatch, pack
 from ltp_deploy.errors import LtpError
 from ltp_deploy.model.config import EncoderConfig
 
-# Enough to average over, few enough for one pass of the slowest side and of the oracle.
+# Enough to average over, few enough for one pass of the slowest runner and of the oracle.
 MAX_SEQUENCES = 128
 MIN_REQUESTS = 4
 SIGMA = 0.55  # of the logarithm of the lengths; typical of sentences
@@ -58,14 +58,19 @@ def of_length(config: EncoderConfig, length: int, batch: int) -> Case:
 
 
 def of_distribution(config: EncoderConfig, mean: float, longest: int, batch: int) -> Case:
-    """Random tokens, lognormal lengths cut off at `longest`."""
-    rng = np.random.default_rng(14)
-    count = request_count(batch)
-    raw = rng.lognormal(np.log(mean) - SIGMA**2 / 2, SIGMA, (count, batch))
-    lengths = np.clip(np.round(raw), 4, longest).astype(int)
+    """Random tokens, log-normal lengths cut off at `longest`."""
+    lengths = lognormal_lengths(mean, (request_count(batch), batch), shortest=4, longest=longest)
     return Case(
         f"batch {batch}, lengths {mean:g} on average", random_requests(config, list(lengths))
     )
+
+
+def lognormal_lengths(
+    mean: float, shape: int | tuple[int, ...], shortest: int, longest: int
+) -> np.ndarray:
+    """Integers of this shape whose logarithms are normally distributed, the same at every call."""
+    raw = np.random.default_rng(14).lognormal(np.log(mean) - SIGMA**2 / 2, SIGMA, shape)
+    return np.clip(np.round(raw), shortest, longest).astype(int)
 
 
 def random_requests(

@@ -1,0 +1,1 @@
+"""Checkpoint -> bundle: load, plan, compile, write, check."""

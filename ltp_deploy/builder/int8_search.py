@@ -10,17 +10,18 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from ltp_deploy.backends.table import open_session
-from ltp_deploy.builder.build import Draft, Measured, draft_build, plan_build, write_engine
+from ltp_deploy.builder.build import compile_engine
+from ltp_deploy.builder.draft import Draft, Measured, draft_build, draft_encoder
 from ltp_deploy.bundle.options import BuildOptions
 from ltp_deploy.data.batch import PackedBatch
-from ltp_deploy.data.examples import Examples, label_numbers
-from ltp_deploy.data.metrics import score
+from ltp_deploy.data.examples import Examples
 from ltp_deploy.data.tokenizer import Tokenizer
 from ltp_deploy.errors import LtpError
+from ltp_deploy.heads import head_of
 from ltp_deploy.parity.oracle_run import length_batches, run_oracle
 from ltp_deploy.targets import find_target
 
-PROBED = 64  # sequences on which each layer's own error is looked at
+PROBED = 64  # sequences on which each layer's own error is measured
 BATCH = 32
 ROUNDING = 1e-9  # of scores, in points
 
@@ -54,8 +55,8 @@ def choose_layers(
     """Keep as few layers out of int8 as the budget allows, those that disturb the answers most.
 
     The layers are ordered by the error that each makes alone, and how many of them stay out is
-    found by bisection, with engines built for it. A TensorRT target is judged by its portable
-    model, which needs no GPU.
+    found by bisection, with engines built for it. Engines for a GPU are judged by the same graph
+    on the CPU.
 
     Args:
         max_drop: points of the score that may be lost against the f32 oracle.
@@ -66,60 +67,110 @@ def choose_layers(
     draft = draft_build(checkpoint, options, measured)
     if draft.plan.precision == draft.plan.activations:
         raise LtpError("--max-drop chooses layers for int8: pass --precision int8 or int8-dynamic")
-    config = draft.encoder.config
-    labels = label_numbers(examples, config)
-    if labels is None:
-        raise LtpError("--max-drop needs labels, and the data has no label column")
-    data = Tokenizer(checkpoint, config)(examples.texts)
-    oracle = run_oracle(draft.encoder, data)
-    best = score(oracle.logits, labels, examples.metric)[1]
-    tried: list[tuple[int, float]] = []
-
-    def drop(kept_out: tuple[int, ...]) -> float:
-        lost = best - score(_logits(draft, kept_out, data), labels, examples.metric)[1]
-        tried.append((len(kept_out), lost))
-        progress(f"{len(kept_out)} of {config.layers} layers kept out of int8: {-lost:+.2f} points")
-        return lost
-
-    max_drop += ROUNDING
-    found = drop(())
-    if found <= max_drop:
-        return Searched((), found, (), tuple(tried))
-    few = data.select(range(min(PROBED, data.sequences)))
-    errors = []
-    for layer in range(config.layers):
-        others = tuple(i for i in range(config.layers) if i != layer)
-        difference = np.abs(_logits(draft, others, few) - oracle.logits[: few.sequences])
-        errors.append(float(difference.mean()))
-        progress(f"layer {layer} alone in int8: logits off by {errors[-1]:.3g}")
+    trials = _Trials.of(draft, checkpoint, examples, progress)
+    budget = max_drop + ROUNDING
+    found = trials.drop(())
+    if found <= budget:
+        return Searched((), found, (), tuple(trials.tried))
+    errors = trials.layer_errors()
     worst_first = np.argsort(errors)[::-1].tolist()
-    too_few, enough, chosen = 0, config.layers + 1, None
-    while enough - too_few > 1:
-        middle = min((too_few + enough) // 2, config.layers)
-        kept_out = tuple(sorted(worst_first[:middle]))
-        lost = drop(kept_out)
-        if lost <= max_drop:
-            enough, chosen = middle, (kept_out, lost)
-        else:
-            too_few = middle
-    if chosen is None:
+    kept_out, lost = _fewest(worst_first, trials.drop, budget)
+    if kept_out is None:
         raise LtpError(
             f"with no layer in int8 the score still drops by {lost:.2f} points, allowed "
             f"{max_drop:g}: {draft.plan.activations} loses that; allow more, or build in f32"
         )
-    return Searched(*chosen, tuple(errors), tuple(tried))
+    return Searched(kept_out, lost, tuple(errors), tuple(trials.tried))
+
+
+def _fewest(
+    worst_first: list[int], drop: Callable[[tuple[int, ...]], float], budget: float
+) -> tuple[tuple[int, ...] | None, float]:
+    """The fewest of these layers, from the front, whose absence keeps the drop in the budget, and
+    that drop; None, and the drop without any of them, where all are too few."""
+    too_few, enough, chosen, lost = 0, len(worst_first) + 1, None, 0.0
+    while enough - too_few > 1:
+        middle = min((too_few + enough) // 2, len(worst_first))
+        kept_out = tuple(sorted(worst_first[:middle]))
+        found = drop(kept_out)
+        if found <= budget:
+            enough, chosen, lost = middle, kept_out, found
+        else:
+            too_few = middle
+            lost = lost if chosen else found
+    return chosen, lost
+
+
+@dataclass(frozen=True)
+class _Trials:
+    """Engines built with some layers kept out of int8, and what they lose on judged data.
+
+    Attributes:
+        data: the packed examples; `targets` [N] their labels as numbers.
+        oracle: [N, outputs] the oracle's logits, whose score is `best`.
+        tried: (number of layers kept out, drop), in the order of trying.
+    """
+
+    draft: Draft
+    examples: Examples
+    data: PackedBatch
+    targets: np.ndarray
+    oracle: np.ndarray
+    best: float
+    progress: Progress
+    tried: list[tuple[int, float]]
+
+    @classmethod
+    def of(cls, draft: Draft, checkpoint: Path, examples: Examples, progress: Progress) -> _Trials:
+        """Run the oracle.
+
+        Raises:
+            LtpError: no labels, or some that the model does not know.
+        """
+        if examples.labels is None:
+            raise LtpError("--max-drop needs labels, and the data has no label column")
+        config = draft.encoder.config
+        targets = head_of(config).targets(examples.labels, config)
+        data = Tokenizer(checkpoint, config)(examples.texts)
+        oracle = run_oracle(draft.encoder, data).logits
+        best = head_of(config).score(oracle, targets, examples.metric)[1]
+        return cls(draft, examples, data, targets, oracle, best, progress, [])
+
+    def drop(self, kept_out: tuple[int, ...]) -> float:
+        """Points that are lost with these layers kept out of int8."""
+        config = self.draft.encoder.config
+        logits = _logits(self.draft, kept_out, self.data)
+        score = head_of(config).score(logits, self.targets, self.examples.metric)[1]
+        lost = self.best - score
+        self.tried.append((len(kept_out), lost))
+        self.progress(
+            f"{len(kept_out)} of {config.layers} layers kept out of int8: {-lost:+.2f} points"
+        )
+        return lost
+
+    def layer_errors(self) -> list[float]:
+        """The mean error of the logits with each layer alone in int8, on the first sequences."""
+        layers = range(self.draft.encoder.config.layers)
+        few = self.data.select(range(min(PROBED, self.data.sequences)))
+        errors = []
+        for layer in layers:
+            others = tuple(i for i in layers if i != layer)
+            difference = np.abs(_logits(self.draft, others, few) - self.oracle[: few.sequences])
+            errors.append(float(difference.mean()))
+            self.progress(f"layer {layer} alone in int8: logits off by {errors[-1]:.3g}")
+        return errors
 
 
 def _logits(draft: Draft, not_int8: tuple[int, ...], data: PackedBatch) -> np.ndarray:
-    """[N, labels] of an engine with these layers kept out of int8."""
-    options, config = replace(draft.options, not_int8=not_int8), draft.encoder.config
-    plan = plan_build(draft.encoder, options, draft.profile)
-    if find_target(options.target).backend == "tensorrt":  # the same graph, by ONNX Runtime
-        options = replace(options, target="onnx", library=None)
+    """[N, outputs] of an engine with these layers kept out of int8."""
+    config = draft.encoder.config
+    options = replace(draft.options, not_int8=not_int8)
+    plan = draft_encoder(draft.encoder, options, draft.ranges, draft.profile).plan
+    options = find_target(options.target).backend.portable_options(options)
     trial = replace(draft, options=options, plan=plan)
     logits = np.zeros((data.sequences, config.num_labels), np.float32)
     with TemporaryDirectory() as folder:
-        session = open_session(Path(folder), write_engine(trial, Path(folder)))
+        session = open_session(Path(folder), compile_engine(trial, Path(folder)))
         for chosen in length_batches(data.lengths, BATCH):
             logits[chosen] = session.run(data.select(chosen).feeds(config))["logits"]
     return logits

@@ -1,48 +1,41 @@
-"""The same engine built once more, reporting its survivors."""
+"""Variants of a bundle, built from its own options."""
 
 from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
-from ltp_deploy.builder.build import build, measured_for
-from ltp_deploy.bundle.options import BuildOptions
-from ltp_deploy.model.policy import Carry
+from ltp_deploy.backends.table import portable
+from ltp_deploy.builder.build import build, compile_engine
+from ltp_deploy.builder.draft import Measured, draft_encoder
+from ltp_deploy.bundle.manifest import Compiled
+from ltp_deploy.calibration.artifact import Calibration
+from ltp_deploy.model.encoder import Encoder
 from ltp_deploy.runtime.engine import Engine, load
 
 
 @contextmanager
-def reporting_twin(engine: Engine, checkpoint: Path) -> Iterator[Engine]:
-    """`engine` itself where it reports its survivors, else its twin, for as long as the block."""
-    manifest = engine.manifest
-    if manifest["survivors"]:
+def reference_build(engine: Engine, checkpoint: Path) -> Iterator[Engine]:
+    """`engine` itself where it reports its survivors, else the same engine built once more so that
+    it does, for as long as the block."""
+    if engine.manifest.options.survivors:
         yield engine
         return
-    policy, limits = manifest["model"]["policy"], manifest["limits"]
-    options = BuildOptions(
-        # Portable models of other targets differ from the onnx target's only in who wrote them.
-        "onnx" if manifest["backend"] == "onnxruntime" else manifest["target"],
-        manifest["precision"],
-        survivors=True,
-        compact=_removals(engine.carries),
-        score_length=policy["score_length"],
-        first_token=policy["first_token"],
-        not_int8=tuple(manifest["not_int8"]),
-        library=manifest["library"] if manifest["backend"] == "tensorrt" else None,
-        max_tokens=limits["max_tokens"] or None,
-        max_batch=limits["max_batch"] or None,
-        max_length=limits["max_length"],
-    )
+    options = replace(engine.manifest.options, survivors=True)
     with tempfile.TemporaryDirectory() as folder:
-        twin = Path(folder) / "twin"
-        build(checkpoint, twin, options, measured_for(engine.directory, manifest))
-        yield load(twin, portable=manifest.get("device") == "cpu")
+        output = Path(folder) / "reference"
+        build(checkpoint, output, options, Measured.of_bundle(engine.directory, engine.manifest))
+        yield load(output, portable=engine.portable)
 
 
-def _removals(carries: tuple[Carry, ...]) -> str:
-    """The `compact` option that repeats a plan."""
-    if Carry.BOUNDED in carries:
-        return "bounded"
-    return ",".join(str(i) for i, c in enumerate(carries) if c is Carry.SURVIVORS) or "none"
+def compile_variant(engine: Engine, encoder: Encoder, directory: Path) -> Compiled:
+    """The same build of another encoder, whose policy may prune elsewhere, into `directory`."""
+    manifest = engine.manifest
+    options = replace(manifest.options, compact="auto")
+    calibration = Measured.of_bundle(engine.directory, manifest).calibration
+    ranges = Calibration.read(calibration).ranges if calibration else {}
+    compiled = compile_engine(draft_encoder(encoder, options, ranges), directory)
+    return (portable(compiled) or compiled) if engine.portable else compiled

@@ -7,20 +7,144 @@ anything is loaded.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import platform
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from ltp_deploy.bundle.directory import check_new_directory, new_directory
+from ltp_deploy.bundle.files import (
+    FileEntry,
+    FileName,
+    FolderName,
+    check_files,
+    file_hash,
+    list_files,
+    named_files,
+)
+from ltp_deploy.bundle.limits import Limits
+from ltp_deploy.bundle.options import BuildOptions
+from ltp_deploy.bundle.plan import PlanRecord
+from ltp_deploy.codec import Malformed, from_json, to_json
 from ltp_deploy.errors import BundleError
+from ltp_deploy.model.config import EncoderConfig
 
 FORMAT = "ltp-deploy bundle"
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 MANIFEST = "manifest.json"
 MANIFEST_HASH = "manifest.sha256"
+
+
+@dataclass(frozen=True)
+class EngineRecord:
+    """What a bundle records of its engine. Every backend adds fields of its own."""
+
+    @property
+    def native(self) -> bool:
+        """Whether the engine needs machine code that the bundle brings along."""
+        return False
+
+
+Record = TypeVar("Record", bound=EngineRecord)
+
+
+@dataclass(frozen=True)
+class Platform:
+    """What machine code is for, as `platform.system()` and `platform.machine()` name it."""
+
+    system: str
+    machine: str
+
+    @classmethod
+    def here(cls) -> Platform:
+        return cls(platform.system(), platform.machine())
+
+    def __str__(self) -> str:
+        return f"{self.system} {self.machine}"
+
+
+@dataclass(frozen=True)
+class Source:
+    """The checkpoint: its folder's name, and the SHA-256 of its config and weights."""
+
+    name: str
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Parity:
+    """What the build's own check against the oracle found on random sequences.
+
+    Attributes:
+        ties: sequences in which a score lies within rounding of its threshold.
+        max_logit_difference: the largest, in f32 over the sequences without ties.
+    """
+
+    sequences: int
+    ties: int
+    max_logit_difference: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Compiled:
+    """An engine that a backend compiled: all that is needed to open it.
+
+    Attributes:
+        precision: of the matrix products; `activations`: of what flows between operators.
+        options: what was asked of the build, every default and choice filled in.
+        inputs, outputs: names of the engine's inputs and outputs, in order.
+        versions: of the packages that took part, by name.
+    """
+
+    target: str
+    backend: str
+    precision: str
+    activations: str
+    options: BuildOptions
+    model: EncoderConfig
+    plan: PlanRecord
+    limits: Limits
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    engine: EngineRecord
+    versions: Mapping[str, str]
+
+    def record(self, kind: type[Record]) -> Record:
+        """The backend's own record of the engine."""
+        assert isinstance(self.engine, kind), f"{self.backend} has no {kind.__name__}"
+        return self.engine
+
+    def version(self, package: str) -> str:
+        """The release of a package that took part.
+
+        Raises:
+            BundleError: the manifest names none.
+        """
+        if package not in self.versions:
+            raise BundleError(f"the manifest has no entry `versions.{package}`; rebuild the bundle")
+        return self.versions[package]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Manifest(Compiled):
+    """What `manifest.json` says.
+
+    Attributes:
+        tokenizer: the folder with the checkpoint's tokenizer, None where it has none.
+        calibration: the file that the build was calibrated by.
+        parity: None where the engine could not be run on the machine that built it.
+        files: every file of the bundle but the manifest and its hash.
+    """
+
+    source: Source
+    tokenizer: FolderName | None
+    calibration: FileName | None
+    parity: Parity | None
+    platform: Platform = field(default_factory=Platform.here)
+    files: Mapping[FileName, FileEntry] = field(default_factory=dict)
 
 
 def new_bundle(path: Path, force: bool = False) -> AbstractContextManager[Path]:
@@ -33,106 +157,61 @@ def check_new_bundle(path: Path, force: bool) -> None:
     check_new_directory(path.absolute(), force, MANIFEST, "bundle")
 
 
-def write_manifest(directory: Path, manifest: dict[str, Any]) -> None:
-    """Add format, platform and the hashes of all files in `directory`, and write the manifest."""
-    files = {
-        str(p.relative_to(directory)): {"sha256": file_hash(p), "bytes": p.stat().st_size}
-        for p in sorted(directory.rglob("*"))
-        if p.is_file() and p.name not in (MANIFEST, MANIFEST_HASH)
-    }
-    text = json.dumps(
-        {
-            "format": FORMAT,
-            "format_version": FORMAT_VERSION,
-            "platform": {"system": platform.system(), "machine": platform.machine()},
-            **manifest,
-            "files": files,
-        },
-        indent=2,
-        allow_nan=False,
-    )
+def write_manifest(directory: Path, manifest: Manifest) -> Manifest:
+    """Write the manifest with the hashes of all files in `directory`; returns it with them."""
+    complete = replace(manifest, files=list_files(directory, (MANIFEST, MANIFEST_HASH)))
+    document = {"format": FORMAT, "format_version": FORMAT_VERSION, **to_json(complete)}
+    text = json.dumps(document, indent=2, allow_nan=False)
     (directory / MANIFEST).write_text(text + "\n", encoding="utf-8")
     (directory / MANIFEST_HASH).write_text(file_hash(directory / MANIFEST) + "\n")
+    return complete
 
 
-def read_manifest(path: str | Path) -> dict[str, Any]:
-    """Read and check a bundle: format, platform, and the hash of every file.
+def read_manifest(path: str | Path, record_of: Callable[[str], type[EngineRecord]]) -> Manifest:
+    """Read and check a bundle: format, every entry, platform, and the hash of every file.
+
+    Args:
+        record_of: the record that a backend writes, by the backend's name.
 
     Raises:
         BundleError: with the reason and what to do.
     """
     directory = Path(path)
     file = directory / MANIFEST
+    document = _read_document(directory, file)
+    try:
+        if not isinstance(document.get("backend"), str):
+            raise Malformed("it names no `backend`")
+        kind = record_of(document["backend"])
+        engine = from_json(kind, document.get("engine"), "engine")
+        manifest = from_json(Manifest, document, engine=engine)
+    except Malformed as error:
+        raise BundleError(f"{file} cannot be used: {error}; rebuild the bundle") from None
+    if manifest.engine.native and manifest.platform != Platform.here():
+        raise BundleError(
+            f"{directory} was built for {manifest.platform}, this is {Platform.here()}; "
+            "rebuild it here"
+        )
+    check_files(directory, named_files(manifest), manifest.files)
+    return manifest
+
+
+def _read_document(directory: Path, file: Path) -> dict[str, Any]:
+    """The manifest's entries without the two that name its format."""
     if not file.is_file():
         raise BundleError(f"{directory} is not a bundle: it has no {MANIFEST}")
     recorded = directory / MANIFEST_HASH
     if not recorded.is_file() or recorded.read_bytes().strip() != file_hash(file).encode():
         raise BundleError(f"{file} was edited or damaged: its hash is not the recorded one")
     try:
-        manifest = json.loads(file.read_text(encoding="utf-8"))
-    except ValueError as error:
+        document = json.loads(file.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
         raise BundleError(f"{file} is not valid JSON: {error}") from error
-    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
+    if not isinstance(document, dict) or document.pop("format", None) != FORMAT:
         raise BundleError(f"{file} is not the manifest of a bundle")
-    if manifest.get("format_version") != FORMAT_VERSION:
+    if (found := document.pop("format_version", None)) != FORMAT_VERSION:
         raise BundleError(
-            f"{directory} has bundle format {manifest.get('format_version')}, this version reads "
-            f"{FORMAT_VERSION}; rebuild it, or install a matching ltp-deploy"
+            f"{directory} has bundle format {found}, this version reads {FORMAT_VERSION}; "
+            "rebuild it, or install a matching ltp-deploy"
         )
-    try:
-        _check_entries(file, manifest)
-        _check_platform(directory, manifest)
-        _check_files(directory, manifest)
-    except (AttributeError, KeyError, TypeError) as error:
-        raise BundleError(f"{file} holds an entry of a wrong kind: {error}") from error
-    return manifest
-
-
-def _check_entries(file: Path, manifest: dict[str, Any]) -> None:
-    for name in ("target", "backend", "precision", "isa", "limits", "versions", "model", "outputs"):
-        if name not in manifest:
-            raise BundleError(f"{file} has no entry {name!r}; rebuild the bundle")
-
-
-def _check_platform(directory: Path, manifest: dict[str, Any]) -> None:
-    made_for = manifest.get("platform", {})
-    here = {"system": platform.system(), "machine": platform.machine()}
-    if manifest.get("plugin") and made_for != here:
-        raise BundleError(
-            f"{directory} was built for {made_for.get('system')} {made_for.get('machine')}, "
-            f"this is {here['system']} {here['machine']}; rebuild it here"
-        )
-
-
-def _check_files(directory: Path, manifest: dict[str, Any]) -> None:
-    files = manifest.get("files")
-    if not isinstance(files, dict):
-        raise BundleError(f"{directory / MANIFEST} lists no files")
-    names = [
-        manifest[key]
-        for key in ("engine", "weights", "plugin", "kernels", "tokenizer")
-        if manifest.get(key)
-    ]
-    for name in [*files, *names]:
-        inside = (directory / name).resolve()
-        if Path(name).is_absolute() or not inside.is_relative_to(directory.resolve()):
-            raise BundleError(f"the manifest names {name!r}, which lies outside the bundle")
-        if name not in files and name != manifest.get("tokenizer"):
-            raise BundleError(f"{directory / MANIFEST} names {name!r}, but lists no hash of it")
-    for name, entry in files.items():
-        path = directory / name
-        if not path.is_file():
-            raise BundleError(f"{directory} is incomplete: {name} is missing")
-        if path.stat().st_size != entry["bytes"]:
-            raise BundleError(
-                f"{path} is truncated or edited: {path.stat().st_size} bytes, "
-                f"expected {entry['bytes']}"
-            )
-        if file_hash(path) != entry["sha256"]:
-            raise BundleError(f"{path} was edited or damaged: its hash is not the recorded one")
-
-
-def file_hash(path: Path) -> str:
-    """SHA-256 of a file, in hex."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return document

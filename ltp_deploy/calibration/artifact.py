@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from ltp_deploy.compiler.int8 import ActivationRange
 from ltp_deploy.data.examples import Examples
 from ltp_deploy.errors import LtpError
 from ltp_deploy.model.policy import PrunePolicy
@@ -20,34 +21,6 @@ FORMAT = "ltp-deploy calibration"
 FORMAT_VERSION = 1
 UP_TO = (16, 32, 64, 128, 256, 512)  # tokens; the survivors are summed up by these lengths
 PERCENTILES = (10, 50, 90)
-
-
-@dataclass(frozen=True)
-class ActivationRange:
-    """Of x [T, depth], what enters one linear layer.
-
-    Attributes:
-        low, high: ends of smooth * x on the sample data, zero between them.
-        smooth: [depth] factors that make the columns of x alike (SmoothQuant); the weights are
-            divided by them.
-    """
-
-    low: float
-    high: float
-    smooth: tuple[float, ...]
-
-    def __post_init__(self) -> None:
-        if not self.low <= 0 <= self.high or not 0 < self.high - self.low < float("inf"):
-            raise ValueError(f"a range from {self.low} to {self.high}")
-
-    def asymmetric(self) -> tuple[float, int]:
-        """(scale, zero point): smooth * x ~ scale * (q - zero point) for q of 0 to 255."""
-        scale = (self.high - self.low) / 255
-        return scale, round(-self.low / scale)
-
-    def symmetric(self) -> float:
-        """The scale: smooth * x ~ scale * q for q of -127 to 127."""
-        return max(-self.low, self.high) / 127
 
 
 @dataclass(frozen=True)

@@ -16,9 +16,9 @@ from ltp_deploy.backends.openvino.compile import convert
 from ltp_deploy.backends.openvino.linear import module_name
 from ltp_deploy.backends.openvino.nodes import PluginNodes
 from ltp_deploy.bundle.native import openvino_plugin
-from ltp_deploy.calibration.artifact import ActivationRange
+from ltp_deploy.compiler.int8 import ActivationRange
 from ltp_deploy.compiler.lower import lower
-from ltp_deploy.compiler.plan import make_plan
+from ltp_deploy.compiler.plan import PlanRequest, make_plan
 from ltp_deploy.data.batch import PackedBatch
 from ltp_deploy.errors import LtpError, needs
 from ltp_deploy.model.encoder import Encoder
@@ -35,7 +35,7 @@ def activation_ranges(encoder: Encoder, data: PackedBatch) -> dict[str, Activati
     Raises:
         LtpError: NNCF is missing, or an activation is not finite.
     """
-    plan = make_plan(encoder.config, "f32", survivors=True)
+    plan = make_plan(PlanRequest(encoder.config, "f32", survivors=True))
     nodes = PluginNodes(openvino_plugin(), "f32", "")
     model = convert(lower(encoder, plan), encoder.config, plan, nodes)
     quantized = _quantized(model, encoder, data)

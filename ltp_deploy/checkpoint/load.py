@@ -13,6 +13,7 @@ from ltp_deploy.checkpoint.families import FAMILIES
 from ltp_deploy.checkpoint.family import Family
 from ltp_deploy.checkpoint.files import read_config, read_weights
 from ltp_deploy.errors import CheckpointError
+from ltp_deploy.heads import head_for
 from ltp_deploy.model.config import EncoderConfig
 from ltp_deploy.model.encoder import Encoder
 
@@ -62,6 +63,7 @@ def load_encoder(
         encoder = Encoder(
             EncoderConfig(
                 family=config["model_type"],
+                head=head_for(num_labels),
                 num_labels=num_labels,
                 labels=labels,
                 policy=policy.override(score_length, first_token),

@@ -113,8 +113,8 @@ def build(
     **given: Any,
 ) -> None:
     """Compile CHECKPOINT, a directory, into an engine bundle."""
-    from ltp_deploy.builder.build import Measured, draft_build
     from ltp_deploy.builder.build import build as run_build
+    from ltp_deploy.builder.draft import Measured, draft_build
     from ltp_deploy.bundle.options import BuildOptions
     from ltp_deploy.parity.profile import ProfileData
     from ltp_deploy.report import plan as report

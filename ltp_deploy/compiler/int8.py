@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from ltp_deploy.hardware.machine import describe_machine
@@ -11,9 +13,36 @@ AVX2_MIXED, AVX2_SINGLE = 1.38, 1.43  # benchmarks/results/*-limited-to-avx2-*-i
 MIN_COLUMNS = 32  # narrower products, such as the classifier's, are left as they are
 
 
-def slow_words(isa: str) -> str | None:
-    """What to say of an int8 engine on this CPU, or under a limit to `isa`, where there are no
-    instructions for it; None where there are."""
+@dataclass(frozen=True)
+class ActivationRange:
+    """Of x [T, depth], what enters one linear layer.
+
+    Attributes:
+        low, high: ends of smooth * x on the sample data, zero between them.
+        smooth: [depth] factors that make the columns of x alike (SmoothQuant); the weights are
+            divided by them.
+    """
+
+    low: float
+    high: float
+    smooth: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        if not self.low <= 0 <= self.high or not 0 < self.high - self.low < float("inf"):
+            raise ValueError(f"a range from {self.low} to {self.high}")
+
+    def asymmetric(self) -> tuple[float, int]:
+        """(scale, zero point): smooth * x ~ scale * (q - zero point) for q of 0 to 255."""
+        scale = (self.high - self.low) / 255
+        return scale, round(-self.low / scale)
+
+    def symmetric(self) -> float:
+        """The scale: smooth * x ~ scale * q for q of -127 to 127."""
+        return max(-self.low, self.high) / 127
+
+
+def slow_int8_warning(isa: str) -> str | None:
+    """A warning where this CPU, or a limit to `isa`, has no instructions for int8; else None."""
     flags = describe_machine()["flags"]
     if isa != "avx2" and ("avx512_vnni" in flags or "amx_int8" in flags):
         return None

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from dataclasses import dataclass, replace
 
+from ltp_deploy.bundle.plan import LayerRecord, PlanRecord, Prediction
 from ltp_deploy.compiler.cost import GpuCost, Work, dense_time, engine_work
 from ltp_deploy.compiler.placement import place
 from ltp_deploy.model.config import EncoderConfig
@@ -44,24 +44,6 @@ class LayerPlan:
 
 
 @dataclass(frozen=True)
-class Prediction:
-    """Times of a typical request on a GPU, in seconds, by the cost model.
-
-    Attributes:
-        sequences, tokens: of the request.
-        measured: the survivors come from data; otherwise they are assumed.
-        seconds: of all layers as planned; `dense`: of the dense model in fp16, unpadded.
-    """
-
-    gpu: str
-    sequences: int
-    tokens: int
-    measured: bool
-    seconds: float
-    dense: float
-
-
-@dataclass(frozen=True)
 class Plan:
     """All decisions of one build.
 
@@ -83,72 +65,93 @@ class Plan:
         """Which rows each layer hands on."""
         return tuple(layer.carry for layer in self.layers)
 
-    def to_dict(self) -> dict[str, Any]:
-        return {
-            "survivors": self.survivors,
-            "prediction": asdict(self.prediction) if self.prediction else None,
-            "layers": [
-                {
-                    "rule": str(layer.rule),
-                    "carry": layer.carry.name.lower(),
-                    "precision": layer.precision,
-                    "entering": layer.entering,
-                    "carried": layer.carried,
-                    "flops": asdict(layer.flops) if layer.flops else None,
-                    "seconds": layer.seconds,
-                }
-                for layer in self.layers
-            ],
-        }
+    @property
+    def compact(self) -> str:
+        """The `compact` option that repeats this plan's compaction."""
+        if Carry.BOUNDED in self.carries:
+            return "bounded"
+        chosen = [str(i) for i, c in enumerate(self.carries) if c is Carry.SURVIVORS]
+        return ",".join(chosen) or "none"
+
+    def record(self) -> PlanRecord:
+        """What a bundle keeps of the plan."""
+        layers = tuple(
+            LayerRecord(
+                rule=str(layer.rule),
+                carry=layer.carry,
+                precision=layer.precision,
+                entering=layer.entering,
+                carried=layer.carried,
+                flops=layer.flops,
+                seconds=layer.seconds,
+            )
+            for layer in self.layers
+        )
+        return PlanRecord(layers, self.prediction)
 
 
-def make_plan(
-    config: EncoderConfig,
-    precision: str,
-    survivors: bool = False,
-    profile: SurvivorProfile | None = None,
-    compact: str = "auto",
-    gpu: GpuCost | None = None,
-    usual_batch: int = 8,
-    activations: str = "",
-    not_int8: Collection[int] = (),
-) -> Plan:
+@dataclass(frozen=True)
+class PlanRequest:
+    """What a plan is made from.
+
+    Attributes:
+        precision: of the matrix products.
+        activations: of what flows between operators, "" for the precision itself.
+        not_int8: layers whose matrix products have the precision of the activations.
+        survivors: the engine is to report which tokens survived each layer.
+        compact: where the rows of pruned tokens are removed, see `place`.
+        usual_batch: sequences of a typical request.
+        profile: measured token counts, None if there are none.
+        gpu: the target's cost model, None where compaction costs next to nothing.
+    """
+
+    config: EncoderConfig
+    precision: str
+    activations: str = ""
+    not_int8: Collection[int] = ()
+    survivors: bool = False
+    compact: str = "auto"
+    usual_batch: int = 8
+    profile: SurvivorProfile | None = None
+    gpu: GpuCost | None = None
+
+
+def make_plan(request: PlanRequest) -> Plan:
     """Decide everything.
 
-    Args:
-        precision: see `Plan`.
-        survivors: the engine is to report who survived each layer.
-        profile: measured token counts, None if there are none.
-        compact: where to remove pruned rows, see `place`.
-        gpu: the target's cost model, None where removing rows costs next to nothing.
-        usual_batch: sequences of a typical request.
-        activations: see `Plan`; "" for those of the precision itself.
-        not_int8: layers whose products have the precision of the activations.
+    Raises:
+        LtpError: the request names layers that cannot be compacted.
     """
-    activations = activations or precision
-    likely = profile or SurvivorProfile.assumed(config.policy, min(128, config.max_length))
-    request = likely.request(usual_batch)
-    carries = place(config, compact, survivors, gpu, request)
+    config, activations = request.config, request.activations or request.precision
+    assumed = SurvivorProfile.assumed(config.policy, min(128, config.max_length))
+    typical = (request.profile or assumed).request(request.usual_batch)
+    carries = place(config, request.compact, request.survivors, request.gpu, typical)
     layers = [
-        LayerPlan(rule, carry, activations if i in not_int8 else precision)
+        LayerPlan(rule, carry, activations if i in request.not_int8 else request.precision)
         for i, (rule, carry) in enumerate(zip(config.policy.layers, carries, strict=True))
     ]
-    if profile is not None:
-        layers = _with_profile(config, layers, profile)
-    if gpu is None:
-        return Plan(tuple(layers), precision, activations, survivors)
-    work = engine_work(gpu, config, request, carries)
-    layers = [replace(plan, work=w) for plan, w in zip(layers, work, strict=True)]
-    lengths = request.alive[:, 0]
-    prediction = Prediction(
+    if request.profile is not None:
+        layers = _with_profile(config, layers, request.profile)
+    prediction = None
+    if request.gpu is not None:
+        work = engine_work(request.gpu, config, typical, carries)
+        layers = [replace(plan, work=w) for plan, w in zip(layers, work, strict=True)]
+        prediction = _prediction(request, request.gpu, typical, sum(w.seconds for w in work))
+    return Plan(tuple(layers), request.precision, activations, request.survivors, prediction)
+
+
+def _prediction(
+    request: PlanRequest, gpu: GpuCost, typical: SurvivorProfile, seconds: float
+) -> Prediction:
+    lengths = typical.alive[:, 0]
+    return Prediction(
         gpu=gpu.name,
-        sequences=usual_batch,
+        sequences=request.usual_batch,
         tokens=int(lengths.sum()),
-        measured=profile is not None,
-        seconds=sum(layer.seconds or 0.0 for layer in layers),
-        dense=dense_time(gpu, config, lengths),
+        measured=request.profile is not None,
+        seconds=seconds,
+        dense=dense_time(gpu, request.config, lengths),
     )
-    return Plan(tuple(layers), precision, activations, survivors, prediction)
 
 
 def _with_profile(

@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from ltp_deploy.bundle.options import Limits
+from ltp_deploy.bundle.limits import Limits
 from ltp_deploy.errors import InputError
 from ltp_deploy.model.config import EncoderConfig
+from ltp_deploy.model.positions import position_ids
 
 _INT32 = np.iinfo(np.int32)
 
@@ -36,16 +37,11 @@ class PackedBatch:
         return len(self.offsets) - 1
 
     def position_ids(self, config: EncoderConfig) -> np.ndarray:
-        """[T] int32; counted from `position_start` within each sequence."""
-        if not config.padding_skips:
-            starts = np.repeat(self.offsets[:-1], self.lengths)
-            position = np.arange(len(self.input_ids)) - starts + config.position_start
-            return position.astype(np.int32)
-        counted = self.input_ids != config.pad_token_id
-        total = np.concatenate([[0], np.cumsum(counted)])
-        before = np.repeat(total[self.offsets[:-1]], self.lengths)
-        position = np.where(counted, total[1:] - before, 0) + config.position_start - 1
-        return position.astype(np.int32)
+        """[T] int32, see `ltp_deploy.model.positions`."""
+        found = position_ids(
+            self.input_ids, self.offsets, config, np, lambda v, n, _: np.repeat(v, n)
+        )
+        return found.astype(np.int32)
 
     def feeds(self, config: EncoderConfig) -> dict[str, np.ndarray]:
         """All inputs that an engine may ask for, by name."""
@@ -99,7 +95,7 @@ def pack(input_ids: Any, token_type_ids: Any = None, attention_mask: Any = None)
             real = int(np.count_nonzero(mask))
             if not mask[:real].all():
                 raise InputError(
-                    f"attention_mask of sequence {i} has real tokens behind padding; "
+                    f"attention_mask of sequence {i} has real tokens after padding; "
                     "pad on the right"
                 )
             rows[i], types[i] = rows[i][:real], types[i][:real]

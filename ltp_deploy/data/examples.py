@@ -11,11 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from ltp_deploy.data.metrics import GLUE
 from ltp_deploy.errors import LtpError
-from ltp_deploy.model.config import EncoderConfig
 
 # Column names that the common benchmarks use, in order of preference.
 PAIRS = (
@@ -170,23 +167,3 @@ def _label(source: str, number: int, value: Any) -> float | str:
         return float(value)
     except (TypeError, ValueError):
         return str(value)
-
-
-def label_numbers(examples: Examples, config: EncoderConfig) -> np.ndarray | None:
-    """[N] class numbers or regression targets; label names become their numbers.
-
-    Raises:
-        LtpError: a label that the model does not know.
-    """
-    if examples.labels is None:
-        return None
-    names = {name: i for i, name in enumerate(config.labels)}
-    values = []
-    for row, label in enumerate(examples.labels, 1):
-        value = names.get(label, label) if isinstance(label, str) else label
-        classes = config.num_labels > 1
-        if isinstance(value, str) or (classes and value not in range(config.num_labels)):
-            known = list(config.labels) or f"0..{config.num_labels - 1}"
-            raise LtpError(f"row {row} has the label {label!r}, the model knows {known}")
-        values.append(value)
-    return np.array(values)

@@ -1,38 +1,15 @@
-"""How well answers meet labels: the metrics of GLUE, in percent."""
+"""How well answers meet labels: the metrics of GLUE."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from ltp_deploy.errors import LtpError
-from ltp_deploy.parity.compare import predictions
-
-# What the benchmark reports for its tasks; accuracy for those that are not here.
+# The metric that GLUE reports for a task; accuracy for those that are not here.
 GLUE = {"cola": "matthews", "mrpc": "f1", "qqp": "f1", "stsb": "pearson"}
 
 
-def score(logits: np.ndarray, labels: np.ndarray, metric: str | None = None) -> tuple[str, float]:
-    """(metric with its unit, value).
-
-    Args:
-        logits: [N, labels], or [N, 1] of a regression. labels: [N].
-        metric: None for accuracy, or for the Pearson correlation of a regression.
-
-    Raises:
-        LtpError: the metric is for another kind of task.
-    """
-    regression = logits.shape[1] == 1
-    metric = metric or ("pearson" if regression else "accuracy")
-    if regression != (metric in ("pearson", "spearman")):
-        kind = "a regression" if regression else "classes"
-        raise LtpError(f"{metric} is no metric for {kind}")
-    if metric in ("f1", "matthews") and not np.isin(labels, (0, 1)).all():
-        raise LtpError(f"{metric} is for two classes, and the labels have {len(set(labels))}")
-    found = logits[:, 0] if regression else predictions(logits)
-    return f"{metric} %", 100 * _METRICS[metric](found, labels)
-
-
 def accuracy(found: np.ndarray, labels: np.ndarray) -> float:
+    """The share of classes found right; both [N]."""
     return float((found == labels).mean())
 
 
@@ -43,7 +20,7 @@ def f1(found: np.ndarray, labels: np.ndarray) -> float:
 
 
 def correlation(found: np.ndarray, labels: np.ndarray) -> float:
-    """Pearson's; of two classes that is Matthews' too. 0 where one side is constant."""
+    """Pearson's; of two classes that is Matthews' too. 0 where one of them is constant."""
     if np.ptp(found) == 0 or np.ptp(labels) == 0:
         return 0.0
     return float(np.corrcoef(found, labels)[0, 1])
@@ -58,12 +35,3 @@ def _ranks(values: np.ndarray) -> np.ndarray:
     _, which, counts = np.unique(values, return_inverse=True, return_counts=True)
     last = np.cumsum(counts)
     return (last - (counts - 1) / 2)[which]
-
-
-_METRICS = {
-    "accuracy": accuracy,
-    "f1": f1,
-    "matthews": correlation,
-    "pearson": correlation,
-    "spearman": spearman,
-}

@@ -10,9 +10,10 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from ltp_deploy.data.batch import PackedBatch, pack
-from ltp_deploy.data.examples import Examples, label_numbers
+from ltp_deploy.data.examples import Examples
 from ltp_deploy.data.tokenizer import Tokenizer
 from ltp_deploy.errors import LtpError
+from ltp_deploy.heads import head_of
 from ltp_deploy.model.config import EncoderConfig
 
 
@@ -39,9 +40,7 @@ class TaskData(Dataset):
         Raises:
             LtpError: no labels, or labels that the model does not know.
         """
-        required_labels(examples)
-        labels = label_numbers(examples, config)
-        assert labels is not None
+        labels = head_of(config).targets(required_labels(examples), config)
         batch = tokenizer(examples.texts)
         if max_length is not None:
             batch = truncated(batch, max_length)

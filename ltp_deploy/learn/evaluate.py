@@ -9,7 +9,7 @@ import torch
 from tqdm import tqdm
 
 from ltp_deploy.data.batch import PackedBatch
-from ltp_deploy.data.metrics import score
+from ltp_deploy.heads import head_of
 from ltp_deploy.learn.data import TaskData
 from ltp_deploy.learn.masks import Hard
 from ltp_deploy.learn.model import Learner
@@ -39,7 +39,7 @@ class Point:
 def evaluate(encoder: Encoder, data: TaskData) -> Point:
     """Score and work of an encoder under its policy."""
     logits, alive = answers(encoder, data.batch)
-    metric, value = score(logits, data.labels, data.metric)
+    metric, value = head_of(encoder.config).score(logits, data.labels, data.metric)
     return Point(metric, value, authors_ratio(encoder.config, alive), alive.mean(0).tolist())
 
 

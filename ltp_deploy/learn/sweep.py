@@ -145,6 +145,6 @@ def speed(checkpoint: Path, job: Job) -> dict[str, dict[str, float]]:
         cases = [from_data(tokens, size) for size in BATCHES]
         result = measure(engine, cases, checkpoint, Options(seconds=SECONDS))
     return {
-        f"batch {size}": {side.name: side.time_ratio for side in case.sides[1:]}
+        f"batch {size}": {runner.name: runner.time_ratio for runner in case.runners[1:]}
         for size, case in zip(BATCHES, result.cases, strict=True)
     }

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from ltp_deploy.bundle.manifest import read_manifest
+from ltp_deploy.backends.table import read_bundle
 from ltp_deploy.checkpoint import load_encoder
 from ltp_deploy.checkpoint.save import new_checkpoint, save_encoder, write_json
 from ltp_deploy.data.examples import DataOptions, read_examples
@@ -21,11 +21,11 @@ def conventions_of(bundle: Path, checkpoint: Path) -> tuple[int | str, str]:
     """(score length, first token) that a bundle of this checkpoint was built with.
 
     Raises:
-        LtpError: see `read_manifest` and `check_source`.
+        LtpError: see `read_bundle` and `check_source`.
     """
-    manifest = read_manifest(bundle)
+    manifest = read_bundle(bundle)
     check_source(bundle, manifest, checkpoint)
-    policy = manifest["model"]["policy"]
+    policy = manifest.model.policy.to_config()
     return policy["score_length"], policy["first_token"]
 
 

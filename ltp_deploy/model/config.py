@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
-from typing import Any
+from dataclasses import dataclass
+from typing import ClassVar
 
-from ltp_deploy.errors import BundleError
 from ltp_deploy.model.policy import PrunePolicy
+
+_SIZES = (
+    "layers",
+    "hidden_size",
+    "heads",
+    "intermediate_size",
+    "vocab_size",
+    "position_rows",
+    "num_labels",
+    "embedding_size",
+)
 
 
 @dataclass(frozen=True)
@@ -14,6 +24,7 @@ class EncoderConfig:
     """What an encoder is, whatever family it came from.
 
     Attributes:
+        head: what the model's answer is, a name in `ltp_deploy.heads.HEADS`.
         type_vocab_size: 0 where the family has no token types (DistilBERT).
         labels: the classes' names, or () where the model knows none.
         embedding_size: differs from `hidden_size` only in ELECTRA.
@@ -30,6 +41,7 @@ class EncoderConfig:
     vocab_size: int
     position_rows: int
     type_vocab_size: int
+    head: str
     num_labels: int
     labels: tuple[str, ...]
     activation: str
@@ -41,26 +53,22 @@ class EncoderConfig:
     padding_skips: bool
     policy: PrunePolicy
 
+    DERIVED: ClassVar = ("max_length",)  # written to manifests, for readers in other languages
+
+    def __post_init__(self) -> None:
+        for name in _SIZES:
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be positive, found {getattr(self, name)}")
+        if len(self.policy.layers) != self.layers:
+            raise ValueError(f"{len(self.policy.layers)} rules for {self.layers} layers")
+        if self.labels and len(self.labels) != self.num_labels:
+            raise ValueError(f"{len(self.labels)} labels for {self.num_labels} outputs")
+        if not 0 <= self.pad_token_id < self.vocab_size:
+            raise ValueError(f"pad_token_id {self.pad_token_id} is no token")
+        if not 0 <= self.position_start < self.position_rows or self.type_vocab_size < 0:
+            raise ValueError("no token has a position, or the token types are fewer than none")
+
     @property
     def max_length(self) -> int:
         """The longest sequence that the position table allows, in tokens."""
         return self.position_rows - self.position_start
-
-    def to_dict(self) -> dict[str, Any]:
-        """JSON-ready; `max_length` is written too, for readers that are not this class."""
-        return {
-            **asdict(self),
-            "labels": list(self.labels),
-            "policy": self.policy.to_config(),
-            "max_length": self.max_length,
-        }
-
-    @classmethod
-    def from_dict(cls, data: dict[str, Any]) -> EncoderConfig:
-        try:
-            values = {f.name: data[f.name] for f in fields(cls)}
-            values["labels"] = tuple(values["labels"])
-            values["policy"] = PrunePolicy.from_config(values["policy"], values["layers"])
-        except (KeyError, TypeError) as error:
-            raise BundleError(f"the manifest's `model` entry is incomplete: {error}") from None
-        return cls(**values)

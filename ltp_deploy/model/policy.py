@@ -50,7 +50,7 @@ class LayerRule:
 
 def cascade_rule(keep_rate: float, layer: int, layers: int, spared: int = 3) -> LayerRule:
     """A layer of SpAtten's cascade, as the released LTP code has it: the first `spared` layers, or
-    15 % of them where that is more, keep all; behind them keep rates fall linearly to
+    15 % of them where that is more, keep all; after them keep rates fall linearly to
     `keep_rate`."""
     first = max(spared, math.ceil(0.15 * layers))
     if layer < first:
@@ -93,6 +93,13 @@ class PrunePolicy:
             "score_length": self.score_length or "sequence",
             "first_token": "keep" if self.keep_first else "reference",
         }
+
+    to_json = to_config
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> PrunePolicy:
+        """What `to_json` wrote; see `from_config`."""
+        return cls.from_config(data, len(data["layers"]))
 
     @classmethod
     def from_config(cls, config: dict[str, Any], layers: int) -> PrunePolicy:

@@ -7,9 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-# Relative distance between a token's score and the value that decides its fate, below which the
-# two sides' rounding may decide differently.
-TIE = {"f32": 1e-4, "fp16": 1e-2, "bf16": 5e-2, "int8-dynamic": 0.2, "int8": 0.3}
+from ltp_deploy.heads import Head
 
 
 @dataclass(frozen=True)
@@ -29,7 +27,8 @@ class Difference:
 
 @dataclass(frozen=True)
 class LogitComparison:
-    """Absolute differences of logits, over all sequences and over those with no tie behind them."""
+    """Absolute differences of logits, over all sequences and over those without a tie; `flips`
+    counts the sequences whose answer changes."""
 
     max: float
     mean: float
@@ -40,7 +39,8 @@ class LogitComparison:
 @dataclass(frozen=True)
 class SurvivorComparison:
     """`differences` holds one entry per sequence that differs. `agreement` is the number of tokens
-    that are alive on both sides over that of those alive on either, over all layers."""
+    that are alive in both the oracle and the engine, over that of those alive in either, over all
+    layers."""
 
     differences: list[Difference] = field(default_factory=list)
     agreement: float = 1.0
@@ -70,7 +70,7 @@ def compare_survivors(
         tie: the relative distance that counts as rounding.
     """
     differences = []
-    on_both = on_either = 0
+    in_both = in_either = 0
     for i in range(len(oracle)):
         differs = False
         for layer in range(oracle.shape[1]):
@@ -80,8 +80,8 @@ def compare_survivors(
             differing = oracle[i, layer] != mine
             if decided and not mine[0]:
                 break
-            on_both += int((oracle[i, layer] & mine).sum())
-            on_either += int((oracle[i, layer] | mine).sum())
+            in_both += int((oracle[i, layer] & mine).sum())
+            in_either += int((oracle[i, layer] | mine).sum())
             if decided or not mine[0]:
                 differing = np.zeros_like(differing)
                 differing[0] = True
@@ -94,13 +94,13 @@ def compare_survivors(
                 )
             if decided or not mine[0]:
                 break
-    return SurvivorComparison(differences, on_both / on_either if on_either else 1.0)
+    return SurvivorComparison(differences, in_both / in_either if in_either else 1.0)
 
 
 def compare_logits(
-    oracle: np.ndarray, engine: np.ndarray, survivors: SurvivorComparison
+    head: Head, oracle: np.ndarray, engine: np.ndarray, survivors: SurvivorComparison
 ) -> LogitComparison:
-    """Compare logits [N, labels]."""
+    """Compare logits [N, outputs]; `head` says which answers count as changed."""
     difference = np.abs(oracle - engine)
     certain = np.ones(len(oracle), bool)
     certain[[d.sequence for d in survivors.ties]] = False
@@ -108,10 +108,5 @@ def compare_logits(
         max=float(difference.max()),
         mean=float(difference.mean()),
         max_without_ties=float(difference[certain].max(initial=0.0)),
-        flips=int((predictions(oracle) != predictions(engine)).sum()),
+        flips=head.flips(oracle, engine),
     )
-
-
-def predictions(logits: np.ndarray) -> np.ndarray:
-    """[N] predicted classes; a regression has one output, and nothing to flip."""
-    return logits.argmax(1)

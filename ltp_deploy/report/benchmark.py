@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from ltp_deploy.benchmark.results import Benchmark, CaseResult, SideResult
+from ltp_deploy.benchmark.results import Benchmark, CaseResult, RunnerResult
 from ltp_deploy.report.table import table
 
-HEADERS = ["side", "p50 ms", "p90 ms", "p99 ms", "sequences/s", "tokens/s", "time", "FLOPs"]
+HEADERS = ["runner", "p50 ms", "p90 ms", "p99 ms", "sequences/s", "tokens/s", "time", "FLOPs"]
 
 
 def describe(result: Benchmark) -> str:
@@ -24,7 +24,7 @@ def _case(case: CaseResult) -> str:
     lines = [
         f"{case.name}: {case.requests} requests, {case.sequences} sequences, {case.tokens} tokens, "
         f"{100 * case.padding:.0f} % padding when padded",
-        table(HEADERS, [_row(side) for side in case.sides]),
+        table(HEADERS, [_row(runner) for runner in case.runners]),
     ]
     if case.flops_ratio_authors is not None:
         lines.append(f"pruning saves {case.flops_ratio_authors:.2f}x FLOPs by the authors' count")
@@ -33,14 +33,14 @@ def _case(case: CaseResult) -> str:
     return "\n".join(lines)
 
 
-def _row(side: SideResult) -> list[str]:
+def _row(result: RunnerResult) -> list[str]:
     return [
-        side.name,
-        f"{side.p50_ms:.2f}",
-        f"{side.p90_ms:.2f}",
-        f"{side.p99_ms:.2f}",
-        f"{side.sequences_per_s:.1f}",
-        f"{side.tokens_per_s:.0f}",
-        f"{side.time_ratio:.2f}x",
-        "" if side.flops_ratio is None else f"{side.flops_ratio:.2f}x",
+        result.name,
+        f"{result.p50_ms:.2f}",
+        f"{result.p90_ms:.2f}",
+        f"{result.p99_ms:.2f}",
+        f"{result.sequences_per_s:.1f}",
+        f"{result.tokens_per_s:.0f}",
+        f"{result.time_ratio:.2f}x",
+        "" if result.flops_ratio is None else f"{result.flops_ratio:.2f}x",
     ]

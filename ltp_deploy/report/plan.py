@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
-from ltp_deploy.compiler.int8 import INT8, slow_words
-from ltp_deploy.compiler.plan import LayerPlan, Plan, Prediction
+from ltp_deploy.backends.table import find_backend
+from ltp_deploy.bundle.manifest import Manifest
+from ltp_deploy.bundle.plan import Prediction
+from ltp_deploy.compiler.plan import LayerPlan, Plan
 from ltp_deploy.model.config import EncoderConfig
 from ltp_deploy.report.table import mega, table
 
@@ -43,34 +44,6 @@ def describe(plan: Plan, config: EncoderConfig, target: str) -> str:
     return "\n".join(lines)
 
 
-def _engine(manifest: dict[str, Any]) -> list[str]:
-    counts, library = manifest["layers"], manifest["library"]
-    made = (
-        f"{library} {manifest['versions'][library]} built it in "
-        f"{manifest['built']['seconds']:.1f} s for compute capability "
-        f"{manifest['compute_capability']}"
-    )
-    if counts:
-        made += (
-            f": {counts['plugins']} attention plugins, {counts['host_syncs']} host waits, "
-            f"{counts['products']} matrix products, {counts['products_fp16']} in fp16 and "
-            f"{counts['products_int8']} in int8"
-        )
-    lines = [made]
-    if manifest["run_by"] != library:
-        lines.append(
-            "int8 is promised for TensorRT itself: where the engine runs, build it with --library "
-            f"tensorrt; nobody has shown that {library} runs it well"
-        )
-    if manifest["plugin"] or manifest["kernels"]:
-        return lines
-    return [
-        *lines,
-        "it brings no CUDA kernels, as there was no nvcc when this ltp-deploy was built; where it "
-        "runs, build ltp-deploy with nvcc",
-    ]
-
-
 def conventions(config: EncoderConfig) -> str:
     """Score denominator and first-token policy, which silently change what a model means."""
     policy = config.policy
@@ -104,20 +77,18 @@ def _predicted(prediction: Prediction) -> str:
     )
 
 
-def built(manifest: dict[str, Any], output: Path) -> str:
-    """The closing words of `build`."""
-    config = EncoderConfig.from_dict(manifest["model"])
-    size = sum(file.stat().st_size for file in output.rglob("*") if file.is_file())
+def built(manifest: Manifest, output: Path) -> str:
+    """The closing lines of `build`."""
+    size = sum(entry.bytes for entry in manifest.files.values())
     lines = [
-        f"built {output} for {manifest['target']} ({manifest['backend']}, "
-        f"{manifest['precision']}), {size / 1e6:.0f} MB",
-        conventions(config),
+        f"built {output} for {manifest.target} ({manifest.backend}, {manifest.precision}), "
+        f"{size / 1e6:.0f} MB",
+        conventions(manifest.model),
+        *find_backend(manifest.backend).notes(manifest),
     ]
-    if "library" in manifest:
-        lines += _engine(manifest)
-    if manifest["backend"] == "openvino" and manifest["precision"] in INT8:
-        lines += filter(None, [slow_words(manifest["isa"])])
-    if "parity" in manifest:
-        worst = manifest["parity"]["max_logit_difference"]
+    if manifest.parity is None:
+        lines.append("not run: this machine cannot run the engine, so verify it where it runs")
+    else:
+        worst = manifest.parity.max_logit_difference
         lines.append(f"self-check against the oracle: logits differ by at most {worst:.2g}")
     return "\n".join(lines)

@@ -14,10 +14,10 @@ def describe(result: Verification, shown: int = 5) -> str:
     if result.overrides:
         blocks.append("OVERRIDDEN AT BUILD TIME: " + "; ".join(result.overrides))
     if result.metric:
-        rows = [[side, f"{value:.2f}"] for side, value in result.scores.items()]
+        rows = [[model, f"{value:.2f}"] for model, value in result.scores.items()]
         blocks.append(table(["", result.metric], rows))
     logits, survivors = result.logits, result.survivors
-    source = " (from a twin build that reports them)" if result.survivors_from_twin else ""
+    source = " (from a reference build)" if result.survivors_from_reference_build else ""
     blocks.append(
         pairs(
             [
@@ -26,7 +26,7 @@ def describe(result: Verification, shown: int = 5) -> str:
                 ("logit difference, max without ties", f"{logits.max_without_ties:.3g}"),
                 ("logit difference, mean", f"{logits.mean:.3g}"),
                 (
-                    f"survivors on both sides, of those on either{source}",
+                    f"survivors in both, of those in either{source}",
                     f"{100 * survivors.agreement:.2f} %",
                 ),
                 ("sequences whose survivors differ", len(survivors.differences)),

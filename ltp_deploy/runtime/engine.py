@@ -8,13 +8,13 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from ltp_deploy.backends.table import Session, open_session, portable_manifest
-from ltp_deploy.bundle.manifest import read_manifest
-from ltp_deploy.bundle.options import Limits
+from ltp_deploy.backends.backend import Session
+from ltp_deploy.backends.table import open_session, read_bundle
+from ltp_deploy.backends.table import portable as portable_form
+from ltp_deploy.bundle.manifest import Manifest
 from ltp_deploy.data.batch import PackedBatch, check, pack, packed
 from ltp_deploy.data.tokenizer import Tokenizer
 from ltp_deploy.errors import BundleError, InputError
-from ltp_deploy.model.config import EncoderConfig
 from ltp_deploy.model.policy import Carry
 from ltp_deploy.runtime.result import Result, make_result
 
@@ -41,37 +41,41 @@ def load(
         BundleError: the bundle is damaged, edited, or made for other hardware or versions.
     """
     directory = Path(path)
-    manifest = read_manifest(directory)
+    manifest = read_bundle(directory)
     if portable:
-        manifest = _portable(directory, manifest)
+        found = portable_form(manifest)
+        if found is None:
+            raise BundleError(f"{directory} has no portable model; build it with --portable-onnx")
+        manifest = found
     session = open_session(directory, manifest, threads, throughput)
-    return Engine(directory, manifest, session)
-
-
-def _portable(directory: Path, manifest: dict[str, Any]) -> dict[str, Any]:
-    found = portable_manifest(manifest)
-    if found is None:
-        raise BundleError(f"{directory} has no portable model; build it with --portable-onnx")
-    return found
+    return Engine(directory, manifest, session, portable)
 
 
 class Engine:
-    """A loaded bundle. Calls are safe from several threads at once."""
+    """A loaded bundle. Calls are safe from several threads at once.
 
-    def __init__(self, directory: Path, manifest: dict[str, Any], session: Session):
+    Attributes:
+        manifest: what the bundle says of itself; of its portable form, where that was loaded.
+        config, limits: the model's shape, and the largest request.
+    """
+
+    def __init__(
+        self, directory: Path, manifest: Manifest, session: Session, portable: bool = False
+    ):
         self.directory = directory
         self.manifest = manifest
-        self.config = EncoderConfig.from_dict(manifest["model"])
-        self.limits = Limits(**manifest["limits"])
+        self.config = manifest.model
+        self.limits = manifest.limits
         self.session = session
+        self.portable = portable
         self._lock = threading.Lock()
         self._tokenizer: Tokenizer | None = None
         self._executor: ThreadPoolExecutor | None = None
 
     @property
     def carries(self) -> tuple[Carry, ...]:
-        """Which rows each layer hands on."""
-        return tuple(Carry[layer["carry"].upper()] for layer in self.manifest["plan"]["layers"])
+        """Which rows each layer hands to the next one."""
+        return self.manifest.plan.carries
 
     def __call__(
         self,
@@ -122,7 +126,7 @@ class Engine:
         """Classify a packed batch."""
         check(batch, self.config, self.limits)
         outputs = self.session.run(batch.feeds(self.config))
-        return make_result(outputs, batch, self.config, self.manifest["survivors"])
+        return make_result(outputs, batch, self.config, self.manifest.options.survivors)
 
     def submit(self, *args: Any, **kwargs: Any) -> Future[Result]:
         """The same call as `engine(...)`, answered in a future."""
@@ -135,12 +139,10 @@ class Engine:
         """Tokenize with the checkpoint's own tokenizer, which the bundle carries."""
         with self._lock:
             if self._tokenizer is None:
-                if not self.manifest.get("tokenizer"):
+                if self.manifest.tokenizer is None:
                     raise InputError(
                         f"{self.directory} carries no tokenizer, because its checkpoint had none; "
                         "pass input_ids"
                     )
-                self._tokenizer = Tokenizer(
-                    self.directory / self.manifest["tokenizer"], self.config
-                )
+                self._tokenizer = Tokenizer(self.directory / self.manifest.tokenizer, self.config)
         return self._tokenizer(texts)

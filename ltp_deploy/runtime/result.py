@@ -8,6 +8,7 @@ from itertools import pairwise
 import numpy as np
 
 from ltp_deploy.data.batch import PackedBatch
+from ltp_deploy.heads import head_of
 from ltp_deploy.model.config import EncoderConfig
 
 
@@ -20,8 +21,8 @@ class Result:
         labels: the predicted class names, or None where the model knows none.
         survivors: [B][layer] int32 arrays, the original positions alive after the layer; None
             unless the bundle was built with `--outputs survivors`. Once a sequence's first token
-            is pruned its answer is decided, nothing else of it is computed, and the arrays are
-            empty.
+            is pruned the sequence is finished: its answer is known, nothing else of it is
+            computed, and the arrays are empty.
     """
 
     logits: np.ndarray
@@ -34,9 +35,7 @@ def make_result(
 ) -> Result:
     """From an engine's outputs by name; `survivors` says whether it was built to report them."""
     logits = outputs["logits"]
-    labels = None
-    if config.labels and config.num_labels > 1:
-        labels = [config.labels[i] for i in logits.argmax(1)]
+    labels = head_of(config).labels(logits, config)
     return Result(logits, labels, _survivors(outputs, batch, config) if survivors else None)
 
 

@@ -15,29 +15,19 @@ from typing import Any
 
 import numpy as np
 
-from ltp_deploy.backends.table import can_run, portable_manifest
-from ltp_deploy.builder.rebuild import reporting_twin
-from ltp_deploy.bundle.manifest import read_manifest
+from ltp_deploy.backends.table import can_run, portable, read_bundle
+from ltp_deploy.builder.rebuild import reference_build
 from ltp_deploy.checkpoint import load_encoder
 from ltp_deploy.data.batch import PackedBatch
 from ltp_deploy.data.examples import Examples
 from ltp_deploy.errors import LtpError, needs
 from ltp_deploy.model.encoder import Encoder
 from ltp_deploy.parity.oracle_run import length_batches, run_oracle
+from ltp_deploy.parity.tolerances import TOLERANCES
 from ltp_deploy.runtime.engine import Engine, load
 from ltp_deploy.verification.source import as_built, check_source
 
 Answer = Callable[[PackedBatch], dict[str, np.ndarray]]
-
-# What the comparison with the oracle allows, by precision: of logits, of the marks of a layer.
-# Narrow precisions may decide ties otherwise, which moves single logits far, so means are held.
-LIMITS = {
-    "f32": ("max", 1e-4, 0.0),
-    "fp16": ("mean", 0.05, 0.02),
-    "bf16": ("mean", 0.1, 0.05),
-    "int8-dynamic": ("mean", 0.2, 0.1),
-    "int8": ("mean", 0.4, 0.15),
-}
 
 
 @dataclass(frozen=True)
@@ -75,14 +65,14 @@ def compare(
         data = engines[0][1].tokenize(examples.texts)
         answers: list[tuple[str, Answer]] = [("oracle", _of_oracle(encoder))]
         for name, engine in engines:
-            twin = stack.enter_context(reporting_twin(engine, checkpoint))
-            answers.append((name, _of_engine(engine, twin)))
+            reporting = stack.enter_context(reference_build(engine, checkpoint))
+            answers.append((name, _of_engine(engine, reporting)))
         requests = [_feed(data.select(chosen)) for chosen in length_batches(data.lengths, batch)]
         runners = [_runner(name, answer) for name, answer in answers]
         results = Comparator.run(runners, data_loader=requests)
         save.parent.mkdir(parents=True, exist_ok=True)
         results.save(str(save))
-        precisions = [engine.manifest["precision"] for _, engine in engines]
+        precisions = [engine.manifest.precision for _, engine in engines]
         return [
             comparison
             for i, precision in enumerate(precisions, 1)
@@ -92,11 +82,11 @@ def compare(
 
 def _engines(path: Path) -> list[tuple[str, Engine]]:
     """The bundle's engine if it runs here, and its portable model if there is one."""
-    manifest = read_manifest(path)
+    manifest = read_bundle(path)
     found = []
     if can_run(manifest):
-        found.append((f"{path} ({manifest['backend']})", load(path)))
-    if manifest["backend"] != "onnxruntime" and portable_manifest(manifest):
+        found.append((f"{path} ({manifest.backend})", load(path)))
+    if portable(manifest) not in (manifest, None):
         found.append((f"{path} (portable, on the CPU)", load(path, portable=True)))
     if not found:
         load(path)  # says why it does not run
@@ -124,15 +114,15 @@ def _common_encoder(engines: Sequence[Engine], checkpoint: Path) -> Encoder:
 def _of_oracle(encoder: Encoder) -> Answer:
     def answer(batch: PackedBatch) -> dict[str, np.ndarray]:
         run = run_oracle(encoder, batch, batch.sequences, title="oracle")
-        reported = run.survivors & run.survivors[:, :, :1]  # engines drop decided sequences
+        reported = run.survivors & run.survivors[:, :, :1]  # engines drop finished sequences
         return _answer(run.logits, reported)
 
     return answer
 
 
-def _of_engine(engine: Engine, twin: Engine) -> Answer:
+def _of_engine(engine: Engine, reporting: Engine) -> Answer:
     def answer(batch: PackedBatch) -> dict[str, np.ndarray]:
-        survivors = twin.run(batch).survivors or []
+        survivors = reporting.run(batch).survivors or []
         alive = np.zeros((batch.sequences, engine.config.layers, batch.lengths.max()), bool)
         for i, layers in enumerate(survivors):
             for layer, kept in enumerate(layers):
@@ -179,9 +169,11 @@ def _judge(results: Any, runner: int, precision: str) -> list[OutputComparison]:
     """Polygraphy's comparison of one runner with the first, over all iterations."""
     from polygraphy.comparator import Comparator, SimpleCompareFunc
 
-    statistic, of_logits, of_marks = LIMITS[precision]
+    allowed = TOLERANCES[precision]
     compare_func = SimpleCompareFunc(
-        atol={"logits": of_logits, "": of_marks}, rtol=0.0, check_error_stat=statistic
+        atol={"logits": allowed.logits, "": allowed.marks},
+        rtol=0.0,
+        check_error_stat=allowed.statistic,
     )
     accuracy = Comparator.compare_accuracy(
         results, comparisons=[(0, runner)], compare_func=compare_func, check_average=False

@@ -7,25 +7,17 @@ from math import isfinite
 from typing import Any
 
 from ltp_deploy.parity.compare import LogitComparison, SurvivorComparison
-
-# What holds where the user states no tolerance: exactness in f32, else that predictions stay and
-# that accuracy (of a regression: correlation) does.
-_NARROW = {"max_flips": 1.0, "max_drop": 1.0}
-_INT8 = {"max_flips": 4.0, "max_drop": 1.0}
-DEFAULTS = {
-    "f32": {"max_logit_difference": 1e-4},
-    "fp16": _NARROW,
-    "bf16": _NARROW,
-    "int8-dynamic": _INT8,
-    "int8": _INT8,
-}
+from ltp_deploy.parity.tolerances import TOLERANCES
 
 
 @dataclass(frozen=True)
 class Tolerances:
     """What makes `verify` fail; None asks for nothing.
 
-    max_flips is a percentage of sequences, max_drop is in points of accuracy against the oracle.
+    Attributes:
+        max_logit_difference: sequences with ties excepted.
+        max_flips: percent of sequences whose answer changes.
+        max_drop: points of the score against the oracle.
     """
 
     max_logit_difference: float | None = None
@@ -34,8 +26,13 @@ class Tolerances:
 
     def or_defaults(self, precision: str) -> Tolerances:
         """With the precision's default for every tolerance that was not stated."""
-        stated = {name: value for name, value in asdict(self).items() if value is not None}
-        return Tolerances(**{**DEFAULTS[precision], **stated})
+        default = TOLERANCES[precision]
+        return Tolerances(
+            *(
+                stated if stated is not None else getattr(default, name)
+                for name, stated in asdict(self).items()
+            )
+        )
 
 
 @dataclass(frozen=True)
@@ -55,7 +52,7 @@ class Verification:
     logits: LogitComparison
     survivors: SurvivorComparison
     tie_tolerance: float
-    survivors_from_twin: bool
+    survivors_from_reference_build: bool
     mean_alive: list[float]
     flops_ratio_authors: float
     flops_ratio_engine: float

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
+from ltp_deploy.bundle.manifest import Manifest
 from ltp_deploy.checkpoint import load_encoder
 from ltp_deploy.checkpoint.files import checkpoint_hash
 from ltp_deploy.errors import LtpError
@@ -22,9 +22,9 @@ def load_source(engine: Engine, checkpoint: Path) -> Encoder:
     return load_encoder(checkpoint)
 
 
-def check_source(bundle: Path, manifest: dict[str, Any], checkpoint: Path) -> None:
+def check_source(bundle: Path, manifest: Manifest, checkpoint: Path) -> None:
     """Raises LtpError if the bundle was built from another checkpoint."""
-    if manifest["source"]["sha256"] != checkpoint_hash(checkpoint):
+    if manifest.source.sha256 != checkpoint_hash(checkpoint):
         raise LtpError(
             f"{bundle} was not built from {checkpoint}, or that has changed since; "
             "pass its own checkpoint, or build it again"
@@ -37,7 +37,7 @@ def as_built(encoder: Encoder, engine: Engine) -> tuple[Encoder, list[str]]:
     The thresholds stay the checkpoint's: the bundle's are what is to be proven.
     """
     own = encoder.config.policy.to_config()
-    built = engine.manifest["model"]["policy"]
+    built = engine.manifest.model.policy.to_config()
     overrides = [
         f"{name} is {built[name]} in the bundle, {own[name]} in the checkpoint"
         for name in ("score_length", "first_token")

@@ -2,68 +2,64 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
 
-from ltp_deploy.builder.rebuild import reporting_twin
+from ltp_deploy.builder.rebuild import reference_build
 from ltp_deploy.data.batch import PackedBatch
-from ltp_deploy.data.examples import Examples, label_numbers
-from ltp_deploy.data.metrics import score
+from ltp_deploy.data.examples import Examples, read_examples
+from ltp_deploy.heads import head_of
+from ltp_deploy.model.encoder import Encoder
 from ltp_deploy.model.flops import authors_ratio, engine_flops
 from ltp_deploy.model.policy import Carry, PrunePolicy
 from ltp_deploy.model.survivors import SurvivorProfile
-from ltp_deploy.parity.compare import TIE, compare_logits, compare_survivors
-from ltp_deploy.parity.oracle_run import length_batches, run_oracle
+from ltp_deploy.parity.compare import compare_logits, compare_survivors
+from ltp_deploy.parity.oracle_run import OracleRun, length_batches, run_oracle
+from ltp_deploy.parity.tolerances import TOLERANCES
 from ltp_deploy.runtime.engine import Engine, load
 from ltp_deploy.verification.result import Tolerances, Verification, broken
 from ltp_deploy.verification.source import as_built, load_source
 
 
 def verify(
-    bundle: Path,
-    checkpoint: Path,
-    examples: Examples,
-    batch: int,
-    tolerances: Tolerances,
+    bundle: str | Path,
+    checkpoint: str | Path,
+    examples: Examples | str,
+    batch: int = 32,
+    tolerances: Tolerances | None = None,
     portable: bool = False,
 ) -> Verification:
     """Compare a bundle with the masked oracle of its checkpoint, example by example.
 
     Args:
+        examples: texts, with labels where scores are wanted; or a file or data set's name, see
+            `read_examples`.
         batch: sequences of a request.
+        tolerances: what counts as broken, the precision's defaults where nothing is stated.
         portable: run a bundle for a GPU on the CPU, see `load`.
 
     Raises:
         LtpError: the bundle was built from another checkpoint, or the labels do not fit.
     """
+    if isinstance(examples, str):
+        examples = read_examples(examples)
     engine = load(bundle, portable=portable)
-    encoder, overrides = as_built(load_source(engine, checkpoint), engine)
-    labels = label_numbers(examples, engine.config)
+    encoder, overrides = as_built(load_source(engine, Path(checkpoint)), engine)
     data = engine.tokenize(examples.texts)
-
-    oracle = run_oracle(encoder, data, batch)
-    dense = run_oracle(
-        encoder.with_policy(PrunePolicy.dense(engine.config.layers)), data, batch, "dense"
-    )
-    logits, survivors = run_engine(engine, data, batch)
-    twin = survivors is None
-    if survivors is None:
-        with reporting_twin(engine, checkpoint) as reporting:
-            survivors = run_engine(reporting, data, batch)[1]
-    assert survivors is not None
-
-    precision = engine.manifest["precision"]
-    tie = TIE[precision]
-    who = compare_survivors(oracle.survivors, survivors, oracle.margins, tie)
-    what = compare_logits(oracle.logits, logits, who)
-    metric, scores = None, dict[str, float]()
-    if labels is not None:
-        sides = {"oracle": oracle.logits, "engine": logits, "dense": dense.logits}
-        for side, values in sides.items():
-            metric, scores[side] = score(values, labels, examples.metric)
-    profile = oracle.profile
+    targets = None
+    if examples.labels is not None:
+        targets = head_of(engine.config).targets(examples.labels, engine.config)
+    answers = _answers(engine, encoder, Path(checkpoint), data, batch)
+    metric, scores = _scores(engine, answers, targets, examples.metric)
+    precision = engine.manifest.precision
+    tie = TOLERANCES[precision].tie
+    oracle, profile = answers.oracle, answers.oracle.profile
+    survivors = compare_survivors(oracle.survivors, answers.survivors, oracle.margins, tie)
+    logits = compare_logits(head_of(engine.config), oracle.logits, answers.logits, survivors)
+    allowed = (tolerances or Tolerances()).or_defaults(precision)
     return Verification(
         bundle=str(bundle),
         overrides=overrides,
@@ -72,17 +68,56 @@ def verify(
         tokens=len(data.input_ids),
         metric=metric,
         scores=scores,
-        logits=what,
-        survivors=who,
+        logits=logits,
+        survivors=survivors,
         tie_tolerance=tie,
-        survivors_from_twin=twin,
+        survivors_from_reference_build=answers.from_reference_build,
         mean_alive=profile.alive.mean(0).tolist(),
         flops_ratio_authors=authors_ratio(engine.config, profile.alive),
         flops_ratio_engine=_engine_ratio(engine, profile),
-        failures=broken(
-            precision, what, who, scores, data.sequences, tolerances.or_defaults(precision)
-        ),
+        failures=broken(precision, logits, survivors, scores, data.sequences, allowed),
     )
+
+
+@dataclass(frozen=True)
+class _Answers:
+    """What the oracle, the dense model and the engine say to the same N sequences; `dense` and
+    `logits` are [N, outputs], `survivors` [N][layer] arrays of positions."""
+
+    oracle: OracleRun
+    dense: np.ndarray
+    logits: np.ndarray
+    survivors: list[list[np.ndarray]]
+    from_reference_build: bool
+
+
+def _answers(
+    engine: Engine, encoder: Encoder, checkpoint: Path, data: PackedBatch, batch: int
+) -> _Answers:
+    unpruned = encoder.with_policy(PrunePolicy.dense(engine.config.layers))
+    oracle = run_oracle(encoder, data, batch)
+    dense = run_oracle(unpruned, data, batch, "dense").logits
+    logits, survivors = run_engine(engine, data, batch)
+    if survivors is not None:
+        return _Answers(oracle, dense, logits, survivors, False)
+    with reference_build(engine, checkpoint) as reporting:
+        _, survivors = run_engine(reporting, data, batch)
+    assert survivors is not None
+    return _Answers(oracle, dense, logits, survivors, True)
+
+
+def _scores(
+    engine: Engine, answers: _Answers, targets: np.ndarray | None, metric: str | None
+) -> tuple[str | None, dict[str, float]]:
+    """(the metric with its unit, scores by model); (None, {}) without labels."""
+    scores: dict[str, float] = {}
+    if targets is None:
+        return None, scores
+    head, title = head_of(engine.config), None
+    given = {"oracle": answers.oracle.logits, "engine": answers.logits, "dense": answers.dense}
+    for model, logits in given.items():
+        title, scores[model] = head.score(logits, targets, metric)
+    return title, scores
 
 
 def run_engine(
@@ -98,7 +133,7 @@ def run_engine(
         logits[chosen] = result.logits
         for place, found in zip(chosen, result.survivors or [], strict=False):
             survivors[place] = found
-    return logits, survivors if engine.manifest["survivors"] else None
+    return logits, survivors if engine.manifest.options.survivors else None
 
 
 def _engine_ratio(engine: Engine, profile: SurvivorProfile) -> float:

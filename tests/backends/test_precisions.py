@@ -1,8 +1,8 @@
 """Every precision that a target offers is known wherever engines are judged by it."""
 
 import pytest
-
 from ltp_deploy.benchmark.engines import PRECISIONS
+
 from ltp_deploy.benchmark.run import SAME
 from ltp_deploy.parity.compare import TIE
 from ltp_deploy.targets import TARGETS

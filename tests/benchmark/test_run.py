@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from ltp_deploy.benchmark.engines import DENSE, DENSE_ONE_BY_ONE, OURS, UNPRUNED
 
 from ltp_deploy.benchmark import engines
 from ltp_deploy.benchmark.baselines.peers import open_peer
-from ltp_deploy.benchmark.engines import DENSE, DENSE_ONE_BY_ONE, OURS, UNPRUNED
 from ltp_deploy.benchmark.run import Options, difference, run, same_predictions
 from ltp_deploy.benchmark.workload import of_distribution, of_length
 from ltp_deploy.checkpoint import load_encoder

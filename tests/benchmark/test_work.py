@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-
 from ltp_deploy.benchmark.sides import Layout, Side
+
 from ltp_deploy.benchmark.work import multiply_adds
 from ltp_deploy.benchmark.workload import Case
 from ltp_deploy.data.batch import pack

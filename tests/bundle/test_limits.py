@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from ltp_deploy.builder.build import build
-from ltp_deploy.bundle.options import BuildOptions, Limits
+from ltp_deploy.bundle.limits import Limits
+from ltp_deploy.bundle.options import BuildOptions
 from ltp_deploy.errors import InputError
 from ltp_deploy.runtime.engine import load
 from tests.model.test_flops import CONFIG

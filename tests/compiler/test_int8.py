@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ltp_deploy.compiler import int8
-from ltp_deploy.compiler.int8 import quantized, slow_words
+from ltp_deploy.compiler.int8 import quantized, slow_int8_warning
 
 
 def test_a_weight_is_as_near_as_its_columns_scale_allows() -> None:
@@ -38,6 +38,6 @@ def test_cpus_without_fast_int8_are_warned_of(
     isa: str, flags: list[str], slow: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(int8, "describe_machine", lambda: {"flags": flags})
-    words = slow_words(isa)
+    words = slow_int8_warning(isa)
     assert (words is not None) == slow
     assert not slow or "the speed of f32" in words

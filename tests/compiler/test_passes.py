@@ -12,7 +12,7 @@ from torch import fx
 from ltp_deploy.checkpoint import load_encoder
 from ltp_deploy.compiler.lower import lower
 from ltp_deploy.compiler.passes import PASSES, output_names, select_outputs
-from ltp_deploy.compiler.plan import make_plan
+from ltp_deploy.compiler.plan import PlanRequest, make_plan
 from ltp_deploy.compiler.spec import verify_graph
 from ltp_deploy.compiler.trace import CARRY, MODE, attention_nodes, trace
 from ltp_deploy.data.batch import PackedBatch
@@ -56,7 +56,7 @@ def test_every_pass_keeps_the_answers(
     logits, kept = packed_answers(encoder, encoder, batch)
     assert (pruned_tokens(batch, kept) > 0) == (policy is not None)
 
-    plan = make_plan(encoder.config, "f32", survivors)
+    plan = make_plan(PlanRequest(encoder.config, "f32", survivors=survivors))
     module = trace(encoder)
     names = all_names(encoder.config.layers)
     for apply in (None, *PASSES):
@@ -84,7 +84,7 @@ def test_wherever_rows_are_removed_the_answers_are_the_same(
     logits, kept = packed_answers(encoder, encoder, batch)
     choices = ["none", "bounded", *pruning, *([",".join(pruning)] if pruning else [])]
     for compact, survivors in itertools.product(choices, (True, False)):
-        plan = make_plan(encoder.config, "f32", survivors, compact=compact)
+        plan = make_plan(PlanRequest(encoder.config, "f32", survivors=survivors, compact=compact))
         result = run(lower(encoder, plan), output_names(plan), encoder, batch)
         np.testing.assert_allclose(result.logits, logits, atol=1e-5)
         if survivors:
@@ -97,7 +97,7 @@ def test_lowering_leaves_the_encoder_as_it_was(
 ) -> None:
     encoder = load_encoder(checkpoint_of("roberta", "mixed"))
     before = {name: t.clone() for name, t in encoder.state_dict().items()}
-    lower(encoder, make_plan(encoder.config, precision))
+    lower(encoder, make_plan(PlanRequest(encoder.config, precision)))
     for name, tensor in encoder.state_dict().items():
         assert torch.equal(tensor, before[name])
 
@@ -115,7 +115,7 @@ def test_token_types_are_an_input_only_where_they_matter(
     family: str, changes: dict, needed: bool, checkpoint_of: Callable[..., Path]
 ) -> None:
     encoder = load_encoder(checkpoint_of(family, "mixed", **changes))
-    module = lower(encoder, make_plan(encoder.config, "f32"))
+    module = lower(encoder, make_plan(PlanRequest(encoder.config, "f32")))
     inputs = [n.name for n in module.graph.nodes if n.op == "placeholder"]
     types = ["token_type_ids"] if needed else []
     assert inputs == ["input_ids", "position_ids", *types, "offsets"]
@@ -123,7 +123,7 @@ def test_token_types_are_an_input_only_where_they_matter(
 
 def lowered(checkpoint: Path, survivors: bool) -> fx.GraphModule:
     encoder = load_encoder(checkpoint)
-    return lower(encoder, make_plan(encoder.config, "f32", survivors))
+    return lower(encoder, make_plan(PlanRequest(encoder.config, "f32", survivors=survivors)))
 
 
 def test_projections_are_fused_into_one_per_layer(checkpoint_of: Callable[..., Path]) -> None:
@@ -158,7 +158,7 @@ def test_the_graph_can_be_dumped_around_every_pass(
     checkpoint_of: Callable[..., Path], tmp_path: Path
 ) -> None:
     encoder = load_encoder(checkpoint_of("bert", "mixed"))
-    lower(encoder, make_plan(encoder.config, "f32"), tmp_path / "graphs")
+    lower(encoder, make_plan(PlanRequest(encoder.config, "f32")), tmp_path / "graphs")
     found = sorted(p.name for p in (tmp_path / "graphs").iterdir())
     expected = ["0-trace", *(f"{i}-{p.__name__}" for i, p in enumerate(PASSES, 1))]
     assert found == [f"{name}.txt" for name in expected]
@@ -168,7 +168,7 @@ def test_the_graph_can_be_dumped_around_every_pass(
 def test_fp16_is_for_weights_but_not_for_logits(checkpoint_of: Callable[..., Path]) -> None:
     encoder = load_encoder(checkpoint_of("electra", "topk"))
     batch = batch_for(encoder)
-    module = lower(encoder, make_plan(encoder.config, "fp16"))
+    module = lower(encoder, make_plan(PlanRequest(encoder.config, "fp16")))
     assert {p.dtype for p in module.parameters()} == {torch.float16}
     result = run(module, ["logits"], encoder, batch)
     assert result.logits.dtype == np.float32
@@ -182,4 +182,4 @@ def test_a_weight_that_fp16_cannot_hold_is_named(checkpoint_of: Callable[..., Pa
     with pytest.raises(
         LtpError, match=r"layers\.1\.output\.weight reaches 1e\+05, but float16 ends"
     ):
-        lower(encoder, make_plan(encoder.config, "fp16"))
+        lower(encoder, make_plan(PlanRequest(encoder.config, "fp16")))

@@ -8,7 +8,7 @@ import pytest
 
 from ltp_deploy.compiler.cost import T4, GpuCost, dense_time, layer_time
 from ltp_deploy.compiler.placement import place
-from ltp_deploy.compiler.plan import make_plan
+from ltp_deploy.compiler.plan import PlanRequest, make_plan
 from ltp_deploy.errors import LtpError
 from ltp_deploy.model.config import EncoderConfig
 from ltp_deploy.model.policy import Carry, LayerRule, Mode, PrunePolicy
@@ -60,7 +60,9 @@ def test_a_choice_that_cannot_be_is_refused(compact: str, message: str) -> None:
 
 
 def seconds(config: EncoderConfig, gpu: GpuCost, request: SurvivorProfile, compact: str) -> float:
-    plan = make_plan(config, "fp16", profile=request, compact=compact, gpu=gpu, usual_batch=4)
+    plan = make_plan(
+        PlanRequest(config, "fp16", profile=request, compact=compact, gpu=gpu, usual_batch=4)
+    )
     assert plan.prediction is not None
     return plan.prediction.seconds
 

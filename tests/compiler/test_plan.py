@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ltp_deploy.compiler.passes import output_names
-from ltp_deploy.compiler.plan import make_plan
+from ltp_deploy.compiler.plan import PlanRequest, make_plan
 from ltp_deploy.model.flops import engine_flops
 from ltp_deploy.model.policy import Carry, LayerRule, Mode, PrunePolicy
 from ltp_deploy.model.survivors import SurvivorProfile
@@ -31,7 +31,9 @@ NONE, TOP = LayerRule(Mode.NONE), LayerRule(Mode.TOPK, 0.5)
 def test_layers_that_prune_compact_and_the_last_carries_first_tokens(
     rules: tuple[LayerRule, ...], survivors: bool, carries: tuple[Carry, ...]
 ) -> None:
-    plan = make_plan(tiny_encoder(PrunePolicy(rules)).config, "f32", survivors)
+    plan = make_plan(
+        PlanRequest(tiny_encoder(PrunePolicy(rules)).config, "f32", survivors=survivors)
+    )
     assert tuple(layer.carry for layer in plan.layers) == carries
     scored = [
         rule.prunes and carry is not Carry.FIRST for rule, carry in zip(rules, carries, strict=True)
@@ -41,8 +43,8 @@ def test_layers_that_prune_compact_and_the_last_carries_first_tokens(
 
 def test_survivors_are_reported_for_layers_that_prune() -> None:
     config = tiny_encoder(PrunePolicy((NONE, TOP, NONE))).config
-    assert output_names(make_plan(config, "f32", survivors=False)) == ["logits"]
-    assert output_names(make_plan(config, "f32", survivors=True)) == [
+    assert output_names(make_plan(PlanRequest(config, "f32", survivors=False))) == ["logits"]
+    assert output_names(make_plan(PlanRequest(config, "f32", survivors=True))) == [
         "logits",
         "survivors.1.kept",
         "survivors.1.offsets",
@@ -53,7 +55,7 @@ def test_survivors_are_reported_for_layers_that_prune() -> None:
 def test_a_profile_gives_expected_tokens_and_work() -> None:
     config = tiny_encoder(PrunePolicy((TOP, TOP))).config
     profile = SurvivorProfile(np.array([[8, 4, 2], [4, 2, 1]]), np.zeros((2, 2), bool))
-    plan = make_plan(config, "f32", profile=profile)
+    plan = make_plan(PlanRequest(config, "f32", profile=profile))
     assert [(layer.entering, layer.carried) for layer in plan.layers] == [(6.0, 3.0), (3.0, 1.0)]
     carries = (Carry.SURVIVORS, Carry.FIRST)
     assert [layer.flops for layer in plan.layers] == engine_flops(
@@ -62,7 +64,7 @@ def test_a_profile_gives_expected_tokens_and_work() -> None:
 
 
 def test_a_plan_is_plain_data() -> None:
-    plan = make_plan(tiny_encoder(PrunePolicy((TOP, NONE))).config, "bf16")
+    plan = make_plan(PlanRequest(tiny_encoder(PrunePolicy((TOP, NONE))).config, "bf16"))
     data = json.loads(json.dumps(plan.to_dict()))
     assert [layer["carry"] for layer in data["layers"]] == ["survivors", "first"]
     assert [layer["rule"] for layer in data["layers"]] == ["topk 0.5", "none"]

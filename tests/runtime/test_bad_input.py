@@ -58,7 +58,7 @@ LONG = [2] * 41  # the position table holds 40
         ({"input_ids": [[2, 3]], "token_type_ids": [[0.5, 0]]}, "token_type_ids.* integers"),
         ({"input_ids": [[2, 3]], "attention_mask": [[1]]}, "attention_mask must have the same"),
         ({"input_ids": [[2, 3]], "attention_mask": [[1.0, 1.0]]}, "attention_mask.* integers"),
-        ({"input_ids": [[2, 3]], "attention_mask": [[0, 1]]}, "behind padding; pad on the right"),
+        ({"input_ids": [[2, 3]], "attention_mask": [[0, 1]]}, "after padding; pad on the right"),
         ({"input_ids": [[2, 3]], "attention_mask": [[0, 0]]}, "sequence 0 is empty"),
         ({"texts": "a", "attention_mask": [[1, 1]]}, "attention_mask goes with input_ids"),
         ({"texts": "a", "token_type_ids": [[0, 0]]}, "token_type_ids .* texts"),

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ltp_deploy.bundle.options import Limits
+from ltp_deploy.bundle.limits import Limits
 from ltp_deploy.checkpoint import load_encoder
 from ltp_deploy.data.examples import Examples, label_numbers
 from ltp_deploy.errors import LtpError

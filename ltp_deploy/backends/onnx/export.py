@@ -15,6 +15,7 @@ import torch
 from ltp_deploy.backends.backend import Job
 from ltp_deploy.backends.onnx.node import DOMAIN, attributes, register_schema
 from ltp_deploy.backends.onnx.quantize import quantize
+from ltp_deploy.bundle.files import FileName
 from ltp_deploy.compiler.example import example_inputs
 from ltp_deploy.compiler.passes import output_names
 from ltp_deploy.compiler.trace import OP
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     import onnx
 
 OPSET = 20  # the first with Gelu
-WEIGHTS = "weights.bin"
+WEIGHTS = FileName("weights.bin")
 
 
 def export(job: Job) -> onnx.ModelProto:

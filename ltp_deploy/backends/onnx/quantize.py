@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ltp_deploy.backends.backend import Job
-from ltp_deploy.calibration.artifact import ActivationRange
-from ltp_deploy.compiler.int8 import MIN_COLUMNS, quantized
+from ltp_deploy.compiler.int8 import MIN_COLUMNS, ActivationRange, quantized
 
 if TYPE_CHECKING:
     import onnx

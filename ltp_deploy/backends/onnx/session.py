@@ -7,34 +7,38 @@ from typing import Any
 
 import numpy as np
 
+from ltp_deploy.backends.onnx import OnnxEngine
+from ltp_deploy.bundle.manifest import Compiled
 from ltp_deploy.errors import BundleError, needs
 
 
 class OnnxRuntimeSession:
-    """An inference session; it has no state, so threads may share it."""
+    """An `onnxruntime.InferenceSession`; it has no state, so threads may share it."""
 
-    def __init__(self, session: Any, inputs: list[str], outputs: list[str]):
+    def __init__(self, session: Any, inputs: tuple[str, ...], outputs: tuple[str, ...]):
         self.session = session
         self.inputs = inputs
         self.outputs = outputs
         self.concurrency = 1
 
+    @classmethod
+    def open(cls, directory: Path, engine: Compiled, threads: int | None) -> OnnxRuntimeSession:
+        """Load the bundle's model of standard operators.
+
+        Raises:
+            BundleError: ONNX Runtime is missing.
+        """
+        with needs(f"{directory} runs in ONNX Runtime", "onnx", BundleError):
+            import onnxruntime as ort
+        options = ort.SessionOptions()
+        options.log_severity_level = 3
+        if threads is not None:
+            options.intra_op_num_threads = threads
+        file = directory / engine.record(OnnxEngine).file
+        session = ort.InferenceSession(file, options, providers=["CPUExecutionProvider"])
+        return cls(session, engine.inputs, engine.outputs)
+
     def run(self, feeds: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        values = self.session.run(self.outputs, {name: feeds[name] for name in self.inputs})
+        """Named inputs to named outputs."""
+        values = self.session.run(list(self.outputs), {name: feeds[name] for name in self.inputs})
         return dict(zip(self.outputs, values, strict=True))
-
-
-def open_session(
-    directory: Path, manifest: dict[str, Any], threads: int | None, throughput: bool
-) -> OnnxRuntimeSession:
-    """Load the bundle's model of standard operators."""
-    with needs(f"{directory} runs in ONNX Runtime", "onnx", BundleError):
-        import onnxruntime as ort
-    options = ort.SessionOptions()
-    options.log_severity_level = 3
-    if threads is not None:
-        options.intra_op_num_threads = threads
-    session = ort.InferenceSession(
-        directory / manifest["portable"], options, providers=["CPUExecutionProvider"]
-    )
-    return OnnxRuntimeSession(session, manifest["inputs"], manifest["outputs"])

@@ -1,0 +1,59 @@
+"""OpenVINO on x86 CPUs, with our C++ operators as a plugin."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from ltp_deploy.backends.backend import Backend, Job, Output, Session
+from ltp_deploy.bundle.files import FileName
+from ltp_deploy.bundle.manifest import Compiled, EngineRecord
+
+
+@dataclass(frozen=True)
+class OpenVinoEngine(EngineRecord):
+    """OpenVINO IR and the plugin with our operators.
+
+    Attributes:
+        isa: highest instruction set to use, "" for no limit.
+    """
+
+    file: FileName
+    weights: FileName
+    plugin: FileName
+    isa: str
+
+    @property
+    def native(self) -> bool:
+        return True
+
+
+class OpenVino(Backend):
+    """The CPU plugin of OpenVINO."""
+
+    name = "openvino"
+    record = OpenVinoEngine
+    own_options = frozenset()  # on a CPU compaction costs nothing, so a bound would save nothing
+
+    def compile(self, job: Job) -> Output:
+        """See `compile.compile_engine`."""
+        from ltp_deploy.backends.openvino.compile import compile_engine
+
+        return compile_engine(job)
+
+    def open(
+        self, directory: Path, engine: Compiled, threads: int | None, throughput: bool
+    ) -> Session:
+        """See `session.open_engine`."""
+        from ltp_deploy.backends.openvino.session import open_engine
+
+        return open_engine(directory, engine, threads, throughput)
+
+    def notes(self, engine: Compiled) -> list[str]:
+        """A warning where int8 gains little on this CPU."""
+        from ltp_deploy.compiler.int8 import INT8, slow_int8_warning
+
+        if engine.precision not in INT8:
+            return []
+        warning = slow_int8_warning(engine.record(OpenVinoEngine).isa)
+        return [warning] if warning else []

@@ -7,9 +7,12 @@ from typing import Any
 
 from torch import fx
 
-from ltp_deploy.backends.backend import Job
+from ltp_deploy.backends.backend import Job, Output
+from ltp_deploy.backends.openvino import OpenVinoEngine
 from ltp_deploy.backends.openvino.linear import use_linear
 from ltp_deploy.backends.openvino.nodes import PluginNodes
+from ltp_deploy.backends.openvino.session import release
+from ltp_deploy.bundle.files import FileName
 from ltp_deploy.bundle.native import openvino_plugin
 from ltp_deploy.compiler.example import example_inputs
 from ltp_deploy.compiler.passes import output_names
@@ -17,11 +20,11 @@ from ltp_deploy.compiler.plan import Plan
 from ltp_deploy.model.config import EncoderConfig
 from ltp_deploy.model.policy import Carry, Mode
 
-ENGINE = "engine.xml"
-WEIGHTS = "engine.bin"
+ENGINE = FileName("engine.xml")
+WEIGHTS = FileName("engine.bin")
 
 
-def write(job: Job) -> dict[str, Any]:
+def compile_engine(job: Job) -> Output:
     """Convert the graph, save the IR, and put the plugin beside it."""
     import openvino as ov
 
@@ -31,12 +34,11 @@ def write(job: Job) -> dict[str, Any]:
     use_linear(model, nodes, job)
     ov.save_model(model, job.directory / ENGINE, compress_to_fp16=False)
     shutil.copy2(plugin, job.directory / plugin.name)
-    return {
-        "engine": ENGINE,
-        "weights": WEIGHTS,
-        "plugin": plugin.name,
-        "inputs": [port.get_any_name() for port in model.inputs],
-    }
+    return Output(
+        OpenVinoEngine(ENGINE, WEIGHTS, FileName(plugin.name), job.target.isa),
+        inputs=tuple(port.get_any_name() for port in model.inputs),
+        versions={"openvino": release(ov.__version__)},
+    )
 
 
 def convert(module: fx.GraphModule, config: EncoderConfig, plan: Plan, nodes: PluginNodes) -> Any:

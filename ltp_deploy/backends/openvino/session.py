@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import queue
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ltp_deploy.backends.openvino import OpenVinoEngine
+from ltp_deploy.bundle.manifest import Compiled
 from ltp_deploy.data.batch import one_token
 from ltp_deploy.errors import BundleError
 
@@ -19,7 +22,7 @@ _WITHOUT_BF16 = ("SSE41", "AVX", "AVX2", "AVX2_VNNI")
 class OpenVinoSession:
     """A compiled model and a pool of infer requests."""
 
-    def __init__(self, compiled: Any, inputs: list[str]):
+    def __init__(self, compiled: Any, inputs: Sequence[str]):
         self.compiled = compiled
         self.inputs = inputs
         self.concurrency = int(compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS"))
@@ -38,20 +41,25 @@ class OpenVinoSession:
         return dict(zip(self.outputs, values, strict=True))
 
 
-def open_session(
-    directory: Path, manifest: dict[str, Any], threads: int | None, throughput: bool
+def open_engine(
+    directory: Path, engine: Compiled, threads: int | None, throughput: bool
 ) -> OpenVinoSession:
-    """Compile the bundle's engine for this CPU."""
-    if manifest["isa"] == "avx2":
+    """Compile the bundle's engine for this CPU.
+
+    Raises:
+        BundleError: it was built with another release of OpenVINO.
+    """
+    record = engine.record(OpenVinoEngine)
+    if record.isa == "avx2":
         os.environ.setdefault(ISA_LIMIT, "AVX2")
     import openvino as ov
 
-    _check_version(directory, manifest, ov.__version__)
+    _check_version(directory, engine.version("openvino"), release(ov.__version__))
     core = ov.Core()
-    core.add_extension(str(directory / manifest["plugin"]))
-    model = core.read_model(directory / manifest["engine"])
-    settings = compile_settings(manifest["activations"], threads, throughput)
-    session = OpenVinoSession(core.compile_model(model, "CPU", settings), manifest["inputs"])
+    core.add_extension(str(directory / record.plugin))
+    model = core.read_model(directory / record.file)
+    settings = compile_settings(engine.activations, threads, throughput)
+    session = OpenVinoSession(core.compile_model(model, "CPU", settings), engine.inputs)
     session.run(one_token())
     return session
 
@@ -59,10 +67,9 @@ def open_session(
 def compile_settings(
     precision: str, threads: int | None = None, throughput: bool = False
 ) -> dict[str, str]:
-    """What `compile_model` is told; the same for our engines and for dense models."""
+    """Properties for `compile_model`, the same for our engines and for dense models."""
     if precision == "bf16" and os.environ.get(ISA_LIMIT, "").upper() in _WITHOUT_BF16:
-        # As OpenVINO decides where the CPU is like that; of the limit alone it knows nothing and
-        # crashes.
+        # OpenVINO decides so on such a CPU, but it does not know of the limit, and crashes.
         precision = "f32"
     settings = {
         # Always explicit: OpenVINO's default is bf16 where the CPU has it.
@@ -74,11 +81,10 @@ def compile_settings(
     return settings
 
 
-def _check_version(directory: Path, manifest: dict[str, Any], found: str) -> None:
-    built = manifest["versions"]["openvino"]
-    if release(found) != built:
+def _check_version(directory: Path, built: str, found: str) -> None:
+    if found != built:
         raise BundleError(
-            f"{directory} was built with OpenVINO {built}, this is {release(found)}; its plugin "
+            f"{directory} was built with OpenVINO {built}, this is {found}; its plugin "
             f"works with that release alone: rebuild the bundle, or install openvino=={built}"
         )
 

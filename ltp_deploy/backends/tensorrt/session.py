@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from ltp_deploy.backends.tensorrt import TensorRtEngine
 from ltp_deploy.backends.tensorrt.library import LIBRARIES, Library
 from ltp_deploy.backends.tensorrt.log import make_logger
 from ltp_deploy.backends.tensorrt.plugin import register
+from ltp_deploy.bundle.manifest import Compiled
 from ltp_deploy.bundle.native import cuda_kernels
-from ltp_deploy.bundle.options import Limits
 from ltp_deploy.cuda.memory import Mirror, Stream
 from ltp_deploy.data.batch import one_token
 from ltp_deploy.errors import BundleError, LtpError
@@ -25,12 +26,12 @@ THROUGHPUT_LANES = 2  # while one request's rows are counted on the host, anothe
 class TensorRtSession:
     """A deserialized engine with one lane, or several that take turns."""
 
-    def __init__(self, trt: Any, runtime: Any, engine: Any, manifest: dict[str, Any], lanes: int):
+    def __init__(self, trt: Any, runtime: Any, engine: Any, compiled: Compiled, lanes: int):
         self.concurrency = lanes
         self._held = runtime, engine  # the plugin lives in the runtime's registry
         self._idle: queue.SimpleQueue[_Lane] = queue.SimpleQueue()
         for _ in range(lanes):
-            self._idle.put(_Lane(trt, runtime.logger, engine, manifest))
+            self._idle.put(_Lane(trt, runtime.logger, engine, compiled))
 
     def run(self, feeds: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         lane = self._idle.get()
@@ -43,19 +44,19 @@ class TensorRtSession:
 class _Lane:
     """An execution context with its stream and its buffers, as large as the limits allow."""
 
-    def __init__(self, trt: Any, logger: Any, engine: Any, manifest: dict[str, Any]):
+    def __init__(self, trt: Any, logger: Any, engine: Any, compiled: Compiled):
         self.logger = logger
-        limits = Limits(**manifest["limits"])
+        limits = compiled.limits
         sizes = {"offsets": limits.max_batch + 1}
         self.inputs = {
             name: Mirror(sizes.get(name, limits.max_tokens), np.dtype(np.int32))
-            for name in manifest["inputs"]
+            for name in compiled.inputs
         }
-        labels = manifest["model"]["num_labels"]
+        labels = compiled.model.num_labels
         self.logits = Mirror(limits.max_batch * labels, np.dtype(np.float32))
         self.survivors = {
             name: Mirror(max(limits.max_tokens, limits.max_batch + 1), np.dtype(np.int32))
-            for name in manifest["outputs"]
+            for name in compiled.outputs
             if name != "logits"
         }
         self.labels = labels
@@ -101,7 +102,7 @@ class _Lane:
 
 
 def _allocator(trt: Any, mirrors: dict[str, Mirror]) -> Any:
-    """Gives outputs, whose size is known only behind the run, the buffers that they fit into."""
+    """Gives outputs, whose size is known only after the run, the buffers that they fit into."""
 
     class Allocator(trt.IOutputAllocator):
         def __init__(self, mirrors: dict[str, Mirror]) -> None:
@@ -124,45 +125,47 @@ def _allocator(trt: Any, mirrors: dict[str, Mirror]) -> Any:
     return Allocator(mirrors)
 
 
-def open_session(
-    directory: Path, manifest: dict[str, Any], threads: int | None, throughput: bool
-) -> TensorRtSession:
-    """Deserialize the engine. `threads` means nothing here.
+def open_engine(directory: Path, compiled: Compiled, throughput: bool) -> TensorRtSession:
+    """Deserialize the engine.
 
     Raises:
         BundleError: see `prepare`; or the library refuses the engine.
     """
-    trt = prepare(directory, manifest)
+    record = compiled.record(TensorRtEngine)
+    trt = prepare(directory, compiled)
     logger = make_logger(trt)
     runtime = trt.Runtime(logger)
-    use_plugin(trt, runtime.get_plugin_registry(), directory, manifest)
-    engine = runtime.deserialize_cuda_engine((directory / manifest["engine"]).read_bytes())
+    use_plugin(trt, runtime.get_plugin_registry(), directory, record)
+    engine = runtime.deserialize_cuda_engine((directory / record.file).read_bytes())
     if engine is None:
-        raise BundleError(f"{manifest['library']} refuses {directory}: {logger.complaints()}")
+        raise BundleError(f"{record.library} refuses {directory}: {logger.complaints()}")
     lanes = THROUGHPUT_LANES if throughput else 1
-    session = TensorRtSession(trt, runtime, engine, manifest, lanes)
+    session = TensorRtSession(trt, runtime, engine, compiled, lanes)
     session.run(one_token())
     return session
 
 
-def prepare(directory: Path, manifest: dict[str, Any]) -> Any:
+def prepare(directory: Path, compiled: Compiled) -> Any:
     """Import the library that a bundle needs; returns the module.
 
     Raises:
         BundleError: no GPU or another one than the engine was built for, no library or another
             version of it.
     """
-    library = LIBRARIES.get(manifest["library"])
+    record = compiled.record(TensorRtEngine)
+    library = LIBRARIES.get(record.library)
     if library is None:
-        raise BundleError(f"{directory} needs the library {manifest['library']!r}, unknown here")
-    _check_gpu(directory, manifest)
+        raise BundleError(
+            f"{directory} needs the library {record.library!r}; known are {', '.join(LIBRARIES)}"
+        )
+    _check_gpu(directory, record.compute_capability)
     trt = library.load()
-    _check_version(directory, manifest, library, trt.__version__)
+    _check_version(directory, library, compiled.version(library.name), trt.__version__)
     return trt
 
 
-def _check_gpu(directory: Path, manifest: dict[str, Any]) -> None:
-    wanted, present = manifest["compute_capability"], gpus()
+def _check_gpu(directory: Path, wanted: str) -> None:
+    present = gpus()
     if not present:
         raise BundleError(
             f"{directory} runs on a GPU of compute capability {wanted}, and this machine has no "
@@ -175,8 +178,7 @@ def _check_gpu(directory: Path, manifest: dict[str, Any]) -> None:
         )
 
 
-def _check_version(directory: Path, manifest: dict[str, Any], library: Library, found: str) -> None:
-    built = manifest["versions"][library.name]
+def _check_version(directory: Path, library: Library, built: str, found: str) -> None:
     if found != built:
         raise BundleError(
             f"{directory} was built with {library.title} {built}, this is {found}; engines work "
@@ -184,7 +186,7 @@ def _check_version(directory: Path, manifest: dict[str, Any], library: Library, 
         )
 
 
-def use_plugin(trt: Any, registry: Any, directory: Path, manifest: dict[str, Any]) -> None:
+def use_plugin(trt: Any, registry: Any, directory: Path, record: TensorRtEngine) -> None:
     """Give a registry the bundle's C++ plugin, else the one in Python.
 
     A runtime's own registry takes the plugin of every bundle; the library's takes one plugin.
@@ -192,10 +194,10 @@ def use_plugin(trt: Any, registry: Any, directory: Path, manifest: dict[str, Any
     Raises:
         BundleError: the plugin does not load, or there are no kernels.
     """
-    kernels = directory / manifest["kernels"] if manifest["kernels"] else cuda_kernels()
-    if manifest["plugin"]:
-        if registry.load_library(str(directory / manifest["plugin"])) is None:
-            raise BundleError(f"the plugin {directory / manifest['plugin']} does not load")
+    kernels = directory / record.kernels if record.kernels else cuda_kernels()
+    if record.plugin:
+        if registry.load_library(str(directory / record.plugin)) is None:
+            raise BundleError(f"the plugin {directory / record.plugin} does not load")
     elif kernels:
         register(trt, registry, kernels)
     else:

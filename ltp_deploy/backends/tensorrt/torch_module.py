@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from ltp_deploy.backends.table import read_bundle
+from ltp_deploy.backends.tensorrt import TensorRtEngine
 from ltp_deploy.backends.tensorrt.plugin import NAMESPACE, VERSION
 from ltp_deploy.backends.tensorrt.session import prepare, use_plugin
-from ltp_deploy.bundle.manifest import read_manifest
-from ltp_deploy.bundle.options import Limits
+from ltp_deploy.bundle.manifest import Manifest
 from ltp_deploy.errors import BundleError, InputError
 from ltp_deploy.model.config import EncoderConfig
+from ltp_deploy.model.positions import position_ids
 from ltp_deploy.model.signature import NAME
 
 
@@ -25,10 +26,11 @@ def wrap(bundle: str | Path) -> WrappedEngine:
             Torch-TensorRT is missing or cannot be imported.
     """
     directory = Path(bundle)
-    manifest = read_manifest(directory)
-    if manifest["backend"] != "tensorrt":
+    manifest = read_bundle(directory)
+    record = manifest.engine
+    if not isinstance(record, TensorRtEngine):
         raise BundleError(
-            f"{directory} was built for {manifest['backend']}, and Torch-TensorRT runs TensorRT "
+            f"{directory} was built for {manifest.backend}, and Torch-TensorRT runs TensorRT "
             "engines alone: build it with --target t4"
         )
     try:
@@ -40,21 +42,21 @@ def wrap(bundle: str | Path) -> WrappedEngine:
             f"pip install 'ltp-deploy[torch-tensorrt]' ({error})"
         ) from None
     own = "tensorrt_rtx" if getattr(ENABLED_FEATURES, "tensorrt_rtx", False) else "tensorrt"
-    if manifest["library"] != own:
+    if record.library != own:
         raise BundleError(
-            f"{directory} was built with {manifest['library']}, this Torch-TensorRT runs {own}; "
+            f"{directory} was built with {record.library}, this Torch-TensorRT runs {own}; "
             f"build it with --library {own}"
         )
     trt = prepare(directory, manifest)
     registry = trt.get_plugin_registry()
     if registry.get_creator(NAME, VERSION, NAMESPACE) is None:  # another bundle's serves as well
-        use_plugin(trt, registry, directory, manifest)
+        use_plugin(trt, registry, directory, record)
     engine = TorchTensorRTModule(
-        (directory / manifest["engine"]).read_bytes(),
-        input_binding_names=manifest["inputs"],
-        output_binding_names=manifest["outputs"],
+        (directory / record.file).read_bytes(),
+        input_binding_names=list(manifest.inputs),
+        output_binding_names=list(manifest.outputs),
         name=directory.name,
-        requires_output_allocator=manifest["survivors"],
+        requires_output_allocator=manifest.options.survivors,
     )
     return WrappedEngine(engine, manifest)
 
@@ -62,12 +64,12 @@ def wrap(bundle: str | Path) -> WrappedEngine:
 class WrappedEngine(nn.Module):
     """The engine on packed CUDA tensors, without a copy through the host."""
 
-    def __init__(self, engine: nn.Module, manifest: dict[str, Any]):
+    def __init__(self, engine: nn.Module, manifest: Manifest):
         super().__init__()
         self.engine = engine
-        self.inputs: list[str] = manifest["inputs"]
-        self.config = EncoderConfig.from_dict(manifest["model"])
-        self.limits = Limits(**manifest["limits"])
+        self.inputs = manifest.inputs
+        self.config = manifest.model
+        self.limits = manifest.limits
 
     def forward(
         self, input_ids: Tensor, offsets: Tensor, token_type_ids: Tensor | None = None
@@ -95,7 +97,7 @@ class WrappedEngine(nn.Module):
             )
         given = {
             "input_ids": input_ids,
-            "position_ids": position_ids(input_ids, offsets, self.config),
+            "position_ids": device_position_ids(input_ids, offsets, self.config),
             "token_type_ids": torch.zeros_like(input_ids)
             if token_type_ids is None
             else token_type_ids,
@@ -104,15 +106,10 @@ class WrappedEngine(nn.Module):
         return self.engine(*(given[name].int() for name in self.inputs))
 
 
-def position_ids(input_ids: Tensor, offsets: Tensor, config: EncoderConfig) -> Tensor:
-    """[T] int32, as `PackedBatch.position_ids`, on the tensors' own device."""
-    lengths = offsets.diff()
-    tokens = len(input_ids)
-    if config.padding_skips:
-        counted = (input_ids != config.pad_token_id).int()
-    else:
-        counted = torch.ones_like(input_ids)
-    total = nn.functional.pad(counted.cumsum(0), (1, 0))
-    before = torch.repeat_interleave(total[offsets[:-1]], lengths, output_size=tokens)
-    position = (total[1:] - before) * counted + config.position_start - 1
-    return position.to(torch.int32)
+def device_position_ids(input_ids: Tensor, offsets: Tensor, config: EncoderConfig) -> Tensor:
+    """[T] int32 on the tensors' own device, without a host sync."""
+
+    def repeat(values: Tensor, counts: Tensor, total: int) -> Tensor:
+        return torch.repeat_interleave(values, counts, output_size=total)
+
+    return position_ids(input_ids, offsets, config, torch, repeat).to(torch.int32)

@@ -1,0 +1,88 @@
+"""PyTorch on NVIDIA GPUs, with our CUDA kernels and CUDA graphs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ltp_deploy.backends.backend import Backend, Engine, Job, Output, Session, Target
+from ltp_deploy.bundle.files import FileName
+from ltp_deploy.bundle.limits import Limits
+from ltp_deploy.bundle.manifest import Compiled, EngineRecord
+from ltp_deploy.model.config import EncoderConfig
+
+if TYPE_CHECKING:
+    from ltp_deploy.compiler.cost import GpuCost
+
+
+@dataclass(frozen=True)
+class SegmentRecord:
+    """Names of a segment's inputs and outputs; one that begins with `next_` is written for the
+    next segment."""
+
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class TorchCudaEngine(EngineRecord):
+    """One archive with all segments.
+
+    Attributes:
+        segments: in the order in which they run.
+        hidden_size: columns of what passes from segment to segment.
+        device: "cuda", or "cpu" where the op's reference takes the place of the kernels.
+    """
+
+    file: FileName
+    segments: tuple[SegmentRecord, ...]
+    hidden_size: int
+    device: str
+
+
+class TorchCuda(Backend):
+    """PyTorch with our CUDA kernels."""
+
+    name = "torch-cuda"
+    record = TorchCudaEngine
+
+    def check(self, target: Target, config: EncoderConfig, limits: Limits) -> None:
+        """Refuse heads that the kernels do not take."""
+        from ltp_deploy.cuda.launches import check_heads
+
+        check_heads(config.hidden_size, config.heads)
+
+    def cost(self, target: Target) -> GpuCost:
+        """Of the GPU that is present, else of an H200."""
+        from ltp_deploy.backends.torch_cuda.measure import gpu_at_hand
+
+        return gpu_at_hand()
+
+    def compile(self, job: Job) -> Output:
+        """See `compile.compile_engine`."""
+        from ltp_deploy.backends.torch_cuda.compile import compile_engine
+
+        return compile_engine(job)
+
+    def open(
+        self, directory: Path, engine: Compiled, threads: int | None, throughput: bool
+    ) -> Session:
+        """See `TorchCudaSession.open`."""
+        from ltp_deploy.backends.torch_cuda.session import TorchCudaSession
+
+        return TorchCudaSession.open(directory, engine, threads)
+
+    def can_run(self, engine: Compiled) -> bool:
+        """Whether PyTorch finds a GPU, where one is needed."""
+        import torch
+
+        return engine.record(TorchCudaEngine).device == "cpu" or torch.cuda.is_available()
+
+    def portable(self, engine: Engine) -> Engine:
+        """The same archive with the op's reference."""
+        return replace(engine, engine=replace(engine.record(TorchCudaEngine), device="cpu"))
+
+    def baselines(self, engine: Compiled) -> tuple[str, str]:
+        """PyTorch on the same device, without padding as well."""
+        return "torch", engine.record(TorchCudaEngine).device

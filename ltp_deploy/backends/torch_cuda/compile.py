@@ -1,49 +1,40 @@
-"""PyTorch on an NVIDIA GPU: the traced graph in fp16, cut where rows are removed, with the op as
-it is; `ltp_deploy.cuda` implements it there, the reference on CPUs."""
+"""PyTorch on an NVIDIA GPU: the traced graph in fp16, cut at every compaction.
+
+The op stays as it is: `ltp_deploy.cuda` implements it on GPUs, the reference on CPUs.
+"""
 
 from __future__ import annotations
 
 import warnings
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from ltp_deploy.backends.backend import Job
+from ltp_deploy.backends.backend import Job, Output
+from ltp_deploy.backends.torch_cuda import SegmentRecord, TorchCudaEngine
 from ltp_deploy.backends.torch_cuda.in_place import NEXT, write_in_place
 from ltp_deploy.backends.torch_cuda.residual_norm import use_residual_norm
 from ltp_deploy.backends.torch_cuda.segments import STATE, Segment, cut
-from ltp_deploy.bundle.options import Limits
+from ltp_deploy.bundle.files import FileName
 from ltp_deploy.compiler.example import example_inputs
-from ltp_deploy.cuda.launches import check_heads
-from ltp_deploy.model.config import EncoderConfig
 
-ENGINE = "engine.pt"
+ENGINE = FileName("engine.pt")
 
 
-def write(job: Job) -> dict[str, Any]:
+def compile_engine(job: Job) -> Output:
     """Trace each segment on a small batch; one archive holds them in order."""
     values = example_inputs(job.module, job.config)
-    inputs = list(values)
+    inputs = tuple(values)
     parts = [_lowered(segment, values) for segment in cut(job.module, job.plan)]
     traced = nn.ModuleList(module for module, _ in parts)
     with warnings.catch_warnings():
         # TorchScript is deprecated in favour of torch.export, whose archives may be pickles.
         warnings.simplefilter("ignore", DeprecationWarning)
         warnings.simplefilter("ignore", FutureWarning)
-        torch.jit.script(_Archive(traced)).save(job.directory / ENGINE)
-    return {
-        "engine": ENGINE,
-        "inputs": inputs,
-        "segments": [{"inputs": s.inputs, "outputs": s.outputs} for _, s in parts],
-        "hidden_size": job.config.hidden_size,
-        "device": "cuda",
-    }
-
-
-def check(config: EncoderConfig, limits: Limits) -> None:
-    """Raises LtpError for heads that the kernels do not take."""
-    check_heads(config.hidden_size, config.heads)
+        torch.jit.save(torch.jit.script(_Archive(traced)), job.directory / ENGINE)
+    segments = tuple(SegmentRecord(s.inputs, s.outputs) for _, s in parts)
+    engine = TorchCudaEngine(ENGINE, segments, job.config.hidden_size, "cuda")
+    return Output(engine, inputs)
 
 
 class _Archive(nn.Module):

@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 import torch
 
+from ltp_deploy.backends.torch_cuda import TorchCudaEngine
 from ltp_deploy.backends.torch_cuda.buffers import Buffers  # registers the operators of archives
 from ltp_deploy.backends.torch_cuda.graphs import Graphs
-from ltp_deploy.bundle.options import Limits
+from ltp_deploy.bundle.manifest import Compiled
 from ltp_deploy.data.batch import one_token
 from ltp_deploy.errors import BundleError
 
@@ -36,19 +37,19 @@ class TorchCudaSession:
     On the CPU the same parts run without graphs, with the operators' references.
     """
 
-    def __init__(self, module: torch.jit.ScriptModule, manifest: dict[str, Any]):
+    def __init__(self, module: torch.jit.ScriptModule, engine: Compiled):
         self.concurrency = 1
-        device = torch.device(manifest["device"])
+        record = engine.record(TorchCudaEngine)
+        device = torch.device(record.device)
         on_gpu = device.type == "cuda"
         if on_gpu:  # the one that is current now, on whatever thread it runs
             device = torch.device("cuda", torch.cuda.current_device())
-        limits = Limits(**manifest["limits"])
-        self.max_batch = limits.max_batch
-        self.outputs = manifest["outputs"]
-        rows = row_bucket(limits.max_tokens + 1)
-        sizes = (rows, limits.max_batch, manifest["hidden_size"])
-        self.buffers = Buffers(manifest["inputs"], *sizes, device)
-        self.parts = list(zip(module.segments.children(), manifest["segments"], strict=True))
+        self.max_batch = engine.limits.max_batch
+        self.outputs = engine.outputs
+        rows = row_bucket(engine.limits.max_tokens + 1)
+        sizes = (rows, self.max_batch, record.hidden_size)
+        self.buffers = Buffers(list(engine.inputs), *sizes, device)
+        self.parts = list(zip(module.segments.children(), record.segments, strict=True))
         self.stream = torch.cuda.Stream(device) if on_gpu else None
         self.graphs = Graphs(self.stream) if self.stream else None
         # The op's reference has no first row of a sequence without any; its kernels have.
@@ -56,6 +57,35 @@ class TorchCudaSession:
         self._lock = threading.Lock()
         if on_gpu:
             torch.cuda.synchronize()  # the buffers were cleared on another stream
+
+    @classmethod
+    def open(cls, directory: Path, engine: Compiled, threads: int | None) -> TorchCudaSession:
+        """Load the engine onto the GPU, or onto the CPU where its record says so.
+
+        Raises:
+            BundleError: PyTorch finds no GPU, or cannot read the engine.
+        """
+        record = engine.record(TorchCudaEngine)
+        if record.device == "cuda" and not torch.cuda.is_available():
+            raise BundleError(
+                f"{directory} runs on an NVIDIA GPU, and PyTorch {torch.__version__} finds none; "
+                "load(..., portable=True) and `verify --portable` run it on the CPU, slowly"
+            )
+        if threads is not None:
+            torch.set_num_threads(threads)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            warnings.simplefilter("ignore", FutureWarning)
+            try:
+                module = torch.jit.load(directory / record.file, map_location=record.device)
+            except RuntimeError as error:
+                raise BundleError(
+                    f"PyTorch {torch.__version__} cannot read {directory}, built with "
+                    f"{engine.version('torch')}; rebuild it ({error})"
+                ) from error
+        session = cls(module, engine)
+        session.run(one_token())
+        return session
 
     def run(self, feeds: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         with self._lock:
@@ -95,36 +125,5 @@ class TorchCudaSession:
             self.buffers.upload(rows, sequences)
         # Without the executor's own optimisations: they specialise and compile for each size.
         with torch.jit.optimized_execution(False):
-            values = module(*self.buffers.given(names["inputs"], number, rows, sequences))
-        self.buffers.download(dict(zip(names["outputs"], values, strict=True)))
-
-
-def open_session(
-    directory: Path, manifest: dict[str, Any], threads: int | None, throughput: bool
-) -> TorchCudaSession:
-    """Load the engine onto the GPU, or onto the CPU where the manifest says so.
-
-    Raises:
-        BundleError: PyTorch finds no GPU, or cannot read the engine.
-    """
-    device = manifest["device"]
-    if device == "cuda" and not torch.cuda.is_available():
-        raise BundleError(
-            f"{directory} runs on an NVIDIA GPU, and PyTorch {torch.__version__} finds none; "
-            "load(..., portable=True) and `verify --portable` run it on the CPU, slowly"
-        )
-    if threads is not None:
-        torch.set_num_threads(threads)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)
-        warnings.simplefilter("ignore", FutureWarning)
-        try:
-            module = torch.jit.load(directory / manifest["engine"], map_location=device)
-        except RuntimeError as error:
-            raise BundleError(
-                f"PyTorch {torch.__version__} cannot read {directory}, built with "
-                f"{manifest['versions']['torch']}; rebuild it ({error})"
-            ) from error
-    session = TorchCudaSession(module, manifest)
-    session.run(one_token())
-    return session
+            values = module(*self.buffers.given(list(names.inputs), number, rows, sequences))
+        self.buffers.download(dict(zip(names.outputs, values, strict=True)))

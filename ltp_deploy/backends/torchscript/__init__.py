@@ -1,0 +1,39 @@
+"""TorchScript: a module that plain LibTorch loads. Portable, not fast."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from ltp_deploy.backends.backend import Backend, Job, Output, Session
+from ltp_deploy.bundle.files import FileName
+from ltp_deploy.bundle.manifest import Compiled, EngineRecord
+
+
+@dataclass(frozen=True)
+class TorchScriptEngine(EngineRecord):
+    """The traced module."""
+
+    file: FileName
+
+
+class TorchScript(Backend):
+    """Plain LibTorch, without an operator of ours."""
+
+    name = "torchscript"
+    record = TorchScriptEngine
+
+    def compile(self, job: Job) -> Output:
+        """See `compile.compile_engine`."""
+        from ltp_deploy.backends.torchscript.compile import compile_engine
+
+        return compile_engine(job)
+
+    def open(
+        self, directory: Path, engine: Compiled, threads: int | None, throughput: bool
+    ) -> Session:
+        """Load the traced module. Threads are PyTorch's, process-wide."""
+        from ltp_deploy.backends.torchscript.session import TorchScriptSession
+
+        file = engine.record(TorchScriptEngine).file
+        return TorchScriptSession.open(directory / file, engine, threads)

@@ -8,24 +8,32 @@ from typing import Any
 import torch
 from torch import Tensor, fx, nn
 
-from ltp_deploy.backends.backend import Job
+from ltp_deploy.backends.backend import Job, Output
+from ltp_deploy.backends.torchscript import TorchScriptEngine
+from ltp_deploy.bundle.files import FileName
 from ltp_deploy.compiler.example import example_inputs
 from ltp_deploy.compiler.trace import OP
 from ltp_deploy.model.reference import packed_reference
 
-ENGINE = "engine.pt"
+ENGINE = FileName("engine.pt")
 
 
-def write(job: Job) -> dict[str, Any]:
+def compile_engine(job: Job) -> Output:
     """Replace the op by its scripted reference, trace, save."""
+    return Output(TorchScriptEngine(ENGINE), save_traced(_Expanded(job.module), job))
+
+
+def save_traced(module: nn.Module, job: Job) -> tuple[str, ...]:
+    """Trace a module that takes the inputs of the job's graph, and save it as ENGINE in the job's
+    directory; returns the names of the inputs."""
     inputs = example_inputs(job.module, job.config)
     with warnings.catch_warnings(), torch.inference_mode():
         # TorchScript is deprecated in favour of torch.export, which plain LibTorch cannot load.
         warnings.simplefilter("ignore", DeprecationWarning)
         warnings.simplefilter("ignore", FutureWarning)
-        traced = torch.jit.trace(_Expanded(job.module), tuple(inputs.values()), check_trace=False)
-        traced.save(job.directory / ENGINE)
-    return {"engine": ENGINE, "inputs": list(inputs)}
+        traced = torch.jit.trace(module, tuple(inputs.values()), check_trace=False)
+        torch.jit.save(traced, job.directory / ENGINE)
+    return tuple(inputs)
 
 
 class _Expanded(nn.Module):

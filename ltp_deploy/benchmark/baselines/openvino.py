@@ -1,4 +1,4 @@
-"""Dense OpenVINO, the strongest baseline on CPUs: fused attention, explicit precision."""
+"""The dense model in OpenVINO: fused attention, explicit precision, padded or one by one."""
 
 from __future__ import annotations
 
@@ -8,12 +8,42 @@ from collections.abc import Sequence
 from typing import Any
 
 from ltp_deploy.backends.openvino.session import OpenVinoSession, compile_settings
-from ltp_deploy.benchmark.baselines.dense import DenseModel
-from ltp_deploy.benchmark.sides import Feeds
-from ltp_deploy.errors import needs
+from ltp_deploy.benchmark.baselines.baseline import BaselineRequest
+from ltp_deploy.benchmark.baselines.dense import DenseModel, dense_model
+from ltp_deploy.benchmark.baselines.peers import open_peer
+from ltp_deploy.benchmark.runner import Feeds, Layout, Runner, padded_feeds
+from ltp_deploy.compiler.int8 import INT8
+from ltp_deploy.errors import LtpError, needs
 from ltp_deploy.hardware.machine import describe_machine
 
+DENSE = "OpenVINO dense, padded"
+DENSE_ONE_BY_ONE = "OpenVINO dense, one by one"
+PRECISIONS = ("f32", "bf16", "int8-dynamic", "int8")
+SAMPLES = 128  # sequences on which the int8 baseline is calibrated
 EXACT = {"avx_vnni", "avx512_vnni", "amx_int8"}  # CPU flags with which sums of bytes fit
+
+
+def baselines(request: BaselineRequest) -> list[Runner]:
+    """The dense model in OpenVINO at the engine's precision, padded and one by one, and the peers.
+
+    Raises:
+        LtpError: there is none at this precision, or a peer is not available.
+    """
+    if request.precision not in PRECISIONS:
+        raise LtpError(
+            f"there is no dense baseline in {request.precision} for this engine, only in "
+            f"{' and '.join(PRECISIONS)}; without --against the engine alone is timed"
+        )
+    model = convert(dense_model(request.checkpoint, request.encoder))
+    if request.precision in INT8:
+        samples = request.samples[:SAMPLES]
+        model = quantized(model, [padded_feeds(s, request.encoder.config) for s in samples])
+    session = open_dense(model, request.activations, request.threads)
+    return [
+        Runner(DENSE, session, Layout.PADDED),
+        Runner(DENSE_ONE_BY_ONE, session, Layout.ONE_BY_ONE),
+        *(open_peer(name, request) for name in request.peers),
+    ]
 
 
 def convert(model: DenseModel) -> Any:

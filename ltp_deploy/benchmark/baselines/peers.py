@@ -1,4 +1,4 @@
-"""Other runtimes that people use for the dense model, each in its fastest form."""
+"""Other runtimes that people use for the dense model, padded, each in its fastest form."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import Any
 
 import torch
 
-from ltp_deploy.benchmark.baselines.dense import dense_model
+from ltp_deploy.benchmark.baselines.baseline import BaselineRequest
+from ltp_deploy.benchmark.baselines.dense import DenseModel, dense_model
 from ltp_deploy.benchmark.baselines.torch import TorchSession
-from ltp_deploy.benchmark.sides import Feeds, Layout, Side
-from ltp_deploy.errors import LtpError
-from ltp_deploy.model.encoder import Encoder
+from ltp_deploy.benchmark.runner import Feeds, Layout, Runner
+from ltp_deploy.errors import LtpError, needs
 
 
 class OnnxRuntimeSession:
@@ -28,39 +28,23 @@ class OnnxRuntimeSession:
         return {"logits": self.session.run(None, {name: feeds[name] for name in self.inputs})[0]}
 
 
-def _pytorch(checkpoint: Path, encoder: Encoder, precision: str, threads: int | None) -> Side:
-    if threads is not None:
-        torch.set_num_threads(threads)
-    session = TorchSession(dense_model(checkpoint, encoder), precision)
-    # OpenMP threads spin before they sleep, which would slow down whoever is timed next.
-    return Side(f"PyTorch {precision}, padded", session, Layout.PADDED, settle=0.02)
+def _pytorch(request: BaselineRequest) -> Runner:
+    if request.threads is not None:
+        torch.set_num_threads(request.threads)
+    session = TorchSession(dense_model(request.checkpoint, request.encoder), request.precision)
+    # OpenMP threads spin before they sleep, which would slow down whatever is timed next.
+    return Runner(f"PyTorch {request.precision}, padded", session, Layout.PADDED, settle=0.02)
 
 
-def _onnxruntime(checkpoint: Path, encoder: Encoder, precision: str, threads: int | None) -> Side:
+def _onnxruntime(request: BaselineRequest) -> Runner:
     """Always f32: ONNX Runtime has no bf16 on CPUs."""
-    try:
+    with needs("the peer onnxruntime needs ONNX Runtime", "onnx"):
         import onnxruntime
         from onnxruntime.transformers.optimizer import optimize_model
-    except ImportError as error:
-        raise LtpError(
-            f"the peer onnxruntime is not installed ({error}); run `pip install 'ltp-deploy[onnx]'`"
-        ) from error
-    config = encoder.config
-    model = dense_model(checkpoint, encoder, "eager")
+    config = request.encoder.config
     with tempfile.TemporaryDirectory() as folder:
         path, fused = Path(folder) / "dense.onnx", Path(folder) / "fused.onnx"
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            torch.onnx.export(
-                model,
-                model.example(),
-                path,
-                input_names=model.inputs,
-                output_names=["logits"],
-                dynamic_axes={name: {0: "batch", 1: "length"} for name in model.inputs},
-                dynamo=False,
-                verbose=False,
-            )
+        _export(dense_model(request.checkpoint, request.encoder, "eager"), path)
         optimizer = optimize_model(
             str(path), "bert", num_heads=config.heads, hidden_size=config.hidden_size
         )
@@ -69,20 +53,33 @@ def _onnxruntime(checkpoint: Path, encoder: Encoder, precision: str, threads: in
         optimizer.save_model_to_file(str(fused))
         options = onnxruntime.SessionOptions()
         options.add_session_config_entry("session.force_spinning_stop", "1")
-        options.intra_op_num_threads = threads or 0
+        options.intra_op_num_threads = request.threads or 0
         session = onnxruntime.InferenceSession(fused, options, ["CPUExecutionProvider"])
-    return Side("ONNX Runtime f32, padded", OnnxRuntimeSession(session), Layout.PADDED)
+    return Runner("ONNX Runtime f32, padded", OnnxRuntimeSession(session), Layout.PADDED)
 
 
-PEERS: dict[str, Callable[[Path, Encoder, str, int | None], Side]] = {
+def _export(model: DenseModel, path: Path) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            model,
+            model.example(),
+            path,
+            input_names=model.inputs,
+            output_names=["logits"],
+            dynamic_axes={name: {0: "batch", 1: "length"} for name in model.inputs},
+            dynamo=False,
+            verbose=False,
+        )
+
+
+PEERS: dict[str, Callable[[BaselineRequest], Runner]] = {
     "onnxruntime": _onnxruntime,
     "pytorch": _pytorch,
 }
 
 
-def open_peer(
-    name: str, checkpoint: Path, encoder: Encoder, precision: str, threads: int | None
-) -> Side:
+def open_peer(name: str, request: BaselineRequest) -> Runner:
     """Open a peer by name.
 
     Raises:
@@ -90,4 +87,4 @@ def open_peer(
     """
     if name not in PEERS:
         raise LtpError(f"unknown peer {name!r}; known: {', '.join(PEERS)}")
-    return PEERS[name](checkpoint, encoder, precision, threads)
+    return PEERS[name](request)

@@ -12,11 +12,13 @@ import torch
 from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 
-from ltp_deploy.benchmark.baselines.dense import DenseModel
-from ltp_deploy.benchmark.sides import Feeds
+from ltp_deploy.benchmark.baselines.baseline import BaselineRequest
+from ltp_deploy.benchmark.baselines.dense import DenseModel, dense_model
+from ltp_deploy.benchmark.runner import Feeds, Layout, Runner
 from ltp_deploy.compiler.lower import lower
-from ltp_deploy.compiler.plan import make_plan
+from ltp_deploy.compiler.plan import PlanRequest, make_plan
 from ltp_deploy.compiler.trace import attention_nodes
+from ltp_deploy.errors import LtpError
 from ltp_deploy.model.encoder import Encoder
 from ltp_deploy.model.policy import PrunePolicy
 
@@ -24,7 +26,28 @@ from ltp_deploy.model.policy import PrunePolicy
 _VARLEN: Any = None
 with suppress(ImportError):
     _VARLEN = importlib.import_module("torch.nn.attention.varlen").varlen_attn
+PADDED = "PyTorch dense, padded"
+ONE_BY_ONE = "PyTorch dense, one by one"
+UNPADDED = "PyTorch dense, unpadded"
 _TYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+def baselines(request: BaselineRequest) -> list[Runner]:
+    """The dense model in PyTorch on the engine's device: padded, one by one, without padding.
+
+    Raises:
+        LtpError: peers were asked for.
+    """
+    if request.peers:
+        raise LtpError("peers run on CPUs; a torch-cuda engine is timed beside PyTorch anyhow")
+    dense = dense_model(request.checkpoint, request.encoder)
+    padded = TorchSession(dense, request.precision, request.device)
+    unpadded = UnpaddedSession(request.encoder, request.device)
+    return [
+        Runner(PADDED, padded, Layout.PADDED),
+        Runner(ONE_BY_ONE, padded, Layout.ONE_BY_ONE),
+        Runner(UNPADDED, unpadded, Layout.PACKED, carries=unpadded.carries),
+    ]
 
 
 class TorchSession:
@@ -48,7 +71,7 @@ class UnpaddedSession:
         warnings.filterwarnings("ignore", "The PyTorch API of nested tensors", UserWarning)
         dense = encoder.with_policy(PrunePolicy.dense(encoder.config.layers))
         # As a dense model does, the last layer computes all rows.
-        plan = make_plan(dense.config, "fp16", survivors=True)
+        plan = make_plan(PlanRequest(dense.config, "fp16", survivors=True))
         self.carries = plan.carries
         self.module = lower(dense, plan).to(device)
         self.inputs = [n.name for n in self.module.graph.nodes if n.op == "placeholder"]
@@ -65,7 +88,7 @@ class UnpaddedSession:
             return {"logits": self.logits(given, longest).cpu().numpy()}
 
     def logits(self, given: dict[str, Tensor], longest: int) -> Tensor:
-        """[B, labels] of inputs on the device; `longest` sequence in tokens. Nothing waits."""
+        """[B, labels] of inputs on the device; `longest` sequence in tokens. No host sync."""
         self._attention.longest = longest
         return self.module(*given.values())[0]
 

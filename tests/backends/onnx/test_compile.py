@@ -8,7 +8,8 @@ import pytest
 
 from ltp_deploy.backends.onnx import export as onnx_model
 from ltp_deploy.builder.build import build, plan_build
-from ltp_deploy.bundle.options import BuildOptions, Limits
+from ltp_deploy.bundle.limits import Limits
+from ltp_deploy.bundle.options import BuildOptions
 from ltp_deploy.checkpoint import load_encoder
 from ltp_deploy.compiler.lower import lower
 from ltp_deploy.runtime.engine import load

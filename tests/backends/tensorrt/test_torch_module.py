@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from ltp_deploy.backends.tensorrt.torch_module import position_ids, wrap
+from ltp_deploy.backends.tensorrt.torch_module import device_position_ids, wrap
 from ltp_deploy.checkpoint import load_encoder
 from ltp_deploy.errors import BundleError
 from tests.answers import batch_for
@@ -21,7 +21,7 @@ def test_positions_on_the_device_are_those_of_the_runtime(
     config = load_encoder(checkpoint_of(family, "topk")).config
     batch = batch_for(load_encoder(checkpoint_of(family, "topk")))
     batch.input_ids[[3, 7, 8]] = config.pad_token_id
-    found = position_ids(torch.tensor(batch.input_ids), torch.tensor(batch.offsets), config)
+    found = device_position_ids(torch.tensor(batch.input_ids), torch.tensor(batch.offsets), config)
     assert found.dtype == torch.int32
     assert found.tolist() == batch.position_ids(config).tolist()
 

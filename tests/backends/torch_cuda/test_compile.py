@@ -17,7 +17,7 @@ from ltp_deploy.bundle.options import BuildOptions
 from ltp_deploy.checkpoint import load_encoder
 from ltp_deploy.compiler.lower import lower
 from ltp_deploy.compiler.passes import output_names
-from ltp_deploy.compiler.plan import make_plan
+from ltp_deploy.compiler.plan import PlanRequest, make_plan
 from ltp_deploy.data.examples import DataOptions, read_examples
 from ltp_deploy.errors import BundleError, LtpError
 from ltp_deploy.runtime.engine import load
@@ -48,7 +48,7 @@ def test_the_parts_answer_as_the_whole_graph(
     buckets, here; lowered alone, there."""
     encoder = load_encoder(checkpoint)
     engine = load(bundle_of(checkpoint, "torch-cuda", compact=compact, max_batch=8), portable=True)
-    plan = make_plan(encoder.config, "fp16", survivors=True, compact=compact)
+    plan = make_plan(PlanRequest(encoder.config, "fp16", survivors=True, compact=compact))
     whole = lower(encoder, plan)
     use_residual_norm(whole)
     inputs = [node.name for node in whole.graph.nodes if node.op == "placeholder"]

@@ -17,7 +17,7 @@ from ltp_deploy.backends.torch_cuda.residual_norm import use_residual_norm
 from ltp_deploy.backends.torch_cuda.segments import STATE, cut
 from ltp_deploy.compiler.example import example_inputs
 from ltp_deploy.compiler.lower import lower
-from ltp_deploy.compiler.plan import make_plan
+from ltp_deploy.compiler.plan import PlanRequest, make_plan
 from ltp_deploy.errors import LtpError
 from ltp_deploy.model.policy import LayerRule, Mode, PrunePolicy
 from tests.model.problems import Problem, random_problem, tiny_encoder
@@ -134,7 +134,7 @@ def test_parts_write_what_they_returned(fused: bool) -> None:
     """With a LayerNorm that the kernel does not take, the residual is copied."""
     policy = PrunePolicy((LayerRule(Mode.TOPK, 0.7), LayerRule(Mode.NONE, 0.0)) * 2, 0, True)
     encoder = tiny_encoder(policy)
-    plan = make_plan(encoder.config, "fp16")
+    plan = make_plan(PlanRequest(encoder.config, "fp16"))
     values = example_inputs(lower(encoder, plan), encoder.config)
     parts: Callable = lambda: cut(lower(encoder, plan), plan)  # noqa: E731
     for returns, writes in zip(parts(), parts(), strict=True):

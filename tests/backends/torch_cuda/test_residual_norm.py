@@ -12,7 +12,7 @@ import ltp_deploy.backends.torch_cuda.residual_norm  # noqa: F401
 from ltp_deploy.backends.torch_cuda.residual_norm import use_residual_norm
 from ltp_deploy.compiler.example import example_inputs
 from ltp_deploy.compiler.lower import lower
-from ltp_deploy.compiler.plan import make_plan
+from ltp_deploy.compiler.plan import PlanRequest, make_plan
 from ltp_deploy.errors import LtpError
 from ltp_deploy.model.policy import LayerRule, Mode, PrunePolicy
 from tests.model.problems import tiny_encoder
@@ -80,7 +80,7 @@ def operators(module: fx.GraphModule, target: object) -> int:
 @pytest.mark.parametrize("compact", ["all", "none"])
 def test_every_layer_norm_of_a_layer_becomes_one(compact: str) -> None:
     encoder = tiny_encoder(PrunePolicy((LayerRule(Mode.TOPK, 0.6),) * 3, 0, True))
-    plan = make_plan(encoder.config, "fp16", compact=compact)
+    plan = make_plan(PlanRequest(encoder.config, "fp16", compact=compact))
     module = lower(encoder, plan)
     values = tuple(example_inputs(module, encoder.config).values())
     wanted = module(*values)[0]
@@ -97,6 +97,6 @@ def test_every_layer_norm_of_a_layer_becomes_one(compact: str) -> None:
 def test_rows_that_a_warp_does_not_hold_are_left_alone() -> None:
     policy = PrunePolicy((LayerRule(Mode.NONE, 0.0),), 0, True)
     encoder = tiny_encoder(policy, hidden_size=1040, embedding_size=1040, heads=2)
-    module = lower(encoder, make_plan(encoder.config, "fp16"))
+    module = lower(encoder, make_plan(PlanRequest(encoder.config, "fp16")))
     use_residual_norm(module)
     assert operators(module, OP) == 0

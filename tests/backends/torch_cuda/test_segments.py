@@ -8,7 +8,7 @@ import torch
 from ltp_deploy.backends.torch_cuda.segments import STATE, cut
 from ltp_deploy.compiler.example import example_inputs
 from ltp_deploy.compiler.lower import lower
-from ltp_deploy.compiler.plan import make_plan
+from ltp_deploy.compiler.plan import PlanRequest, make_plan
 from ltp_deploy.compiler.trace import CARRY, attention_nodes
 from ltp_deploy.model.policy import Carry, LayerRule, Mode, PrunePolicy
 from tests.model.problems import tiny_encoder
@@ -20,7 +20,7 @@ POLICY = PrunePolicy((LayerRule(Mode.TOPK, 0.7), LayerRule(Mode.NONE, 0.0)) * 2,
 @pytest.mark.parametrize(("compact", "parts"), [("all", 3), ("2", 2), ("bounded", 1), ("none", 1)])
 def test_the_parts_are_the_whole(compact: str, parts: int, survivors: bool) -> None:
     encoder = tiny_encoder(POLICY)
-    plan = make_plan(encoder.config, "f32", survivors, compact=compact)
+    plan = make_plan(PlanRequest(encoder.config, "f32", survivors=survivors, compact=compact))
     whole = lower(encoder, plan)
     values = example_inputs(whole, encoder.config)
     wanted = whole(*values.values())
@@ -43,14 +43,14 @@ def test_the_parts_are_the_whole(compact: str, parts: int, survivors: bool) -> N
 
 def test_inside_a_part_no_size_depends_on_the_data() -> None:
     encoder = tiny_encoder(POLICY)
-    plan = make_plan(encoder.config, "f32")
+    plan = make_plan(PlanRequest(encoder.config, "f32"))
     for segment in cut(lower(encoder, plan), plan):
         assert all(node.args[CARRY] != Carry.SURVIVORS for node in attention_nodes(segment.module))
 
 
 def test_a_part_has_its_own_weights_alone() -> None:
     encoder = tiny_encoder(POLICY)
-    plan = make_plan(encoder.config, "f32")
+    plan = make_plan(PlanRequest(encoder.config, "f32"))
     whole = lower(encoder, plan)
     count = sum(p.numel() for p in whole.parameters())
     segments = cut(whole, plan)

@@ -7,8 +7,6 @@ from pathlib import Path
 
 import pytest
 import torch
-
-from ltp_deploy.benchmark.baselines.torch import unpadded_attention
 from ltp_deploy.benchmark.engines import (
     OURS,
     PYTORCH,
@@ -16,6 +14,8 @@ from ltp_deploy.benchmark.engines import (
     PYTORCH_UNPADDED,
     UNPRUNED,
 )
+
+from ltp_deploy.benchmark.baselines.torch import unpadded_attention
 from ltp_deploy.benchmark.run import Options, run
 from ltp_deploy.benchmark.workload import of_distribution
 from ltp_deploy.errors import LtpError

@@ -1,4 +1,4 @@
-"""The competitors: a session, and the layout in which a batch is given to it."""
+"""What is timed: a session, and the layout in which a batch is given to it."""
 
 from __future__ import annotations
 
@@ -31,12 +31,13 @@ class Layout(enum.Enum):
 
 
 @dataclass(frozen=True)
-class Side:
-    """One competitor.
+class Runner:
+    """One runtime with one model.
 
     Attributes:
         settle: seconds for which its threads go on spinning after a call.
-        prunes, carries: what a packed engine drops, and the rows that each layer hands on.
+        prunes: whether it follows the pruning policy.
+        carries: of a packed engine, which rows each layer hands to the next one.
     """
 
     name: str

@@ -1,0 +1,81 @@
+"""The largest request that an engine accepts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from ltp_deploy.bundle.options import BuildOptions
+from ltp_deploy.errors import InputError, LtpError
+from ltp_deploy.model.config import EncoderConfig
+
+MAX_BATCH = 32
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Tokens and sequences of a whole request, and tokens of one sequence.
+
+    0 tokens or sequences mean no limit but memory; `max_length` is always at least 1.
+    """
+
+    max_tokens: int
+    max_batch: int
+    max_length: int
+
+    def __post_init__(self) -> None:
+        if self.max_tokens < 0 or self.max_batch < 0 or self.max_length < 1:
+            raise ValueError(
+                f"limits of {self.max_tokens} tokens, {self.max_batch} sequences and "
+                f"{self.max_length} tokens of one sequence leave no request"
+            )
+
+    @classmethod
+    def choose(cls, options: BuildOptions, config: EncoderConfig, needed: bool) -> Limits:
+        """From the options; `needed`: the target needs a number where the user gave none.
+
+        Raises:
+            LtpError: limits that contradict each other or the model.
+        """
+        length = options.max_length or config.max_length
+        if length > config.max_length:
+            raise LtpError(
+                f"--max-length {length}, but the model takes at most {config.max_length} tokens"
+            )
+        batch = options.max_batch or (MAX_BATCH if needed else 0)
+        tokens = options.max_tokens or (batch * length if needed else 0)
+        if tokens and options.max_tokens and options.max_length and tokens < length:
+            raise LtpError(f"--max-tokens {tokens} leaves no room for --max-length {length}")
+        return cls(tokens, batch, min(length, tokens) if tokens else length)
+
+    def allow(self, lengths: Any) -> bool:
+        """Whether a request of sequences of these lengths [B] is accepted."""
+        try:
+            self.check(lengths)
+        except InputError:
+            return False
+        return True
+
+    def check(self, lengths: Any) -> None:
+        """Refuse a request of sequences of these lengths [B].
+
+        Raises:
+            InputError: what was found, what is allowed, what to do.
+        """
+        rebuild = "split the request, or build with a larger"
+        if self.max_batch and len(lengths) > self.max_batch:
+            raise InputError(
+                f"the request has {len(lengths)} sequences, the engine takes {self.max_batch}; "
+                f"{rebuild} --max-batch"
+            )
+        if self.max_tokens and lengths.sum() > self.max_tokens:
+            raise InputError(
+                f"the request has {lengths.sum()} tokens, the engine takes {self.max_tokens}; "
+                f"{rebuild} --max-tokens"
+            )
+        if lengths.max() > self.max_length:
+            i = int(lengths.argmax())
+            raise InputError(
+                f"sequence {i} has {lengths[i]} tokens, the engine takes at most "
+                f"{self.max_length}; truncate it"
+            )

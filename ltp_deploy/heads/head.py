@@ -1,0 +1,95 @@
+"""The protocol of a head."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+
+from ltp_deploy.errors import LtpError
+from ltp_deploy.model.config import EncoderConfig
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Metric = Callable[[np.ndarray, np.ndarray], float]
+
+
+class Head(ABC):
+    """One kind of answer. `logits` are always [N, outputs] float32, as engines give them.
+
+    Attributes:
+        name: as manifests have it.
+        noun: what it answers, for messages.
+        metrics: by name, (predictions [N], targets [N]) -> 0..1 or -1..1; the default first.
+        binary_metrics: those that are defined for the targets 0 and 1 alone.
+    """
+
+    name: ClassVar[str]
+    noun: ClassVar[str]
+    metrics: ClassVar[Mapping[str, Metric]]
+    binary_metrics: ClassVar[frozenset[str]] = frozenset()
+
+    def outputs(self, config: EncoderConfig) -> dict[str, tuple[str | int, ...]]:
+        """Shapes of the engine's answers by name; "B" is the number of sequences."""
+        return {"logits": ("B", config.num_labels)}
+
+    @abstractmethod
+    def activation(self, logits: np.ndarray) -> np.ndarray:
+        """[N, outputs] on the scale that users read: probabilities, or values."""
+
+    @abstractmethod
+    def predictions(self, logits: np.ndarray) -> np.ndarray:
+        """[N] what `metrics` compare with the targets."""
+
+    @abstractmethod
+    def labels(self, logits: np.ndarray, config: EncoderConfig) -> list[str] | None:
+        """The predicted label of each sequence, None where the model knows no names."""
+
+    @abstractmethod
+    def targets(self, labels: Sequence[float | str], config: EncoderConfig) -> np.ndarray:
+        """[N] numbers for the labels of a data set.
+
+        Raises:
+            LtpError: a label that the model cannot give, with its row.
+        """
+
+    @abstractmethod
+    def changed(self, reference: np.ndarray, logits: np.ndarray) -> np.ndarray | None:
+        """[N] bool, where two models' answers differ in kind; None where answers are values, which
+        always differ a little."""
+
+    @abstractmethod
+    def loss(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """What training minimises, a scalar: logits [B, outputs], targets [B]."""
+
+    @abstractmethod
+    def distillation(self, logits: Tensor, teacher: Tensor) -> Tensor:
+        """How far logits [B, outputs] are from a teacher's, a scalar."""
+
+    def flips(self, reference: np.ndarray, logits: np.ndarray) -> int:
+        """How many sequences change their answer, which the gate of `verify` limits."""
+        changed = self.changed(reference, logits)
+        return 0 if changed is None else int(changed.sum())
+
+    def score(
+        self, logits: np.ndarray, targets: np.ndarray, metric: str | None = None
+    ) -> tuple[str, float]:
+        """(metric with its unit, value in percent).
+
+        Args:
+            metric: a name in `metrics`, None for the first.
+
+        Raises:
+            LtpError: the metric is for another kind of answer.
+        """
+        metric = metric or next(iter(self.metrics))
+        if metric not in self.metrics:
+            raise LtpError(
+                f"{metric} is no metric for {self.noun}; there are {', '.join(self.metrics)}"
+            )
+        if metric in self.binary_metrics and not np.isin(targets, (0, 1)).all():
+            raise LtpError(f"{metric} is for two classes, and the labels have {len(set(targets))}")
+        return f"{metric} %", 100 * self.metrics[metric](self.predictions(logits), targets)

@@ -1,0 +1,57 @@
+"""One value for each text, or pair of texts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ltp_deploy.data.metrics import correlation, spearman
+from ltp_deploy.errors import LtpError
+from ltp_deploy.heads.head import Head
+from ltp_deploy.model.config import EncoderConfig
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class Regression(Head):
+    """The single logit is the value."""
+
+    name = "regression"
+    noun = "a regression"
+    metrics = {"pearson": correlation, "spearman": spearman}  # noqa: RUF012
+
+    def activation(self, logits: np.ndarray) -> np.ndarray:
+        """The values themselves."""
+        return logits
+
+    def predictions(self, logits: np.ndarray) -> np.ndarray:
+        """[N] the values."""
+        return logits[:, 0]
+
+    def labels(self, logits: np.ndarray, config: EncoderConfig) -> None:
+        return None
+
+    def targets(self, labels: Sequence[float | str], config: EncoderConfig) -> np.ndarray:
+        """[N] the values."""
+        for row, label in enumerate(labels, 1):
+            if isinstance(label, str):
+                raise LtpError(f"row {row} has the label {label!r}, the model gives numbers")
+        return np.array(labels)
+
+    def changed(self, reference: np.ndarray, logits: np.ndarray) -> None:
+        return None
+
+    def loss(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """Squared error."""
+        from torch.nn import functional
+
+        return functional.mse_loss(logits[:, 0], targets.to(logits.dtype))
+
+    def distillation(self, logits: Tensor, teacher: Tensor) -> Tensor:
+        """Squared distance from the teacher's value."""
+        from torch.nn import functional
+
+        return functional.mse_loss(logits, teacher)

@@ -1,0 +1,51 @@
+"""How far engines may be from what they are compared with: one row per precision.
+
+f32 is held to exactness. In narrower precisions a rounding decides single tokens differently,
+which moves single logits far: there predictions, scores and averages are held.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+SELF_CHECK_F32 = 1e-3  # of a logit, on random tokens
+SELF_CHECK_NARROW = 0.25  # the median difference, relative to the largest logit
+SELF_CHECK_CALIBRATED = 0.5  # random tokens leave the ranges that texts were found to have
+
+
+@dataclass(frozen=True)
+class Tolerance:
+    """What one precision is allowed.
+
+    Attributes:
+        tie: relative distance of a token's score from the value that decides its fate, below
+            which rounding may decide otherwise.
+        max_logit_difference: `verify` fails above it, sequences with ties excepted; None where
+            logits are not held.
+        max_flips: `verify` fails when more percent of predictions change; None where not held.
+        max_drop: `verify` fails when the score drops by more points; None where not held.
+        self_check: see the constants above; relative but in f32.
+        statistic, logits, marks: what Polygraphy's comparison holds, "max" or "mean", of logits
+            and of the marks (0 or 1) of who is alive after a layer.
+        baseline: difference of logits, relative to the largest, up to which the unpruned engine
+            and a dense baseline count as the same model.
+    """
+
+    tie: float
+    max_logit_difference: float | None
+    max_flips: float | None
+    max_drop: float | None
+    self_check: float
+    statistic: str
+    logits: float
+    marks: float
+    baseline: float
+
+
+TOLERANCES = {
+    "f32": Tolerance(1e-4, 1e-4, None, None, SELF_CHECK_F32, "max", 1e-4, 0.0, 1e-3),
+    "fp16": Tolerance(1e-2, None, 1.0, 1.0, SELF_CHECK_NARROW, "mean", 0.05, 0.02, 0.05),
+    "bf16": Tolerance(5e-2, None, 1.0, 1.0, SELF_CHECK_NARROW, "mean", 0.1, 0.05, 0.1),
+    "int8-dynamic": Tolerance(0.2, None, 4.0, 1.0, SELF_CHECK_NARROW, "mean", 0.2, 0.1, 0.3),
+    "int8": Tolerance(0.3, None, 4.0, 1.0, SELF_CHECK_CALIBRATED, "mean", 0.4, 0.15, 0.3),
+}
