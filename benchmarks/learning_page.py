@@ -19,6 +19,16 @@ from ltp_deploy.learn.plot import FLOPS, Curve, by_flops, draw
 DOCS = Path(__file__).parents[1] / "docs"
 BEGIN, END = "<!-- figures begin -->", "<!-- figures end -->"
 
+# What the result files call a baseline, and what the page does.
+BASELINES = {
+    "ltp-deploy, nothing pruned": "without pruning",
+    "OpenVINO dense, padded": "padded dense",
+    "OpenVINO dense, one by one": "one by one",
+}
+SPEED = """How many times faster each *ltp* engine is than the same engine without pruning, than dense
+OpenVINO with padding, and than dense OpenVINO with one call per sequence (where a request has more
+than one)."""
+
 Run = dict[str, Any]
 
 
@@ -28,7 +38,8 @@ def main() -> None:
         files = sorted(RESULTS.glob(f"{name}-[0-9].json"))
         if files:
             runs[name] = [json.loads(file.read_text()) for file in files]
-    parts = ["## Scores at equal FLOPs", scores(runs), "## Speed of the engines", speeds(runs)]
+    parts = ["## Scores at equal FLOPs", scores(runs)]
+    parts += ["## Speed of the engines", SPEED, speeds(runs)]
     pictures = DOCS / "results"
     pictures.mkdir(exist_ok=True)
     for name, found in runs.items():
@@ -48,7 +59,8 @@ def shared_ratios(runs: list[Run]) -> list[str]:
 
 
 def scores(runs: dict[str, list[Run]]) -> str:
-    """One row a task and FLOPs ratio: the dense score, and how far each method lies below it."""
+    """A table with one row per task and FLOPs ratio: the dense score, and how far each method is
+    from it."""
     rows = []
     for name, found in runs.items():
         dense = spread(run["dense"]["score"] for run in found)
@@ -67,21 +79,22 @@ def scores(runs: dict[str, list[Run]]) -> str:
 
 
 def speeds(runs: dict[str, list[Run]]) -> str:
-    """One row an engine and batch size: how many times faster it is than each other side."""
-    rows, sides = [], dict[str, None]()
+    """A table with one row per engine and batch size: how many times faster the engine is than
+    each baseline."""
     measured = [
-        (name, run["seed"], ratio, case, others)
+        (name, run["seed"], ratio, requests, times_faster)
         for name, found in runs.items()
         for run in found
         for ratio, cases in run["speed"].items()
-        for case, others in cases.items()
+        for requests, times_faster in cases.items()
     ]
-    for *_, others in measured:
-        sides.update(dict.fromkeys(others))
-    for name, seed, ratio, case, others in measured:
-        cells = [f"{others[side]:.2f}x" if side in others else "" for side in sides]
-        rows.append([name, str(seed), f"{ratio}x", case, *cells])
-    return markdown(["task", "seed", "asked", "requests", *(f"over {s}" for s in sides)], rows)
+    baselines = [b for b in BASELINES if any(b in times_faster for *_, times_faster in measured)]
+    rows = []
+    for name, seed, ratio, requests, times_faster in measured:
+        cells = [f"{times_faster[b]:.2f}x" if b in times_faster else "" for b in baselines]
+        rows.append([name, str(seed), f"{ratio}x", requests, *cells])
+    headings = ["task", "seed", "FLOPs ratio", "requests", *(BASELINES[b] for b in baselines)]
+    return markdown(headings, rows)
 
 
 def average(runs: list[Run]) -> tuple[Point, dict[str, Curve]]:
