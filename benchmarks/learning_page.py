@@ -25,7 +25,8 @@ BASELINES = {
     "OpenVINO dense, padded": "padded dense",
     "OpenVINO dense, one by one": "one by one",
 }
-SPEED = """How many times faster each *ltp* engine is than the same engine without pruning, than dense
+SPEED = """\
+How many times faster each *ltp* engine is than the same engine without pruning, than dense
 OpenVINO with padding, and than dense OpenVINO with one call per sequence (where a request has more
 than one)."""
 

@@ -1,5 +1,8 @@
-"""What the cost model of `ltp_deploy/compiler/cost.py` predicts for a T4: `python benchmarks/t4.py`
-prints the tables of docs/t4.md. Nothing is measured, no GPU is needed."""
+"""Print the tables of docs/t4.md: `python benchmarks/t4.py`.
+
+They hold what the cost model of `ltp_deploy/compiler/cost.py` predicts for a T4. Nothing is
+measured, and no GPU is needed.
+"""
 
 from __future__ import annotations
 
@@ -26,22 +29,22 @@ CASES = {
     "32 x 384": np.full(32, 384),
     "mixed": mixed_lengths(),
 }
-# The constants that nothing published pins down, at their worst: a wait of the host twice as long
-# as users report, and attention at half of its rate, since our kernel has not run yet.
+# The constants that no published figure determines, at their worst: a host sync twice as long as
+# users report, and attention at half of its rate, since this project's kernel has not run yet.
 PESSIMISTIC = replace(T4, sync=2 * T4.sync, attention=T4.attention / 2)
 
 HEADINGS = (
     "request",
-    "GFLOP dense",
-    "GFLOP LTP",
-    "dense, padded, ms",
-    "LTP, ms",
-    "times faster",
+    "dense GFLOP",
+    "LTP GFLOP",
+    "dense ms",
+    "LTP ms",
+    "speedup",
     "at worst",
-    "rows removed behind",
-    "never waiting, ms",
+    "compaction after",
+    "bounded ms",
 )
-COUNTED = ("request", "side", "GFLOP counted", "MB moved", "launches", "waits")
+COUNTED = ("request", "engine", "GFLOP counted", "MB moved", "launches", "host syncs")
 
 
 def encoder() -> EncoderConfig:
@@ -56,7 +59,7 @@ def encoder() -> EncoderConfig:
 
 
 def plan(config: EncoderConfig, lengths: np.ndarray, gpu: GpuCost, compact: str = "auto") -> Plan:
-    """What is built for a request of these lengths [B]."""
+    """The plan for a request of sequences of these lengths [B]."""
     profile = assumed_profile(config.policy, lengths)
     return make_plan(
         PlanRequest(
@@ -71,20 +74,27 @@ def plan(config: EncoderConfig, lengths: np.ndarray, gpu: GpuCost, compact: str 
 
 
 def planned_work(made: Plan) -> Work:
-    """Of all layers, as planned."""
+    """The sum of the work of all layers of a plan."""
     return sum((layer.work for layer in made.layers if layer.work), Work())
 
 
 def row(
     config: EncoderConfig, name: str, lengths: np.ndarray, dense: Work, chosen: Plan
 ) -> list[str]:
-    """One request in all columns of the first table."""
+    """One row of the first table.
+
+    Args:
+        name: of the request.
+        lengths: [B], tokens of its sequences.
+        dense: the work of the padded dense encoder.
+        chosen: the plan for the request.
+    """
     seconds = planned_work(chosen).seconds
     slow = planned_work(plan(config, lengths, PESSIMISTIC)).seconds
     bounded = planned_work(plan(config, lengths, T4, "bounded")).seconds
     sequences, longest = len(lengths), int(lengths.max())
     flops = sequences * sum(layer.flops.total for layer in chosen.layers if layer.flops)
-    removing = [str(i) for i, carry in enumerate(chosen.carries) if carry is Carry.SURVIVORS]
+    compacting = [str(i) for i, carry in enumerate(chosen.carries) if carry is Carry.SURVIVORS]
     return [
         name,
         f"{2e-9 * padded_flops(config, sequences, longest):.1f}",
@@ -93,16 +103,16 @@ def row(
         f"{1e3 * seconds:.2f}",
         f"{dense.seconds / seconds:.2f}x",
         f"{dense.seconds / slow:.2f}x",
-        ", ".join(removing) or "no layer",
+        ", ".join(compacting) or "no layer",
         f"{1e3 * bounded:.2f}",
     ]
 
 
-def counted(name: str, side: str, work: Work) -> list[str]:
-    """What the times of one side of a request are made of."""
+def counted(name: str, engine: str, work: Work) -> list[str]:
+    """One row of the second table: what the time of one engine on a request is made of."""
     return [
         name,
-        side,
+        engine,
         f"{1e-9 * work.flops:.1f}",
         f"{1e-6 * work.moved:.0f}",
         str(work.launches),
@@ -111,7 +121,7 @@ def counted(name: str, side: str, work: Work) -> list[str]:
 
 
 def main() -> None:
-    """Prints both tables."""
+    """Print both tables."""
     config = encoder()
     times, counts = [], []
     for name, lengths in CASES.items():
