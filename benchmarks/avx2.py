@@ -1,7 +1,7 @@
 """OpenVINO as it would run on a CPU that has AVX2 and nothing newer.
 
 ONEDNN_MAX_CPU_ISA=AVX2 limits oneDNN, but OpenVINO gives most f32 matrix products to MLAS, which
-ignores it. MLAS cannot fuse a Clamp, so one behind each product leaves it to oneDNN's AVX2 kernel.
+ignores it. MLAS cannot fuse a Clamp, so with a Clamp after each product oneDNN's AVX2 kernel runs.
 """
 
 from __future__ import annotations
@@ -12,7 +12,11 @@ LIMIT = 1e30  # far outside of what a network computes
 
 
 def clamp_products(model: Any) -> int:
-    """Put a Clamp that never acts behind each product with constant weights; how many there are."""
+    """Put a Clamp that never acts after each product with constant weights, in place.
+
+    Returns:
+        How many products there are.
+    """
     from openvino import opset13
 
     count = 0

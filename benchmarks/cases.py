@@ -11,7 +11,10 @@ from ltp_deploy.model.survivors import SurvivorProfile
 
 
 def mixed_lengths(sequences: int = 32) -> np.ndarray:
-    """Lognormal lengths of 8 to 128; the first 32 have 1608 tokens, 61 % padding when padded."""
+    """Log-normally distributed lengths [sequences] from 8 to 128, always the same ones.
+
+    The first 32 have 1608 tokens; padded to 128, 61 % of the rows are padding.
+    """
     rng = np.random.default_rng(14)
     sigma = 0.55
     raw = rng.lognormal(np.log(50) - sigma**2 / 2, sigma, sequences)
@@ -19,7 +22,7 @@ def mixed_lengths(sequences: int = 32) -> np.ndarray:
 
 
 def assumed_profile(policy: PrunePolicy, lengths: np.ndarray) -> SurvivorProfile:
-    """Who survives of sequences of these lengths [N], by the policy's top-k rates."""
+    """How many tokens survive in sequences of these lengths [N], by the policy's top-k rates."""
     alive = [SurvivorProfile.assumed(policy, int(length)).alive for length in lengths]
     return SurvivorProfile(
         np.concatenate(alive), np.zeros((len(lengths), len(policy.layers)), bool)
@@ -27,6 +30,6 @@ def assumed_profile(policy: PrunePolicy, lengths: np.ndarray) -> SurvivorProfile
 
 
 def all_cases(config: EncoderConfig) -> list[Case]:
-    """One request each, of random tokens."""
+    """All cases, with one request of random tokens each."""
     lengths = {"n=128": np.array([128]), "n=384": np.array([384]), "mixed": mixed_lengths()}
     return [Case(name, random_requests(config, [n])) for name, n in lengths.items()]

@@ -1,4 +1,4 @@
-"""The CPU figures: `python benchmarks/cpu.py [--isa ISA] [--quick]`; see README.md."""
+"""Measure the CPU figures: `python benchmarks/cpu.py [--isa ISA] [--quick]`; see README.md."""
 
 from __future__ import annotations
 
@@ -16,26 +16,27 @@ from random_model import MINILM, ROBERTA_BASE, a21, write_checkpoint
 RESULTS = Path(__file__).parent / "results"
 ITERATIONS = {"n=128": 60, "n=384": 30, "mixed": 11}
 QUICK = {"n=128": 8, "n=384": 5, "mixed": 3}
-# What limits oneDNN and our operators to an instruction set, and how good the imitation is.
+# Environment variables that limit oneDNN and this project's operators to an instruction set.
 LIMITS = {
     "avx2": {"ONEDNN_MAX_CPU_ISA": "AVX2", "LTP_ISA": "avx2"},
-    # Our operators as they choose on an Intel CPU like that: see plugins/openvino/isa.cpp.
+    # What the operators choose on an Intel CPU like that: see plugins/openvino/isa.cpp.
     "avx512_bf16": {"ONEDNN_MAX_CPU_ISA": "AVX512_CORE_BF16", "LTP_ISA": "avx512_vnni"},
 }
 PRECISIONS = {None: ["f32", "bf16"], "avx2": ["f32"], "avx512_bf16": ["bf16"]}
-NOTES = {
-    "avx2": "both sides limited to AVX2: oneDNN and our operators by environment variables, and in "
-    "the dense model a Clamp behind every matrix product so that oneDNN's AVX2 kernel runs instead "
-    "of MLAS, which knows no limit; LayerNorm is not limited",
-    "avx512_bf16": "both sides limited to AVX-512 with bf16, without AMX, by environment variables",
+NOTES = {  # how good the imitation is
+    "avx2": "engines and baseline limited to AVX2: oneDNN and the operators by environment "
+    "variables, and in the dense model by a Clamp after every matrix product, so that oneDNN's "
+    "AVX2 kernel runs instead of MLAS, which knows no limit; LayerNorm is not limited",
+    "avx512_bf16": "engines and baseline limited to AVX-512 with bf16, without AMX, by environment "
+    "variables",
 }
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--isa", choices=list(LIMITS), help="limit both sides to this")
+    parser.add_argument("--isa", choices=list(LIMITS), help="limit engines and baseline to this")
     parser.add_argument(
-        "--precision", choices=["f32", "bf16", "int8-dynamic", "int8"], help="only this one"
+        "--precision", choices=["f32", "bf16", "int8-dynamic", "int8"], help="measure only this one"
     )
     parser.add_argument("--threads", type=int, help="CPU threads; default: all")
     parser.add_argument("--quick", action="store_true", help="few iterations, no probes")
@@ -55,7 +56,7 @@ def main() -> None:
 def run(
     isa: str | None, threads: int | None, precisions: list[str], quick: bool
 ) -> Iterator[dict[str, Any]]:
-    """All that is known after each part of the run, JSON-ready; tables are printed on the way."""
+    """Measure, print tables, and yield everything known so far after each part, ready for JSON."""
     from report import print_probes, print_speed
     from speed import measure
 
@@ -91,22 +92,26 @@ def run(
 
 
 def probes(checkpoint: Path, folder: Path, precision: str, repeat: int = 3) -> dict[str, Any]:
-    """Building, then starting what was built: `repeat` fresh processes each, by turns."""
+    """Measure building an engine and the baseline, then starting them.
+
+    Each measurement is made in `repeat` fresh processes, engine and baseline in turns. Returns a
+    list of values by "build" or "start", then by "ours" or "dense".
+    """
     from probe import probe
 
     found: dict[str, Any] = {}
     outputs = {"ours": folder / f"bundle-{precision}", "dense": folder / f"dense-{precision}.xml"}
     for what in ("build", "start"):
         for _ in range(repeat):
-            for whose, output in outputs.items():
+            for model, output in outputs.items():
                 arguments = [checkpoint, output] if what == "build" else [output]
-                values = probe(what, whose, *arguments, precision)
-                found.setdefault(what, {}).setdefault(whose, []).append(values)
+                values = probe(what, model, *arguments, precision)
+                found.setdefault(what, {}).setdefault(model, []).append(values)
     return found
 
 
 def _features(result: dict[str, Any]) -> str:
-    """The most advanced of the flags that matter, the limit if there was one, and threads."""
+    """A file name's part: the CPU's most advanced feature, the limit if any, and the threads."""
     ranked = ("amx_bf16", "avx512_bf16", "avx512f", "avx2")
     flags = result["machine"]["flags"]
     best = next((flag for flag in ranked if flag in flags), "baseline").replace("_", "-")

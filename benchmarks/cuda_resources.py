@@ -1,4 +1,4 @@
-"""What each CUDA kernel asks of a multiprocessor of a T4, as the compiler says: no GPU is needed.
+"""What each CUDA kernel needs of a multiprocessor of a T4. No GPU is needed.
 
 Registers, shared memory and spills come from nvcc; how many blocks fit follows from the limits of
 compute capability 7.5. Writes benchmarks/results/cuda-sm_75-resources.json.
@@ -38,7 +38,7 @@ def nvcc(*arguments: object) -> str:
 
 
 def compile_kernels() -> tuple[str, str]:
-    """The PTX, and what ptxas says about it."""
+    """The PTX, and the log of ptxas with its resources."""
     with tempfile.TemporaryDirectory() as folder:
         ptx = Path(folder) / "kernels.ptx"
         source = ROOT / "plugins/cuda/pruned_attention.cu"

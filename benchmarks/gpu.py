@@ -1,7 +1,7 @@
-"""Proof and figures on an NVIDIA GPU, in ten minutes at most: `make gpu-check`; see README.md.
+"""Prove and time the CUDA kernels on an NVIDIA GPU: `make gpu-check`; see README.md.
 
-Needs nvcc, PyTorch with CUDA, transformers and cuda-python, and no network. Exits with 1 where
-something is wrong; a goal that is missed is only reported.
+Takes ten minutes at most. Needs nvcc, PyTorch with CUDA, transformers and cuda-python, and no
+network. The exit status is 1 if something is wrong; a missed goal is only reported.
 """
 
 from __future__ import annotations
@@ -38,10 +38,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     demo = DEMO if DEMO.exists() else None
     parser.add_argument(
-        "--checkpoint", type=Path, default=demo, help="besides random ones; default: `make demo`'s"
+        "--checkpoint",
+        type=Path,
+        default=demo,
+        help="checked too, besides random ones; default: `make demo`'s",
     )
-    parser.add_argument("--seconds", type=float, default=4.0, help="of timing, for each case")
-    parser.add_argument("--rehearse", action="store_true", help="what runs without a GPU, in small")
+    parser.add_argument("--seconds", type=float, default=4.0, help="of timing, per case")
+    parser.add_argument("--rehearse", action="store_true", help="the parts that need no GPU, small")
     parser.add_argument("-o", "--output", type=Path, help="default: in results/, named by the GPU")
     options = parser.parse_args()
     present = gpus()
@@ -77,21 +80,21 @@ def main() -> None:
 
 
 def _attempt(step: Any, folder: Path, parts: dict[str, Any]) -> list[dict[str, Any]]:
-    """What a step found; the other steps go on where one fails."""
+    """The rows that a step returns, or one row with the error if it fails: others still run."""
     try:
         return step(folder, parts)
     except Exception as error:
         traceback.print_exc()
-        return [{"passed": False, "said": f"{type(error).__name__}: {error}"}]
+        return [{"passed": False, "message": f"{type(error).__name__}: {error}"}]
 
 
 def _steps(options: argparse.Namespace, gpu: Any) -> dict[str, Any]:
-    """In order; a step is given a folder and the results so far."""
+    """The steps by name, in order. Each is called with a folder and the results so far."""
     compiler, programs = nvcc(), list[Path]()
 
     def kernel_tests(folder: Path, _: Any) -> list[dict[str, Any]]:
         if compiler is None:
-            return [{"test": "all", "passed": None, "said": "no nvcc to compile them"}]
+            return [{"test": "all", "passed": None, "message": "no nvcc to compile them"}]
         programs.extend(build(compiler, gpu.compute_capability, folder))
         return check(programs)
 
@@ -139,7 +142,7 @@ def _check_engines(
 
 
 def _print(rows: list[dict[str, Any]]) -> None:
-    """As a table: plain, since nothing but PyTorch need be here."""
+    """Print a plain table: no package for tables need be installed."""
     names = list(dict.fromkeys(name for row in rows for name in row))
     cells = [names, *([_short(row.get(name, "")) for name in names] for row in rows)]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]

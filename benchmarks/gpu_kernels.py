@@ -1,5 +1,5 @@
-"""The kernels' own C++ tests, which otherwise run in emulation, on a real GPU, and under
-compute-sanitizer."""
+"""The kernels' C++ tests on a real GPU, alone and under compute-sanitizer. Elsewhere they run in
+emulation."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[1]
 TESTS = ("attend", "first_row", "decide", "carry", "invariance", "garbage", "residual_norm")
 SHARED = (
     "plugins/cuda/pruned_attention.cu",
-    "plugins/openvino/packed_attention.cpp",  # free of OpenVINO; what problem.cpp can run
+    "plugins/openvino/packed_attention.cpp",  # needs no OpenVINO; problem.cpp calls it
     "tests/cuda/device.cpp",
     "tests/plugins/compare.cpp",
     "tests/plugins/problem.cpp",
@@ -24,15 +24,15 @@ SHARED = (
 )
 INCLUDES = ("tests/cuda/gpu", "plugins", "plugins/openvino", "tests/plugins")
 TOOLS = ("memcheck", "racecheck")
-FOUND = 9  # exit status of a tool that found something
-ALONE, TOGETHER = 40, 150  # seconds: a test's limit alone, and of all under the tools
+FOUND = 9  # exit status of a tool that found a fault
+ALONE, TOGETHER = 40, 150  # time limits in seconds: of one test, and of all under the tools
 
 
 def build(nvcc: str, compute_capability: str, folder: Path) -> list[Path]:
     """Compile the tests for one GPU; returns the programs.
 
     Raises:
-        RuntimeError: nvcc fails; with what it says.
+        RuntimeError: nvcc fails; with its message.
     """
     architecture = f"-arch=sm_{compute_capability.replace('.', '')}"
     flags = ["-std=c++17", "-O2", "-lineinfo", architecture, "-DLTP_TEST_ON_GPU"]
@@ -66,13 +66,15 @@ def check(programs: list[Path]) -> list[dict[str, Any]]:
 
 
 def sanitize(nvcc: str, programs: list[Path]) -> list[dict[str, Any]]:
-    """Run each test under every tool, several at once; `passed` is None where a tool itself does
-    not work here, or takes too long."""
+    """Run each test under every tool, several at once.
+
+    `passed` is None if the tool itself does not work on this machine, or takes too long.
+    """
     folders = os.pathsep.join([os.environ.get("PATH", ""), str(Path(nvcc).parent)])
     sanitizer = shutil.which("compute-sanitizer", path=folders)
     if sanitizer is None:
-        said = "compute-sanitizer is not installed"
-        return [{"under": tool, "passed": None, "said": said} for tool in TOOLS]
+        message = "compute-sanitizer is not installed"
+        return [{"under": tool, "passed": None, "message": message} for tool in TOOLS]
     end = time.monotonic() + TOGETHER
 
     def run(tool: str, program: Path) -> dict[str, Any]:
@@ -96,17 +98,17 @@ def _run(program: Path, tool: str, command: list[str], limit: float) -> dict[str
         start_new_session=True,
     )
     try:
-        said, _ = child.communicate(timeout=limit)
-        failed = child.returncode == FOUND or "FAILED (" in said
+        output, _ = child.communicate(timeout=limit)
+        failed = child.returncode == FOUND or "FAILED (" in output
         passed = True if child.returncode == 0 else False if failed or not tool else None
     except subprocess.TimeoutExpired:
-        os.killpg(child.pid, signal.SIGKILL)  # the test too, which a tool would leave behind
-        said, passed = f"stopped after {limit:.0f} s", None if tool else False
+        os.killpg(child.pid, signal.SIGKILL)  # and the test, which a tool would leave running
+        output, passed = f"stopped after {limit:.0f} s", None if tool else False
         child.communicate()
     return {
         "test": program.name,
         "under": tool,
         "passed": passed,
         "seconds": round(time.perf_counter() - begin, 1),
-        "said": said.strip()[-600:],
+        "message": output.strip()[-600:],
     }

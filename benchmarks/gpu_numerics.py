@@ -33,17 +33,17 @@ RULES = (
 
 
 def check_op(device: str, rounds: int) -> dict[str, Any]:
-    """Random calls of the op, each in a thread of its own, with every rule and carry, against the
-    reference in f32.
+    """Compare random calls of the op, with every rule and carry, with the reference in f32.
 
-    Rows that differ are counted as doubtful where fewer than one in fifty do: a score that lies
-    within rounding of its threshold. `seed` differs from run to run, and repeats it.
+    Each call runs in a thread of its own. Rows that only one of the two keeps are taken for ties
+    (a score within rounding of its threshold) as long as they are fewer than one in fifty. Every
+    run has another seed; the `seed` in the result repeats it.
     """
     seed = time.time_ns() % 2**31
     generator = torch.Generator().manual_seed(seed)
     # The reference has no row for the first token of a sequence without any, which kernels have.
     least = 1 if device == "cpu" else 0
-    calls = wrong = rows = doubtful = 0
+    calls = wrong = rows = ties = 0
     worst = 0.0
     for _ in range(rounds):
         lengths = torch.randint(least, 200, (6,), generator=generator).tolist()
@@ -60,50 +60,52 @@ def check_op(device: str, rounds: int) -> dict[str, Any]:
             for carry in Carry:
                 rule = (heads, int(mode), threshold, 128, True, int(carry))
                 op = torch.ops.ltp.pruned_attention
-                there = [x.to(device) for x in given]
-                with ThreadPoolExecutor(1) as thread:  # a new one, which CUDA does not know yet
-                    found = [x.cpu() for x in thread.submit(op, *there, *rule).result()]
+                on_device = [x.to(device) for x in given]
+                with ThreadPoolExecutor(1) as thread:  # a new one, without a CUDA context yet
+                    found = [x.cpu() for x in thread.submit(op, *on_device, *rule).result()]
                 wanted = op(qkv.float(), *given[1:], *rule)
                 calls += 1
-                difference, unlike = _difference(found, wanted, carry, lengths)
+                difference, differing = _difference(found, wanted, carry, lengths)
                 rows += total
-                doubtful += unlike
+                ties += differing
                 worst = max(worst, difference)
                 wrong += not difference <= CONTEXT
     return {
         "seed": seed,
         "calls": calls,
         "rows": rows,
-        "rows_decided_otherwise": doubtful,
+        "rows_decided_otherwise": ties,
         "largest_context_difference": worst,
-        "passed": wrong == 0 and doubtful * 50 <= rows,
+        "passed": wrong == 0 and ties * 50 <= rows,
     }
 
 
 def _difference(
     found: list[torch.Tensor], wanted: tuple[torch.Tensor, ...], carry: Carry, lengths: list[int]
 ) -> tuple[float, int]:
-    """(largest difference of the context of rows that both carry alive, rows that only one does);
-    infinite where the results are malformed."""
+    """(largest difference of the context of rows that are alive in both, number of rows that are
+    alive in only one); the difference is infinite if the results are malformed."""
     context, kept, offsets, alive = found
     if carry is Carry.FIRST:
         real = torch.tensor([n > 0 for n in lengths])
         context, kept, alive = context[real], kept[real], alive[real]
     elif len(kept) < int(offsets[-1]):
         return float("inf"), 0
-    ours = {int(kept[i]): context[i].float() for i in torch.nonzero(alive)[:, 0].tolist()}
-    theirs = {int(wanted[1][i]): wanted[0][i] for i in torch.nonzero(wanted[3])[:, 0].tolist()}
-    both = ours.keys() & theirs.keys()
-    worst = max((float((ours[i] - theirs[i]).abs().max()) for i in both), default=0.0)
-    if any(not torch.isfinite(x).all() for x in ours.values()):
+    result = {int(kept[i]): context[i].float() for i in torch.nonzero(alive)[:, 0].tolist()}
+    reference = {int(wanted[1][i]): wanted[0][i] for i in torch.nonzero(wanted[3])[:, 0].tolist()}
+    both = result.keys() & reference.keys()
+    worst = max((float((result[i] - reference[i]).abs().max()) for i in both), default=0.0)
+    if any(not torch.isfinite(x).all() for x in result.values()):
         worst = float("inf")
-    return worst, len(ours.keys() ^ theirs.keys())
+    return worst, len(result.keys() ^ reference.keys())
 
 
 def check_engines(checkpoint: Path, device: str) -> list[dict[str, Any]]:
-    """Bundles with every kind of plan against the oracle. Each request runs four times: twice as it
-    is, then replayed; replays must agree to the last bit. The first request comes from another
-    thread than the one that loaded the engine."""
+    """Compare bundles with every kind of plan with the oracle.
+
+    Each request runs four times: twice kernel by kernel, then replayed; replays must agree to the
+    last bit. The first request comes from another thread than the one that loaded the engine.
+    """
     encoder = load_encoder(checkpoint)
     batch = _random_batch(encoder)
     oracle = run_oracle(encoder, batch)
@@ -148,7 +150,7 @@ def _engine(checkpoint: Path, folder: Path, compact: str, survivors: bool, devic
 
 
 def _run(engine: Engine, batch: PackedBatch) -> tuple[np.ndarray, list[Any], bool]:
-    """(logits, survivors, whether replays are the same)"""
+    """(logits [N, labels], survivors [N][layer], whether replays are the same)."""
     logits, survivors, same = [], [], True
     size = engine.limits.max_batch
     first = batch.select([0])

@@ -1,5 +1,5 @@
-"""Times on a GPU: the kernels against their floors, and engines against the dense model, both
-sides interleaved in one run."""
+"""Times on a GPU: the kernels against lower bounds, and engines against dense baselines,
+interleaved in one run."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from ltp_deploy.compiler.plan import Plan
 from ltp_deploy.model.encoder import Encoder
 from ltp_deploy.model.policy import Carry, Mode, PrunePolicy
 
-OURS, BOUNDED, UNPRUNED = "ltp-deploy", "ltp-deploy, never waiting", "ltp-deploy, nothing pruned"
+OURS, BOUNDED, UNPRUNED = "ltp-deploy", "ltp-deploy, bounded", "ltp-deploy, nothing pruned"
 PADDED, UNPADDED = "PyTorch dense, padded", "PyTorch dense, unpadded"
 GRAPH = "PyTorch dense, unpadded, CUDA graph"
 CASES = {
@@ -47,10 +47,10 @@ HEADS, HEAD_SIZE = 12, 64
 
 @dataclass(frozen=True)
 class Goal:
-    """`slow` is to take at least `times` as long as `fast` on a case."""
+    """The fastest of `slow` takes at least `times` as long as `fast` on a case."""
 
     case: str
-    slow: tuple[str, ...]  # the fastest of these counts
+    slow: tuple[str, ...]
     fast: str
     times: float
 
@@ -61,14 +61,14 @@ GOALS = (
     Goal("1 x 128", (PADDED, UNPADDED, GRAPH), OURS, 1.0),
     Goal("1 x 384", (PADDED, UNPADDED, GRAPH), OURS, 1.0),
 )
-KERNEL_GOAL = 1.5  # times the larger of its two floors, attention at 32 x 384
+KERNEL_GOAL = 1.5  # times the larger of its lower bounds, attention at 32 x 384
 
 
 def time_kernels(gpu: GpuCost, device: str = "cuda") -> list[dict[str, Any]]:
-    """The whole op at 32 x 384, with and without scores, beside PyTorch's attention.
+    """Time the whole op at 32 x 384, with and without scores, and PyTorch's attention.
 
-    The floors are the op's multiply-adds at the rate of a large product, and the bytes of its
-    inputs and outputs at the rate of a large copy.
+    The lower bounds (`floor_...`, in microseconds) are the op's multiply-adds at the rate of a
+    large product, and the bytes of its inputs and outputs at the rate of a large copy.
     """
     sequences, length = 32, 384
     hidden, rows = HEADS * HEAD_SIZE, sequences * length
@@ -132,8 +132,11 @@ class GraphSession(UnpaddedSession):
 
 
 def time_engines(checkpoint: Path, device: str, seconds: float, cases: Any) -> list[dict[str, Any]]:
-    """A row for every side of every case. `predicted_ms` is what the cost model says of the
-    layers, `logits_differ` how far a dense side is from the padded one, over the largest logit."""
+    """A row for every runner on every case.
+
+    `predicted_ms` is the cost model's prediction for the layers, `logits_differ` the largest
+    difference of logits from those of the padded baseline, relative to the largest logit.
+    """
     encoder = load_encoder(checkpoint)
     padded = TorchSession(dense_model(checkpoint, encoder), "fp16", device)
     unpadded = UnpaddedSession(encoder, device)
@@ -141,9 +144,9 @@ def time_engines(checkpoint: Path, device: str, seconds: float, cases: Any) -> l
     for name, lengths in cases.items():
         try:
             rows += _time_case(encoder, name, lengths, (padded, unpadded), device, seconds)
-        except Exception as error:  # the other cases are worth having
+        except Exception as error:  # the other cases still run
             traceback.print_exc()
-            rows.append({"case": name, "passed": False, "said": f"{error}"})
+            rows.append({"case": name, "passed": False, "message": f"{error}"})
     return rows
 
 
@@ -163,40 +166,40 @@ def _time_case(
         BOUNDED: (encoder, "bounded"),
         UNPRUNED: (unpruned, "auto"),
     }
-    sides: list[Side] = []
+    runners: list[Side] = []
     plans: dict[str, Plan] = {}
     notes: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as folder:
-        for side, (source, compact) in variants.items():
-            session, plans[side] = _engine(source, lengths, compact, device, Path(folder) / side)
-            sides.append(Side(side, session, Layout.PACKED))
-    sides.append(Side(PADDED, dense[0], Layout.PADDED))
-    sides.append(Side(UNPADDED, dense[1], Layout.PACKED))
+        for title, (source, compact) in variants.items():
+            session, plans[title] = _engine(source, lengths, compact, device, Path(folder) / title)
+            runners.append(Side(title, session, Layout.PACKED))
+    runners.append(Side(PADDED, dense[0], Layout.PADDED))
+    runners.append(Side(UNPADDED, dense[1], Layout.PACKED))
     if device == "cuda":
         try:
             graph = GraphSession(encoder, request.feeds(config))
-            sides.append(Side(GRAPH, graph, Layout.PACKED))
+            runners.append(Side(GRAPH, graph, Layout.PACKED))
         except RuntimeError as error:
-            notes.append({"case": name, "side": GRAPH, "said": f"not captured: {error}"})
+            notes.append({"case": name, "runner": GRAPH, "message": f"not captured: {error}"})
     calls: dict[str, list[Callable[[], np.ndarray]]] = {
-        side.name: [side.prepare(request, config)] for side in sides
+        runner.name: [runner.prepare(request, config)] for runner in runners
     }
-    answers = {side: [call() for _ in range(3)][-1] for side, (call,) in calls.items()}
+    answers = {runner: [call() for _ in range(3)][-1] for runner, (call,) in calls.items()}
     timings = interleave(calls, seconds, title=name)
-    times = {side: median(timing.samples[0]) for side, timing in timings.items()}
+    times = {runner: median(timing.samples[0]) for runner, timing in timings.items()}
     scale = float(np.abs(answers[PADDED]).max())
     rows = []
-    for side, time in times.items():
-        row: dict[str, Any] = {"case": name, "side": side, "ms": 1e3 * time}
+    for runner, time in times.items():
+        row: dict[str, Any] = {"case": name, "runner": runner, "ms": 1e3 * time}
         row["times_ours"] = time / times[OURS]
-        if side in plans and (prediction := plans[side].prediction):
+        if runner in plans and (prediction := plans[runner].prediction):
             row["predicted_ms"] = 1e3 * prediction.seconds
             row["prediction_error"] = prediction.seconds / time - 1
-        if side in plans:
-            carries = plans[side].carries
-            row["waits_behind"] = [i for i, c in enumerate(carries) if c is Carry.SURVIVORS]
-        if side not in (OURS, BOUNDED):  # these are to be the same model
-            row["logits_differ"] = float(np.abs(answers[side] - answers[PADDED]).max()) / scale
+        if runner in plans:
+            carries = plans[runner].carries
+            row["syncs_after"] = [i for i, c in enumerate(carries) if c is Carry.SURVIVORS]
+        if runner not in (OURS, BOUNDED):  # these are to be the same model
+            row["logits_differ"] = float(np.abs(answers[runner] - answers[PADDED]).max()) / scale
             row["passed"] = row["logits_differ"] <= SAME["fp16"]
         rows.append(row)
     return [*rows, *notes]
@@ -221,14 +224,14 @@ def _engine(
 
 
 def goals(rows: list[dict[str, Any]], kernels: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """What was aimed at, and what came out; from the rows of `time_engines` and `time_kernels`."""
+    """A row per goal with what was found, from the rows of `time_engines` and `time_kernels`."""
     found = []
     for goal in GOALS:
         times = {
-            row["side"]: row["ms"] for row in rows if row.get("case") == goal.case and "ms" in row
+            row["runner"]: row["ms"] for row in rows if row.get("case") == goal.case and "ms" in row
         }
         if goal.fast in times:
-            slow = min((side for side in goal.slow if side in times), key=times.__getitem__)
+            slow = min((runner for runner in goal.slow if runner in times), key=times.__getitem__)
             ratio, what = times[slow] / times[goal.fast], f"{goal.case}: {slow} over {goal.fast}"
             found.append(_judged(what, goal.times, ratio, ratio >= goal.times))
     for kernel in (k for k in kernels[1:2] if "times_floor" in k):

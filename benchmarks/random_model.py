@@ -1,4 +1,4 @@
-"""Checkpoints with random weights: speed depends on shapes and on who survives, not on meaning."""
+"""Checkpoints with random weights: speed depends on shapes and on how many tokens survive."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def a21(layers: int) -> list[float]:
 
 
 def configuration(shape: Shape, rates: list[float]) -> RobertaConfig:
-    """Of a RoBERTa whose policy keeps exactly these fractions (top-k)."""
+    """The configuration of a RoBERTa that keeps these fractions of tokens per layer (top-k)."""
     from transformers import RobertaConfig
 
     config = RobertaConfig(

@@ -1,4 +1,5 @@
-"""Our engines against dense OpenVINO of the same precision, all interleaved in one process."""
+"""Engines of this project against dense OpenVINO of the same precision, interleaved in one
+process."""
 
 from __future__ import annotations
 
@@ -29,12 +30,13 @@ from ltp_deploy.model.flops import authors_ratio
 from ltp_deploy.model.policy import PrunePolicy
 
 OURS, UNPRUNED, DENSE = "ours", "ours, nothing pruned", "dense OpenVINO"
-OURS_F32 = "ours in f32"  # beside engines in other precisions
-# Beside engines in int8. What is not int8 in the dense model is bf16, OpenVINO's choice on CPUs
-# that have it, or f32, which is the faster one where they have it without AMX.
+OURS_F32 = "ours in f32"  # timed with engines in other precisions
+# Timed with engines in int8. What is not int8 in the dense model is bf16, OpenVINO's choice on
+# CPUs that have it, or f32, which is faster on those that have bf16 without AMX.
 DENSE_F32 = "dense OpenVINO in f32"
 DENSE_BESIDE_F32 = "dense OpenVINO, f32 beside int8"
-# The last layer carries only first tokens; these engines do not use that and show what it saves.
+# The last layer carries only first tokens; these engines compute all of it, which shows what that
+# saves.
 WHOLE = ", whole last layer"
 
 
@@ -46,11 +48,11 @@ def measure(
     iterations: dict[str, int],
     pruned: bool = True,
 ) -> dict[str, Any]:
-    """Times of every side on every case, JSON-ready.
+    """Time every runner on every case; the result is ready for JSON.
 
     Args:
         isa: "avx2" makes OpenVINO use nothing newer; other limits need only the environment.
-        iterations: by case name.
+        iterations: by case name; cases without a number are left out.
         pruned: False compares only the engine that prunes nothing with the dense model.
     """
     encoder = load_encoder(checkpoint)
@@ -81,15 +83,15 @@ def measure(
         if precision == "int8":
             ranges = activation_ranges(encoder, samples)
     with tempfile.TemporaryDirectory() as folder:
-        sides = [
+        engines = [
             _packed(name, source, whole, precision, isa, threads, ranges, Path(folder) / str(i))
             for i, (name, (source, whole)) in enumerate(variants.items())
         ]
         if precision != "f32":
             f32 = Path(folder) / "f32"
-            sides.append(_packed(OURS_F32, encoder, False, "f32", isa, threads, {}, f32))
+            engines.append(_packed(OURS_F32, encoder, False, "f32", isa, threads, {}, f32))
         return {
-            case.name: _case(encoder, case, sides, models, threads, iterations[case.name])
+            case.name: _case(encoder, case, engines, models, threads, iterations[case.name])
             for case in cases
             if case.name in iterations
         }
@@ -105,6 +107,7 @@ def _packed(
     ranges: dict[str, ActivationRange],
     folder: Path,
 ) -> Side:
+    """An engine built into `folder`; `whole`: it computes its last layer for all tokens."""
     folder.mkdir()
     target = "haswell" if isa == "avx2" else "cpu"
     options = BuildOptions(target, precision, whole)
@@ -122,31 +125,36 @@ def _case(
     threads: int | None,
     iterations: int,
 ) -> dict[str, Any]:
-    """`models`: dense ones by name, each with the precision of what is not quantised in it."""
+    """Time one case.
+
+    Args:
+        packed: the engines of this project.
+        models: dense models by name, each with the precision of what is not quantised in it.
+    """
     (request,) = case.requests
     shape = (request.sequences, int(request.lengths.max()))
     dense = [
         Side(name, open_dense(model, precision, threads, shape), Layout.PADDED)
         for name, (model, precision) in models.items()
     ]
-    sides = [*packed, *dense]
+    runners = [*packed, *dense]
     config = encoder.config
-    calls = {side.name: [side.prepare(request, config)] for side in sides}
+    calls = {runner.name: [runner.prepare(request, config)] for runner in runners}
     answers = {name: np.asarray(call()) for name, (call,) in calls.items()}
     for (call,) in calls.values():  # once more: the first run prepared the shape
         call()
     timings = interleave(calls, iterations=iterations, title=case.name)
     profile = survivors(encoder, case)
-    work = {side.name: multiply_adds(side, case, config, profile) for side in sides}
+    work = {r.name: multiply_adds(r, case, config, profile) for r in runners}
     return {
         "shape": shape,
         "tokens": int(request.lengths.sum()),
         "flops_ratio_authors": authors_ratio(config, profile.alive),
         "baseline_difference": difference(answers[UNPRUNED], answers[dense[0].name]),
         "sides": {
-            side.name: {**_times(timings[side.name]), "multiply_adds": work[side.name]}
-            | {"matrix_products": matrix_products(side.session)}
-            for side in sides
+            runner.name: {**_times(timings[runner.name]), "multiply_adds": work[runner.name]}
+            | {"matrix_products": matrix_products(runner.session)}
+            for runner in runners
         },
     }
 
@@ -160,7 +168,7 @@ QUARTILES = {"median": 50, "lower_quartile": 25, "upper_quartile": 75, "fastest"
 
 
 def matrix_products(session: Any) -> dict[str, int]:
-    """Which kernels OpenVINO picked for products with weights, and how often."""
+    """How often OpenVINO picked each of its kernels for products with weights."""
     found: dict[str, int] = {}
     for node in session.compiled.get_runtime_model().get_ops():
         info = node.get_rt_info()

@@ -1,4 +1,4 @@
-"""How long building engines for a T4 takes, and how much memory, for models of several sizes.
+"""Measure time and memory of building engines for a T4, for models of several sizes.
 
 Usage: python benchmarks/tensorrt_builds.py [--out benchmarks/results/tensorrt-builds.json]
 """

@@ -33,8 +33,8 @@ def test_the_rehearsal_passes_and_writes_its_figures(tmp_path: Path) -> None:
         row["plan"] for row in found["engines"]
     ]  # of the demo's checkpoint too, if it is there
     assert plans[:4] == ["auto", "all", "bounded", "none"]
-    sides = {row["side"] for row in found["times"]}
-    assert {"ltp-deploy", "PyTorch dense, padded", "PyTorch dense, unpadded"} <= sides
+    runners = {row["runner"] for row in found["times"]}
+    assert {"ltp-deploy", "PyTorch dense, padded", "PyTorch dense, unpadded"} <= runners
 
 
 @pytest.mark.skipif(bool(gpus()), reason="there is a GPU")
