@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ltp_deploy.benchmark.workload import Case, random_requests
+from ltp_deploy.benchmark.workload import Case, lognormal_lengths, random_requests
 from ltp_deploy.model.config import EncoderConfig
 from ltp_deploy.model.policy import PrunePolicy
 from ltp_deploy.model.survivors import SurvivorProfile
@@ -15,10 +15,7 @@ def mixed_lengths(sequences: int = 32) -> np.ndarray:
 
     The first 32 have 1608 tokens; padded to 128, 61 % of the rows are padding.
     """
-    rng = np.random.default_rng(14)
-    sigma = 0.55
-    raw = rng.lognormal(np.log(50) - sigma**2 / 2, sigma, sequences)
-    return np.clip(np.round(raw), 8, 128).astype(int)
+    return lognormal_lengths(50, sequences, shortest=8, longest=128)
 
 
 def assumed_profile(policy: PrunePolicy, lengths: np.ndarray) -> SurvivorProfile:

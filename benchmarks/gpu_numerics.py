@@ -11,14 +11,17 @@ from typing import Any
 import numpy as np
 import torch
 
+from ltp_deploy.backends.torch_cuda import TorchCudaEngine
 from ltp_deploy.builder.build import build
 from ltp_deploy.bundle.options import BuildOptions
 from ltp_deploy.checkpoint import load_encoder
 from ltp_deploy.data.batch import PackedBatch, pack
+from ltp_deploy.heads import head_of
 from ltp_deploy.model.encoder import Encoder
 from ltp_deploy.model.policy import Carry, Mode
-from ltp_deploy.parity.compare import TIE, compare_logits, compare_survivors
+from ltp_deploy.parity.compare import compare_logits, compare_survivors
 from ltp_deploy.parity.oracle_run import run_oracle
+from ltp_deploy.parity.tolerances import TOLERANCES
 from ltp_deploy.runtime.engine import Engine, load
 
 CONTEXT = 5e-3  # largest difference of a context from that of the same halves in f32
@@ -110,6 +113,7 @@ def check_engines(checkpoint: Path, device: str) -> list[dict[str, Any]]:
     batch = _random_batch(encoder)
     oracle = run_oracle(encoder, batch)
     results = []
+    head, tie = head_of(encoder.config), TOLERANCES["fp16"].tie
     allowed = LOGITS * float(np.abs(oracle.logits).max())
     with tempfile.TemporaryDirectory() as folder:
         for compact in PLANS:
@@ -121,15 +125,15 @@ def check_engines(checkpoint: Path, device: str) -> list[dict[str, Any]]:
                 for survivors in (True, False)
             )
             logits, survivors, same = _run(reporting, batch)
-            who = compare_survivors(oracle.survivors, survivors, oracle.margins, TIE["fp16"])
-            what = compare_logits(oracle.logits, logits, who)
+            who = compare_survivors(oracle.survivors, survivors, oracle.margins, tie)
+            what = compare_logits(head, oracle.logits, logits, who)
             logits, _, same_again = _run(plain, batch)
-            first_rows = compare_logits(oracle.logits, logits, who)
+            first_rows = compare_logits(head, oracle.logits, logits, who)
             worst = max(what.max_without_ties, first_rows.max_without_ties)
             results.append(
                 {
                     "plan": compact,
-                    "segments": len(plain.manifest["segments"]),
+                    "segments": len(plain.manifest.record(TorchCudaEngine).segments),
                     "sequences": batch.sequences,
                     "survivors_agree": who.agreement,
                     "sequences_that_differ": len(who.differences),

@@ -14,22 +14,23 @@ from typing import Any
 import numpy as np
 import torch
 from cases import assumed_profile, mixed_lengths
-from ltp_deploy.benchmark.sides import Feeds, Layout, Side
 
-from ltp_deploy.backends.table import open_session
+from ltp_deploy.backends.table import open_session, portable
 from ltp_deploy.backends.torch_cuda.measure import device_seconds
 from ltp_deploy.benchmark.baselines.dense import dense_model
 from ltp_deploy.benchmark.baselines.torch import TorchSession, UnpaddedSession
-from ltp_deploy.benchmark.run import SAME
+from ltp_deploy.benchmark.runner import Feeds, Layout, Runner
 from ltp_deploy.benchmark.timing import interleave
 from ltp_deploy.benchmark.workload import random_requests
-from ltp_deploy.builder.build import Draft, plan_build, write_engine
+from ltp_deploy.builder.build import compile_engine
+from ltp_deploy.builder.draft import draft_encoder
 from ltp_deploy.bundle.options import BuildOptions
 from ltp_deploy.checkpoint import load_encoder
 from ltp_deploy.compiler.cost import GpuCost
 from ltp_deploy.compiler.plan import Plan
 from ltp_deploy.model.encoder import Encoder
 from ltp_deploy.model.policy import Carry, Mode, PrunePolicy
+from ltp_deploy.parity.tolerances import TOLERANCES
 
 OURS, BOUNDED, UNPRUNED = "ltp-deploy", "ltp-deploy, bounded", "ltp-deploy, nothing pruned"
 PADDED, UNPADDED = "PyTorch dense, padded", "PyTorch dense, unpadded"
@@ -166,19 +167,19 @@ def _time_case(
         BOUNDED: (encoder, "bounded"),
         UNPRUNED: (unpruned, "auto"),
     }
-    runners: list[Side] = []
+    runners: list[Runner] = []
     plans: dict[str, Plan] = {}
     notes: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as folder:
         for title, (source, compact) in variants.items():
             session, plans[title] = _engine(source, lengths, compact, device, Path(folder) / title)
-            runners.append(Side(title, session, Layout.PACKED))
-    runners.append(Side(PADDED, dense[0], Layout.PADDED))
-    runners.append(Side(UNPADDED, dense[1], Layout.PACKED))
+            runners.append(Runner(title, session, Layout.PACKED))
+    runners.append(Runner(PADDED, dense[0], Layout.PADDED))
+    runners.append(Runner(UNPADDED, dense[1], Layout.PACKED))
     if device == "cuda":
         try:
             graph = GraphSession(encoder, request.feeds(config))
-            runners.append(Side(GRAPH, graph, Layout.PACKED))
+            runners.append(Runner(GRAPH, graph, Layout.PACKED))
         except RuntimeError as error:
             notes.append({"case": name, "runner": GRAPH, "message": f"not captured: {error}"})
     calls: dict[str, list[Callable[[], np.ndarray]]] = {
@@ -200,7 +201,7 @@ def _time_case(
             row["syncs_after"] = [i for i, c in enumerate(carries) if c is Carry.SURVIVORS]
         if runner not in (OURS, BOUNDED):  # these are to be the same model
             row["logits_differ"] = float(np.abs(answers[runner] - answers[PADDED]).max()) / scale
-            row["passed"] = row["logits_differ"] <= SAME["fp16"]
+            row["passed"] = row["logits_differ"] <= TOLERANCES["fp16"].baseline
         rows.append(row)
     return [*rows, *notes]
 
@@ -218,9 +219,11 @@ def _engine(
         max_length=int(lengths.max()),
     )
     profile = assumed_profile(encoder.config.policy, lengths)
-    plan = plan_build(encoder, options, profile)
-    entries = write_engine(Draft(encoder, options, plan), folder)
-    return open_session(folder, {**entries, "device": device}), plan
+    draft = draft_encoder(encoder, options, profile=profile)
+    compiled = compile_engine(draft, folder)
+    runnable = compiled if device == "cuda" else portable(compiled)
+    assert runnable is not None
+    return open_session(folder, runnable), draft.plan
 
 
 def goals(rows: list[dict[str, Any]], kernels: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -98,11 +98,13 @@ def _timed(call: Callable[[], Any]) -> tuple[float, Any]:
 
 def _memory() -> dict[str, float]:
     """Memory in MiB: the peak; and of what is in use now, the private part and mapped files."""
+    from ltp_deploy.hardware.memory import peak_mib
+
     status = Path("/proc/self/status").read_text()
     fields = dict(line.split(":", 1) for line in status.splitlines())
-    # Not getrusage: its peak includes that of the parent process.
-    parts = {"peak_mib": "VmHWM", "anonymous_mib": "RssAnon", "files_mib": "RssFile"}
-    return {name: int(fields[key].split()[0]) / 1024 for name, key in parts.items()}
+    parts = {"anonymous_mib": "RssAnon", "files_mib": "RssFile"}
+    now = {name: int(fields[key].split()[0]) / 1024 for name, key in parts.items()}
+    return {"peak_mib": peak_mib(), **now}
 
 
 if __name__ == "__main__":

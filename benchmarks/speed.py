@@ -10,16 +10,17 @@ from typing import Any
 import numpy as np
 from avx2 import clamp_products
 from cases import all_cases
-from ltp_deploy.benchmark.engines import write_variant
-from ltp_deploy.benchmark.sides import Layout, Side, padded_feeds
 
 from ltp_deploy.backends.table import open_session
 from ltp_deploy.benchmark.baselines.dense import dense_model
 from ltp_deploy.benchmark.baselines.openvino import convert, open_dense, quantized
 from ltp_deploy.benchmark.run import difference, survivors
+from ltp_deploy.benchmark.runner import Layout, Runner, padded_feeds
 from ltp_deploy.benchmark.timing import Timings, interleave
 from ltp_deploy.benchmark.work import multiply_adds
 from ltp_deploy.benchmark.workload import Case
+from ltp_deploy.builder.build import compile_engine
+from ltp_deploy.builder.draft import draft_encoder
 from ltp_deploy.bundle.options import BuildOptions
 from ltp_deploy.calibration.ranges import activation_ranges
 from ltp_deploy.checkpoint import load_encoder
@@ -106,21 +107,21 @@ def _packed(
     threads: int | None,
     ranges: dict[str, ActivationRange],
     folder: Path,
-) -> Side:
+) -> Runner:
     """An engine built into `folder`; `whole`: it computes its last layer for all tokens."""
     folder.mkdir()
     target = "haswell" if isa == "avx2" else "cpu"
     options = BuildOptions(target, precision, whole)
-    entries, plan = write_variant(encoder, options, folder, ranges)
-    session = open_session(folder, entries, threads)
+    compiled = compile_engine(draft_encoder(encoder, options, ranges), folder)
+    session = open_session(folder, compiled, threads)
     prunes = encoder.config.policy.prunes
-    return Side(name, session, Layout.PACKED, prunes=prunes, carries=plan.carries)
+    return Runner(name, session, Layout.PACKED, prunes=prunes, carries=compiled.plan.carries)
 
 
 def _case(
     encoder: Encoder,
     case: Case,
-    packed: list[Side],
+    packed: list[Runner],
     models: dict[str, tuple[Any, str]],
     threads: int | None,
     iterations: int,
@@ -134,7 +135,7 @@ def _case(
     (request,) = case.requests
     shape = (request.sequences, int(request.lengths.max()))
     dense = [
-        Side(name, open_dense(model, precision, threads, shape), Layout.PADDED)
+        Runner(name, open_dense(model, precision, threads, shape), Layout.PADDED)
         for name, (model, precision) in models.items()
     ]
     runners = [*packed, *dense]

@@ -21,24 +21,23 @@ SHAPES = {
 }
 BUILD = """
 import json, sys, time
-from pathlib import Path
 from ltp_deploy.builder.build import build
 from ltp_deploy.bundle.options import BuildOptions
+from ltp_deploy.codec import to_json
+from ltp_deploy.hardware.memory import peak_mib
 start = time.perf_counter()
 manifest = build(sys.argv[1], sys.argv[2], BuildOptions("t4"))
 seconds = time.perf_counter() - start
-peak = int(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0]) / 1024
+engine = manifest.engine
 print(json.dumps({
-    "library": manifest["library"],
-    "version": manifest["versions"][manifest["library"]],
-    "engine_seconds": manifest["built"]["seconds"],
-    "engine_peak_mib": manifest["built"]["peak_mib"],
+    "library": engine.library,
+    "version": manifest.version(engine.library),
+    "engine_seconds": engine.built.seconds,
+    "engine_peak_mib": engine.built.peak_mib,
     "all_seconds": round(seconds, 1),
-    "export_peak_mib": round(peak),
-    "compacts_at": [
-        i for i, layer in enumerate(manifest["plan"]["layers"]) if layer["carry"] == "survivors"
-    ],
-    "layers": manifest["layers"],
+    "export_peak_mib": round(peak_mib()),
+    "compacts_at": [i for i, c in enumerate(manifest.plan.carries) if c.name == "SURVIVORS"],
+    "layers": to_json(engine.layers),
 }))
 """
 
