@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 )
 @source_option
 @click.option(
-    "--max-drop",
+    "--max-drop-from-dense",
     type=click.FloatRange(min=0),
     default=1.0,
     show_default=True,
-    help="Points that the score may lose against the same weights without pruning.",
+    help="Points of the score that may be lost against the same weights without pruning.",
 )
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True)
 @click.option("--force", is_flag=True, help="Replace an existing checkpoint.")
@@ -38,7 +38,7 @@ def tune(
     model: Path,
     against: Path | None,
     data: str,
-    max_drop: float,
+    max_drop_from_dense: float,
     output: Path,
     force: bool,
     score_length: int | str | None,
@@ -64,7 +64,14 @@ def tune(
             raise click.UsageError("the bundle says --score-length and --first-token")
         score_length, first_token = conventions_of(model, against)
     result = tune_checkpoint(
-        against or model, data, output, max_drop, reading, score_length, first_token, force
+        against or model,
+        data,
+        output,
+        max_drop_from_dense,
+        reading,
+        score_length,
+        first_token,
+        force,
     )
     click.echo(
         json.dumps(result.to_dict(), indent=2) if as_json else report.describe(result, output)

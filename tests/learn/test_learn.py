@@ -205,9 +205,9 @@ def test_learn_and_tune_as_a_user_types_them(
     assert again.exit_code == 1
     assert "exists; choose another output path" in again.output
 
-    tuned = tmp_path / "tuned"
+    tuned, drop = tmp_path / "tuned", ["--max-drop-from-dense", "60"]
     result = CliRunner().invoke(
-        main, ["tune", str(output), "--data", str(data), "-o", str(tuned), "--max-drop", "60"]
+        main, ["tune", str(output), "--data", str(data), "-o", str(tuned), *drop]
     )
     assert result.exit_code == 0, result.output
     assert load_encoder(tuned).config.policy != policy

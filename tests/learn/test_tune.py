@@ -89,7 +89,8 @@ def test_a_bundle_is_tuned_under_its_own_conventions(
     data = tmp_path / "data.tsv"
     data.write_text("text\tlabel\na very good film\t1\nbad\t0\n")
     output = tmp_path / "tuned"
-    arguments = ["tune", str(bundle), "--data", str(data), "--max-drop", "100", "-o", str(output)]
+    arguments = ["tune", str(bundle), "--data", str(data), "-o", str(output)]
+    arguments += ["--max-drop-from-dense", "100"]
     result = CliRunner().invoke(main, arguments)
     assert result.exit_code == 2
     assert "is a bundle: --against CHECKPOINT it was built from?" in result.output
