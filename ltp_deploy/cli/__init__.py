@@ -8,25 +8,17 @@ from ltp_deploy import __version__
 from ltp_deploy.cli.bench import bench
 from ltp_deploy.cli.build import build
 from ltp_deploy.cli.calibrate import calibrate
+from ltp_deploy.cli.command import Group
 from ltp_deploy.cli.inspect import inspect
 from ltp_deploy.cli.learn import learn
 from ltp_deploy.cli.run import run
 from ltp_deploy.cli.tune import tune
 from ltp_deploy.cli.verify import verify
-from ltp_deploy.errors import LtpError
+
+SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 
-class _Group(click.Group):
-    """A group that prints the errors meant for users without a traceback."""
-
-    def invoke(self, ctx: click.Context):
-        try:
-            return super().invoke(ctx)
-        except LtpError as error:
-            raise click.ClickException(str(error)) from error
-
-
-@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Group, context_settings=SETTINGS)
 @click.version_option(__version__)
 def main() -> None:
     """Make transformers trained with Learned Token Pruning really faster."""

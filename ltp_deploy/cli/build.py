@@ -4,148 +4,239 @@ from __future__ import annotations
 
 import signal
 import sys
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from ltp_deploy.cli.options import compose, judged_data_options, policy_options
+from ltp_deploy.cli.command import Command, section
+from ltp_deploy.cli.options import (
+    COUNT,
+    DATA_OPTIONS,
+    FILE,
+    MAX_DROP,
+    PATH,
+    Number,
+    Whole,
+    comma_list,
+    compose,
+    gathered,
+    judged_data_options,
+    output_section,
+    policy_options,
+)
 
 if TYPE_CHECKING:
+    from ltp_deploy.build.build import Measured
+    from ltp_deploy.bundle.options import BuildOptions
     from ltp_deploy.data.examples import DataOptions
 
-shape_options = compose(
-    click.option("--max-tokens", type=click.IntRange(min=1), help="Of all sequences of a request."),
-    click.option("--max-batch", type=click.IntRange(min=1), help="Sequences of a request."),
-    click.option("--max-length", type=click.IntRange(min=1), help="Tokens of one sequence."),
-    click.option(
-        "--usual-batch",
-        type=click.IntRange(min=1),
-        default=8,
+# Summary and precisions of every target and the libraries of TensorRT, as `ltp_deploy.targets` and
+# `ltp_deploy.backends.tensorrt.library` have them, which a help page does not import.
+TARGETS = {
+    "cpu": ("OpenVINO on this CPU", ("f32", "bf16", "int8-dynamic", "int8")),
+    "haswell": ("OpenVINO limited to AVX2", ("f32", "int8-dynamic", "int8")),
+    "t4": ("TensorRT on an NVIDIA T4", ("fp16", "int8")),
+    "torch-cuda": ("PyTorch with our CUDA kernels, on any NVIDIA GPU", ("fp16",)),
+    "onnx": ("standard ONNX operators", ("f32", "fp16", "int8")),
+    "torchscript": ("plain LibTorch", ("f32",)),
+    "null": ("compiler passes only", ("f32",)),
+}
+LIBRARIES = ("tensorrt", "tensorrt_rtx")
+
+target_section = section("Target")
+target_options = compose(
+    target_section(
+        "--target",
+        type=click.Choice(tuple(TARGETS)),
+        metavar="NAME",
+        default="cpu",
         show_default=True,
-        help="Sequences of a typical request, for which a GPU engine is tuned.",
+        help="; ".join(f"{name}: {summary}" for name, (summary, _) in TARGETS.items()) + ".",
+    ),
+    target_section(
+        "--library",
+        type=click.Choice(LIBRARIES),
+        help="What builds the engine for t4. Default: tensorrt where it is installed and the GPU "
+        "is present, else tensorrt_rtx.",
     ),
 )
 
+layer_numbers = comma_list(Whole(min=0))
+precision_section = section("Precision")
+precision_options = compose(
+    precision_section(
+        "--precision",
+        type=click.Choice(sorted({p for _, names in TARGETS.values() for p in names})),
+        metavar="NAME",
+        help="Of the matrix products. "
+        + "; ".join(f"{name}: {', '.join(known)}" for name, (_, known) in TARGETS.items())
+        + ". Default: the target's first.",
+    ),
+    precision_section(
+        "--calibration",
+        type=FILE,
+        metavar="FILE",
+        help="What `ltp-deploy calibrate` wrote: ranges of activations, which int8 needs, and "
+        "measured survivors for the plan of any precision.",
+    ),
+    precision_section(
+        "--not-int8",
+        metavar="LAYERS",
+        callback=lambda *given: tuple(sorted(set(layer_numbers(*given)))),
+        help="Layers to keep out of int8, such as 0,3.",
+    ),
+    precision_section(
+        "--max-drop",
+        type=Number(min=0),
+        metavar="POINTS",
+        help=f"{MAX_DROP} Layers are kept out of int8, as few as it takes, until it holds on "
+        "--judge-data.",
+    ),
+    precision_section("--judge-data", metavar="DATA", help="Texts with labels, for --max-drop."),
+)
 
-def layer_numbers(context: Any, parameter: Any, value: str | None) -> tuple[int, ...]:
-    """ "0,3" as (0, 3)."""
-    numbers = value.split(",") if value else []
-    if not all(number.strip().isdecimal() for number in numbers):
-        raise click.BadParameter(f"expected layer numbers such as 0,3, found {value!r}")
-    return tuple(sorted({int(number) for number in numbers}))
+shape_section = section("Shapes")
+shape_options = compose(
+    shape_section(
+        "--max-tokens", type=COUNT, metavar="N", help="Most tokens of all sequences of a request."
+    ),
+    shape_section("--max-batch", type=COUNT, metavar="N", help="Most sequences of a request."),
+    shape_section("--max-length", type=COUNT, metavar="N", help="Most tokens of one sequence."),
+    shape_section(
+        "--usual-batch",
+        type=COUNT,
+        metavar="N",
+        default=8,
+        show_default=True,
+        help="Sequences of a typical request, for which the engine of a GPU is tuned.",
+    ),
+)
+
+plan_section = section("Plan")
+plan_options = compose(
+    plan_section(
+        "--compact",
+        default="auto",
+        show_default=True,
+        metavar="WHERE",
+        help="Layers at which pruned tokens leave the packed sequences (compaction): auto, all, "
+        "none, bounded, or layers such as 2,5,8. At other layers they stay, marked as pruned, "
+        "which changes no answer. auto: where it pays. bounded: tensors keep their size, so that "
+        "a GPU needs no host sync.",
+    ),
+    plan_section(
+        "--profile-data", metavar="DATA", help="Texts on which survivors are measured for the plan."
+    ),
+    plan_section("--dry-run", is_flag=True, help="Print the plan and write nothing."),
+)
+
+output_options = compose(
+    output_section("-o", "--output", type=PATH, metavar="BUNDLE", help="The bundle to write."),
+    output_section(
+        "--outputs",
+        "survivors",
+        type=click.Choice(["logits", "survivors"]),
+        default="logits",
+        show_default=True,
+        callback=lambda context, parameter, value: value == "survivors",
+        help="What the engine reports: logits alone, or with the tokens that survive each layer.",
+    ),
+    output_section(
+        "--portable-onnx",
+        "portable",
+        is_flag=True,
+        help="Add the model in standard ONNX operators (t4).",
+    ),
+    output_section(
+        "--dump",
+        type=PATH,
+        metavar="FOLDER",
+        help="Write the graph before and after each compiler pass.",
+    ),
+    output_section("--force", is_flag=True, help="Replace an existing bundle."),
+)
 
 
-@click.command()
-@click.argument("checkpoint", type=click.Path(path_type=Path))
-@click.option(
-    "--target",
-    default="cpu",
-    show_default=True,
-    help="cpu, haswell, t4, torch-cuda, onnx, torchscript, null.",
-)
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="The bundle to write.")
-@click.option(
-    "--precision",
-    help="f32, bf16, int8-dynamic, int8 or fp16, by target. Default: f32; on GPUs: fp16.",
-)
-@click.option(
-    "--calibration",
-    type=click.Path(path_type=Path, dir_okay=False),
-    metavar="FILE",
-    help="What `calibrate` wrote: for --precision int8, and for the plan of any other.",
-)
-@click.option(
-    "--not-int8",
-    metavar="LAYERS",
-    callback=layer_numbers,
-    help="Layers to keep out of int8, with commas between them.",
-)
-@click.option(
-    "--max-drop",
-    type=click.FloatRange(min=0),
-    metavar="POINTS",
-    help="Keep as many layers out of int8 as it takes for the score on --judge-data to drop by "
-    "no more than this.",
-)
-@click.option("--judge-data", metavar="DATA", help="Texts with labels, for --max-drop.")
-@click.option(
-    "--outputs",
-    type=click.Choice(["logits", "survivors"]),
-    default="logits",
-    show_default=True,
-    help="survivors: the engine also reports which tokens survived each layer.",
-)
-@click.option(
-    "--compact",
-    default="auto",
-    show_default=True,
-    metavar="auto|all|none|bounded|LAYERS",
-    help="Where pruned rows are removed; elsewhere they are marked dead, which changes no answer. "
-    "auto: where it pays. bounded: never by changing a shape, so that a GPU never waits.",
-)
-@shape_options
-@click.option(
-    "--portable-onnx", is_flag=True, help="Add the model in standard ONNX operators (t4)."
-)
-@click.option("--library", help="tensorrt or tensorrt_rtx. Default: what can build for the target.")
+@click.command(cls=Command)
+@click.argument("checkpoint", type=PATH)
+@target_options
 @policy_options
-@click.option("--force", is_flag=True, help="Replace an existing bundle.")
-@click.option("--dry-run", is_flag=True, help="Print the plan and write nothing.")
-@click.option("--profile-data", metavar="DATA", help="Measure survivors on it, for the plan.")
+@precision_options
+@shape_options
+@plan_options
 @judged_data_options
-@click.option(
-    "--dump", type=click.Path(path_type=Path), help="Write the graph before and after each pass."
-)
+@output_options
+@gathered(options="ltp_deploy.bundle.options:BuildOptions", reading=DATA_OPTIONS)
 def build(
     checkpoint: Path,
-    output: Path | None,
-    outputs: str,
-    portable_onnx: bool,
-    force: bool,
-    dry_run: bool,
-    profile_data: str | None,
+    options: BuildOptions,
+    reading: DataOptions,
     calibration: Path | None,
+    profile_data: str | None,
     max_drop: float | None,
     judge_data: str | None,
-    reading: DataOptions,
+    dry_run: bool,
+    output: Path | None,
     dump: Path | None,
-    **given: Any,
+    force: bool,
 ) -> None:
-    """Compile CHECKPOINT, a directory, into an engine bundle."""
-    from ltp_deploy.builder.build import build as run_build
-    from ltp_deploy.builder.draft import Measured, draft_build
-    from ltp_deploy.bundle.options import BuildOptions
-    from ltp_deploy.parity.profile import ProfileData
-    from ltp_deploy.report import plan as report
+    """Compile CHECKPOINT, a directory, into an engine bundle.
 
-    options = BuildOptions(survivors=outputs == "survivors", portable=portable_onnx, **given)
-    data = ProfileData(profile_data, reading) if profile_data else None
-    measured = Measured(data, calibration)
+    The options under Data say how --profile-data and --judge-data are read.
+    """
     if (max_drop is None) != (judge_data is None):
         raise click.UsageError("--max-drop POINTS and --judge-data DATA go together")
     if max_drop is not None and options.not_int8:
         raise click.UsageError("--not-int8 says what --max-drop is to find out: pass one of them")
-    if dry_run:
-        if max_drop is not None:
-            raise click.UsageError("--dry-run searches nothing: leave --max-drop out")
-        draft = draft_build(checkpoint, options, measured)
-        click.echo(report.describe(draft.plan, draft.encoder.config, options.target))
-        return
-    if output is None:
+    if max_drop is not None and dry_run:
+        raise click.UsageError("--dry-run searches nothing: leave --max-drop out")
+    if output is None and not dry_run:
         raise click.UsageError("-o/--output is missing: where should the bundle go?")
+
+    from ltp_deploy.build.build import Measured
+    from ltp_deploy.build.build import build as run_build
+    from ltp_deploy.parity.profile import ProfileData
+    from ltp_deploy.report import plan as report
+
+    data = ProfileData(profile_data, reading) if profile_data else None
+    measured = Measured(data, calibration)
+    if output is None or dry_run:
+        click.echo(_planned(checkpoint, options, measured))
+        return
     # A stop from outside must clean up as an interrupt does.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     if max_drop is not None and judge_data is not None:
-        from dataclasses import replace
-
-        from ltp_deploy.builder.int8_search import choose_layers
         from ltp_deploy.bundle.manifest import check_new_bundle
-        from ltp_deploy.data.examples import read_examples
 
         check_new_bundle(output, force)
-        judged = read_examples(judge_data, reading)
-        found = choose_layers(checkpoint, options, measured, judged, max_drop, click.echo)
-        options = replace(options, not_int8=found.not_int8)
+        not_int8 = _kept_out(checkpoint, options, measured, judge_data, reading, max_drop)
+        options = replace(options, not_int8=not_int8)
     manifest = run_build(checkpoint, output, options, measured, force, dump)
     click.echo(report.built(manifest, output))
+
+
+def _planned(checkpoint: Path, options: BuildOptions, measured: Measured) -> str:
+    """The plan in words."""
+    from ltp_deploy.build.build import draft_build
+    from ltp_deploy.report import plan as report
+
+    draft = draft_build(checkpoint, options, measured)
+    return report.describe(draft.plan, draft.encoder.config, options.target)
+
+
+def _kept_out(
+    checkpoint: Path,
+    options: BuildOptions,
+    measured: Measured,
+    judge_data: str,
+    reading: DataOptions,
+    max_drop: float,
+) -> tuple[int, ...]:
+    """The layers that stay out of int8 so that the score drops by no more than `max_drop`."""
+    from ltp_deploy.build.int8_search import choose_layers
+    from ltp_deploy.data.examples import read_examples
+
+    judged = read_examples(judge_data, reading)
+    return choose_layers(checkpoint, options, measured, judged, max_drop, click.echo).not_int8

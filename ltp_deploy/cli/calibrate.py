@@ -7,33 +7,61 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ltp_deploy.cli.options import data_options, policy_options, source_option
+from ltp_deploy.cli.command import Command
+from ltp_deploy.cli.options import (
+    COUNT,
+    DATA_OPTIONS,
+    FILE,
+    PATH,
+    Whole,
+    compose,
+    data_options,
+    data_section,
+    gathered,
+    output_section,
+    policy_options,
+    source_option,
+)
 
 if TYPE_CHECKING:
     from ltp_deploy.data.examples import DataOptions
 
-
-@click.command()
-@click.argument("checkpoint", type=click.Path(path_type=Path))
-@source_option
-@click.option("--samples", type=click.IntRange(min=1), default=300, show_default=True)
-@click.option(
-    "--seed",
-    type=click.IntRange(min=0),
-    default=0,
-    show_default=True,
-    help="Of drawing the samples.",
+sample_options = compose(
+    data_section(
+        "--samples",
+        type=COUNT,
+        metavar="N",
+        default=300,
+        show_default=True,
+        help="Texts drawn at random from the data; all of them where there are fewer.",
+    ),
+    data_section(
+        "--seed",
+        type=Whole(min=0),
+        metavar="N",
+        default=0,
+        show_default=True,
+        help="Seed of the draw.",
+    ),
 )
-@click.option(
+
+
+@click.command(cls=Command)
+@click.argument("checkpoint", type=PATH)
+@policy_options
+@source_option
+@data_options
+@sample_options
+@output_section(
     "-o",
     "--output",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=FILE,
+    metavar="FILE",
     required=True,
     help="The calibration to write, a .json file.",
 )
-@click.option("--force", is_flag=True, help="Replace an existing file.")
-@policy_options
-@data_options
+@output_section("--force", is_flag=True, help="Replace an existing file.")
+@gathered(reading=DATA_OPTIONS)
 def calibrate(
     checkpoint: Path,
     data: str,
@@ -45,7 +73,7 @@ def calibrate(
     first_token: str | None,
     reading: DataOptions,
 ) -> None:
-    """Measure on DATA what `build --calibration` wants to know of CHECKPOINT.
+    """Measure on texts what `build --calibration` wants to know of CHECKPOINT.
 
     Ranges of activations for int8, how many tokens survive each layer, and how long texts are.
     """

@@ -6,29 +6,25 @@ from pathlib import Path
 
 import click
 
-from ltp_deploy.cli.options import json_option
+from ltp_deploy.cli.command import Command
+from ltp_deploy.cli.options import PATH, json_option, show
 
 
-@click.command()
-@click.argument("path", metavar="BUNDLE|CHECKPOINT", type=click.Path(path_type=Path))
+@click.command(cls=Command)
+@click.argument("path", metavar="BUNDLE|CHECKPOINT", type=PATH)
 @json_option
 def inspect(path: Path, as_json: bool) -> None:
     """Show what is in a bundle or a checkpoint."""
-    import json
-
-    from ltp_deploy.bundle.manifest import MANIFEST
-    from ltp_deploy.codec import to_json
+    from ltp_deploy.bundle.manifest import MANIFEST, read_manifest
 
     if (path / MANIFEST).is_file():
-        from ltp_deploy.backends.table import read_bundle
         from ltp_deploy.report.bundle import describe
 
-        manifest = read_bundle(path)
-        click.echo(json.dumps(to_json(manifest), indent=2) if as_json else describe(manifest))
+        manifest = read_manifest(path)
+        show(manifest, describe(manifest), as_json)
         return
     from ltp_deploy.checkpoint import load_encoder
     from ltp_deploy.report.checkpoint import describe as describe_checkpoint
 
-    encoder = load_encoder(path)
-    config = to_json(encoder.config)
-    click.echo(json.dumps(config, indent=2) if as_json else describe_checkpoint(encoder.config))
+    config = load_encoder(path).config
+    show(config.to_dict(), describe_checkpoint(config), as_json)

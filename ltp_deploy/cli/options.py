@@ -1,21 +1,66 @@
-"""Options that several commands share."""
+"""Options that several commands share, the types of their values, and how results are printed."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import fields
 from functools import wraps
-from typing import Any
+from math import isfinite
+from pathlib import Path
+from pkgutil import resolve_name
+from typing import Any, TypeVar
 
 import click
 
-Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+from ltp_deploy.cli.command import Decorator, Function, section
+
+Value = TypeVar("Value")
+
+
+class Whole(click.IntRange):
+    """A whole number in a range."""
+
+    name = "whole number"
+
+
+class Number(click.FloatRange):
+    """A finite number in a range."""
+
+    name = "number"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        number = float(super().convert(value, param, ctx))
+        if not isfinite(number):
+            self.fail(f"{value!r} is not a finite number.", param, ctx)
+        return number
+
+
+COUNT = Whole(min=1)
+PATH = click.Path(path_type=Path)
+FILE = click.Path(path_type=Path, dir_okay=False)
+
+
+def comma_list(
+    item: click.ParamType[Value],
+) -> Callable[[click.Context, click.Parameter, str | None], tuple[Value, ...]]:
+    """A callback for values of a type with commas between them; () where the option is absent."""
+
+    def parse(
+        context: click.Context, parameter: click.Parameter, value: str | None
+    ) -> tuple[Value, ...]:
+        parts = [] if value is None else value.split(",")
+        return tuple(item.convert(part.strip(), parameter, context) for part in parts)
+
+    return parse
 
 
 def compose(*options: Decorator) -> Decorator:
-    """Several options as one decorator, in the order of the help text."""
+    """Several options as one decorator, in the order of the help page."""
 
-    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+    def decorate(function: Function) -> Function:
         for option in reversed(options):
             function = option(function)
         return function
@@ -23,60 +68,101 @@ def compose(*options: Decorator) -> Decorator:
     return decorate
 
 
-policy_options = compose(
-    click.option(
-        "--score-length",
-        metavar="N|sequence",
-        help="Score denominator D. Default: what the checkpoint says; 128 for released LTP "
-        "checkpoints, whose recipe pads to 128.",
-    ),
-    click.option(
-        "--first-token",
-        type=click.Choice(["keep", "reference"]),
-        help="Whether the first token is never pruned (keep) or may be, as in the released code "
-        "(reference). Default: what the checkpoint says; reference for released ones.",
-    ),
-)
+def gathered(**dataclasses: str) -> Decorator:
+    """Give a command those of its options that are fields of a dataclass as one value of it.
 
+    Args:
+        dataclasses: parameter of the command = "module:Class". The module is imported when the
+            command runs, so that its help page imports nothing heavy. A class may have fields
+            that are gathered by those before it.
+    """
 
-def _reading(*options: Decorator) -> Decorator:
-    """Options on how to read data, which reach the command as one `reading: DataOptions`."""
-
-    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
+    def decorate(command: Function) -> Function:
         @wraps(command)
-        def collected(**given: Any) -> Any:
-            from ltp_deploy.data.examples import DataOptions
+        def call(**given: Any) -> Any:
+            for name, path in dataclasses.items():
+                cls = resolve_name(path)
+                known = [field.name for field in fields(cls) if field.name in given]
+                given[name] = cls(**{key: given.pop(key) for key in known})
+            return command(**given)
 
-            names = {field.name for field in fields(DataOptions)} & set(given)
-            read = {name: given.pop(name) for name in names}
-            return command(reading=DataOptions(**read), **given)
-
-        return compose(*options)(collected)
+        return call
 
     return decorate
 
 
-_columns = (
-    click.option(
+DATA_OPTIONS = "ltp_deploy.data.examples:DataOptions"
+MAX_DROP = (  # one meaning wherever an option has this name
+    "Points of the score that may be lost against the f32 oracle of the same checkpoint under the "
+    "same pruning."
+)
+METRICS = ("accuracy", "f1", "matthews", "pearson", "spearman")
+
+data_section = section("Data")
+model_section = section("Model")
+output_section = section("Output")
+
+policy_options = compose(
+    model_section(
+        "--score-length",
+        metavar="N|sequence",
+        help="Score denominator D in tokens, or each sequence's own length. Default: what the "
+        "checkpoint says; 128 for released LTP checkpoints, whose recipe pads to 128.",
+    ),
+    model_section(
+        "--first-token",
+        type=click.Choice(["keep", "reference"]),
+        help="keep: the first token is never pruned. reference: it may be, as in the released "
+        "code. Default: what the checkpoint says; reference for released ones.",
+    ),
+)
+
+source_option = data_section(
+    "--data",
+    required=True,
+    metavar="DATA",
+    help="A .tsv, .csv or .jsonl file, or a `datasets` name.",
+)
+data_options = compose(
+    data_section(
         "--text-columns",
         metavar="A[,B]",
         help="Columns with the text, or with the two texts of a pair. Default: found by name.",
     ),
-    click.option("--label-column", metavar="NAME", help="Column with the label. Default: label."),
-    click.option("--split", default="validation", show_default=True, help="Of a `datasets` name."),
-    click.option("--limit", type=click.IntRange(min=1), help="Use only the first rows."),
+    data_section(
+        "--label-column",
+        metavar="NAME",
+        help="Column with the label. Default: label, labels or score.",
+    ),
+    data_section(
+        "--split",
+        metavar="NAME",
+        default="validation",
+        show_default=True,
+        help="Split of a `datasets` name.",
+    ),
+    data_section("--limit", type=COUNT, metavar="N", help="Use only the first N rows."),
 )
-data_options = _reading(*_columns)
-judged_data_options = _reading(
-    *_columns,
-    click.option(
+judged_data_options = compose(
+    data_options,
+    data_section(
         "--metric",
-        type=click.Choice(["accuracy", "f1", "matthews", "pearson", "spearman"]),
-        help="Default: that of a GLUE name; else accuracy, or pearson for a regression.",
+        type=click.Choice(METRICS),
+        help="Score of the answers. Default: that of a GLUE name; else accuracy, or pearson for a "
+        "regression.",
     ),
 )
-
-source_option = click.option(
-    "--data", required=True, help="A .tsv, .csv or .jsonl file, or a `datasets` name."
+batch_option = data_section(
+    "--batch",
+    type=COUNT,
+    default=32,
+    show_default=True,
+    metavar="N",
+    help="Sequences of a request.",
 )
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables.")
+json_option = output_section("--json", "as_json", is_flag=True, help="Print JSON, not tables.")
+
+
+def show(data: Any, text: str, as_json: bool) -> None:
+    """Print a result: as JSON, or in the words of its report."""
+    click.echo(json.dumps(data, indent=2) if as_json else text)

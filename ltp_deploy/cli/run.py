@@ -3,25 +3,34 @@
 from __future__ import annotations
 
 import itertools
+import json
 from pathlib import Path
 from typing import TextIO
 
 import click
 
+from ltp_deploy.cli.command import Command
+from ltp_deploy.cli.options import COUNT, PATH
 
-@click.command()
-@click.argument("bundle", type=click.Path(path_type=Path))
+
+@click.command(cls=Command)
+@click.argument("bundle", type=PATH)
 @click.argument("file", type=click.File(encoding="utf-8"), default="-")
-@click.option("--batch", type=click.IntRange(min=1), default=32, show_default=True)
-@click.option("--threads", type=click.IntRange(min=1), help="CPU threads. Default: all.")
+@click.option(
+    "--batch",
+    type=COUNT,
+    metavar="N",
+    default=32,
+    show_default=True,
+    help="Sequences of a request.",
+)
+@click.option("--threads", type=COUNT, metavar="N", help="CPU threads. Default: all.")
 def run(bundle: Path, file: TextIO, batch: int, threads: int | None) -> None:
     """Classify the lines of FILE (standard input by default) with BUNDLE.
 
     A line is a text, or two texts with a tab between them. Prints one JSON object per line: the
     label where the model knows names, the logits, and the survivors where the bundle reports them.
     """
-    import json
-
     from ltp_deploy import load
 
     engine = load(bundle, threads)

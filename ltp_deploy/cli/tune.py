@@ -7,33 +7,64 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ltp_deploy.cli.options import json_option, judged_data_options, policy_options, source_option
+from ltp_deploy.cli.command import Command, section
+from ltp_deploy.cli.options import (
+    DATA_OPTIONS,
+    PATH,
+    Number,
+    compose,
+    gathered,
+    json_option,
+    judged_data_options,
+    model_section,
+    output_section,
+    policy_options,
+    show,
+    source_option,
+)
 
 if TYPE_CHECKING:
     from ltp_deploy.data.examples import DataOptions
 
-
-@click.command()
-@click.argument("model", type=click.Path(path_type=Path), metavar="CHECKPOINT|BUNDLE")
-@click.option(
+against_option = model_section(
     "--against",
-    type=click.Path(path_type=Path),
+    type=PATH,
     metavar="CHECKPOINT",
-    help="What the bundle was built from, whose thresholds are tuned under its conventions.",
+    help="What the bundle was built from, whose thresholds are tuned under the bundle's score "
+    "length and first token.",
 )
-@source_option
-@click.option(
+drop_option = section("Search")(
     "--max-drop-from-dense",
-    type=click.FloatRange(min=0),
+    type=Number(min=0),
+    metavar="POINTS",
     default=1.0,
     show_default=True,
-    help="Points of the score that may be lost against the same weights without pruning.",
+    help="Points of the score that may be lost against the dense model, the same weights without "
+    "pruning.",
 )
-@click.option("-o", "--output", type=click.Path(path_type=Path), required=True)
-@click.option("--force", is_flag=True, help="Replace an existing checkpoint.")
+output_options = compose(
+    output_section(
+        "-o",
+        "--output",
+        type=PATH,
+        metavar="FOLDER",
+        required=True,
+        help="The checkpoint to write.",
+    ),
+    output_section("--force", is_flag=True, help="Replace an existing checkpoint."),
+    json_option,
+)
+
+
+@click.command(cls=Command)
+@click.argument("model", type=PATH, metavar="CHECKPOINT|BUNDLE")
+@against_option
 @policy_options
+@source_option
 @judged_data_options
-@json_option
+@drop_option
+@output_options
+@gathered(reading=DATA_OPTIONS)
 def tune(
     model: Path,
     against: Path | None,
@@ -46,13 +77,11 @@ def tune(
     reading: DataOptions,
     as_json: bool,
 ) -> None:
-    """Rescale the thresholds of a checkpoint to the most pruning that a drop in accuracy allows.
+    """Rescale the thresholds of a checkpoint to the most pruning that a drop of the score allows.
 
     No training: one factor for all layers, then layer by layer. Writes a checkpoint with the new
     thresholds, the search in tuned.json, and the curve in tuned.svg.
     """
-    import json
-
     from ltp_deploy.bundle.manifest import MANIFEST
     from ltp_deploy.learn.tuned_checkpoint import conventions_of, tune_checkpoint
     from ltp_deploy.report import tuned as report
@@ -61,7 +90,9 @@ def tune(
         raise click.UsageError(f"{model} is a bundle: --against CHECKPOINT it was built from?")
     if against is not None:
         if score_length or first_token:
-            raise click.UsageError("the bundle says --score-length and --first-token")
+            raise click.UsageError(
+                "--score-length and --first-token are the bundle's own: leave them out"
+            )
         score_length, first_token = conventions_of(model, against)
     result = tune_checkpoint(
         against or model,
@@ -73,6 +104,4 @@ def tune(
         first_token,
         force,
     )
-    click.echo(
-        json.dumps(result.to_dict(), indent=2) if as_json else report.describe(result, output)
-    )
+    show(result.to_dict(), report.describe(result, output), as_json)

@@ -2,99 +2,146 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from ltp_deploy.cli.options import json_option, judged_data_options, source_option
+from ltp_deploy.cli.command import Command, section
+from ltp_deploy.cli.options import (
+    DATA_OPTIONS,
+    FILE,
+    MAX_DROP,
+    PATH,
+    Number,
+    batch_option,
+    compose,
+    gathered,
+    json_option,
+    judged_data_options,
+    model_section,
+    show,
+    source_option,
+)
 
 if TYPE_CHECKING:
-    from ltp_deploy.data.examples import DataOptions
+    from ltp_deploy.data.examples import DataOptions, Examples
+    from ltp_deploy.verify.result import Tolerances
+
+model_options = compose(
+    model_section(
+        "--against",
+        type=PATH,
+        required=True,
+        metavar="CHECKPOINT",
+        help="What the bundle was built from.",
+    ),
+    model_section(
+        "--portable",
+        is_flag=True,
+        help="Run a bundle for a GPU on the CPU: its portable ONNX model, or a torch-cuda engine.",
+    ),
+)
+tolerance_section = section("Tolerances")
+tolerance_options = compose(
+    tolerance_section(
+        "--max-logit-difference",
+        type=Number(min=0),
+        metavar="X",
+        help="Largest difference of a logit from the oracle's, in sequences without a tie of "
+        "score and threshold. Default: 1e-4 for f32, none for other precisions.",
+    ),
+    tolerance_section(
+        "--max-flips",
+        type=Number(min=0),
+        metavar="PERCENT",
+        help="Largest percentage of predictions that change. Default: 4 for int8 and "
+        "int8-dynamic, 1 for fp16 and bf16, none for f32.",
+    ),
+    tolerance_section(
+        "--max-drop",
+        type=Number(min=0),
+        metavar="POINTS",
+        help=f"{MAX_DROP} Default: 1, none for f32.",
+    ),
+)
+polygraphy_section = section("Polygraphy")
+polygraphy_options = compose(
+    polygraphy_section(
+        "--polygraphy",
+        type=FILE,
+        metavar="FILE",
+        help="Run oracle, bundle and its portable model as Polygraphy runners instead, compare "
+        "their logits and every layer's survivors, and save Polygraphy's RunResults in FILE.",
+    ),
+    polygraphy_section(
+        "--also",
+        type=PATH,
+        multiple=True,
+        metavar="BUNDLE",
+        help="With --polygraphy: another bundle of the same checkpoint, say of another target.",
+    ),
+)
 
 
-@click.command()
-@click.argument("bundle", type=click.Path(path_type=Path))
-@click.option("--against", type=click.Path(path_type=Path), required=True, metavar="CHECKPOINT")
+@click.command(cls=Command)
+@click.argument("bundle", type=PATH)
+@model_options
 @source_option
 @judged_data_options
-@click.option("--batch", type=click.IntRange(min=1), default=32, show_default=True)
-@click.option(
-    "--max-logit-difference",
-    type=float,
-    help="Fail above this; ties excepted. Default for f32: 1e-4.",
-)
-@click.option(
-    "--max-flips",
-    type=float,
-    help="Fail when more than this percentage of predictions changes. Default but for f32: 1.",
-)
-@click.option(
-    "--max-drop",
-    type=float,
-    help="Fail when accuracy drops by more points than this. Default but for f32: 1.",
-)
-@click.option(
-    "--portable",
-    is_flag=True,
-    help="Verify a bundle for a GPU on the CPU: its portable ONNX model, or a torch-cuda engine.",
-)
-@click.option(
-    "--polygraphy",
-    type=click.Path(path_type=Path, dir_okay=False),
-    metavar="RESULTS",
-    help="Run oracle, bundle and its portable model as Polygraphy runners instead, compare their "
-    "logits and every layer's survivors, and save Polygraphy's RunResults in this file.",
-)
-@click.option(
-    "--also",
-    type=click.Path(path_type=Path),
-    multiple=True,
-    metavar="BUNDLE",
-    help="With --polygraphy: another bundle of the same checkpoint, say of another target.",
-)
+@batch_option
+@tolerance_options
+@polygraphy_options
 @json_option
+@gathered(reading=DATA_OPTIONS, tolerances="ltp_deploy.verify.result:Tolerances")
 def verify(
     bundle: Path,
     against: Path,
+    portable: bool,
     data: str,
     reading: DataOptions,
     batch: int,
-    max_logit_difference: float | None,
-    max_flips: float | None,
-    max_drop: float | None,
-    portable: bool,
+    tolerances: Tolerances,
     polygraphy: Path | None,
     also: tuple[Path, ...],
     as_json: bool,
 ) -> None:
     """Prove that BUNDLE computes what CHECKPOINT means, on real data.
 
-    The engine is compared with the masked oracle: logits, predictions, accuracy, and who survives
-    each layer. Exits with status 1 when a tolerance is broken.
+    The engine is compared with the f32 oracle, which masks pruned tokens: logits, predictions,
+    score, and the survivors of each layer. Exits with status 1 when a tolerance is broken.
     """
-    import json
+    if also and polygraphy is None:
+        raise click.UsageError("--also needs --polygraphy")
 
     from ltp_deploy.data.examples import read_examples
     from ltp_deploy.report import verification as report
-    from ltp_deploy.verification.result import Tolerances
-    from ltp_deploy.verification.verify import verify as run_verify
+    from ltp_deploy.verify.verify import verify as run_verify
 
     examples = read_examples(data, reading)
-    if polygraphy:
-        from dataclasses import asdict
-
-        from ltp_deploy.report import comparison
-        from ltp_deploy.verification.polygraphy import compare
-
-        found = compare((bundle, *also), against, examples, batch, polygraphy)
-        rows = [asdict(row) for row in found]
-        click.echo(json.dumps(rows, indent=2) if as_json else comparison.describe(found))
-        raise SystemExit(not all(row.passed for row in found))
-    if also:
-        raise click.UsageError("--also needs --polygraphy")
-    tolerances = Tolerances(max_logit_difference, max_flips, max_drop)
-    result = run_verify(bundle, against, examples, batch, tolerances, portable)
-    click.echo(json.dumps(result.to_dict(), indent=2) if as_json else report.describe(result))
-    if result.failures:
+    if polygraphy is not None:
+        passed = _compare((bundle, *also), against, examples, batch, polygraphy, as_json)
+    else:
+        result = run_verify(bundle, against, examples, batch, tolerances, portable)
+        show(result.to_dict(), report.describe(result), as_json)
+        passed = not result.failures
+    if not passed:
         raise SystemExit(1)
+
+
+def _compare(
+    bundles: tuple[Path, ...],
+    checkpoint: Path,
+    examples: Examples,
+    batch: int,
+    save: Path,
+    as_json: bool,
+) -> bool:
+    """Compare by Polygraphy and print what was found; whether all of it passed."""
+    from ltp_deploy.report import comparison
+    from ltp_deploy.verify.polygraphy import compare
+
+    found = compare(bundles, checkpoint, examples, batch, save)
+    show([asdict(row) for row in found], comparison.describe(found), as_json)
+    return all(row.passed for row in found)

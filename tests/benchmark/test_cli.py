@@ -47,9 +47,9 @@ def test_lengths_make_a_table_each(bert_bundle: Path):
     [
         (["--lengths", "4", "--length-distribution", "9"], "exclude each other"),
         (["--peers", "pytorch"], "needs --against"),
-        (["--lengths", "4,x"], "invalid literal"),
-        (["--batch", "0"], "must be positive"),
-        (["--length-distribution", "9:0"], "must be positive"),
+        (["--lengths", "4,x"], "'x' is not a valid whole number"),
+        (["--batch", "0"], "0 is not in the range x>=1"),
+        (["--length-distribution", "9:0"], "0 is not in the range x>=1"),
     ],
 )
 def test_wrong_options_are_explained(arguments: list[str], message: str):

@@ -240,8 +240,7 @@ def test_errors_are_one_message_without_a_traceback(
     for arguments, words in [
         (["build", tmp_path / "nowhere", "-o", tmp_path / "out"], "is not a directory"),
         (["build", broken, "-o", tmp_path / "out"], "not a readable safetensors"),
-        (["build", bert_checkpoint, "-o", tmp_path / "out", "--target", "tpu"], "unknown target"),
-        (["build", bert_checkpoint, "--dry-run", "--precision", "int4"], "no precision 'int4'"),
+        (["build", bert_checkpoint, "--dry-run", "--precision", "fp16"], "no precision 'fp16'"),
         (["build", bert_checkpoint, "--dry-run", "--score-length", "x"], "score_length must be"),
         (["inspect", tmp_path], "has no config.json"),
         ([*verify, tmp_path / "none.tsv"], "there is no data file"),

@@ -3,8 +3,11 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+
+from ltp_deploy.cli import main
 
 HEAVY = {"torch", "openvino", "transformers", "numpy", "safetensors", "datasets", "tqdm"}
 
@@ -17,7 +20,7 @@ def run(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.parametrize(
     "arguments",
-    [["-h"], ["--help"], ["--version"], *([c, "-h"] for c in ("build", "verify", "inspect"))],
+    [["-h"], ["--help"], ["--version"], *([name, "-h"] for name in main.commands)],
     ids=" ".join,
 )
 def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
@@ -38,7 +41,7 @@ def test_importing_the_package_imports_nothing_heavy() -> None:
     assert HEAVY & set(result.stdout.split()) == set()
 
 
-def test_loading_an_openvino_bundle_needs_no_torch(bert_bundle) -> None:
+def test_loading_an_openvino_bundle_needs_no_torch(bert_bundle: Path) -> None:
     code = (
         "import sys; sys.modules['torch'] = sys.modules['transformers'] = None;"
         "import ltp_deploy; engine = ltp_deploy.load(sys.argv[1]);"

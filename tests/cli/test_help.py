@@ -1,0 +1,114 @@
+"""Help pages: sections, whole sentences at usual widths, and values that the package knows."""
+
+from __future__ import annotations
+
+import click
+import pytest
+
+from ltp_deploy.backends.tensorrt.library import LIBRARIES
+from ltp_deploy.benchmark.baselines.peers import PEERS
+from ltp_deploy.cli import main
+from ltp_deploy.cli.bench import PEERS as OFFERED_PEERS
+from ltp_deploy.cli.build import LIBRARIES as OFFERED_LIBRARIES
+from ltp_deploy.cli.build import TARGETS as OFFERED_TARGETS
+from ltp_deploy.cli.learn import METHODS as OFFERED_METHODS
+from ltp_deploy.cli.options import MAX_DROP, METRICS
+from ltp_deploy.data import metrics
+from ltp_deploy.learn.recipe import METHODS
+from ltp_deploy.learn.sweep import SETTINGS
+from ltp_deploy.targets import TARGETS
+
+COMMANDS = ("learn", "tune", "calibrate", "build", "verify", "bench", "inspect", "run")
+
+
+@pytest.fixture(params=[80, 100], ids="{} columns".format)
+def width(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
+    """The width of the terminal."""
+    monkeypatch.setenv("COLUMNS", str(request.param))
+    return int(request.param)
+
+
+def page(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    assert main.main([*arguments, "-h"], "ltp-deploy", standalone_mode=False) == 0
+    return capsys.readouterr().out
+
+
+def packed(text: str | None) -> str:
+    """Without white space, as lines may break anywhere."""
+    return "".join((text or "").split())
+
+
+def test_the_commands_stand_in_the_order_of_work() -> None:
+    assert tuple(main.commands) == COMMANDS
+    assert tuple(main.list_commands(click.Context(main))) == COMMANDS
+
+
+def test_the_list_of_commands_has_their_first_sentences_whole(
+    width: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = page(capsys)
+    assert max(map(len, found.splitlines())) <= width
+    for name, command in main.commands.items():
+        first = (command.help or "").split("\n\n")[0]
+        assert first.endswith(".")
+        assert packed(name + first) in packed(found)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_page_has_every_option_with_its_whole_help(
+    name: str, width: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = page(capsys, name)
+    assert max(map(len, found.splitlines())) <= width
+    assert "..." not in found
+    for option in main.commands[name].params:
+        if isinstance(option, click.Option):
+            assert f"  {', '.join(option.opts)}" in found
+            assert option.help
+            assert packed(option.help) in packed(found)
+    assert found.count("--help") == 1
+
+
+def test_a_wide_terminal_is_used(width: int, capsys: pytest.CaptureFixture[str]) -> None:
+    longest = max(map(len, page(capsys, "build").splitlines()))
+    assert width - 20 < longest <= width
+
+
+def test_build_groups_its_options(capsys: pytest.CaptureFixture[str]) -> None:
+    sections: dict[str, list[str]] = {}
+    for line in page(capsys, "build").splitlines():
+        if line.endswith(":") and not line.startswith(" "):
+            names = sections.setdefault(line.removesuffix(":"), [])
+        elif line.startswith("  -"):
+            names.append(next(word for word in line.split() if word.startswith("--")))
+    data = ["--text-columns", "--label-column", "--split", "--limit", "--metric"]
+    assert sections == {
+        "Target": ["--target", "--library"],
+        "Model": ["--score-length", "--first-token"],
+        "Precision": ["--precision", "--calibration", "--not-int8", "--max-drop", "--judge-data"],
+        "Shapes": ["--max-tokens", "--max-batch", "--max-length", "--usual-batch"],
+        "Plan": ["--compact", "--profile-data", "--dry-run"],
+        "Data": data,
+        "Output": ["--output", "--outputs", "--portable-onnx", "--dump", "--force"],
+        "Other options": ["--help"],
+    }
+
+
+def test_max_drop_has_one_meaning(capsys: pytest.CaptureFixture[str]) -> None:
+    for name in COMMANDS:
+        for option in main.commands[name].params:
+            if isinstance(option, click.Option) and "--max-drop" in option.opts:
+                assert (option.help or "").startswith(MAX_DROP)
+    assert "--max-drop-from-dense" in page(capsys, "tune")
+
+
+def test_the_offered_values_are_those_that_the_package_knows() -> None:
+    known = {name: (target.summary, target.precisions) for name, target in TARGETS.items()}
+    assert known == OFFERED_TARGETS
+    assert tuple(LIBRARIES) == OFFERED_LIBRARIES
+    assert METHODS == OFFERED_METHODS
+    assert tuple(metrics._METRICS) == METRICS
+    assert tuple(PEERS) == OFFERED_PEERS
+    sweep = next(option for option in main.commands["learn"].params if option.name == "sweep")
+    assert isinstance(sweep, click.Option)
+    assert all(name in (sweep.help or "") for name in SETTINGS)
