@@ -40,7 +40,7 @@ model_options = compose(
     model_section(
         "--portable",
         is_flag=True,
-        help="Run a bundle for a GPU on the CPU: its portable ONNX model, or a torch-cuda engine.",
+        help="Run a bundle for a GPU on this CPU: a torch-cuda engine, or the portable ONNX model.",
     ),
 )
 tolerance_section = section("Tolerances")

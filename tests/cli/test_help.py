@@ -61,6 +61,7 @@ def test_a_page_has_every_option_with_its_whole_help(
     found = page(capsys, name)
     assert max(map(len, found.splitlines())) <= width
     assert "..." not in found
+    assert not any(line.endswith("-") for line in found.splitlines()), "a broken name: reword"
     for option in main.commands[name].params:
         if isinstance(option, click.Option):
             assert f"  {', '.join(option.opts)}" in found
