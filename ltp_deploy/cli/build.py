@@ -28,7 +28,7 @@ from ltp_deploy.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from ltp_deploy.build.build import Measured
+    from ltp_deploy.builder.draft import Measured
     from ltp_deploy.bundle.options import BuildOptions
     from ltp_deploy.data.examples import DataOptions
 
@@ -41,7 +41,7 @@ TARGETS = {
     "torch-cuda": ("PyTorch with our CUDA kernels, on any NVIDIA GPU", ("fp16",)),
     "onnx": ("standard ONNX operators", ("f32", "fp16", "int8")),
     "torchscript": ("plain LibTorch", ("f32",)),
-    "null": ("compiler passes only", ("f32",)),
+    "null": ("the compiler alone", ("f32",)),
 }
 LIBRARIES = ("tensorrt", "tensorrt_rtx")
 
@@ -195,8 +195,8 @@ def build(
     if output is None and not dry_run:
         raise click.UsageError("-o/--output is missing: where should the bundle go?")
 
-    from ltp_deploy.build.build import Measured
-    from ltp_deploy.build.build import build as run_build
+    from ltp_deploy.builder.build import build as run_build
+    from ltp_deploy.builder.draft import Measured
     from ltp_deploy.parity.profile import ProfileData
     from ltp_deploy.report import plan as report
 
@@ -219,7 +219,7 @@ def build(
 
 def _planned(checkpoint: Path, options: BuildOptions, measured: Measured) -> str:
     """The plan in words."""
-    from ltp_deploy.build.build import draft_build
+    from ltp_deploy.builder.draft import draft_build
     from ltp_deploy.report import plan as report
 
     draft = draft_build(checkpoint, options, measured)
@@ -235,7 +235,7 @@ def _kept_out(
     max_drop: float,
 ) -> tuple[int, ...]:
     """The layers that stay out of int8 so that the score drops by no more than `max_drop`."""
-    from ltp_deploy.build.int8_search import choose_layers
+    from ltp_deploy.builder.int8_search import choose_layers
     from ltp_deploy.data.examples import read_examples
 
     judged = read_examples(judge_data, reading)

@@ -15,16 +15,18 @@ from ltp_deploy.cli.options import PATH, json_option, show
 @json_option
 def inspect(path: Path, as_json: bool) -> None:
     """Show what is in a bundle or a checkpoint."""
-    from ltp_deploy.bundle.manifest import MANIFEST, read_manifest
+    from ltp_deploy.bundle.manifest import MANIFEST
+    from ltp_deploy.codec import to_json
 
     if (path / MANIFEST).is_file():
+        from ltp_deploy.backends.table import read_bundle
         from ltp_deploy.report.bundle import describe
 
-        manifest = read_manifest(path)
-        show(manifest, describe(manifest), as_json)
+        manifest = read_bundle(path)
+        show(to_json(manifest), describe(manifest), as_json)
         return
     from ltp_deploy.checkpoint import load_encoder
     from ltp_deploy.report.checkpoint import describe as describe_checkpoint
 
     config = load_encoder(path).config
-    show(config.to_dict(), describe_checkpoint(config), as_json)
+    show(to_json(config), describe_checkpoint(config), as_json)

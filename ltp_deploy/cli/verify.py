@@ -27,7 +27,7 @@ from ltp_deploy.cli.options import (
 
 if TYPE_CHECKING:
     from ltp_deploy.data.examples import DataOptions, Examples
-    from ltp_deploy.verify.result import Tolerances
+    from ltp_deploy.verification.result import Tolerances
 
 model_options = compose(
     model_section(
@@ -94,7 +94,7 @@ polygraphy_options = compose(
 @tolerance_options
 @polygraphy_options
 @json_option
-@gathered(reading=DATA_OPTIONS, tolerances="ltp_deploy.verify.result:Tolerances")
+@gathered(reading=DATA_OPTIONS, tolerances="ltp_deploy.verification.result:Tolerances")
 def verify(
     bundle: Path,
     against: Path,
@@ -117,7 +117,7 @@ def verify(
 
     from ltp_deploy.data.examples import read_examples
     from ltp_deploy.report import verification as report
-    from ltp_deploy.verify.verify import verify as run_verify
+    from ltp_deploy.verification.verify import verify as run_verify
 
     examples = read_examples(data, reading)
     if polygraphy is not None:
@@ -140,7 +140,7 @@ def _compare(
 ) -> bool:
     """Compare by Polygraphy and print what was found; whether all of it passed."""
     from ltp_deploy.report import comparison
-    from ltp_deploy.verify.polygraphy import compare
+    from ltp_deploy.verification.polygraphy import compare
 
     found = compare(bundles, checkpoint, examples, batch, save)
     show([asdict(row) for row in found], comparison.describe(found), as_json)

@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from ltp_deploy.build.build import Measured
+from ltp_deploy.builder.build import Measured
 from ltp_deploy.bundle.options import BuildOptions
 from ltp_deploy.cli import main
 from ltp_deploy.data.examples import DataOptions
 from ltp_deploy.learn.learn import Job
 from ltp_deploy.learn.recipe import Recipe
 from ltp_deploy.parity.profile import ProfileData
-from ltp_deploy.verify.result import Tolerances
+from ltp_deploy.verification.result import Tolerances
 
 
 class Asked(Exception):
@@ -35,7 +35,7 @@ def asked(monkeypatch: pytest.MonkeyPatch, work: str, line: str) -> tuple[Any, .
     return result.exception.args
 
 
-BUILD = "ltp_deploy.build.build.build"
+BUILD = "ltp_deploy.builder.build.build"
 
 
 def test_build_has_the_defaults_of_its_options(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -143,7 +143,7 @@ def test_the_tolerances_of_verify_arrive(
     monkeypatch.setattr("ltp_deploy.data.examples.read_examples", lambda *given: given)
     line = f"verify engine --against model --data dev.tsv --metric f1 {options}"
     examples = ("dev.tsv", DataOptions(metric="f1"))
-    found = asked(monkeypatch, "ltp_deploy.verify.verify.verify", line)
+    found = asked(monkeypatch, "ltp_deploy.verification.verify.verify", line)
     assert found == (Path("engine"), Path("model"), examples, batch, tolerances, portable)
 
 
