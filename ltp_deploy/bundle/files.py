@@ -19,7 +19,7 @@ class FileName(str):
 
     def __new__(cls, name: str) -> FileName:
         path = PurePosixPath(name)
-        inside = name and not path.is_absolute() and ".." not in path.parts
+        inside = path.parts and not path.is_absolute() and ".." not in path.parts
         if not inside or str(path) != name or "\\" in name or "\0" in name:
             raise ValueError(f"the manifest names {name!r}, which lies outside the bundle")
         return super().__new__(cls, name)

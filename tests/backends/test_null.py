@@ -1,4 +1,4 @@
-"""The null target runs every pass and writes the plan; the table of targets knows its names."""
+"""The null target: every pass, the plan, a slow engine; and the names in the table of targets."""
 
 import json
 import subprocess
@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 
+import ltp_deploy
+from ltp_deploy.benchmark.run import Options, run
+from ltp_deploy.benchmark.workload import of_length
 from ltp_deploy.builder.build import build
 from ltp_deploy.bundle.options import BuildOptions
-from ltp_deploy.errors import BundleError, LtpError
-from ltp_deploy.runtime.engine import load
+from ltp_deploy.errors import LtpError
 from ltp_deploy.targets import TARGETS, find_target
 
 
@@ -27,9 +29,21 @@ def test_the_plan_and_the_graph_are_written(
     assert manifest["target"] == "null"
 
 
-def test_it_has_no_runtime(bert_checkpoint: Path, bundle_of: Callable[..., Path]) -> None:
-    with pytest.raises(BundleError, match="'null', which has no runtime; runnable are"):
-        load(bundle_of(bert_checkpoint, "null", survivors=False))
+def test_a_null_engine_is_built_verified_and_timed(
+    bert_checkpoint: Path, texts: Path, tmp_path: Path
+) -> None:
+    """Everything around an engine, with no native code of this project."""
+    bundle = tmp_path / "bundle"
+    manifest = ltp_deploy.build(bert_checkpoint, bundle, BuildOptions("null"))
+    assert manifest.parity is not None
+    assert manifest.parity.max_logit_difference < 1e-4
+    engine = ltp_deploy.load(bundle)
+    assert engine(["a good film", "a bad one"]).logits.shape == (2, 2)
+    found = ltp_deploy.verify(bundle, bert_checkpoint, str(texts))
+    assert (found.failures, found.survivors.disagreements) == ([], [])
+    assert found.survivors_from_reference_build
+    timed = run(engine, [of_length(engine.config, 9, 2)], None, Options(iterations=1))
+    assert [runner.name for runner in timed.cases[0].runners] == ["ltp-deploy"]
 
 
 @pytest.mark.parametrize("target", ["null", "torchscript"])

@@ -20,6 +20,7 @@ from ltp_deploy.model.policy import PrunePolicy
 
 CONFIG = EncoderConfig(
     family="roberta",
+    head="classification",
     layers=3,
     hidden_size=8,
     heads=2,

@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ltp_deploy.builder.build import Measured, build
+from ltp_deploy.builder.build import build
+from ltp_deploy.builder.draft import Measured
 from ltp_deploy.builder.int8_search import choose_layers
 from ltp_deploy.bundle.options import BuildOptions
 from ltp_deploy.checkpoint import load_encoder
@@ -59,7 +60,7 @@ def test_layers_kept_out_hold_their_weights_as_they_were(
     for kept_out in ((), (1,), (0, 1, 2)):
         options = BuildOptions("haswell", "int8", not_int8=kept_out)
         manifest = build(bert_checkpoint, tmp_path / str(len(kept_out)), options, measured)
-        precisions = [layer["precision"] for layer in manifest["plan"]["layers"]]
+        precisions = [layer.precision for layer in manifest.plan.layers]
         assert precisions == ["f32" if i in kept_out else "int8" for i in range(LAYERS)]
         sizes[kept_out] = (tmp_path / str(len(kept_out)) / "engine.bin").stat().st_size
     assert sizes[()] < sizes[(1,)] < sizes[(0, 1, 2)]

@@ -1,13 +1,19 @@
 """Bundles that were edited, damaged, or made for elsewhere are refused with the reason."""
 
 import hashlib
+import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from ltp_deploy.bundle.manifest import read_manifest
+from ltp_deploy.backends.table import read_bundle
+from ltp_deploy.builder.build import build
+from ltp_deploy.bundle.files import FileEntry, list_files
+from ltp_deploy.bundle.options import BuildOptions
+from ltp_deploy.codec import to_json
 from ltp_deploy.errors import BundleError
 from ltp_deploy.runtime.engine import load
 from tests.spoil import edit_manifest, rewrite_manifest
@@ -30,29 +36,45 @@ def test_a_bundle_may_be_moved(bundle: Path) -> None:
 
 
 def test_every_file_is_in_the_manifest_with_its_hash(bundle: Path) -> None:
-    files = read_manifest(bundle)["files"]
+    files = read_bundle(bundle).files
     there = {str(p.relative_to(bundle)) for p in bundle.rglob("*") if p.is_file()}
     assert there - set(files) == {"manifest.json", "manifest.sha256"}
     for name, entry in files.items():
         content = (bundle / name).read_bytes()
-        assert entry == {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
+        assert entry == FileEntry(hashlib.sha256(content).hexdigest(), len(content))
 
 
 def test_the_manifest_says_what_was_built_from_what(
     bert_checkpoint: Path, bert_bundle: Path
 ) -> None:
-    manifest = read_manifest(bert_bundle)
-    assert (manifest["target"], manifest["backend"], manifest["precision"]) == (
-        "cpu",
-        "openvino",
-        "f32",
+    manifest = read_bundle(bert_bundle)
+    assert (manifest.target, manifest.backend, manifest.precision) == ("cpu", "openvino", "f32")
+    assert manifest.source.name == bert_checkpoint.name
+    assert manifest.model.policy.score_length == 16
+    assert manifest.model.labels == ("bad", "good")
+    assert (manifest.model.head, manifest.model.max_length) == ("classification", 40)
+    assert {"ltp_deploy", "openvino", "torch", "transformers"} <= manifest.versions.keys()
+    assert manifest.parity is not None
+    assert manifest.parity.max_logit_difference < 1e-4
+
+
+def test_the_options_have_every_choice_filled_in(bert_bundle: Path) -> None:
+    options = read_bundle(bert_bundle).options
+    assert options == BuildOptions(
+        target="cpu",
+        precision="f32",
+        survivors=True,
+        score_length=16,
+        first_token="keep",
+        compact="0,1,2",
+        max_length=40,
     )
-    assert manifest["source"]["name"] == bert_checkpoint.name
-    assert manifest["model"]["policy"]["score_length"] == 16
-    assert manifest["model"]["labels"] == ["bad", "good"]
-    assert manifest["model"]["max_length"] == 40
-    assert {"ltp_deploy", "openvino", "torch", "transformers"} <= manifest["versions"].keys()
-    assert manifest["parity"]["max_logit_difference"] < 1e-4
+
+
+def test_what_is_written_is_what_is_read(bert_bundle: Path) -> None:
+    document = json.loads((bert_bundle / "manifest.json").read_text())
+    assert (document.pop("format"), document.pop("format_version")) == ("ltp-deploy bundle", 3)
+    assert to_json(read_bundle(bert_bundle)) == document
 
 
 FILES = ("engine.xml", "engine.bin", "libltp_openvino.so", "tokenizer/vocab.txt")
@@ -119,35 +141,68 @@ def other_backend(manifest: dict) -> None:
     manifest["backend"] = "abacus"
 
 
-def no_files(manifest: dict) -> None:
-    del manifest["files"]
-
-
 def unlisted_plugin(manifest: dict) -> None:
     """The plugin would be loaded without its hash being checked."""
     del manifest["files"]["libltp_openvino.so"]
 
 
-def incomplete_model(manifest: dict) -> None:
-    del manifest["model"]["heads"]
-
-
 @pytest.mark.parametrize(
     ("edit", "message"),
     [
-        (other_version, "bundle format 99, this version reads 2; rebuild it"),
+        (other_version, "bundle format 99, this version reads 3; rebuild it"),
         (other_platform, "was built for Linux riscv64, this is .*; rebuild it here"),
         (other_format, "is not the manifest of a bundle"),
         (other_openvino, "built with OpenVINO 2019.1.0, this is .* install openvino==2019.1.0"),
-        (other_backend, "backend 'abacus', which has no runtime"),
-        (no_files, "lists no files"),
+        (other_backend, "backend 'abacus', which this version does not have; it has openvino"),
         (unlisted_plugin, "names 'libltp_openvino.so', but lists no hash of it"),
-        (incomplete_model, "`model` entry is incomplete: 'heads'"),
     ],
 )
 def test_a_bundle_from_elsewhere_is_refused(
     bundle: Path, edit: Callable[[dict], None], message: str
 ) -> None:
+    edit_manifest(bundle, edit)
+    refuses(bundle, message)
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "message"),
+    [
+        ("files", None, "has no entry `files`"),
+        ("model.heads", None, "has no entry `model.heads`"),
+        ("model.heads", "2", "`model.heads` must be an integer, found '2'"),
+        ("model.heads", True, "`model.heads` must be an integer, found True"),
+        ("model.heads", -4, "`model`: heads must be positive, found -4"),
+        ("model.max_length", 41, "`model.max_length` must be 40"),
+        ("model.labels", ["bad"], "`model`: 1 labels for 2 outputs"),
+        ("model.labels", "bad", "`model.labels` must be a list, found 'bad'"),
+        ("model.policy.score_length", 0, "score_length must be a positive integer"),
+        ("model.policy.layers", [], "0 rules for 3 layers"),
+        ("limits.max_batch", -1, "`limits`: limits of 0 tokens, -1 sequences"),
+        ("limits.max_batch", 1.5, "`limits.max_batch` must be an integer, found 1.5"),
+        ("plan.layers", {}, "`plan.layers` must be a list"),
+        ("options.compact", None, "has no entry `options.compact`"),
+        ("options.library", 3, "`options.library` must be a string, found 3"),
+        ("engine.isa", None, "has no entry `engine.isa`"),
+        ("engine.file", 7, "`engine.file` must be a string, found 7"),
+        ("engine", "engine.xml", "`engine` must be an object, found 'engine.xml'"),
+        ("parity.ties", "none", "`parity.ties` must be an integer"),
+        ("surprise", 1, "has an unknown entry `surprise`"),
+        ("backend", 1, "names no `backend`"),
+    ],
+)
+def test_an_entry_of_a_wrong_kind_is_refused_by_name(
+    bundle: Path, place: str, value: object, message: str
+) -> None:
+    """`value` None takes the entry away."""
+    *parents, name = place.split(".")
+
+    def edit(manifest: dict) -> None:
+        for parent in parents:
+            manifest = manifest[parent]
+        manifest[name] = value
+        if value is None:
+            del manifest[name]
+
     edit_manifest(bundle, edit)
     refuses(bundle, message)
 
@@ -158,24 +213,58 @@ def test_a_manifest_that_is_none_is_refused(bundle: Path, content: str) -> None:
     refuses(bundle, "not valid JSON|not the manifest of a bundle")
 
 
-@pytest.mark.parametrize("name", ["../outside.so", "/tmp/outside.so", "tokenizer/../../outside.so"])
-@pytest.mark.parametrize("key", ["plugin", "engine", "tokenizer", "files"])
-def test_a_path_that_leaves_the_bundle_is_refused(bundle: Path, key: str, name: str) -> None:
+NAMED = ("engine.file", "engine.weights", "engine.plugin", "tokenizer", "calibration", "files")
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["../outside.so", "/tmp/outside.so", "tokenizer/../../outside.so", "", ".", "a//b", "a\\b"],
+)
+@pytest.mark.parametrize("place", NAMED)
+def test_a_path_that_leaves_the_bundle_is_refused(bundle: Path, place: str, name: str) -> None:
+    """Of every entry that can name a file, whatever `files` lists."""
     outside = bundle.parent / "outside.so"
     outside.write_bytes(b"evil")
 
     def escape(manifest: dict) -> None:
         entry = {"sha256": hashlib.sha256(b"evil").hexdigest(), "bytes": 4}
         manifest["files"][name] = entry
+        holder, _, key = place.rpartition(".")
         if key != "files":
-            manifest[key] = name
+            (manifest[holder] if holder else manifest)[key] = name
 
     edit_manifest(bundle, escape)
     refuses(bundle, "outside the bundle")
 
 
-def test_a_link_that_leaves_the_bundle_is_refused(bundle: Path) -> None:
-    plugin = bundle / "libltp_openvino.so"
-    outside = plugin.rename(bundle.parent / "outside.so")
-    plugin.symlink_to(outside)
-    refuses(bundle, "outside the bundle")
+def test_a_portable_model_cannot_lie_outside(bert_checkpoint: Path, tmp_path: Path) -> None:
+    pytest.importorskip("onnxscript")
+    build(bert_checkpoint, tmp_path / "bundle", BuildOptions("onnx"))
+    (tmp_path / "bundle" / "portable.onnx").rename(tmp_path / "outside.onnx")
+
+    def escape(manifest: dict) -> None:
+        manifest["files"]["../outside.onnx"] = manifest["files"].pop("portable.onnx")
+        manifest["engine"]["file"] = "../outside.onnx"
+
+    edit_manifest(tmp_path / "bundle", escape)
+    refuses(tmp_path / "bundle", "outside the bundle")
+
+
+@pytest.mark.parametrize("name", ["libltp_openvino.so", "tokenizer"])
+def test_a_symbolic_link_is_refused(bundle: Path, name: str) -> None:
+    """Also one to a file or folder with the right content."""
+    outside = (bundle / name).rename(bundle.parent / "outside")
+    (bundle / name).symlink_to(outside)
+    refuses(bundle, "is a symbolic link; a bundle holds its files themselves")
+
+
+def test_a_file_that_would_never_end_is_refused(bundle: Path) -> None:
+    (bundle / "engine.bin").unlink()
+    os.mkfifo(bundle / "engine.bin")
+    refuses(bundle, "engine.bin is no regular file")
+
+
+def test_links_among_the_files_of_a_build_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to("/etc/hostname")
+    with pytest.raises(BundleError, match="is a symbolic link"):
+        list_files(tmp_path, ())

@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ltp_deploy.builder.build import Measured, draft_build
+from ltp_deploy.builder.draft import Measured, draft_build
 from ltp_deploy.bundle.options import BuildOptions
-from ltp_deploy.calibration.artifact import ActivationRange, Calibration
+from ltp_deploy.calibration.artifact import Calibration
+from ltp_deploy.compiler.int8 import ActivationRange
 from ltp_deploy.data.examples import DataOptions
 from ltp_deploy.errors import LtpError
 from ltp_deploy.parity.profile import ProfileData

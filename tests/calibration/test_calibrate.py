@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from ltp_deploy.builder.build import Measured, build
+from ltp_deploy.builder.build import build
+from ltp_deploy.builder.draft import Measured
 from ltp_deploy.bundle.options import BuildOptions
 from ltp_deploy.calibration.artifact import Calibration
 from ltp_deploy.calibration.calibrate import calibrate

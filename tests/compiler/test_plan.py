@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+from ltp_deploy.codec import to_json
 from ltp_deploy.compiler.passes import output_names
 from ltp_deploy.compiler.plan import PlanRequest, make_plan
 from ltp_deploy.model.flops import engine_flops
@@ -65,7 +66,7 @@ def test_a_profile_gives_expected_tokens_and_work() -> None:
 
 def test_a_plan_is_plain_data() -> None:
     plan = make_plan(PlanRequest(tiny_encoder(PrunePolicy((TOP, NONE))).config, "bf16"))
-    data = json.loads(json.dumps(plan.to_dict()))
+    data = json.loads(json.dumps(to_json(plan.record())))
     assert [layer["carry"] for layer in data["layers"]] == ["survivors", "first"]
     assert [layer["rule"] for layer in data["layers"]] == ["topk 0.5", "none"]
     assert {layer["precision"] for layer in data["layers"]} == {"bf16"}

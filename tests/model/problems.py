@@ -141,6 +141,7 @@ def tiny_encoder(policy: PrunePolicy, seed: int = 0, **changes: Any) -> Encoder:
         "vocab_size": 60,
         "position_rows": 20,
         "type_vocab_size": 2,
+        "head": "classification",
         "num_labels": 3,
         "labels": (),
         "activation": "gelu",

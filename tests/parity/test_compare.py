@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from ltp_deploy.heads import HEADS
 from ltp_deploy.parity.compare import (
     SurvivorComparison,
     compare_logits,
@@ -101,13 +102,18 @@ def test_logits_are_compared_with_and_without_ties() -> None:
     oracle_alive = np.concatenate([alive("11"), alive("11"), alive("11")])
     kept = [*positions("11"), *positions("10"), *positions("11")]
     tied = compare_survivors(oracle_alive, kept, np.zeros((3, 1, 2)), TIE)
-    result = compare_logits(oracle, engine, tied)
+    result = compare_logits(HEADS["classification"], oracle, engine, tied)
     assert (result.max, result.max_without_ties, result.flips) == (4.0, 0.25, 1)
     assert result.mean == pytest.approx(4.25 / 6)
-    assert compare_logits(oracle, engine, SurvivorComparison()).max_without_ties == 4.0
+    assert (
+        compare_logits(
+            HEADS["classification"], oracle, engine, SurvivorComparison()
+        ).max_without_ties
+        == 4.0
+    )
 
 
 def test_nan_logits_are_a_difference() -> None:
     oracle, engine = np.zeros((2, 2)), np.array([[0.0, np.nan], [0.0, 0.0]])
-    result = compare_logits(oracle, engine, SurvivorComparison())
+    result = compare_logits(HEADS["classification"], oracle, engine, SurvivorComparison())
     assert not result.max_without_ties <= 1e9

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from ltp_deploy.backends.onnx import export as onnx_model
-from ltp_deploy.builder.build import build, plan_build
-from ltp_deploy.bundle.limits import Limits
+from ltp_deploy.builder.build import build
+from ltp_deploy.builder.draft import draft_encoder
 from ltp_deploy.bundle.options import BuildOptions
 from ltp_deploy.checkpoint import load_encoder
 from ltp_deploy.compiler.lower import lower
@@ -83,11 +83,10 @@ def test_nodes_are_named_after_what_they_compute(
 ) -> None:
     encoder = load_encoder(checkpoint_of("bert", "absolute"))
     options = BuildOptions("onnx", "fp16")
-    plan = plan_build(encoder, options)
-    limits = Limits.choose(options, encoder.config, needed=False)
+    draft = draft_encoder(encoder, options)
     job = Job(
-        *(lower(encoder, plan), encoder.config, plan, find_target("onnx")),
-        *(options, limits, tmp_path, {}),
+        *(lower(encoder, draft.plan), encoder.config, draft.plan, find_target("onnx")),
+        *(options, draft.limits, tmp_path, {}),
     )
     model = onnx_model.export(job)
     names = [node.name for node in model.graph.node]

@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ltp_deploy.bundle.manifest import read_manifest
+from ltp_deploy.backends.openvino import OpenVinoEngine
+from ltp_deploy.backends.table import read_bundle
 from ltp_deploy.checkpoint import load_encoder
 from ltp_deploy.data.batch import PackedBatch
 from ltp_deploy.parity.oracle_run import OracleRun
@@ -181,7 +182,7 @@ def test_the_engine_itself_knows_its_precision_and_limits(
     for operator in operators:
         assert f'precision="{precision}"' in operator
         assert f'isa="{isa}"' in operator
-    assert read_manifest(bundle)["isa"] == isa
+    assert read_bundle(bundle).record(OpenVinoEngine).isa == isa
 
 
 def usable_isas() -> set[str]:

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ltp_deploy.builder.build import Measured, build
+from ltp_deploy.builder.build import build
+from ltp_deploy.builder.draft import Measured
 from ltp_deploy.bundle.options import BuildOptions
 from ltp_deploy.checkpoint import load_encoder
 from ltp_deploy.data.tokenizer import Tokenizer

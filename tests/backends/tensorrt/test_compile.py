@@ -10,13 +10,17 @@ import numpy as np
 import pytest
 
 from ltp_deploy.backends.onnx.export import export
+from ltp_deploy.backends.table import read_bundle
+from ltp_deploy.backends.tensorrt import TensorRtEngine, library
 from ltp_deploy.backends.tensorrt import compile as target
-from ltp_deploy.backends.tensorrt import library
-from ltp_deploy.builder.build import Measured, build, draft_build
-from ltp_deploy.bundle.manifest import read_manifest
+from ltp_deploy.backends.tensorrt.layers import LayerCounts
+from ltp_deploy.builder.build import build
+from ltp_deploy.builder.draft import Measured, draft_build
+from ltp_deploy.bundle.limits import Limits
 from ltp_deploy.bundle.native import tensorrt_plugin
 from ltp_deploy.bundle.options import BuildOptions
 from ltp_deploy.checkpoint import load_encoder
+from ltp_deploy.codec import to_json
 from ltp_deploy.data.tokenizer import Tokenizer
 from ltp_deploy.errors import BundleError, LtpError
 from ltp_deploy.hardware.gpu import gpus
@@ -31,8 +35,13 @@ pytest.importorskip("onnxscript")
 onnx = pytest.importorskip("onnx")
 
 
-def built(bundle: Path) -> dict[str, Any]:
-    return read_manifest(bundle)["layers"]
+def record(bundle: Path) -> TensorRtEngine:
+    return read_bundle(bundle).record(TensorRtEngine)
+
+
+def counts_of(engine: TensorRtEngine) -> LayerCounts:
+    assert engine.layers is not None, "this TensorRT words its log otherwise"
+    return engine.layers
 
 
 @pytest.mark.parametrize(
@@ -47,7 +56,7 @@ def built(bundle: Path) -> dict[str, Any]:
         (None, "auto", False, 0),
     ],
 )
-def test_the_engine_waits_for_the_host_where_rows_are_removed_and_nowhere_else(
+def test_the_engine_has_a_host_sync_for_each_compaction_and_no_other(
     policy: str | None,
     compact: str,
     survivors: bool,
@@ -56,13 +65,13 @@ def test_the_engine_waits_for_the_host_where_rows_are_removed_and_nowhere_else(
     bundle_of: Callable[..., Path],
 ) -> None:
     checkpoint = checkpoint_of("bert", policy)
-    counts = built(bundle_of(checkpoint, "t4", compact=compact, survivors=survivors))
-    assert counts["host_syncs"] == syncs
-    assert counts["plugins"] == LAYERS
+    counts = counts_of(record(bundle_of(checkpoint, "t4", compact=compact, survivors=survivors)))
+    assert counts.host_syncs == syncs
+    assert counts.plugins == LAYERS
     # qkv, attention output, two of the FFN, and the two of the classifier
-    assert counts["products"] == counts["products_fp16"] == 4 * LAYERS + 2
-    assert counts["fused_activations"] == LAYERS + 1
-    assert counts["fused_norms"] >= 2 * LAYERS
+    assert counts.products == counts.products_fp16 == 4 * LAYERS + 2
+    assert counts.fused_activations == LAYERS + 1
+    assert counts.fused_norms >= 2 * LAYERS
 
 
 def test_int8_products_stand_between_q_and_dq_nodes(
@@ -70,12 +79,12 @@ def test_int8_products_stand_between_q_and_dq_nodes(
 ) -> None:
     options = BuildOptions("t4", "int8", not_int8=(1,), portable=True)
     manifest = build(bert_checkpoint, tmp_path / "out", options, Measured(calibration=calibrated))
-    counts = manifest["layers"]
+    counts = counts_of(manifest.record(TensorRtEngine))
     # All but layer 1's, and the classifier's last one, which is too narrow.
-    assert counts["products_int8"] == 4 * (LAYERS - 1) + 1
-    assert counts["products_fp16"] == 4 + 1
-    assert counts["products"] == 4 * LAYERS + 2
-    assert manifest["run_by"] == "tensorrt"
+    assert counts.products_int8 == 4 * (LAYERS - 1) + 1
+    assert counts.products_fp16 == 4 + 1
+    assert counts.products == 4 * LAYERS + 2
+    assert manifest.record(TensorRtEngine).run_by == "tensorrt"
     assert "int8 is promised for TensorRT itself" in built_report(manifest, tmp_path / "out")
     encoder = load_encoder(bert_checkpoint)
     batch = Tokenizer(bert_checkpoint, encoder.config)(random_texts(32, seed=1))
@@ -86,8 +95,8 @@ def test_int8_products_stand_between_q_and_dq_nodes(
     for name in ("engine.onnx", "portable.onnx"):
         model = onnx.load(tmp_path / "out" / name, load_external_data=False)
         kinds = Counter(node.op_type for node in model.graph.node)
-        assert kinds["QuantizeLinear"] == counts["products_int8"]
-        assert kinds["DequantizeLinear"] == 2 * counts["products_int8"]
+        assert kinds["QuantizeLinear"] == counts.products_int8
+        assert kinds["DequantizeLinear"] == 2 * counts.products_int8
 
 
 @pytest.mark.parametrize("family", ["roberta", "electra", "distilbert"])
@@ -95,14 +104,14 @@ def test_every_family_builds(
     family: str, checkpoint_of: Callable[..., Path], bundle_of: Callable[..., Path]
 ) -> None:
     bundle = bundle_of(checkpoint_of(family, "mixed"), "t4", survivors=False)
-    manifest = read_manifest(bundle)
-    assert manifest["compute_capability"] == "7.5"
-    assert manifest["versions"][manifest["library"]]
-    assert built(bundle)["plugins"] == LAYERS
+    engine = record(bundle)
+    assert engine.compute_capability == "7.5"
+    assert read_bundle(bundle).version(engine.library)
+    assert counts_of(engine).plugins == LAYERS
     names = {path.name for path in bundle.iterdir()}
     assert {"engine.plan", "engine.onnx", "layers.json"} <= names
     layers = json.loads((bundle / "layers.json").read_text())
-    assert layers["counts"] == manifest["layers"]
+    assert layers["counts"] == to_json(engine.layers)
 
 
 def test_the_portable_model_of_a_bundle_answers_as_the_oracle(
@@ -111,7 +120,9 @@ def test_the_portable_model_of_a_bundle_answers_as_the_oracle(
     pytest.importorskip("onnxruntime")
     checkpoint = checkpoint_of("roberta", "topk")
     bundle = bundle_of(checkpoint, "t4", survivors=False, portable=True)
-    assert read_manifest(bundle)["parity"]["sequences"] > 0
+    parity = read_bundle(bundle).parity
+    assert parity is not None
+    assert parity.sequences > 0
     encoder = load_encoder(checkpoint)
     batch = batch_for(encoder)
     logits, _ = oracle_answers(encoder, batch)
@@ -125,11 +136,7 @@ def test_limits_are_those_of_the_engine(
     bundle = bundle_of(
         checkpoint_of("bert", "absolute"), "t4", survivors=False, max_batch=4, max_length=20
     )
-    assert read_manifest(bundle)["limits"] == {
-        "max_tokens": 80,
-        "max_batch": 4,
-        "max_length": 20,
-    }
+    assert read_bundle(bundle).limits == Limits(max_tokens=80, max_batch=4, max_length=20)
 
 
 @pytest.mark.skipif(bool(gpus()), reason="this machine has a GPU")
@@ -206,7 +213,7 @@ def test_both_plugins_build_the_same_engine(
     for name, plugin in (("cpp", tensorrt_plugin()), ("python", None)):
         monkeypatch.setattr(target, "tensorrt_plugin", lambda plugin=plugin: plugin)
         manifest = build(bert_checkpoint, tmp_path / name, BuildOptions("t4", compact="all"))
-        assert manifest["plugin"] == (plugin.name if plugin else None)
+        assert manifest.record(TensorRtEngine).plugin == (plugin.name if plugin else None)
         found = json.loads((tmp_path / name / "layers.json").read_text())["layers"]
         layers.append([(x["kind"], x["inputs"], x["outputs"], x["nodes"]) for x in found])
     assert layers[0] == layers[1]
@@ -242,14 +249,14 @@ def test_without_nvcc_the_build_says_that_there_are_no_kernels(
     monkeypatch.setattr(target, "tensorrt_plugin", lambda: None)
     manifest = build(bert_checkpoint, tmp_path / "out", BuildOptions("t4"))
     assert "it brings no CUDA kernels" in built_report(manifest, tmp_path / "out")
-    assert "no kernels: nvcc was missing" in describe(read_manifest(tmp_path / "out"))
+    assert "no kernels: nvcc was missing" in describe(read_bundle(tmp_path / "out"))
 
 
 @pytest.mark.parametrize("options", [{"portable": True}, {"library": "tensorrt_rtx"}])
 def test_options_for_tensorrt_are_refused_elsewhere(
     options: dict[str, Any], bert_checkpoint: Path, tmp_path: Path
 ) -> None:
-    with pytest.raises(LtpError, match="is for TensorRT targets such as t4, not for torchscript"):
+    with pytest.raises(LtpError, match="is for t4, not for torchscript"):
         build(bert_checkpoint, tmp_path / "out", BuildOptions("torchscript", **options))
 
 

@@ -1,17 +1,19 @@
 """TensorRT sessions on a fake GPU: buffers, shapes, refusals. What a real one computes is not
 tested here."""
 
-import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
+from ltp_deploy.backends.table import read_bundle
+from ltp_deploy.backends.tensorrt import BuildCost, TensorRtEngine
 from ltp_deploy.backends.tensorrt import session as tensorrt_session
 from ltp_deploy.backends.tensorrt.library import Library
 from ltp_deploy.builder.build import build
+from ltp_deploy.bundle.files import FileName
 from ltp_deploy.bundle.manifest import write_manifest
 from ltp_deploy.bundle.options import BuildOptions
 from ltp_deploy.checkpoint import load_encoder
@@ -23,6 +25,21 @@ from tests.answers import as_lists, batch_for, oracle_answers
 from tests.backends.fake_cuda import FakeContext, FakeRuntime, fake_tensorrt
 
 VERSION = "10.3.0"
+RECORD = TensorRtEngine(
+    file=FileName("engine.plan"),
+    onnx=FileName("engine.plan"),
+    weights=FileName("engine.plan"),
+    layers_file=FileName("engine.plan"),
+    plugin=None,
+    kernels=FileName("kernels"),
+    plugin_sources=None,
+    library="tensorrt",
+    run_by="tensorrt",
+    compute_capability="7.5",
+    layers=None,
+    built=BuildCost(1.0, 1.0),
+    portable=None,
+)
 
 
 @pytest.fixture
@@ -44,23 +61,16 @@ def bundle(
     """A bundle that says it is TensorRT's; its engine computes what TorchScript does."""
     output = tmp_path / "bundle"
     options = BuildOptions("torchscript", survivors=True, max_batch=8, max_tokens=120)
-    build(checkpoint_of("bert", "mixed"), output, options)
+    manifest = build(checkpoint_of("bert", "mixed"), output, options)
     model = load(output).session
-    manifest = json.loads((output / "manifest.json").read_text())
-    changes = {
-        "backend": "tensorrt",
-        "library": "tensorrt",
-        "engine": "engine.plan",
-        "compute_capability": "7.5",
-        "plugin": None,
-        "kernels": "kernels",
-        "versions": {**manifest["versions"], "tensorrt": VERSION},
-        **getattr(request, "param", {}),
-    }
+    changes = {"versions": {"tensorrt": VERSION}, **getattr(request, "param", {})}
+    versions = changes.pop("versions")
+    record = replace(RECORD, **changes)
     (output / "engine.plan").write_bytes(b"ftrt and so on")
     (output / "kernels").write_bytes(b"compiled")
     (output / "engine.pt").unlink()
-    write_manifest(output, {**manifest, **changes})
+    manifest = replace(manifest, backend="tensorrt", engine=record, versions=versions)
+    write_manifest(output, manifest)
     monkeypatch.setattr(Library, "load", lambda self: fake_tensorrt(VERSION, model))
     return output
 
@@ -88,7 +98,10 @@ def test_answers_stay_when_the_next_request_runs(bundle: Path, cuda: FakeRuntime
 
 
 @pytest.mark.parametrize(
-    "bundle", [{"plugin": None}, {"plugin": "kernels"}], indirect=True, ids=["python", "cpp"]
+    "bundle",
+    [{"plugin": None}, {"plugin": FileName("kernels")}],
+    indirect=True,
+    ids=["python", "cpp"],
 )
 def test_a_process_may_load_several_bundles(bundle: Path, cuda: FakeRuntime) -> None:
     engines = [load(bundle) for _ in range(3)]
@@ -127,7 +140,7 @@ def test_requests_beyond_the_limits_never_reach_the_gpu(bundle: Path, cuda: Fake
     assert len(engine(input_ids=[[2] * 40] * 3).logits) == 3
 
 
-def test_too_little_memory_is_said(bundle: Path, cuda: FakeRuntime) -> None:
+def test_too_little_memory_is_an_error(bundle: Path, cuda: FakeRuntime) -> None:
     cuda.memory = 100
     with pytest.raises(LtpError, match="CUDA failed: cudaErrorMemoryAllocation"):
         load(bundle)
@@ -138,7 +151,10 @@ def test_too_little_memory_is_said(bundle: Path, cuda: FakeRuntime) -> None:
     [
         ({"compute_capability": "8.6"}, r"for compute capability 8\.6, this is T4 with 7\.5"),
         ({"versions": {"tensorrt": "10.4.0"}}, r"with TensorRT 10\.4\.0, this is 10\.3\.0"),
-        ({"library": "tensorrt_2"}, "needs the library 'tensorrt_2', unknown here"),
+        (
+            {"library": "tensorrt_2"},
+            "needs the library 'tensorrt_2'; known are tensorrt, tensorrt_rtx",
+        ),
         ({"kernels": None}, "built without nvcc, so it brings no kernels"),
     ],
     indirect=["bundle"],
@@ -148,8 +164,8 @@ def test_what_does_not_fit_is_refused(message: str, bundle: Path, cuda: FakeRunt
         load(bundle)
 
 
-def test_what_tensorrt_refuses_is_told(bundle: Path, cuda: FakeRuntime) -> None:
-    manifest: dict[str, Any] = json.loads((bundle / "manifest.json").read_text())
+def test_what_tensorrt_refuses_is_in_the_error(bundle: Path, cuda: FakeRuntime) -> None:
+    manifest = read_bundle(bundle)
     (bundle / "engine.plan").write_bytes(b"no engine")
     write_manifest(bundle, manifest)
     with pytest.raises(BundleError, match=r"tensorrt refuses .* magic tag does not match"):

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 import torch
 
+from ltp_deploy.backends.table import read_bundle
+from ltp_deploy.backends.torch_cuda import TorchCudaEngine
 from ltp_deploy.backends.torch_cuda.residual_norm import use_residual_norm
 from ltp_deploy.backends.torch_cuda.segments import STATE
 from ltp_deploy.builder.build import build
-from ltp_deploy.bundle.manifest import read_manifest
 from ltp_deploy.bundle.options import BuildOptions
 from ltp_deploy.checkpoint import load_encoder
 from ltp_deploy.compiler.lower import lower
@@ -69,18 +70,21 @@ def test_what_is_asked_of_the_engine_is_in_the_manifest(
     bert_checkpoint: Path, bundle_of: Callable[..., Path]
 ) -> None:
     bundle = bundle_of(bert_checkpoint, "torch-cuda", compact="0,1", max_batch=8)
-    manifest = read_manifest(bundle)
-    assert manifest["precision"] == "fp16"
-    assert manifest["parity"]["sequences"] == 4
-    assert manifest["plan"]["prediction"]["gpu"] == "H200"  # assumed, where there is no GPU
-    first, second, last = manifest["segments"]
-    assert first["inputs"][: len(manifest["inputs"])] == manifest["inputs"]
+    manifest = read_bundle(bundle)
+    assert manifest.precision == "fp16"
+    assert manifest.parity is not None
+    assert manifest.parity.sequences == 4
+    assert manifest.plan.prediction is not None
+    assert manifest.plan.prediction.gpu == "H200"  # assumed, where there is no GPU
+    segments = manifest.record(TorchCudaEngine).segments
+    first, second, last = segments
+    assert first.inputs[: len(manifest.inputs)] == manifest.inputs
     written = {f"next_{name}" for name in STATE} | {"next_count"}
-    assert set(first["inputs"]) == {*manifest["inputs"], *written}
-    assert set(second["inputs"]) == {*STATE, *written} - {"next_lengths"}
-    assert set(last["inputs"]) == set(STATE)
-    found = [name for part in manifest["segments"] for name in part["outputs"]]
-    assert sorted(found) == sorted(manifest["outputs"])
+    assert set(first.inputs) == {*manifest.inputs, *written}
+    assert set(second.inputs) == {*STATE, *written} - {"next_lengths"}
+    assert set(last.inputs) == set(STATE)
+    found = [name for segment in segments for name in segment.outputs]
+    assert sorted(found) == sorted(manifest.outputs)
 
 
 @pytest.mark.parametrize("compact", ["all", "bounded", "none"])
@@ -97,13 +101,13 @@ def test_batches_of_any_size_without_survivors(
         np.testing.assert_allclose(together, np.concatenate(alone), atol=0.01)
 
 
-def test_verify_and_its_twin(
+def test_survivors_come_from_a_reference_build(
     bert_checkpoint: Path, bundle_of: Callable[..., Path], texts: Path
 ) -> None:
     bundle = bundle_of(bert_checkpoint, "torch-cuda", compact="1", max_batch=8, survivors=False)
     examples = read_examples(str(texts), DataOptions())
     found = verify(bundle, bert_checkpoint, examples, 8, Tolerances(), portable=True)
-    assert found.survivors_from_twin
+    assert found.survivors_from_reference_build
     assert not found.failures
     assert found.survivors.agreement > 0.98
 

@@ -13,15 +13,19 @@ from hypothesis import assume, given
 
 from ltp_deploy.checkpoint import load_encoder
 from ltp_deploy.errors import LtpError
+from ltp_deploy.heads import head_of
 from ltp_deploy.model.reference import packed_reference
-from ltp_deploy.parity.compare import TIE, compare_logits, compare_survivors
+from ltp_deploy.parity.compare import compare_logits, compare_survivors
 from ltp_deploy.parity.oracle_run import run_oracle
+from ltp_deploy.parity.tolerances import TOLERANCES
 from ltp_deploy.runtime.engine import load
 from tests import naive
 from tests.answers import batch_for
 from tests.model.problems import CARRIES, Problem, problems, random_problem
 
 CONTEXT = 4e-3  # halves, and probabilities rounded to halves
+
+TIE = TOLERANCES["fp16"].tie
 
 
 def in_halves(problem: Problem) -> Problem:
@@ -60,7 +64,7 @@ class TestNumerics:
         compared = 0
         for seed in range(6):
             problem = in_halves(random_problem([9, 0, 1, 30, 70], seed, **rule))
-            if mode == "none" or naive.pruned_attention(problem)[-1] > TIE["fp16"] / 4:
+            if mode == "none" or naive.pruned_attention(problem)[-1] > TIE / 4:
                 check(problem)
                 compared += 1
         assert compared >= 2
@@ -74,7 +78,7 @@ def test_random_problems(emulated_gpu: list[str]) -> None:
     @given(problems())
     def compare(problem: Problem) -> None:
         problem = in_halves(problem)
-        assume(naive.pruned_attention(problem)[-1] > TIE["fp16"])
+        assume(naive.pruned_attention(problem)[-1] > TIE)
         check(problem)
 
     compare()
@@ -129,8 +133,8 @@ def check_engine(
     assert len([n for n in launched if "attend" in n]) == encoder.config.layers
     oracle = run_oracle(encoder, batch)
     assert result.survivors is not None
-    who = compare_survivors(oracle.survivors, result.survivors, oracle.margins, TIE["fp16"])
+    who = compare_survivors(oracle.survivors, result.survivors, oracle.margins, TIE)
     assert not who.disagreements
-    what = compare_logits(oracle.logits, result.logits, who)
+    what = compare_logits(head_of(encoder.config), oracle.logits, result.logits, who)
     assert what.max_without_ties < 0.02 * np.abs(oracle.logits).max()
     return batch, result.logits

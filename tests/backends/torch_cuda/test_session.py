@@ -51,7 +51,7 @@ class Replayed:
 
     def look(self) -> list[int]:
         buffers, (part, *size) = self.session.buffers, self.size
-        given = buffers.given(self.session.parts[part][1]["inputs"], part, *size)
+        given = buffers.given(list(self.session.parts[part][1].inputs), part, *size)
         host = [buffers._host_request, *buffers._answers.values()]
         return [tensor.data_ptr() for tensor in (*given, *host)]
 

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from ltp_deploy.benchmark.sides import padded_feeds
 
 from ltp_deploy.benchmark.baselines.dense import dense_model
 from ltp_deploy.benchmark.baselines.openvino import convert, open_dense
+from ltp_deploy.benchmark.runner import padded_feeds
 from ltp_deploy.checkpoint import load_encoder
 from ltp_deploy.data.batch import pack
 from ltp_deploy.model.encoder import Encoder

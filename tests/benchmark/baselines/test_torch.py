@@ -41,10 +41,10 @@ def test_attention_without_padding_is_attention() -> None:
 def test_a_gpu_engine_meets_dense_pytorch(engine: Engine, bert_checkpoint: Path) -> None:
     result = run(engine, [of_distribution(engine.config, 12, 30, 4)], bert_checkpoint, ONCE)
     (case,) = result.cases
-    names = [side.name for side in case.sides]
+    names = [r.name for r in case.runners]
     assert names == [OURS, UNPRUNED, PYTORCH, PYTORCH_ONE_BY_ONE, PYTORCH_UNPADDED]
     assert not result.warnings
-    flops = {side.name: side.flops_ratio for side in case.sides}
+    flops = {r.name: r.flops_ratio for r in case.runners}
     assert flops[PYTORCH] > flops[PYTORCH_ONE_BY_ONE] == flops[PYTORCH_UNPADDED] > 1
 
 
