@@ -1,7 +1,9 @@
-"""What README.md tells people to type works.
+"""What README.md tells people to type works as typed.
 
-Blocks in ```bash and ```python run in their order in one temporary directory, with this Python
-first on PATH. A block behind a comment `<!-- not run: reason -->` is left out.
+Blocks in ```bash and ```python run in their order, as if in one shell, in a temporary directory
+that holds what `make demo` leaves in a checkout: `.venv` and `out/demo`. Nothing of this Python is
+on PATH but what the README's own first command puts there. A block after a comment
+`<!-- not run: reason -->` is left out.
 """
 
 from __future__ import annotations
@@ -20,8 +22,9 @@ from ltp_deploy.backends.openvino.session import ISA_LIMIT
 from tests.tiny import POLICIES, save_tiny, save_tokenizer
 
 README = Path(__file__).parents[1] / "README.md"
-PATH = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-COMMANDS = {"bash": ["bash", "-euo", "pipefail"], "python": [sys.executable]}
+VENV = Path(sys.prefix)
+COMMANDS = {"bash": ["bash", "-euo", "pipefail"], "python": ["python"]}
+AFTERWARDS = ".environment"  # where a block leaves the environment of its shell
 _FENCE = re.compile(
     r"(?P<skip><!--\s*not run:(?P<reason>.*?)-->\s*)?"
     r"^(?P<indent> *)```(?P<language>\w*)[^\n]*\n(?P<text>.*?)^(?P=indent)```",
@@ -52,20 +55,35 @@ def blocks(markdown: str) -> list[Block]:
     return found
 
 
-def run(block: Block, directory: Path) -> subprocess.CompletedProcess[str]:
+def first_environment() -> dict[str, str]:
+    """That of a new shell: no environment is activated, and no other test has left anything."""
+    kept = {name: value for name, value in os.environ.items() if name != ISA_LIMIT}
+    paths = kept["PATH"].split(os.pathsep)
+    kept["PATH"] = os.pathsep.join(path for path in paths if Path(path) != VENV / "bin")
+    return kept
+
+
+def run(
+    block: Block, directory: Path, environment: dict[str, str]
+) -> subprocess.CompletedProcess[str]:
+    """Run a block; `environment` becomes what it leaves behind."""
     script = directory / f".readme-line-{block.line}"
-    script.write_text(block.text)
-    # Without what a haswell engine of another test has set for this process.
-    environment = {name: value for name, value in os.environ.items() if name != ISA_LIMIT}
-    return subprocess.run(
-        [*COMMANDS[block.language], script.name],
+    leave = f"\nenv -0 > {AFTERWARDS}\n" if block.language == "bash" else ""
+    script.write_text(block.text + leave)
+    program, *arguments = COMMANDS[block.language]
+    result = subprocess.run(
+        [shutil.which(program, path=environment["PATH"]) or program, *arguments, script.name],
         cwd=directory,
-        env={**environment, "PATH": PATH},
+        env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
         check=False,
     )
+    if leave and result.returncode == 0:
+        entries = (directory / AFTERWARDS).read_text().split("\0")
+        environment.update(entry.split("=", 1) for entry in entries if entry)
+    return result
 
 
 def leave_a_demo(directory: Path) -> None:
@@ -77,13 +95,14 @@ def leave_a_demo(directory: Path) -> None:
 
 
 def test_the_blocks_of_the_readme_work(tmp_path: Path) -> None:
-    if not shutil.which("ltp-deploy", path=PATH):
-        pytest.skip("the package is not installed: there is no ltp-deploy on PATH")
+    if not (VENV / "bin" / "activate").is_file() or not (VENV / "bin" / "ltp-deploy").is_file():
+        pytest.skip("the package is not installed in a virtual environment, as `make setup` does")
     leave_a_demo(tmp_path / "out" / "demo")
-    ran = 0
+    (tmp_path / ".venv").symlink_to(VENV)
+    environment, ran = first_environment(), 0
     for block in blocks(README.read_text(encoding="utf-8")):
         if block.reason is None:
-            result = run(block, tmp_path)
+            result = run(block, tmp_path, environment)
             where = f"README.md, line {block.line}:\n{block.text}\n{result.stdout}"
             assert result.returncode == 0, where
             ran += 1
@@ -93,6 +112,7 @@ def test_the_blocks_of_the_readme_work(tmp_path: Path) -> None:
 EXAMPLE = """
 ```bash
 echo one > file
+export NAME="left for the next block"
 ```
 <!-- not run: it would take an hour -->
 
@@ -117,18 +137,20 @@ def test_blocks_are_found_in_order_with_their_reasons() -> None:
     found = blocks(EXAMPLE)
     assert [(b.language, b.line) for b in found] == [
         ("bash", 2),
-        ("bash", 7),
-        ("python", 11),
-        ("bash", 17),
+        ("bash", 8),
+        ("python", 12),
+        ("bash", 18),
     ]
     assert [b.reason for b in found] == [None, "it would take an hour", None, None]
     assert found[3].text == "false | cat\necho never\n"
 
 
-def test_blocks_share_a_directory_and_fail_at_the_first_error(tmp_path: Path) -> None:
+def test_blocks_share_a_shell_and_fail_at_the_first_error(tmp_path: Path) -> None:
     first, _, third, last = blocks(EXAMPLE)
-    assert run(first, tmp_path).returncode == 0
-    assert run(third, tmp_path).stdout == "one\n\n"
-    failed = run(last, tmp_path)
+    environment = {**first_environment(), "PATH": f"{VENV / 'bin'}:{os.environ['PATH']}"}
+    assert run(first, tmp_path, environment).returncode == 0
+    assert environment["NAME"] == "left for the next block"
+    assert run(third, tmp_path, environment).stdout == "one\n\n"
+    failed = run(last, tmp_path, environment)
     assert failed.returncode != 0
     assert failed.stdout == ""
