@@ -9,14 +9,17 @@ OPENVINO_DIR = $(shell $(BIN)/python -c "import openvino, pathlib; print(pathlib
 
 setup: $(VENV)/installed
 
+# build/editable is kept, so that what did not change is not compiled again.
 $(VENV)/installed: pyproject.toml setup.py constraints.txt CMakeLists.txt $(CPP)
 	python3 -m venv $(VENV)
-	$(BIN)/pip install --quiet --constraint constraints.txt torch openvino "setuptools>=77" cmake ninja
-	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/pip install --quiet --constraint constraints.txt --no-build-isolation --editable ".[dev]"
+	$(BIN)/pip install --quiet --constraint constraints.txt scikit-build-core cmake ninja torch openvino
+	$(BIN)/pip install --quiet --constraint constraints.txt --no-build-isolation \
+		--config-settings build-dir=build/editable --editable ".[dev]"
 	touch $@
 
 demo: setup ## Train a small LTP model, build it for this CPU, prove it equal, time it
 	$(BIN)/python examples/demo/demo.py
+	@echo 'Next: source $(BIN)/activate'
 
 test: setup check cpp-test ## Everything: lint, types, C++ tests, Python tests, README blocks
 	$(BIN)/python -m pytest
@@ -48,4 +51,4 @@ results: setup ## docs/results.md from a folder of task data: make results DATA=
 	$(BIN)/python benchmarks/learning_page.py
 
 clean:
-	rm -rf $(VENV) build out ltp_deploy/lib ltp_deploy/bin *.egg-info
+	rm -rf $(VENV) build dist out ltp_deploy/lib ltp_deploy/bin
