@@ -17,6 +17,7 @@ DEPENDENCIES = [
     "click>=8.1",
     "tqdm>=4.66",
     "tabulate>=0.9",
+    "packaging>=23",
 ]
 
 

@@ -1,7 +1,11 @@
 """The one exception type that users meet, with a message that says what to do."""
 
+from __future__ import annotations
+
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import metadata
 
 
 class LtpError(Exception):
@@ -25,7 +29,7 @@ class InputError(LtpError, ValueError):
 
 @contextmanager
 def needs(what: str, extra: str, kind: type[LtpError] = LtpError) -> Iterator[None]:
-    """Around imports of optional packages: says what they are for, and which extra brings them.
+    """Around imports of optional packages: says what they are for, and how to install them.
 
     Raises:
         LtpError: one of them is missing; of the `kind` asked for.
@@ -33,4 +37,38 @@ def needs(what: str, extra: str, kind: type[LtpError] = LtpError) -> Iterator[No
     try:
         yield
     except ImportError as error:
-        raise kind(f"{what}: pip install 'ltp-deploy[{extra}]' ({error})") from None
+        raise kind(f"{what}: {how_to_install(extra)} ({error})") from None
+
+
+def how_to_install(extra: str) -> str:
+    """The command that installs the packages of one of this package's extras.
+
+    It names those packages, as no index has this one: so it works with a wheel and with a checkout,
+    and compiles nothing.
+
+    Raises:
+        KeyError: there is no such extra.
+    """
+    try:
+        packages = sorted(set(_packages(extra)))
+    except metadata.PackageNotFoundError:  # run from a checkout without an installation
+        return f"pip install -e '.[{extra}]', in the checkout"
+    return shlex.join(["pip", "install", *packages])
+
+
+def _packages(extra: str) -> Iterator[str]:
+    from packaging.requirements import Requirement
+
+    distribution = metadata.distribution("ltp-deploy")
+    if extra not in distribution.metadata.get_all("Provides-Extra", []):
+        raise KeyError(extra)
+    for requirement in map(Requirement, distribution.requires or []):
+        marker = requirement.marker
+        if marker is None or marker.evaluate() or not marker.evaluate({"extra": extra}):
+            continue
+        if requirement.name == "ltp-deploy":
+            for other in requirement.extras:
+                yield from _packages(other)
+        else:
+            requirement.marker = None
+            yield str(requirement)
