@@ -100,7 +100,10 @@ def _with_defaults(directory: Path) -> dict[str, Any]:
     from transformers import AutoConfig
 
     try:
-        return AutoConfig.from_pretrained(directory, local_files_only=True).to_dict()
+        config = AutoConfig.from_pretrained(
+            directory, local_files_only=True, trust_remote_code=False
+        )
+        return config.to_dict()
     except Exception as error:  # transformers raises many kinds for a malformed config
         raise CheckpointError(
             f"transformers cannot read {directory}/config.json: {error}"

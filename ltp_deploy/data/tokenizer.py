@@ -59,7 +59,9 @@ class Tokenizer:
         from transformers import AutoTokenizer
 
         try:
-            self.tokenizer = AutoTokenizer.from_pretrained(directory, local_files_only=True)
+            self.tokenizer = AutoTokenizer.from_pretrained(
+                directory, local_files_only=True, trust_remote_code=False
+            )
         except Exception as error:  # transformers raises many kinds
             raise LtpError(
                 f"transformers cannot load the tokenizer in {directory}: {error}"

@@ -158,7 +158,7 @@ def with_new_head(model: Path, labels: int, folder: Path, seed: int) -> Path:
 
     torch.manual_seed(seed)
     AutoModelForSequenceClassification.from_pretrained(
-        model, num_labels=labels, local_files_only=True
+        model, num_labels=labels, local_files_only=True, trust_remote_code=False
     ).save_pretrained(folder)
     copy_tokenizer_files(model, folder)
     return folder

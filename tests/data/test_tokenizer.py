@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 from pathlib import Path
 
 import pytest
@@ -36,3 +38,25 @@ def test_a_tokenizer_that_cannot_be_loaded_is_refused(tmp_path: Path) -> None:
     (checkpoint / "tokenizer.json").write_text("{}")
     with pytest.raises(LtpError, match="cannot load the tokenizer"):
         Tokenizer(checkpoint, load_encoder(checkpoint).config)
+
+
+def test_code_that_comes_with_a_checkpoint_never_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checkpoint = save_tiny(tmp_path / "checkpoint", "bert")
+    config = load_encoder(checkpoint).config
+    save_tokenizer(checkpoint)
+    ran = tmp_path / "ran"
+    (checkpoint / "custom.py").write_text(
+        f"open({str(ran)!r}, 'w').close()\n"
+        "from transformers import BertTokenizerFast\n"
+        "class Custom(BertTokenizerFast): pass\n"
+    )
+    (checkpoint / "config.json").write_text('{"model_type": "ltp"}')  # unknown to transformers
+    (checkpoint / "tokenizer_config.json").write_text(
+        json.dumps({"auto_map": {"AutoTokenizer": ["custom.Custom"] * 2}})
+    )
+    monkeypatch.setattr("builtins.input", lambda *_: "y")  # whatever transformers may ask
+    with contextlib.suppress(LtpError):
+        Tokenizer(checkpoint, config)
+    assert not ran.exists()

@@ -51,7 +51,11 @@ def dense_model(checkpoint: Path, encoder: Encoder, attention: str = "sdpa") -> 
         model = _as_roberta(encoder, attention)
     else:
         model = AutoModelForSequenceClassification.from_pretrained(
-            checkpoint, attn_implementation=attention, dtype=torch.float32, local_files_only=True
+            checkpoint,
+            attn_implementation=attention,
+            dtype=torch.float32,
+            local_files_only=True,
+            trust_remote_code=False,
         )
     return DenseModel(model.eval(), encoder.config.type_vocab_size > 1)
 
