@@ -12,7 +12,8 @@ setup: $(VENV)/installed
 # build/editable is kept, so that what did not change is not compiled again.
 $(VENV)/installed: pyproject.toml setup.py constraints.txt CMakeLists.txt $(CPP)
 	python3 -m venv $(VENV)
-	$(BIN)/pip install --quiet --constraint constraints.txt scikit-build-core cmake ninja torch openvino
+	$(BIN)/pip install --quiet --constraint constraints.txt \
+		scikit-build-core cmake ninja torch openvino
 	$(BIN)/pip install --quiet --constraint constraints.txt --no-build-isolation \
 		--config-settings build-dir=build/editable --editable ".[dev]"
 	touch $@

@@ -1,12 +1,14 @@
-# For builds by pip: takes the OpenVINO that Python imports, which is the one that the package asks for (setup.py), and
-# says where the package is installed.
+# For builds by pip: takes the OpenVINO that Python imports, which is the one that the package asks
+# for (setup.py), and says where the package is installed.
 find_package(Python REQUIRED COMPONENTS Interpreter)
 execute_process(
   COMMAND ${Python_EXECUTABLE} -c "import importlib.util, pathlib, sysconfig
-print(pathlib.Path(importlib.util.find_spec('openvino').origin).parent, sysconfig.get_path('platlib'), sep=';', end='')"
+openvino = pathlib.Path(importlib.util.find_spec('openvino').origin).parent
+print(openvino, sysconfig.get_path('platlib'), sep=';', end='')"
   OUTPUT_VARIABLE found RESULT_VARIABLE status)
 if(NOT status EQUAL 0)
-  message(FATAL_ERROR "${Python_EXECUTABLE} finds no OpenVINO: pip install openvino, or leave out --no-build-isolation")
+  message(FATAL_ERROR
+    "${Python_EXECUTABLE} has no OpenVINO: pip install openvino, or leave out --no-build-isolation")
 endif()
 list(GET found 0 openvino)
 list(GET found 1 site_packages)
