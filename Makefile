@@ -13,7 +13,7 @@ setup: $(VENV)/installed
 $(VENV)/installed: pyproject.toml setup.py constraints.txt CMakeLists.txt $(CPP)
 	python3 -m venv $(VENV)
 	$(BIN)/pip install --quiet --constraint constraints.txt \
-		scikit-build-core cmake ninja torch openvino
+		scikit-build-core cmake ninja nlohmann-json torch openvino
 	$(BIN)/pip install --quiet --constraint constraints.txt --no-build-isolation \
 		--config-settings build-dir=build/editable --editable ".[dev]"
 	touch $@

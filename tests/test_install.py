@@ -24,7 +24,7 @@ LTP_RUN = "import ltp_deploy.bundle.native as n; print(n.PACKAGE / 'bin' / 'ltp-
 NATIVE = re.compile(r"ltp_deploy/(bin|lib)/")
 
 pytestmark = [
-    pytest.mark.slow,
+    pytest.mark.full,
     pytest.mark.skipif(not shutil.which("git"), reason="git lists the files of the checkout"),
     pytest.mark.skipif(not (ROOT / ".git").exists(), reason="this is no git checkout"),
 ]
