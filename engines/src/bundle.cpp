@@ -3,8 +3,12 @@
 #include <sys/utsname.h>
 
 #include <algorithm>
+#include <cstdint>
 #include <fstream>
 #include <iterator>
+#include <limits>
+#include <set>
+#include <sstream>
 
 #include "json.h"
 #include "sha256.h"
@@ -16,7 +20,48 @@ namespace {
 namespace fs = std::filesystem;
 using json::Value;
 
-constexpr int format_version = 2;
+constexpr int format_version = 3;
+constexpr std::int64_t any_integer = std::numeric_limits<std::int64_t>::max();
+
+/// The names of a path's components, from the bundle down. Throws Error for a name that is not
+/// written as one inside the bundle.
+std::vector<std::string> components(const fs::path& directory, const std::string& name) {
+    std::vector<std::string> found;
+    std::istringstream in(name);
+    for (std::string part; std::getline(in, part, '/');) found.push_back(part);
+    const bool bad = std::any_of(found.begin(), found.end(), [](const std::string& part) {
+        return part.empty() || part == "." || part == "..";
+    });
+    if (bad || found.empty() || name.back() == '/' || name.find('\0') != name.npos)
+        throw Error(text("the manifest of ", directory, " names what cannot be a file inside the ",
+                         "bundle: \"", name, '"'));
+    return found;
+}
+
+/// The path of a bundle's file or folder, which neither is nor goes through a symbolic link, and is
+/// of the type that is asked for.
+fs::path inside(const fs::path& directory, const std::string& name, fs::file_type type) {
+    fs::path path = directory;
+    fs::file_type found = fs::file_type::directory;
+    for (const std::string& part : components(directory, name)) {
+        path /= part;
+        found = fs::symlink_status(path).type();
+        if (found == fs::file_type::not_found)
+            throw Error(text(directory, " is incomplete: ", name, " is missing"));
+        if (found == fs::file_type::symlink)
+            throw Error(text(path, " is a symbolic link; a bundle has files of its own only: ",
+                             "copy it with the files that its links point to"));
+    }
+    if (found != type)
+        throw Error(text(path, " is not a ",
+                         type == fs::file_type::regular ? "regular file" : "folder",
+                         "; copy or build the bundle again"));
+    return path;
+}
+
+fs::path regular_file(const fs::path& directory, const std::string& name) {
+    return inside(directory, name, fs::file_type::regular);
+}
 
 std::string read_file(const fs::path& path) {
     std::ifstream in(path, std::ios::binary);
@@ -28,11 +73,11 @@ std::string first_word(const std::string& line) {
 }
 
 Value read_manifest(const fs::path& directory) {
-    const fs::path file = directory / "manifest.json";
-    if (!fs::is_regular_file(file))
+    if (!fs::exists(directory / "manifest.json"))
         throw Error(text(directory, " is not a bundle: it has no manifest.json"));
+    const fs::path file = regular_file(directory, "manifest.json");
     const std::string manifest = read_file(file);
-    if (first_word(read_file(directory / "manifest.sha256")) != sha256(manifest))
+    if (first_word(read_file(regular_file(directory, "manifest.sha256"))) != sha256(manifest))
         throw Error(text(file, " was edited or damaged: its hash is not the recorded one"));
     try {
         return json::parse(manifest);
@@ -44,7 +89,8 @@ Value read_manifest(const fs::path& directory) {
 void check_format(const fs::path& directory, const Value& manifest) {
     if (!manifest.has("format") || manifest["format"].string() != "ltp-deploy bundle")
         throw Error(text(directory, " is not a bundle of ltp-deploy"));
-    if (const int found = manifest["format_version"].integer(); found != format_version)
+    if (const auto found = manifest["format_version"].integer(0, any_integer);
+        found != format_version)
         throw Error(text(directory, " has bundle format ", found, ", this version reads ",
                          format_version, "; rebuild it, or use a matching version of ltp-deploy"));
     if (const std::string& backend = manifest["backend"].string();
@@ -54,100 +100,114 @@ void check_format(const fs::path& directory, const Value& manifest) {
                          "target"));
 }
 
+/// A plugin is machine code.
 void check_platform(const fs::path& directory, const Value& manifest) {
     utsname here{};
     uname(&here);
-    const Value& made_for = manifest["platform"];
+    const Value made_for = manifest["platform"];
     const std::string &system = made_for["system"].string(),
                       &machine = made_for["machine"].string();
-    if (manifest.has("plugin") && (system != here.sysname || machine != here.machine))
+    if (!manifest["engine"]["plugin"].is_null() &&
+        (system != here.sysname || machine != here.machine))
         throw Error(text(directory, " was built for ", system, " ", machine, ", this is ",
                          here.sysname, " ", here.machine, "; rebuild it here"));
 }
 
-/// The path of a bundle's file, which may not lie outside, not even through a symbolic link.
-fs::path inside(const fs::path& directory, const std::string& name) {
-    const fs::path root = fs::canonical(directory);
-    const fs::path path = fs::weakly_canonical(root / name);
-    const auto common = std::mismatch(root.begin(), root.end(), path.begin(), path.end());
-    if (fs::path(name).is_absolute() || common.first != root.end())
-        throw Error(text("the manifest of ", directory, " names ", name, ", which lies outside"));
-    return directory / name;
-}
-
 void check_file(const fs::path& directory, const std::string& name, const Value& entry) {
-    const fs::path path = inside(directory, name);
-    if (!fs::is_regular_file(path))
-        throw Error(text(directory, " is incomplete: ", name, " is missing"));
-    const auto bytes = static_cast<double>(fs::file_size(path));
-    if (const double expected = entry["bytes"].number(); bytes != expected)
-        throw Error(text(path, " is truncated or edited: ", fs::file_size(path),
-                         " bytes, expected ", static_cast<std::uintmax_t>(expected)));
+    const fs::path path = regular_file(directory, name);
+    const std::int64_t expected = entry["bytes"].integer(0, any_integer);
+    if (const std::uintmax_t bytes = fs::file_size(path);
+        bytes != static_cast<std::uintmax_t>(expected))
+        throw Error(text(path, " is truncated or edited: ", bytes, " bytes, expected ", expected));
     if (sha256_file(path) != entry["sha256"].string())
         throw Error(text(path, " was edited or damaged: its hash is not the recorded one"));
 }
 
-/// The path under `key`: one of the files whose hashes were checked.
-fs::path checked_file(const fs::path& directory, const Value& manifest, const char* key) {
-    const std::string& name = manifest[key].string();
-    if (!manifest["files"].has(name))
-        throw Error(text("the manifest of ", directory, " has no hash of ", name));
-    return directory / name;
-}
+/// The files whose hashes are recorded, all of them checked, and what else the manifest names.
+class Files {
+public:
+    Files(const fs::path& directory, const Value& files) : directory_(directory) {
+        for (const auto& [name, entry] : files.members()) {
+            check_file(directory, name, entry);
+            names_.insert(name);
+        }
+    }
 
-std::vector<std::string> strings(const Value& array) {
-    std::vector<std::string> out;
-    for (const Value& item : array.array()) out.push_back(item.string());
-    return out;
-}
+    fs::path file(const Value& named) const {
+        const std::string& name = named.string();
+        const fs::path path = regular_file(directory_, name);
+        if (names_.count(name) == 0)
+            throw Error(text("the manifest of ", directory_, " has no hash of ", name));
+        return path;
+    }
 
-OpenVinoParts openvino_parts(const fs::path& directory, const Value& manifest) {
-    return {checked_file(directory, manifest, "weights"), manifest["isa"].string(),
+    /// Refuses a name that is not a folder of files whose hashes are recorded.
+    void check_folder(const Value& named) const {
+        const std::string& name = named.string();
+        inside(directory_, name, fs::file_type::directory);
+        const auto first = names_.lower_bound(name + "/");
+        if (first == names_.end() || first->rfind(name + "/", 0) != 0)
+            throw Error(text("the manifest of ", directory_, " has no hash of a file in ", name));
+    }
+
+private:
+    const fs::path& directory_;
+    std::set<std::string> names_;
+};
+
+OpenVinoParts openvino_parts(const Value& manifest, const Files& files) {
+    const Value engine = manifest["engine"];
+    return {files.file(engine["weights"]), engine["isa"].string(),
             manifest["activations"].string(), manifest["versions"]["openvino"].string()};
 }
 
 TensorRtParts tensorrt_parts(const Value& manifest) {
-    const std::string& library = manifest["library"].string();
+    const Value engine = manifest["engine"];
+    const std::string& library = engine["library"].string();
     if (library != "tensorrt" && library != "tensorrt_rtx")
         throw json::Error(text("library ", library, " is unknown to this version of ltp-deploy"));
     return {library, manifest["versions"][library].string(),
-            manifest["compute_capability"].string(), strings(manifest["outputs"])};
+            engine["compute_capability"].string(), manifest["outputs"].strings()};
 }
 
-/// The limits of the engine, which may be tighter than the model's own.
-void add_limits(Info& info, const Value& limits) {
-    info.max_tokens = limits["max_tokens"].integer();
-    info.max_batch = limits["max_batch"].integer();
-    if (const int length = limits["max_length"].integer(); length > 0)
+Info info(const Value& manifest) {
+    const Value model = manifest["model"], limits = manifest["limits"];
+    Info info;
+    info.target = manifest["target"].string();
+    info.precision = manifest["precision"].string();
+    info.labels = model["labels"].strings();
+    info.num_labels = model["num_labels"].number(1);
+    info.max_length = model["max_length"].number(1);
+    info.vocab_size = model["vocab_size"].number(1);
+    info.type_vocab_size = model["type_vocab_size"].number(0);
+    info.pad_token_id = model["pad_token_id"].number(std::numeric_limits<int>::min());
+    info.max_tokens = limits["max_tokens"].number(0);
+    info.max_batch = limits["max_batch"].number(0);
+    if (const int length = limits["max_length"].number(0); length > 0)  // 0: the model's own
         info.max_length = std::min(info.max_length, length);
-    if (info.max_tokens < 0 || info.max_batch < 0) throw json::Error("`limits` are negative");
+    if (!info.labels.empty() && info.labels.size() != static_cast<std::size_t>(info.num_labels))
+        throw json::Error(text(info.num_labels, " classes but ", info.labels.size(), " labels"));
+    return info;
 }
 
 Bundle read(const fs::path& directory, const Value& manifest) {
     check_format(directory, manifest);
     check_platform(directory, manifest);
-    for (const auto& [name, entry] : manifest["files"].object()) check_file(directory, name, entry);
-    if (manifest.has("tokenizer")) inside(directory, manifest["tokenizer"].string());
+    const Files files(directory, manifest["files"]);
+    if (!manifest["tokenizer"].is_null()) files.check_folder(manifest["tokenizer"]);
 
-    const Value& model = manifest["model"];
+    const Value engine = manifest["engine"], model = manifest["model"];
     Bundle bundle;
     bundle.directory = directory;
-    bundle.engine = checked_file(directory, manifest, "engine");
-    if (manifest.has("plugin")) bundle.plugin = checked_file(directory, manifest, "plugin");
-    bundle.inputs = strings(manifest["inputs"]);
+    bundle.engine = files.file(engine["file"]);
+    if (!engine["plugin"].is_null()) bundle.plugin = files.file(engine["plugin"]);
+    bundle.inputs = manifest["inputs"].strings();
     bundle.backend = manifest["backend"].string();
-    if (bundle.backend == "openvino") bundle.openvino = openvino_parts(directory, manifest);
+    if (bundle.backend == "openvino") bundle.openvino = openvino_parts(manifest, files);
     if (bundle.backend == "tensorrt") bundle.tensorrt = tensorrt_parts(manifest);
-    bundle.position_start = model["position_start"].integer();
+    bundle.position_start = model["position_start"].number(0);
     bundle.padding_skips = model["padding_skips"].boolean();
-    bundle.info = {manifest["target"].string(),        manifest["precision"].string(),
-                   strings(model["labels"]),           model["num_labels"].integer(),
-                   model["max_length"].integer(),      model["vocab_size"].integer(),
-                   model["type_vocab_size"].integer(), model["pad_token_id"].integer()};
-    Info& info = bundle.info;
-    if (manifest.has("limits")) add_limits(info, manifest["limits"]);
-    if (!info.labels.empty() && info.labels.size() != static_cast<std::size_t>(info.num_labels))
-        throw json::Error(text(info.num_labels, " classes but ", info.labels.size(), " labels"));
+    bundle.info = info(manifest);
     return bundle;
 }
 

@@ -1,32 +1,125 @@
 #include "json.h"
 
-#include <cmath>
 #include <limits>
+#include <nlohmann/json.hpp>
+#include <set>
 
 #include "text.h"
 
 namespace ltp::json {
+namespace {
 
-int Value::integer() const {
-    const double value = number();
-    using Limits = std::numeric_limits<int>;
-    if (value != std::floor(value) || value < Limits::min() || value > Limits::max())
-        wrong_kind("an integer");
-    return static_cast<int>(value);
+using Document = nlohmann::json;
+
+constexpr int max_depth = 100;
+
+/// What the parser accepts and a manifest may not have. It is told of every step of parsing.
+class Strictness {
+public:
+    bool operator()(int depth, Document::parse_event_t event, const Document& parsed) {
+        using Event = Document::parse_event_t;
+        const bool opens = event == Event::object_start || event == Event::array_start;
+        if (opens && depth >= max_depth) throw Error("values are nested too deeply");
+        if (event == Event::object_start) keys_.emplace_back();
+        if (event == Event::object_end) keys_.pop_back();
+        if (event == Event::key && !keys_.back().insert(parsed.get<std::string>()).second)
+            throw Error(text("the key `", parsed.get<std::string>(), "` stands twice"));
+        return true;
+    }
+
+private:
+    std::vector<std::set<std::string>> keys_;  // of the objects that are not complete yet
+};
+
+/// Without the "[json.exception.parse_error.101] " that the library's messages begin with.
+std::string message(const Document::exception& error) {
+    const std::string_view what = error.what(), end = "] ";
+    const std::size_t at = what.find(end);
+    return std::string(at == what.npos ? what : what.substr(at + end.size()));
 }
 
-const Value& Value::operator[](std::string_view key) const {
-    const Object& members = object();
-    const auto found = members.find(key);
-    if (found == members.end()) throw Error(text("it has no `", key, "`"));
-    return found->second;
+}  // namespace
+
+bool Value::is_null() const { return value_->is_null(); }
+
+bool Value::boolean() const {
+    if (!value_->is_boolean()) wrong_kind("true or false");
+    return value_->get<bool>();
 }
 
-bool Value::has(std::string_view key) const {
+const std::string& Value::string() const {
+    if (!value_->is_string()) wrong_kind("a string");
+    return value_->get_ref<const std::string&>();
+}
+
+std::int64_t Value::integer(std::int64_t least, std::int64_t most) const {
+    const bool in_64_bits =
+        value_->is_number_unsigned()
+            ? value_->get<std::uint64_t>() <= std::uint64_t{std::numeric_limits<std::int64_t>::max()}
+            : value_->is_number_integer();
+    const std::int64_t value = in_64_bits ? value_->get<std::int64_t>() : 0;
+    if (!in_64_bits || value < least || value > most)
+        wrong_kind(text("an integer from ", least, " to ", most));
+    return value;
+}
+
+int Value::number(int least) const {
+    return static_cast<int>(integer(least, std::numeric_limits<int>::max()));
+}
+
+std::vector<Value> Value::array() const {
+    if (!value_->is_array()) wrong_kind("an array");
+    std::vector<Value> items;
+    for (const Document& item : *value_)
+        items.push_back(part(item, text(name_, '[', items.size(), ']')));
+    return items;
+}
+
+std::vector<std::string> Value::strings() const {
+    std::vector<std::string> strings;
+    for (const Value& item : array()) strings.push_back(item.string());
+    return strings;
+}
+
+std::vector<std::pair<std::string, Value>> Value::members() const {
+    std::vector<std::pair<std::string, Value>> members;
+    for (const auto& [key, value] : object().items()) members.emplace_back(key, (*this)[key]);
+    return members;
+}
+
+Value Value::operator[](std::string_view key) const {
+    const std::string name = name_.empty() ? std::string(key) : text(name_, '.', key);
     const auto found = object().find(key);
-    return found != object().end() && !found->second.is_null();
+    if (found == value_->end()) throw Error(text("it has no `", name, "`"));
+    return part(*found, name);
 }
 
-void Value::wrong_kind(const char* kind) const { throw Error(text("`", name_, "` is not ", kind)); }
+bool Value::has(std::string_view key) const { return object().contains(key); }
+
+Value Value::part(const Document& value, std::string name) const {
+    return {std::shared_ptr<const Document>(value_, &value), std::move(name)};
+}
+
+const Document& Value::object() const {
+    if (!value_->is_object()) wrong_kind("an object");
+    return *value_;
+}
+
+void Value::wrong_kind(std::string_view expected) const {
+    constexpr std::size_t most = 60;
+    std::string found =
+        value_->dump(-1, ' ', /*ensure_ascii=*/true, Document::error_handler_t::replace);
+    if (found.size() > most) found = found.substr(0, most) + "...";
+    throw Error(text(name_.empty() ? "the document" : text('`', name_, '`'), " is not ", expected,
+                     ", but ", found));
+}
+
+Value parse(std::string_view document) {
+    try {
+        return {std::make_shared<const Document>(Document::parse(document, Strictness())), ""};
+    } catch (const Document::exception& error) {
+        throw Error(message(error));
+    }
+}
 
 }  // namespace ltp::json

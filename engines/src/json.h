@@ -1,10 +1,13 @@
-/// A strict JSON (RFC 8259) reader, for manifests: small, so that a build needs OpenVINO only.
+/// Strict reading of JSON documents such as manifests, with errors that say where a value stands.
+/// The parser is nlohmann/json's; only json.cpp includes all of it, which takes long to compile.
 #pragma once
 
-#include <map>
+#include <cstdint>
+#include <memory>
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <string_view>
-#include <variant>
+#include <utility>
 #include <vector>
 
 #include "ltp/engine.h"
@@ -17,43 +20,42 @@ public:
     using ltp::Error::Error;
 };
 
-/// A JSON value. Accessors throw Error when the value is missing or of another kind.
+/// A JSON value. Accessors throw Error where the value is missing or of another kind. The document
+/// lives as long as any of its values, and so do the strings that string() refers to.
 class Value {
 public:
-    using Array = std::vector<Value>;
-    using Object = std::map<std::string, Value, std::less<>>;
+    bool is_null() const;
+    bool boolean() const;
+    const std::string& string() const;
+    /// An integer from `least` to `most`.
+    std::int64_t integer(std::int64_t least, std::int64_t most) const;
+    /// An int, at least `least`.
+    int number(int least) const;
+    std::vector<Value> array() const;
+    std::vector<std::string> strings() const;  ///< of an array of strings
+    std::vector<std::pair<std::string, Value>> members() const;  ///< of an object
 
-    Value() = default;  // null
-    template <typename T>
-    explicit Value(T data) : data_(std::move(data)) {}
-
-    bool is_null() const { return std::holds_alternative<std::monostate>(data_); }
-    bool boolean() const { return get<bool>("true or false"); }
-    const std::string& string() const { return get<std::string>("a string"); }
-    const Array& array() const { return get<Array>("an array"); }
-    const Object& object() const { return get<Object>("an object"); }
-    double number() const { return get<double>("a number"); }
-    int integer() const;
-
-    /// A member of an object; its name is part of later error messages.
-    const Value& operator[](std::string_view key) const;
-    /// Whether an object has this member and it is not null.
+    /// A member of an object.
+    Value operator[](std::string_view key) const;
+    /// Whether an object has this member, even if it is null.
     bool has(std::string_view key) const;
 
 private:
-    template <typename T>
-    const T& get(const char* kind) const {
-        if (const T* value = std::get_if<T>(&data_)) return *value;
-        wrong_kind(kind);
-    }
-    [[noreturn]] void wrong_kind(const char* kind) const;
+    friend Value parse(std::string_view document);
 
-    std::variant<std::monostate, bool, double, std::string, Array, Object> data_;
-    std::string name_ = "value";  // for messages
-    friend class Parser;
+    /// `value` also keeps the document alive that it is a part of.
+    Value(std::shared_ptr<const nlohmann::json> value, std::string name)
+        : value_(std::move(value)), name_(std::move(name)) {}
+    Value part(const nlohmann::json& value, std::string name) const;
+    const nlohmann::json& object() const;
+    [[noreturn]] void wrong_kind(std::string_view expected) const;
+
+    std::shared_ptr<const nlohmann::json> value_;
+    std::string name_;  // from the document's root, such as "model.labels[2]"; empty for the root
 };
 
-/// Reads one JSON document. Throws Error with the byte where it is malformed.
+/// Reads one JSON document (RFC 8259) in UTF-8. Throws Error with the place where it is malformed,
+/// where an object has a key twice, or where values nest more than 100 deep.
 Value parse(std::string_view document);
 
 }  // namespace ltp::json

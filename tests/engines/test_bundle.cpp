@@ -1,6 +1,8 @@
 // What a bundle says, and every reason to refuse one before anything of it is loaded.
 #include "bundle.h"
 
+#include <sys/stat.h>
+
 #include "refused.h"
 #include "toy_bundle.h"
 
@@ -40,14 +42,12 @@ void valid_for_tensorrt() {
     CHECK(bundle.info.max_length == 6, "the engine's limit is tighter than the model's");
     toy.replace("\"max_length\": 6", "\"max_length\": 0");
     CHECK(ltp::read_bundle(toy.path).info.max_length == 8, "the model's limit alone");
-    toy.replace("\"max_tokens\": 12", "\"max_tokens\": -12");
-    CHECK_REFUSED(ltp::read_bundle(toy.path), "`limits` are negative");
     toy.replace("\"library\": \"tensorrt_rtx\"", "\"library\": \"tensorrt_vtx\"");
     CHECK_REFUSED(ltp::read_bundle(toy.path), "library tensorrt_vtx is unknown");
 }
 
 /// Refused after `from` in the manifest was replaced and the manifest signed again.
-void edited(const char* from, const char* to, const char* words) {
+void edited(const std::string& from, const std::string& to, const std::string& words) {
     ToyBundle toy;
     toy.replace(from, to);
     CHECK_REFUSED(ltp::read_bundle(toy.path), words);
@@ -56,39 +56,128 @@ void edited(const char* from, const char* to, const char* words) {
 void manifests() {
     edited("ltp-deploy bundle", "another bundle", "is not a bundle of ltp-deploy");
     edited("\"format\"", "\"formed\"", "is not a bundle of ltp-deploy");
-    edited("\"format_version\": 2", "\"format_version\": 3",
-           "has bundle format 3, this version reads 2");
+    edited("\"ltp-deploy bundle\"", "3", "`format` is not a string, but 3");
+    for (const char* version : {"2", "4", "4294967299", "0"})
+        edited("\"format_version\": 3", std::string("\"format_version\": ") + version,
+               std::string("has bundle format ") + version + ", this version reads 3; rebuild it");
+    for (const char* version : {"-3", "3.0", "\"3\"", "99999999999999999999"})
+        edited("\"format_version\": 3", std::string("\"format_version\": ") + version,
+               "`format_version` is not an integer from 0");
     edited("\"openvino\", \"precision\"", "\"torchscript\", \"precision\"",
            "was built for torchscript");
     edited("{\"format\"", "[\"format\"", "is not valid JSON");
-    edited("\"vocab_size\": 1000, ", "", "it has no `vocab_size`");
-    edited("1000", "\"many\"", "`vocab_size` is not a number");
     edited("\"no\", ", "", "3 classes but 2 labels");
-    edited("\"bytes\": ", "\"size\": ", "it has no `bytes`");
-    edited("\"plugin\": null", "\"plugin\": \"plugin.so\"", "has no hash of plugin.so");
+    edited("\"bytes\": ", "\"size\": ", "it has no `files.engine.xml.bytes`");
+    edited("\"plugin\": null", "\"plugin\": \"engine.so\"", "is incomplete: engine.so is missing");
+}
+
+/// Every entry of a wrong type or out of range.
+void entries() {
+    edited("\"vocab_size\": 1000, ", "", "it has no `model.vocab_size`");
+    edited("1000", "\"many\"", "`model.vocab_size` is not an integer from 1 to 2147483647");
+    edited("1000", "2147483648", "`model.vocab_size` is not an integer from 1");
+    edited("1000", "0", "`model.vocab_size` is not an integer from 1");
+    edited("1000", "1000.5", "`model.vocab_size` is not an integer");
+    edited("\"num_labels\": 3", "\"num_labels\": 0", "`model.num_labels` is not an integer from 1");
+    edited("\"type_vocab_size\": 2", "\"type_vocab_size\": -2", "`model.type_vocab_size` is not");
+    edited("\"max_length\": 8, ", "\"max_length\": -8, ", "`model.max_length` is not");
+    edited("\"position_start\": 2", "\"position_start\": -1", "`model.position_start` is not");
+    edited("\"padding_skips\": true", "\"padding_skips\": 1",
+           "`model.padding_skips` is not true or false");
+    edited("\"pad_token_id\": 1", "\"pad_token_id\": null", "`model.pad_token_id` is not");
+    edited("\"perhaps\"", "[]", "`model.labels[1]` is not a string");
+    edited("\"max_tokens\": 0", "\"max_tokens\": -1", "`limits.max_tokens` is not an integer from 0");
+    edited("\"max_batch\": 0", "\"max_batch\": 0.5", "`limits.max_batch` is not an integer from 0");
+    edited("{\"max_tokens\"", "{\"most_tokens\"", "it has no `limits.max_tokens`");
+    edited("\"input_ids\", ", "7, ", "`inputs[0]` is not a string");
+    edited("\"isa\": \"\"", "\"isa\": null", "`engine.isa` is not a string, but null");
+    edited("\"file\": \"engine.xml\"", "\"file\": [\"engine.xml\"]", "`engine.file` is not a string");
+    edited("\"engine\": {", "\"engine\": 1, \"motor\": {", "`engine` is not an object");
+    edited("\"system\": \"", "\"sister\": \"", "it has no `platform.system`");
+    edited("\"activations\": \"f32\"", "\"activations\": {}", "`activations` is not a string");
+    edited("{\"openvino\": \"", "{\"openvinn\": \"", "it has no `versions.openvino`");
+    edited("\"tokenizer\": null", "\"tokenizer\": 1", "`tokenizer` is not a string");
+    edited("\"tokenizer\": null", "\"tongue\": null", "it has no `tokenizer`");
+    edited("\"bytes\": ", "\"bytes\": -", "bytes` is not an integer from 0");
+    edited("\"sha256\": \"", "\"sha256\": \"0", "was edited or damaged");
 }
 
 void platforms() {
     ToyBundle toy;
-    toy.put("engine.so", "");
     toy.replace("\"machine\": \"", "\"machine\": \"other-");
     ltp::read_bundle(toy.path);  // runs anywhere as long as it has no plugin
     toy.replace("\"plugin\": null", "\"plugin\": \"engine.bin\"");
     CHECK_REFUSED(ltp::read_bundle(toy.path), "rebuild it here");
 }
 
-void outside() {
-    for (const char* name : {"../x", "/etc/passwd", "a/../../x", ".."}) {
-        const std::string entry =
-            std::string("{\"") + name + "\": {\"sha256\": \"\", \"bytes\": 0}, \"engine.xml\"";
-        edited("{\"engine.xml\"", entry.c_str(), "lies outside");
-        edited("\"tokenizer\": null", (std::string("\"tokenizer\": \"") + name + '"').c_str(),
-               "lies outside");
+/// Wherever the manifest can name a file or folder: what stands there, and what comes after it.
+struct Place {
+    const char *before, *name, *after;
+};
+const Place kPlaces[] = {
+    {"\"", "engine.bin", "\": {\"sha256\""},           {"\"file\": \"", "engine.xml", "\""},
+    {"\"weights\": \"", "engine.bin", "\""},           {"\"plugin\": ", "null", ", \"isa\""},
+    {"\"tokenizer\": ", "null", ",\n        \"files\""},
+};
+
+/// Refused where any of the places holds `name`.
+void named_everywhere(ToyBundle& toy, const std::string& name, const std::string& words) {
+    for (const Place& place : kPlaces) {
+        const std::string old = std::string(place.before) + place.name + place.after;
+        const std::string quote = std::string(place.name) == "null" ? "\"" : "";
+        const std::string changed = place.before + quote + name + quote + place.after;
+        toy.replace(old, changed);
+        CHECK_REFUSED(ltp::read_bundle(toy.path), words);
+        toy.replace(changed, old);
     }
-    const ToyBundle toy, other;
-    fs::remove(toy.path / "engine.bin");
-    fs::create_symlink(other.path / "engine.bin", toy.path / "engine.bin");
-    CHECK_REFUSED(ltp::read_bundle(toy.path), "lies outside");
+    ltp::read_bundle(toy.path);
+}
+
+void names() {
+    ToyBundle toy;
+    for (const char* name :
+         {"", ".", "..", "../engine.bin", "/etc/passwd", "/", "a/../engine.bin", "./engine.bin",
+          "a//engine.bin", "engine.bin/", "tokenizer/..", "engine.bin\\u0000.txt"})
+        named_everywhere(toy, name, "names what cannot be a file inside the bundle");
+    named_everywhere(toy, "nothing", "is incomplete: nothing is missing");
+    named_everywhere(toy, "engine.xml/x", "is incomplete: engine.xml/x is missing");
+
+    toy.put("unlisted", "");
+    toy.replace("\"weights\": \"engine.bin\"", "\"weights\": \"unlisted\"");
+    CHECK_REFUSED(ltp::read_bundle(toy.path), "has no hash of unlisted");
+}
+
+void special_files() {
+    const ToyBundle other;
+    ToyBundle toy;
+    fs::create_symlink(other.path / "engine.bin", toy.path / "away.bin");
+    fs::create_symlink("engine.bin", toy.path / "here.bin");
+    fs::create_symlink("nowhere", toy.path / "dangling.bin");
+    fs::create_directory(toy.path / "folder");
+    fs::copy_file(toy.path / "engine.bin", toy.path / "folder/engine.bin");
+    fs::create_directory_symlink("folder", toy.path / "link");
+    CHECK(mkfifo((toy.path / "pipe").c_str(), 0600) == 0, "no pipe");
+    ltp::read_bundle(toy.path);  // what the manifest does not name is not looked at
+    for (const char* name : {"away.bin", "here.bin", "dangling.bin", "link/engine.bin", "link"})
+        named_everywhere(toy, name, "is a symbolic link");
+    named_everywhere(toy, "pipe", "is not a ");
+    toy.replace("\"weights\": \"engine.bin\"", "\"weights\": \"folder\"");
+    CHECK_REFUSED(ltp::read_bundle(toy.path), "folder\" is not a regular file");
+}
+
+void tokenizers() {
+    ToyBundle toy;
+    fs::create_directory(toy.path / "tokenizer");
+    toy.put("tokenizer/vocab.txt", "words");
+    toy.replace("\"tokenizer\": null", "\"tokenizer\": \"tokenizer\"");
+    CHECK_REFUSED(ltp::read_bundle(toy.path), "has no hash of a file in tokenizer");
+    toy.add_entry("tokenizer/vocab.txt");
+    ltp::read_bundle(toy.path);
+    toy.put("tokenizer/vocab.txt", "WORDS");
+    CHECK_REFUSED(ltp::read_bundle(toy.path), "vocab.txt\" was edited or damaged");
+    toy.put("tokenizer/vocab.txt", "words");
+    toy.replace("\"tokenizer\": \"tokenizer\"", "\"tokenizer\": \"engine.bin\"");
+    CHECK_REFUSED(ltp::read_bundle(toy.path), "engine.bin\" is not a folder");
 }
 
 void files() {
@@ -100,7 +189,7 @@ void files() {
     fs::remove(toy.path / "engine.bin");
     CHECK_REFUSED(ltp::read_bundle(toy.path), "is incomplete: engine.bin is missing");
     fs::create_directory(toy.path / "engine.bin");
-    CHECK_REFUSED(ltp::read_bundle(toy.path), "is incomplete: engine.bin is missing");
+    CHECK_REFUSED(ltp::read_bundle(toy.path), "engine.bin\" is not a regular file");
 }
 
 void damaged_manifest() {
@@ -108,10 +197,20 @@ void damaged_manifest() {
     toy.put("manifest.json", "{}");
     CHECK_REFUSED(ltp::read_bundle(toy.path), "manifest.json\" was edited or damaged");
     fs::remove(toy.path / "manifest.sha256");
-    CHECK_REFUSED(ltp::read_bundle(toy.path), "manifest.json\" was edited or damaged");
+    CHECK_REFUSED(ltp::read_bundle(toy.path), "is incomplete: manifest.sha256 is missing");
+    CHECK(mkfifo((toy.path / "manifest.sha256").c_str(), 0600) == 0, "no pipe");
+    CHECK_REFUSED(ltp::read_bundle(toy.path), "manifest.sha256\" is not a regular file");
     fs::remove(toy.path / "manifest.json");
     CHECK_REFUSED(ltp::read_bundle(toy.path), "it has no manifest.json");
+    fs::create_symlink("/dev/zero", toy.path / "manifest.json");
+    CHECK_REFUSED(ltp::read_bundle(toy.path), "manifest.json\" is a symbolic link");
     CHECK_REFUSED(ltp::read_bundle(toy.path / "nowhere"), "it has no manifest.json");
+}
+
+void reached_through_a_link() {
+    const ToyBundle toy, links;
+    fs::create_directory_symlink(toy.path, links.path / "bundle");
+    ltp::read_bundle(links.path / "bundle");  // where the bundle lies is the user's business
 }
 
 void openvino_versions() {
@@ -129,10 +228,14 @@ int main() {
     valid();
     valid_for_tensorrt();
     manifests();
+    entries();
     platforms();
-    outside();
+    names();
+    special_files();
+    tokenizers();
     files();
     damaged_manifest();
+    reached_through_a_link();
     openvino_versions();
     return test::report("bundle");
 }

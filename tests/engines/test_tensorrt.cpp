@@ -102,7 +102,7 @@ void bundles() {
 
 void files() {
     GpuBundle toy;
-    toy.replace("\"engine\": \"engine.plan\"", "\"engine\": \"libltp_tensorrt.so\"");
+    toy.replace("\"file\": \"engine.plan\"", "\"file\": \"libltp_tensorrt.so\"");
     CHECK_REFUSED(ltp::Engine(toy.path),
                   "libltp_tensorrt.so\" cannot be loaded: that is no engine");
     toy.replace("\"plugin\": \"libltp_tensorrt.so\"", "\"plugin\": \"engine.plan\"");

@@ -83,12 +83,12 @@ void ToyBundle::make_tensorrt(const std::string& library, const std::string& ver
     put("engine.plan", "an engine");
     put("libltp_tensorrt.so", "a plugin");
     write_manifest(R"("target": "t4", "backend": "tensorrt", "precision": "fp16",
-        "engine": "engine.plan", "plugin": "libltp_tensorrt.so", "tokenizer": null,
-        "library": ")" +
-                       library + R"(", "versions": {")" + library + R"(": ")" + version + R"("},
-        "compute_capability": "7.5",
+        "activations": "f16", "versions": {")" +
+                       library + R"(": ")" + version + R"("},
         "limits": {"max_tokens": 12, "max_batch": 3, "max_length": 6},
-        "outputs": ["logits", "survivors.0.kept"],)",
+        "outputs": ["logits", "survivors.0.kept"],
+        "engine": {"file": "engine.plan", "plugin": "libltp_tensorrt.so", "library": ")" +
+                       library + R"(", "compute_capability": "7.5", "gpu": "Tesla T4"},)",
                    {"engine.plan", "libltp_tensorrt.so"});
 }
 
@@ -104,6 +104,10 @@ void ToyBundle::replace(const std::string& from, const std::string& to) {
     put("manifest.sha256", ltp::sha256(manifest_) + "\n");
 }
 
+void ToyBundle::add_entry(const std::string& file) {
+    replace("\"files\": {", "\"files\": {" + entry(file) + ", ");
+}
+
 std::string ToyBundle::entry(const std::string& file) const {
     std::ostringstream out;
     out << '"' << file << R"(": {"sha256": ")" << ltp::sha256_file(path / file) << R"(", "bytes": )"
@@ -114,20 +118,22 @@ std::string ToyBundle::entry(const std::string& file) const {
 void ToyBundle::write_manifest(const std::string& backend, const std::vector<std::string>& files) {
     std::string entries;
     for (const std::string& file : files) entries += (entries.empty() ? "" : ", ") + entry(file);
-    manifest_ = R"({"format": "ltp-deploy bundle", "format_version": 2, "platform": )" +
+    manifest_ = R"({"format": "ltp-deploy bundle", "format_version": 3, "platform": )" +
                 platform() + ", " + backend + R"(
         "inputs": ["input_ids", "position_ids", "token_type_ids", "offsets"],
         "model": {"vocab_size": 1000, "type_vocab_size": 2, "max_length": 8, "position_start": 2,
                   "padding_skips": true, "pad_token_id": 1, "num_labels": 3,
                   "labels": ["no", "perhaps", "oui \u00e0 la carte"]},
+        "tokenizer": null,
         "files": {)" +
                 entries + "}}";
     replace("", "");
 }
 
 void ToyBundle::write_openvino_manifest() {
-    write_manifest(R"("target": "cpu", "backend": "openvino", "precision": "f32", "isa": "", "activations": "f32",
-        "engine": "engine.xml", "weights": "engine.bin", "plugin": null, "tokenizer": null,
+    write_manifest(R"("target": "cpu", "backend": "openvino", "precision": "f32", "activations": "f32",
+        "limits": {"max_tokens": 0, "max_batch": 0, "max_length": 8}, "outputs": ["logits"],
+        "engine": {"file": "engine.xml", "weights": "engine.bin", "plugin": null, "isa": ""},
         "versions": {"openvino": ")" +
                        openvino_release() + R"("},)",
                    {"engine.xml", "engine.bin"});

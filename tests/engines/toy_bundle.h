@@ -23,6 +23,8 @@ public:
     void put(const std::string& file, const std::string& content);
     /// Changes the manifest and records its new hash.
     void replace(const std::string& from, const std::string& to);
+    /// Lists one more file in the manifest.
+    void add_entry(const std::string& file);
 
     const std::filesystem::path path;
 
