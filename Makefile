@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 CPP := $(shell find cmake plugins engines -name '*.cpp' -o -name '*.h' -o -name '*.cu*' -o -name '*.cmake' -o -name CMakeLists.txt)
 OPENVINO_DIR = $(shell $(BIN)/python -c "import openvino, pathlib; print(pathlib.Path(openvino.__file__).parent / 'cmake')")
 
-.PHONY: setup demo test check cpp-test bench gpu-check results clean
+.PHONY: setup demo test check cpp-test cpp-test-all cpp-quick cpp-configure bench gpu-check results clean
 
 setup: $(VENV)/installed
 
@@ -30,11 +30,24 @@ check: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-cpp-test: setup ## The C++ tests, under the address and undefined-behaviour sanitizers
-	$(BIN)/cmake -S . -B build/test -G Ninja -DCMAKE_MAKE_PROGRAM=$(abspath $(BIN))/ninja -DOpenVINO_DIR=$(OPENVINO_DIR) \
-		-DLTP_BUILD_TESTS=ON -DLTP_SANITIZE=address,undefined -DCMAKE_BUILD_TYPE=RelWithDebInfo
-	$(BIN)/cmake --build build/test
-	$(BIN)/ctest --test-dir build/test --output-on-failure --parallel $(shell nproc)
+CPP_BUILD := build/test
+CTEST := $(BIN)/ctest --test-dir $(CPP_BUILD) --output-on-failure --no-tests=error --parallel $(shell nproc)
+
+cpp-test: cpp-configure ## The C++ tests, under the address and undefined-behaviour sanitizers
+	$(BIN)/cmake --build $(CPP_BUILD) --target ltp_tests
+	$(CTEST) --label-exclude full
+
+cpp-test-all: cpp-configure ## These, and that they fail on kernels with planted faults
+	$(BIN)/cmake --build $(CPP_BUILD) --target ltp_full_tests
+	$(CTEST)
+
+cpp-quick: cpp-configure ## Those that take seconds
+	$(BIN)/cmake --build $(CPP_BUILD) --target ltp_quick_tests
+	$(CTEST) --label-regex quick
+
+cpp-configure: setup
+	$(BIN)/cmake -S . -B $(CPP_BUILD) -G Ninja -DCMAKE_MAKE_PROGRAM=$(abspath $(BIN))/ninja -DOpenVINO_DIR=$(OPENVINO_DIR) \
+		-DPython3_EXECUTABLE=$(abspath $(BIN))/python -DLTP_BUILD_TESTS=ON -DLTP_SANITIZE=address,undefined
 
 bench: setup ## The figures in benchmarks/results
 	$(BIN)/python benchmarks/cpu.py

@@ -16,7 +16,6 @@ ROOT = Path(__file__).parents[1]
 TESTS = ("attend", "first_row", "decide", "carry", "invariance", "garbage", "residual_norm")
 SHARED = (
     "plugins/cuda/pruned_attention.cu",
-    "plugins/openvino/packed_attention.cpp",  # needs no OpenVINO; problem.cpp calls it
     "tests/cuda/device.cpp",
     "tests/plugins/compare.cpp",
     "tests/plugins/problem.cpp",

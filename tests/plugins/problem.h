@@ -1,13 +1,11 @@
-// Random inputs of the op, and how to run the op on them.
+// Random inputs of the op, and what it returns.
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <random>
 #include <string>
 #include <vector>
 
-#include "isa.h"
 #include "packed_attention.h"
 
 namespace test {
@@ -36,12 +34,6 @@ struct Result {
     std::vector<float> context;  // [rows, hidden]
     std::vector<int32_t> kept, offsets, alive;
 };
-
-Result run(const Problem& problem, const ltp::PruningRule& rule, ltp::Carry carry, const ltp::Kernel& kernel,
-           ltp::ParallelFor parallel_for);
-
-void serial_for(int count, const std::function<void(int)>& body);
-void threaded_for(int count, const std::function<void(int)>& body);  ///< on the caller's thread and one other
 
 uint16_t to_bf16(float value);
 float from_bf16(uint16_t bits);

@@ -2,7 +2,7 @@
 #include <thread>
 
 #include "check.h"
-#include "problem.h"
+#include "run.h"
 
 namespace {
 

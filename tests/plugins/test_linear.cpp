@@ -10,7 +10,7 @@
 
 #include "check.h"
 #include "kernels.h"
-#include "problem.h"
+#include "run.h"
 
 namespace {
 

@@ -7,7 +7,7 @@
 #include "check.h"
 #include "kernels.h"
 #include "linear.h"
-#include "problem.h"
+#include "run.h"
 
 namespace {
 

@@ -6,7 +6,7 @@
 
 #include "op_support.h"
 #include "openvino/linear_op.h"
-#include "problem.h"
+#include "run.h"
 
 namespace {
 

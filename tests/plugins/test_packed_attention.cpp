@@ -5,6 +5,7 @@
 #include "check.h"
 #include "compare.h"
 #include "kernels.h"
+#include "run.h"
 
 namespace {
 

@@ -5,7 +5,7 @@
 
 #include "op_support.h"
 #include "openvino/pruned_attention_op.h"
-#include "problem.h"
+#include "run.h"
 
 namespace {
 
