@@ -7,7 +7,7 @@ import ctypes
 from dataclasses import dataclass
 
 from ltp_deploy.errors import LtpError
-from ltp_deploy.model.policy import Carry, LayerRule, Mode
+from ltp_deploy.model.policy import Carry, LayerRule
 from ltp_deploy.model.signature import INPUTS, OUTPUTS
 
 ATTEND_ROWS, ATTEND_THREADS = 64, 128
@@ -72,7 +72,7 @@ class Layer:
 
     @property
     def scores(self) -> bool:
-        return self.rule.prunes or self.rule.mode is Mode.ABSOLUTE
+        return self.rule.prunes
 
     @property
     def compacts(self) -> bool:

@@ -29,11 +29,11 @@ struct PruningRule {
     bool keep_first = true;  ///< the first token of a sequence is never dropped
 };
 
-/// Whether the rule can drop anything at all; if not, no scores are needed.
+/// Whether the rule can drop anything at all; if not, no scores are needed. No score is below 0.
 LTP_HOST_DEVICE inline bool prunes(const PruningRule& rule) {
     switch (rule.mode) {
     case Mode::None: return false;
-    case Mode::Absolute: return true;
+    case Mode::Absolute:
     case Mode::Relative: return rule.threshold > 0.f;
     case Mode::TopK: return rule.threshold != 1.f;
     }

@@ -1,0 +1,125 @@
+"""What is written down in C++ and in Python gives the same answers in both: when a rule prunes at
+all, who survives it, and position ids. The C++ code is compiled alone, without any framework."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Iterable
+from itertools import chain, product
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from ltp_deploy.data.batch import pack
+from ltp_deploy.model.policy import LayerRule, Mode
+from ltp_deploy.model.reference import survivors_of
+
+ROOT = Path(__file__).parents[2]
+SOURCES = ("tests/agreement/answers.cpp", "engines/src/inputs.cpp")
+INCLUDES = ("plugins", "engines/include", "engines/src")
+
+Ask = Callable[[Iterable[str]], list[str]]
+
+HEADS = 2
+SCORES = {  # summed over 2 heads and as many queries as tokens
+    "distinct": [0.5, 3.0, 0.25, 1.5, 4.75],
+    "tied": [2.0, 2.0, 2.0, 2.0, 2.0],
+    "zero": [0.0, 5.0, 0.0, 5.0, 0.0],
+    "one token": [2.0],
+}
+THRESHOLDS = {
+    Mode.NONE: [0.0, 0.5],
+    Mode.ABSOLUTE: [-1.0, -0.0, 0.0, 1e-45, 1e-9, 0.2, 9.0],
+    Mode.RELATIVE: [-1.0, -0.0, 0.0, 1e-45, 1e-9, 0.5, 1.0, 1.5],
+    Mode.TOPK: [0.0, 0.3, 0.5, 0.7, float(np.nextafter(np.float32(1), np.float32(0))), 1.0],
+}
+RULES = [LayerRule(mode, value) for mode, values in THRESHOLDS.items() for value in values]
+
+
+@pytest.fixture(scope="module")
+def ask(tmp_path_factory: pytest.TempPathFactory) -> Ask:
+    """Questions -> the answers of the C++ code, one for each."""
+    compiler = os.environ.get("CXX") or shutil.which("c++")
+    if compiler is None:
+        pytest.skip("no C++ compiler")
+    program = tmp_path_factory.mktemp("agreement") / "answers"
+    includes = [f"-I{ROOT / folder}" for folder in INCLUDES]
+    sources = [str(ROOT / source) for source in SOURCES]
+    command = [compiler, "-std=c++17", "-O0", *includes, *sources, "-o", str(program)]
+    subprocess.run(command, check=True)
+
+    def answers(questions: Iterable[str]) -> list[str]:
+        lines = "".join(question + "\n" for question in questions)
+        done = subprocess.run([program], input=lines, capture_output=True, text=True, check=True)
+        return [line.strip() for line in done.stdout.splitlines()]
+
+    return answers
+
+
+def words(*values: float | list[float]) -> str:
+    """Numbers and lists as answers.cpp reads them, exact to the last bit."""
+    parts = []
+    for value in values:
+        parts += [len(value), *value] if isinstance(value, list) else [value]
+    return " ".join(part.hex() if isinstance(part, float) else str(int(part)) for part in parts)
+
+
+def test_a_rule_prunes_in_both_or_in_neither(ask: Ask) -> None:
+    """A mean score is never below 0, so a threshold of 0 or less prunes nothing."""
+    found = ask(f"prunes {words(rule.mode, rule.threshold, 0, True)}" for rule in RULES)
+    wanted = [str(int(rule.prunes)) for rule in RULES]
+    table = [str(rule.mode.name) + f" {rule.threshold}" for rule in RULES]
+    assert dict(zip(table, found, strict=True)) == dict(zip(table, wanted, strict=True))
+    assert {"0", "1"} == set(found)
+
+
+def test_the_same_tokens_survive(ask: Ask) -> None:
+    cases = [
+        (rule, length, scores, denominator, keep_first)
+        for rule, scores, denominator, keep_first in product(
+            RULES, SCORES.values(), (0, 128), (False, True)
+        )
+        for length in (len(scores), len(scores) + 3)  # tokens that earlier layers pruned count
+    ]
+    found = ask(
+        f"survivors {words(rule.mode, rule.threshold, denominator, first, HEADS, length, scores)}"
+        for rule, length, scores, denominator, first in cases
+    )
+    pruned = set()
+    for case, answer in zip(cases, found, strict=True):
+        rule, length, scores, denominator, keep_first = case
+        arguments = (length, HEADS, int(rule.mode), rule.threshold, denominator, keep_first)
+        kept = survivors_of(torch.tensor(scores), *arguments).tolist()
+        assert answer == "".join(str(int(token)) for token in kept), case
+        if "0" in answer:
+            assert rule.prunes, case
+            pruned.add(rule.mode)
+    assert pruned == {Mode.ABSOLUTE, Mode.RELATIVE, Mode.TOPK}
+
+
+@pytest.mark.parametrize("padding_skips", [False, True])
+@pytest.mark.parametrize("start", [0, 2])
+def test_position_ids(ask: Ask, start: int, padding_skips: bool) -> None:
+    pad = 1
+    config: Any = SimpleNamespace(
+        pad_token_id=pad, position_start=start, padding_skips=padding_skips
+    )
+    requests = [
+        [[5]],
+        [[pad]],
+        [[5, pad, 6, pad], [pad, 7]],
+        [[pad, pad, 3], [4, 5, 6, 7], [8, pad]],
+        np.random.default_rng(0).integers(0, 4, (3, 9)).tolist(),
+    ]
+    questions = (
+        f"positions {words(start, padding_skips, pad, [len(r) for r in rows], list(chain(*rows)))}"
+        for rows in requests
+    )
+    for rows, answer in zip(requests, ask(questions), strict=True):
+        assert answer.split() == [str(i) for i in pack(rows).position_ids(config)], rows
