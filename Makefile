@@ -47,7 +47,7 @@ cpp-quick: cpp-configure ## Those that take seconds
 
 cpp-configure: setup
 	$(BIN)/cmake -S . -B $(CPP_BUILD) -G Ninja -DCMAKE_MAKE_PROGRAM=$(abspath $(BIN))/ninja -DOpenVINO_DIR=$(OPENVINO_DIR) \
-		-DPython3_EXECUTABLE=$(abspath $(BIN))/python -DLTP_BUILD_TESTS=ON -DLTP_SANITIZE=address,undefined
+		-DPython_EXECUTABLE=$(abspath $(BIN))/python -DLTP_BUILD_TESTS=ON -DLTP_SANITIZE=address,undefined
 
 bench: setup ## The figures in benchmarks/results
 	$(BIN)/python benchmarks/cpu.py

@@ -8,16 +8,16 @@ function(ltp_find_json)
       target_link_libraries(ltp_json INTERFACE nlohmann_json::nlohmann_json)
       return()
     endif()
-    find_package(Python3 COMPONENTS Interpreter QUIET)
+    find_package(Python COMPONENTS Interpreter QUIET)
     set(folder "from importlib.util import find_spec; print(find_spec('nlohmann_json').submodule_search_locations[0])")
-    execute_process(COMMAND ${Python3_EXECUTABLE} -c "${folder}"
+    execute_process(COMMAND ${Python_EXECUTABLE} -c "${folder}"
                     OUTPUT_VARIABLE package OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET)
     find_path(NLOHMANN_JSON_INCLUDE_DIR nlohmann/json.hpp HINTS "${package}/include"
               PATH_SUFFIXES nlohmann_json/include DOC "The folder above nlohmann/json.hpp")
   endif()
   if(NOT EXISTS "${NLOHMANN_JSON_INCLUDE_DIR}/nlohmann/json_fwd.hpp")
     message(FATAL_ERROR "nlohmann/json.hpp was not found, neither on the system nor in the Python that was found "
-      "(${Python3_EXECUTABLE}): `pip install nlohmann-json` there (-DPython3_EXECUTABLE=... names another one), "
+      "(${Python_EXECUTABLE}): `pip install nlohmann-json` there (-DPython_EXECUTABLE=... names another one), "
       "install nlohmann-json3-dev, or give -DNLOHMANN_JSON_INCLUDE_DIR=<the folder above nlohmann/json.hpp>")
   endif()
   target_include_directories(ltp_json SYSTEM INTERFACE "${NLOHMANN_JSON_INCLUDE_DIR}")
