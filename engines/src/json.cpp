@@ -38,6 +38,15 @@ std::string message(const Document::exception& error) {
     return std::string(at == what.npos ? what : what.substr(at + end.size()));
 }
 
+/// A number or a string in short, for messages; of anything else its type.
+std::string description(const Document& value) {
+    if (value.is_string()) return text('"', value.get_ref<const std::string&>(), '"');
+    if (value.is_number_unsigned()) return text(value.get<std::uint64_t>());
+    if (value.is_number_integer()) return text(value.get<std::int64_t>());
+    if (value.is_number()) return text(value.get<double>());
+    return value.type_name();
+}
+
 }  // namespace
 
 bool Value::is_null() const { return value_->is_null(); }
@@ -106,12 +115,8 @@ const Document& Value::object() const {
 }
 
 void Value::wrong_kind(std::string_view expected) const {
-    constexpr std::size_t most = 60;
-    std::string found =
-        value_->dump(-1, ' ', /*ensure_ascii=*/true, Document::error_handler_t::replace);
-    if (found.size() > most) found = found.substr(0, most) + "...";
     throw Error(text(name_.empty() ? "the document" : text('`', name_, '`'), " is not ", expected,
-                     ", but ", found));
+                     ", but ", description(*value_)));
 }
 
 Value parse(std::string_view document) {

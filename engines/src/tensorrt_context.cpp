@@ -10,12 +10,12 @@ namespace {
 constexpr const char* lost = "the GPU failed";
 
 /// However a request ends, the next one finds the buffers unused.
-class WaitAtEnd {
+class SyncAtEnd {
 public:
-    explicit WaitAtEnd(cudaStream_t stream) : stream_(stream) {}
-    ~WaitAtEnd() { cudaStreamSynchronize(stream_); }
-    WaitAtEnd(const WaitAtEnd&) = delete;
-    WaitAtEnd& operator=(const WaitAtEnd&) = delete;
+    explicit SyncAtEnd(cudaStream_t stream) : stream_(stream) {}
+    ~SyncAtEnd() { cudaStreamSynchronize(stream_); }
+    SyncAtEnd(const SyncAtEnd&) = delete;
+    SyncAtEnd& operator=(const SyncAtEnd&) = delete;
 
 private:
     cudaStream_t stream_;
@@ -77,7 +77,7 @@ void TensorRtContext::send(const Input& input, const std::vector<std::int32_t>& 
 }
 
 std::vector<float> TensorRtContext::infer(const EngineInputs& inputs, std::size_t sequences) {
-    const WaitAtEnd wait(stream_.get());
+    const SyncAtEnd sync(stream_.get());
     for (const Input& input : inputs_) send(input, inputs[input.name]);
     if (!context_->enqueueV3(stream_.get()))
         throw Error(text("TensorRT cannot run the engine: ", logger_.last_error()));

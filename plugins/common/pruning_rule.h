@@ -1,4 +1,4 @@
-// The pruning rule: what a token's score is and when a token is dropped. Free of any framework, callable
+// The pruning rule: what a token's score is and when a token is pruned. Free of any framework, callable
 // from host and device code.
 #pragma once
 
@@ -16,8 +16,8 @@ enum class Mode { None, Absolute, Relative, TopK };
 
 /// Which rows a layer hands to the next one.
 enum class Carry {
-    All,        ///< every row; dropped rows are marked dead
-    Survivors,  ///< the rows that survive, or the first row alone once the first token is dropped
+    All,        ///< every row; those of pruned tokens are marked dead
+    Survivors,  ///< compaction: the survivors' rows, or the first row alone of a finished sequence
     First,      ///< the first row of each sequence (all that the classifier reads)
     Bounded,    ///< the survivors' rows, at the front of as many rows as came in
 };
@@ -26,10 +26,10 @@ struct PruningRule {
     Mode mode = Mode::None;
     float threshold = 0.f;   ///< Absolute: least mean score. Relative: least score / best score. TopK: keep rate.
     int score_length = 0;    ///< Absolute: the denominator D; 0 = the sequence's own original length
-    bool keep_first = true;  ///< the first token of a sequence is never dropped
+    bool keep_first = true;  ///< the first token of a sequence is never pruned
 };
 
-/// Whether the rule can drop anything at all; if not, no scores are needed. No score is below 0.
+/// Whether the rule can prune anything at all; if not, no scores are needed. No score is below 0.
 LTP_HOST_DEVICE inline bool prunes(const PruningRule& rule) {
     switch (rule.mode) {
     case Mode::None: return false;
@@ -40,7 +40,7 @@ LTP_HOST_DEVICE inline bool prunes(const PruningRule& rule) {
     return false;
 }
 
-/// Absolute and Relative in one form: a token whose summed score is s is dropped if s / divisor < threshold.
+/// Absolute and Relative in one form: a token whose summed score is s is pruned if s / divisor < threshold.
 LTP_HOST_DEVICE inline float score_divisor(const PruningRule& rule, int heads, int original_length, float best_score) {
     if (rule.mode == Mode::Relative) return best_score;
     const int length = rule.score_length > 0 ? rule.score_length : original_length;

@@ -13,7 +13,7 @@ namespace ltp {
 /// Decides which of the `count` alive tokens of one sequence survive.
 ///
 /// scores  [count]  attention probability each token receives, summed over heads and alive query rows
-/// survives [count]  out: 1 = survives, 0 = dropped
+/// survives [count]  out: 1 = survives, 0 = pruned
 inline void select_survivors(const PruningRule& rule, int heads, int original_length, const float* scores, int count,
                              uint8_t* survives) {
     if (count == 0) return;

@@ -52,7 +52,7 @@ __device__ __forceinline__ void attend(const Arguments& a) {
     unsigned long long key_alive = 0;
     for (int step = 0; step < steps; ++step) {
         if (step == 0 || tiles > 1) {  // a tile that is the only one stays
-            __syncthreads();           // nobody needs the tile before any more
+            __syncthreads();           // all threads are done with the tile before
             if (kScores && step > last_sweep) shared.sums.flush(a.scores + sequence.begin + first_key(step - 1), kKeys);
             key_alive = input.store(shared, wants_values(step)) >> (lane() % 4 * 2);
             __syncthreads();

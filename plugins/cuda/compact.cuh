@@ -39,7 +39,7 @@ struct Carried {
     }
 };
 
-/// A row of the output; nobody's if source is null.
+/// A row of the output; padding if source is null.
 __device__ inline void put_row(const Arguments& a, int to, const __half* source, int kept, bool alive) {
     uint4* out = reinterpret_cast<uint4*>(a.context + static_cast<std::size_t>(to) * hidden(a));
     const uint4* in = reinterpret_cast<const uint4*>(source);
@@ -66,8 +66,8 @@ __device__ inline void compact(const Arguments& a) {
         put_row(a, to, a.attended + static_cast<std::size_t>(row) * hidden(a), row, survivor >= 0);
     }
     if (a.carry == Carry::Survivors) return;
-    const int behind = blockIdx.x * kCompactRows + warp();
-    if (behind >= carried.total && behind < a.rows) put_row(a, behind, nullptr, 0, false);
+    const int row = blockIdx.x * kCompactRows + warp();
+    if (row >= carried.total && row < a.rows) put_row(a, row, nullptr, 0, false);  // padding
 }
 
 }  // namespace ltp::cuda

@@ -32,7 +32,7 @@ public:
     /// Of row i of the sequence.
     __device__ unsigned key(int i) const { return i == static_cast<int>(threadIdx.x) ? own_ : compute_key(i); }
 
-    /// Whether it ranks neither before nor behind the last survivor but for its index.
+    /// Whether it ranks neither before nor after the last survivor but for its index.
     __device__ bool tied(unsigned key) const { return top_k_ && key == limit_; }
 
     /// ties_before: tied rows of lower index.

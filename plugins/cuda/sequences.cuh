@@ -32,7 +32,7 @@ struct Sequence {
 
 __device__ inline int offset(const Arguments& a, int b) { return min(max(a.offsets[b], 0), a.rows); }
 
-/// The rows behind the last sequence, which belong to nobody, are sequence B.
+/// The rows after the last sequence, which are padding, are sequence B.
 __device__ inline Sequence sequence(const Arguments& a, int b) {
     const int begin = offset(a, b);
     return {b, begin, b < a.sequences ? max(offset(a, b + 1), begin) : a.rows};

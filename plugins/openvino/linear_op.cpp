@@ -81,7 +81,7 @@ const PackedWeights& Linear::packed(const ov::TensorVector& inputs, Element elem
         const std::lock_guard lock(mutex_);
         if (packed) return *packed;
     }
-    // Not under the lock: a thread that waits for its parallel tasks may be given another request's in the meantime.
+    // Not under the lock: until its parallel tasks are done, a thread may be given another request's in the meantime.
     const auto float_precision = element == Element::F32 ? Precision::F32 : Precision::BF16;
     const Kernel& kernel = select_kernel(is_int8() ? Precision::INT8 : float_precision, isa_cap_);
     WeightRows rows{inputs[1].data()};

@@ -12,9 +12,9 @@ namespace ltp {
 namespace {
 
 enum class Fate : uint8_t {
-    Dropped,
+    Pruned,
     Survives,
-    Finishing,  // the first token, just dropped: it goes on alone, with the context of this layer
+    Finishing,  // the first token, just pruned: it goes on alone, with the context of this layer
 };
 
 class PackedAttention {
@@ -23,7 +23,7 @@ public:
                     ParallelFor parallel_for, const PackedOutput& out)
         : in_(in), rule_(rule), carry_(carry), kernel_(kernel), parallel_for_(parallel_for), out_(out),
           head_size_(in.hidden / in.heads), element_size_(in.element == Element::F32 ? 4 : 2), alive_rows_(in.rows),
-          alive_count_(in.sequences), context_row_(in.sequences), fate_(in.rows, Fate::Dropped) {
+          alive_count_(in.sequences), context_row_(in.sequences), fate_(in.rows, Fate::Pruned) {
         if (prunes(rule)) column_sums_.resize(size_t(in.rows) * in.heads);
     }
 
@@ -141,7 +141,7 @@ private:
             char* column = static_cast<char*>(out_.context) + slice * slice_bytes;
             for (int i = 0; i < carried; ++i) {
                 const int row = out_.kept[i], computed_at = carry_ == Carry::First ? i : row;
-                if (fate_[row] == Fate::Dropped)
+                if (fate_[row] == Fate::Pruned)
                     std::memset(column + i * row_bytes, 0, slice_bytes);
                 else if (computed_at != i)
                     std::memcpy(column + i * row_bytes, column + computed_at * row_bytes, slice_bytes);

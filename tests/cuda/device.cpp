@@ -10,8 +10,8 @@
 namespace test {
 namespace {
 
-/// Nobody's row: zero, dead, and a valid index.
-bool nobody(const Result& result, int row, int kept, int hidden) {
+/// Whether a row is padding: zero, dead, and a valid index.
+bool is_padding(const Result& result, int row, int kept, int hidden) {
     const auto context = result.context.begin() + size_t(row) * hidden;
     return result.kept[row] == kept && result.alive[row] == 0 &&
            std::all_of(context, context + hidden, [](float x) { return x == 0.f; });
@@ -31,7 +31,7 @@ LayerResult without_empty(const Problem& p, const LayerResult& result, const std
     for (int b = 0; b < p.sequences(); ++b) {
         CHECK(result.offsets[b + 1] == b + 1, where, p.describe(), "sequence", b);
         if (p.offsets[b] == p.offsets[b + 1]) {
-            CHECK(nobody(result, b, 0, p.hidden()), where, p.describe(), "empty sequence", b);
+            CHECK(is_padding(result, b, 0, p.hidden()), where, p.describe(), "empty sequence", b);
         } else {
             const auto context = result.context.begin() + size_t(b) * p.hidden();
             rest.context.insert(rest.context.end(), context, context + p.hidden());
@@ -89,7 +89,7 @@ LayerResult run(const Problem& p, const ltp::PruningRule& rule, ltp::Carry carry
     if (counted) CHECK(count[0] == used, where, p.describe(), count[0], used);
     if (!survivors)
         for (int row = used; row < capacity; ++row)
-            CHECK(nobody(result, row, carry == ltp::Carry::All ? row : 0, hidden), where, p.describe(), "row", row);
+            CHECK(is_padding(result, row, carry == ltp::Carry::All ? row : 0, hidden), where, p.describe(), "row", row);
     truncate(result, used, hidden);
     return result;
 }
@@ -99,7 +99,7 @@ int check(const Problem& p, const Attention& attention, const ltp::PruningRule& 
     const Result result = run(p, rule, carry, spare_rows);
     const std::string where = "mode " + std::to_string(static_cast<int>(rule.mode)) + " threshold " +
                               std::to_string(rule.threshold) + " carry " + std::to_string(static_cast<int>(carry));
-    if (carry == ltp::Carry::Bounded) carry = ltp::Carry::Survivors;  // but for nobody's rows
+    if (carry == ltp::Carry::Bounded) carry = ltp::Carry::Survivors;  // but for the padding
     return compare(p, attention, rule, carry, result, {kContextTolerance, 2e-5}, where);
 }
 

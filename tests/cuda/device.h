@@ -18,8 +18,8 @@ struct LayerResult : Result {
     std::vector<unsigned long long> scores;  // [rows of the problem] in fixed point, if the rule prunes
 };
 
-/// The layer's result as the reference describes it: without rows that are nobody's, which are checked and left out.
-/// spare_rows: how many there are in the input, behind those of the last sequence.
+/// The layer's result as the reference describes it: without padding, which is checked and left out.
+/// spare_rows: how many rows of padding the input has, after those of the last sequence.
 LayerResult run(const Problem& problem, const ltp::PruningRule& rule, ltp::Carry carry, int spare_rows = 0);
 
 /// What rounding probabilities and context to half precision may cost, for inputs of unit variance.

@@ -59,7 +59,7 @@ public:
         protect(false);
         const auto untouched = [](char c) { return c == kPattern; };
         CHECK(std::all_of(memory_, memory_ + kGuard, untouched), "written before a buffer");
-        CHECK(std::all_of(end(), memory_ + total(), untouched), "written behind a buffer");
+        CHECK(std::all_of(end(), memory_ + total(), untouched), "written after a buffer");
         release(memory_);
     }
 

@@ -13,7 +13,7 @@ std::vector<PruningRule> rules(test::Random& random) {
     const float near_mean = std::uniform_real_distribution<float>(0.7f, 1.1f)(random);
     std::vector<PruningRule> rules{{Mode::None}};
     for (const bool keep_first : {true, false}) {
-        for (const float threshold : {near_mean / 16, 0.f, 1e9f})  // some, none and all are dropped
+        for (const float threshold : {near_mean / 16, 0.f, 1e9f})  // some, none and all are pruned
             rules.push_back({Mode::Absolute, threshold, 16, keep_first});
         rules.push_back({Mode::Absolute, near_mean / 20, 0, keep_first});
         for (const float ratio : {0.f, 0.5f, 2.f}) rules.push_back({Mode::Relative, ratio, 0, keep_first});

@@ -115,8 +115,8 @@ void wrong_kinds() {
     CHECK_REFUSED(number(parse("2147483648")), "the document is not an integer");
     CHECK_REFUSED(v["s"].boolean(), "`s` is not true or false, but \"x\"");
     CHECK_REFUSED(v["l"].array()[0].string(), "`l[0]` is not a string, but 1");
-    CHECK_REFUSED(v["l"].array()[1]["k"].strings(), "`l[1].k[0]` is not a string, but true");
-    CHECK_REFUSED(v["l"]["x"], "`l` is not an object, but [1,{");
+    CHECK_REFUSED(v["l"].array()[1]["k"].strings(), "`l[1].k[0]` is not a string, but boolean");
+    CHECK_REFUSED(v["l"]["x"], "`l` is not an object, but array");
     CHECK_REFUSED(v["s"].array(), "`s` is not an array");
     CHECK_REFUSED(v["l"].members(), "`l` is not an object");
     CHECK_REFUSED(v["l"].has("x"), "`l` is not an object");

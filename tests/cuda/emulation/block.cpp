@@ -174,7 +174,7 @@ private:
 Block block;
 
 #if defined(__SANITIZE_ADDRESS__)
-__attribute__((no_sanitize_address))  // it never returns: nobody would clear away what it marks on the stack
+__attribute__((no_sanitize_address))  // it never returns, so that nothing would clear what it marks on the stack
 #endif
 void Block::enter() {
     Fiber::entered();
