@@ -157,8 +157,8 @@ private:
 
 OpenVinoParts openvino_parts(const Value& manifest, const Files& files) {
     const Value engine = manifest["engine"];
-    return {files.file(engine["weights"]), engine["isa"].string(),
-            manifest["activations"].string(), manifest["versions"]["openvino"].string()};
+    return {files.file(engine["weights"]), engine["isa"].string(), manifest["activations"].string(),
+            manifest["versions"]["openvino"].string()};
 }
 
 TensorRtParts tensorrt_parts(const Value& manifest) {
@@ -166,8 +166,8 @@ TensorRtParts tensorrt_parts(const Value& manifest) {
     const std::string& library = engine["library"].string();
     if (library != "tensorrt" && library != "tensorrt_rtx")
         throw json::Error(text("library ", library, " is unknown to this version of ltp-deploy"));
-    return {library, manifest["versions"][library].string(),
-            engine["compute_capability"].string(), manifest["outputs"].strings()};
+    return {library, manifest["versions"][library].string(), engine["compute_capability"].string(),
+            manifest["outputs"].strings()};
 }
 
 Info info(const Value& manifest) {

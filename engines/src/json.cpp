@@ -62,10 +62,10 @@ const std::string& Value::string() const {
 }
 
 std::int64_t Value::integer(std::int64_t least, std::int64_t most) const {
-    const bool in_64_bits =
-        value_->is_number_unsigned()
-            ? value_->get<std::uint64_t>() <= std::uint64_t{std::numeric_limits<std::int64_t>::max()}
-            : value_->is_number_integer();
+    const bool in_64_bits = value_->is_number_unsigned()
+                                ? value_->get<std::uint64_t>() <=
+                                      std::uint64_t{std::numeric_limits<std::int64_t>::max()}
+                                : value_->is_number_integer();
     const std::int64_t value = in_64_bits ? value_->get<std::int64_t>() : 0;
     if (!in_64_bits || value < least || value > most)
         wrong_kind(text("an integer from ", least, " to ", most));

@@ -32,7 +32,7 @@ public:
     /// An int, at least `least`.
     int number(int least) const;
     std::vector<Value> array() const;
-    std::vector<std::string> strings() const;  ///< of an array of strings
+    std::vector<std::string> strings() const;                    ///< of an array of strings
     std::vector<std::pair<std::string, Value>> members() const;  ///< of an object
 
     /// A member of an object.

@@ -15,7 +15,8 @@ namespace {
 
 constexpr const char* kIsaLimit = "ONEDNN_MAX_CPU_ISA";
 
-/// Whether the environment keeps oneDNN from bf16. OpenVINO looks at the CPU alone then, and crashes.
+/// Whether the environment keeps oneDNN from bf16. OpenVINO looks at the CPU alone then, and
+/// crashes.
 bool limit_rules_out_bf16() {
     const char* value = std::getenv(kIsaLimit);
     std::string limit = value ? value : "";

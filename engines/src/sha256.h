@@ -9,8 +9,9 @@
 
 namespace ltp {
 
-// Our own, since a bundle's hundreds of megabytes are hashed whenever it is loaded: with the CPU's SHA instructions that
-// goes at 1350 MB/s, and at 235 with Boost.Hash2, the one kept library that pip installs and needs no other files.
+// Our own, since a bundle's hundreds of megabytes are hashed whenever it is loaded: with the CPU's
+// SHA instructions that goes at 1350 MB/s, and at 235 with Boost.Hash2, the one kept library that
+// pip installs and needs no other files.
 
 using Sha256State = std::array<std::uint32_t, 8>;
 /// Hashes `count` blocks of 64 bytes into `state`.

@@ -1,5 +1,5 @@
-// The pruning rule: what a token's score is and when a token is pruned. Free of any framework, callable
-// from host and device code.
+// The pruning rule: what a token's score is and when a token is pruned. Free of any framework,
+// callable from host and device code.
 #pragma once
 
 #include <cmath>
@@ -24,24 +24,27 @@ enum class Carry {
 
 struct PruningRule {
     Mode mode = Mode::None;
-    float threshold = 0.f;   ///< Absolute: least mean score. Relative: least score / best score. TopK: keep rate.
-    int score_length = 0;    ///< Absolute: the denominator D; 0 = the sequence's own original length
+    float threshold =
+        0.f;  ///< Absolute: least mean score. Relative: least score / best score. TopK: keep rate.
+    int score_length = 0;  ///< Absolute: the denominator D; 0 = the sequence's own original length
     bool keep_first = true;  ///< the first token of a sequence is never pruned
 };
 
 /// Whether the rule can prune anything at all; if not, no scores are needed. No score is below 0.
 LTP_HOST_DEVICE inline bool prunes(const PruningRule& rule) {
     switch (rule.mode) {
-    case Mode::None: return false;
-    case Mode::Absolute:
-    case Mode::Relative: return rule.threshold > 0.f;
-    case Mode::TopK: return rule.threshold != 1.f;
+        case Mode::None: return false;
+        case Mode::Absolute:
+        case Mode::Relative: return rule.threshold > 0.f;
+        case Mode::TopK: return rule.threshold != 1.f;
     }
     return false;
 }
 
-/// Absolute and Relative in one form: a token whose summed score is s is pruned if s / divisor < threshold.
-LTP_HOST_DEVICE inline float score_divisor(const PruningRule& rule, int heads, int original_length, float best_score) {
+/// Absolute and Relative in one form: a token whose summed score is s is pruned if s / divisor <
+/// threshold.
+LTP_HOST_DEVICE inline float score_divisor(const PruningRule& rule, int heads, int original_length,
+                                           float best_score) {
     if (rule.mode == Mode::Relative) return best_score;
     const int length = rule.score_length > 0 ? rule.score_length : original_length;
     return static_cast<float>(heads) * static_cast<float>(length);
@@ -59,8 +62,10 @@ LTP_HOST_DEVICE inline int keep_count(const PruningRule& rule, int original_leng
     return wanted < static_cast<float>(alive) ? static_cast<int>(wanted) : alive;
 }
 
-/// TopK: whether token a ranks before token b. A total order: a NaN score ranks highest, ties go to the lower index.
-LTP_HOST_DEVICE inline bool ranks_before(const PruningRule& rule, const float* scores, int a, int b) {
+/// TopK: whether token a ranks before token b. A total order: a NaN score ranks highest, ties go to
+/// the lower index.
+LTP_HOST_DEVICE inline bool ranks_before(const PruningRule& rule, const float* scores, int a,
+                                         int b) {
     if (rule.keep_first && (a == 0) != (b == 0)) return a == 0;
     const bool nan_a = scores[a] != scores[a], nan_b = scores[b] != scores[b];
     if (nan_a != nan_b) return nan_a;

@@ -12,10 +12,10 @@ namespace ltp {
 
 /// Decides which of the `count` alive tokens of one sequence survive.
 ///
-/// scores  [count]  attention probability each token receives, summed over heads and alive query rows
-/// survives [count]  out: 1 = survives, 0 = pruned
-inline void select_survivors(const PruningRule& rule, int heads, int original_length, const float* scores, int count,
-                             uint8_t* survives) {
+/// scores  [count]  attention probability each token receives, summed over heads and alive query
+/// rows survives [count]  out: 1 = survives, 0 = pruned
+inline void select_survivors(const PruningRule& rule, int heads, int original_length,
+                             const float* scores, int count, uint8_t* survives) {
     if (count == 0) return;
     if (!prunes(rule)) {
         std::fill_n(survives, count, uint8_t{1});
@@ -31,9 +31,11 @@ inline void select_survivors(const PruningRule& rule, int heads, int original_le
         for (int i = 0; i < keep; ++i) survives[ranking[i]] = 1;
         return;
     }
-    const float best = rule.mode == Mode::Relative ? *std::max_element(scores, scores + count) : 0.f;
+    const float best =
+        rule.mode == Mode::Relative ? *std::max_element(scores, scores + count) : 0.f;
     const float divisor = score_divisor(rule, heads, original_length, best);
-    for (int i = 0; i < count; ++i) survives[i] = !below_threshold(scores[i], divisor, rule.threshold);
+    for (int i = 0; i < count; ++i)
+        survives[i] = !below_threshold(scores[i], divisor, rule.threshold);
     if (rule.keep_first) survives[0] = 1;
 }
 

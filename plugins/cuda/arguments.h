@@ -17,17 +17,17 @@ struct Arguments {
     const std::int32_t* alive;    ///< [T]
     const std::int32_t* lengths;  ///< [B]
 
-    __half* context;             ///< [T', d]
-    std::int32_t* kept;          ///< [T']
-    std::int32_t* offsets_out;   ///< [B+1]
-    std::int32_t* alive_out;     ///< [T']
-    std::int32_t* count;         ///< [] or null
+    __half* context;            ///< [T', d]
+    std::int32_t* kept;         ///< [T']
+    std::int32_t* offsets_out;  ///< [B+1]
+    std::int32_t* alive_out;    ///< [T']
+    std::int32_t* count;        ///< [] or null
 
     // Scratch; what a layer does not need is null.
-    unsigned long long* scores;       ///< [T] zeroed: the probability each row receives, see fixed_point.cuh
-    __half* attended;                 ///< [T, d] what `attend` computes; the output `context` unless rows move later
-    std::int32_t* survivors;          ///< [T] from offsets[b] on: the rows that sequence b carries on; ~row if dead
-    std::int32_t* survivor_counts;    ///< [B]
+    unsigned long long* scores;  ///< [T] zeroed: what each row receives, see fixed_point.cuh
+    __half* attended;            ///< [T, d] from `attend`; it is `context` unless rows move later
+    std::int32_t* survivors;     ///< [T] sequence b's from offsets[b] on; ~row if dead
+    std::int32_t* survivor_counts;  ///< [B]
 
     std::int32_t rows;       ///< T
     std::int32_t sequences;  ///< B
@@ -37,10 +37,13 @@ struct Arguments {
     Carry carry;
 };
 
-static_assert(offsetof(Arguments, scores) == 72 && offsetof(Arguments, rows) == 104 && offsetof(Arguments, rule) == 120 &&
-              offsetof(Arguments, carry) == 136 && sizeof(Arguments) == 144, "the layout is an interface");
+static_assert(offsetof(Arguments, scores) == 72 && offsetof(Arguments, rows) == 104 &&
+                  offsetof(Arguments, rule) == 120 && offsetof(Arguments, carry) == 136 &&
+                  sizeof(Arguments) == 144,
+              "the layout is an interface");
 
-/// What `ltp_residual_norm` gets: out = LayerNorm(x + residual[kept]). Launchers in other languages rely on this layout.
+/// What `ltp_residual_norm` gets: out = LayerNorm(x + residual[kept]). Launchers in other languages
+/// rely on this layout.
 struct NormArguments {
     const __half* x;           ///< [rows, columns]
     const __half* residual;    ///< [any, columns], aligned to 16 bytes like all of these
@@ -55,6 +58,7 @@ struct NormArguments {
 };
 
 static_assert(offsetof(NormArguments, rows) == 48 && offsetof(NormArguments, epsilon) == 56 &&
-              sizeof(NormArguments) == 64, "the layout is an interface");
+                  sizeof(NormArguments) == 64,
+              "the layout is an interface");
 
 }  // namespace ltp::cuda

@@ -1,6 +1,7 @@
-// Attention of one head for a tile of query rows, 16 to a warp, and, where scores are wanted, the probability that each
-// key receives. Without scores one sweep over the keys does, with rescaling as the maximum grows. With scores a first
-// sweep finds each row's maximum and sum, and a second one has exact probabilities, which can be added up over rows.
+// Attention of one head for a tile of query rows, 16 to a warp, and, where scores are wanted, the
+// probability that each key receives. Without scores one sweep over the keys does, with rescaling
+// as the maximum grows. With scores a first sweep finds each row's maximum and sum, and a second
+// one has exact probabilities, which can be added up over rows.
 #pragma once
 
 #include "attend_input.cuh"
@@ -34,8 +35,12 @@ __device__ __forceinline__ void attend(const Arguments& a) {
     const int keys = sequence.size(), tiles = (keys + kKeys - 1) / kKeys;
     const bool twice = kScores && keys > kKeyPart;
     const int last_sweep = twice ? tiles : 0, steps = last_sweep + tiles;
-    const auto first_key = [&](int step) { return (step < last_sweep ? step : step - last_sweep) * kKeys; };
-    const auto wants_values = [&](int step) { return wants_context && (step >= last_sweep || tiles == 1); };
+    const auto first_key = [&](int step) {
+        return (step < last_sweep ? step : step - last_sweep) * kKeys;
+    };
+    const auto wants_values = [&](int step) {
+        return wants_context && (step >= last_sweep || tiles == 1);
+    };
 
     AttendInput<kSize> input(a, sequence, head);
     input.fetch_keys(0);
@@ -53,7 +58,8 @@ __device__ __forceinline__ void attend(const Arguments& a) {
     for (int step = 0; step < steps; ++step) {
         if (step == 0 || tiles > 1) {  // a tile that is the only one stays
             __syncthreads();           // all threads are done with the tile before
-            if (kScores && step > last_sweep) shared.sums.flush(a.scores + sequence.begin + first_key(step - 1), kKeys);
+            if (kScores && step > last_sweep)
+                shared.sums.flush(a.scores + sequence.begin + first_key(step - 1), kKeys);
             key_alive = input.store(shared, wants_values(step)) >> (lane() % 4 * 2);
             __syncthreads();
             if (step + 1 < steps) {
@@ -72,7 +78,8 @@ __device__ __forceinline__ void attend(const Arguments& a) {
             else
                 softmax.add(s, factor);
             if (!kScores) {
-                const bool grows = factor[0] != 1.f || factor[1] != 1.f;  // rarely, once a few tiles were seen
+                const bool grows =
+                    factor[0] != 1.f || factor[1] != 1.f;  // rarely, once a few tiles were seen
                 if (__ballot_sync(kAllLanes, grows)) scale_rows(context, factor);
             } else {
                 if (step < last_sweep) continue;

@@ -24,11 +24,15 @@ public:
     static constexpr int kKeys = kAttendKeys<kSize>;
 
     __device__ __forceinline__ AttendInput(const Arguments& a, const Sequence& s, int head)
-        : alive_(a.alive + s.begin), stride_(3 * ltp::cuda::hidden(a)), rows_(s.size()), width_(a.head_size),
+        : alive_(a.alive + s.begin),
+          stride_(3 * ltp::cuda::hidden(a)),
+          rows_(s.size()),
+          width_(a.head_size),
           query_(a.qkv + row_offset(s.begin, stride_) + head * a.head_size) {}
 
     /// The fragments of a row of queries, see mma.cuh; zero if it is dead.
-    __device__ __forceinline__ bool load_query(unsigned (&query)[kSize / 8][2], int row, int r) const {
+    __device__ __forceinline__ bool load_query(unsigned (&query)[kSize / 8][2], int row,
+                                               int r) const {
         const bool alive = row < rows_ && alive_[row] != 0;
 #pragma unroll
         for (int k = 0; k < kSize / 8; ++k) {
@@ -48,15 +52,18 @@ public:
     }
 
     __device__ __forceinline__ void fetch_values(int first) {
-        values_.load(query_ + row_offset(first, stride_) + 2 * hidden(), stride_, rows_ - first, width_);
+        values_.load(query_ + row_offset(first, stride_) + 2 * hidden(), stride_, rows_ - first,
+                     width_);
     }
 
     /// Puts what was fetched into shared memory. Returns a bit for each key that is alive.
-    __device__ __forceinline__ unsigned long long store(AttendShared<kSize>& shared, bool values) const {
+    __device__ __forceinline__ unsigned long long store(AttendShared<kSize>& shared,
+                                                        bool values) const {
         unsigned long long alive = 0;
 #pragma unroll
         for (int i = 0; i < kKeys / kWarpSize; ++i)
-            alive |= static_cast<unsigned long long>(__ballot_sync(kAllLanes, key_alive_[i])) << (i * kWarpSize);
+            alive |= static_cast<unsigned long long>(__ballot_sync(kAllLanes, key_alive_[i]))
+                     << (i * kWarpSize);
         keys_.store(shared.keys, alive);
         if (values) values_.store(shared.values, alive);
         return alive;

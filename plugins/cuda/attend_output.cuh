@@ -5,7 +5,8 @@
 
 namespace ltp::cuda {
 
-/// Carry::All: the rows go on as they are, with those already dead; `decide` marks the newly dead ones.
+/// Carry::All: the rows go on as they are, with those already dead; `decide` marks the newly dead
+/// ones.
 __device__ inline void carry_all(const Arguments& a, const Tile& tile) {
     const int b = blockIdx.x;
     if (b <= a.sequences && threadIdx.x == 0) a.offsets_out[b] = offset(a, b);
@@ -23,15 +24,17 @@ __device__ inline void clear_context(const Arguments& a, const Tile& tile, int h
     const int rows = first_only ? 1 : tile.last - tile.first, chunks = a.head_size / 8;
     __half* out = a.attended + static_cast<std::size_t>(row) * hidden(a) + head * a.head_size;
     for (int i = threadIdx.x; i < rows * chunks; i += kAttendThreads)
-        *reinterpret_cast<uint4*>(out + static_cast<std::size_t>(i / chunks) * hidden(a) + i % chunks * 8) = uint4{};
+        *reinterpret_cast<uint4*>(out + static_cast<std::size_t>(i / chunks) * hidden(a) +
+                                  i % chunks * 8) = uint4{};
 }
 
 /// Of the rows `row` and row + 8 of the sequence, those it has and whose context is wanted.
 template <int kSize>
-__device__ __forceinline__ void store_context(const Arguments& a, const Sequence& s, int head, int row,
-                                              const float (&context)[kSize / 8][4]) {
+__device__ __forceinline__ void store_context(const Arguments& a, const Sequence& s, int head,
+                                              int row, const float (&context)[kSize / 8][4]) {
     const bool first_only = a.carry == Carry::First;
-    __half* out = a.attended + static_cast<std::size_t>(first_only ? s.index : s.begin) * hidden(a) +
+    __half* out = a.attended +
+                  static_cast<std::size_t>(first_only ? s.index : s.begin) * hidden(a) +
                   head * a.head_size + lane() % 4 * 2;
 #pragma unroll
     for (int r = 0; r < 2; ++r, row += 8)
@@ -39,7 +42,8 @@ __device__ __forceinline__ void store_context(const Arguments& a, const Sequence
 #pragma unroll
             for (int n = 0; n < kSize / 8; ++n)
                 if (n * 8 < a.head_size)
-                    *reinterpret_cast<unsigned*>(out + static_cast<std::size_t>(row) * hidden(a) + n * 8) =
+                    *reinterpret_cast<unsigned*>(out + static_cast<std::size_t>(row) * hidden(a) +
+                                                 n * 8) =
                         pack(context[n][2 * r], context[n][2 * r + 1]);
 }
 

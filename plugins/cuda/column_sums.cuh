@@ -9,8 +9,9 @@ namespace ltp::cuda {
 template <int kKeys, int kWarps>
 class ColumnSums {
 public:
-    /// Adds up the 16 rows of p, which has the keys from `part` on. Each exchange halves the columns that a lane is
-    /// in charge of, and the lanes that are in charge of the same ones, until it has one column alone.
+    /// Adds up the 16 rows of p, which has the keys from `part` on. Each exchange halves the
+    /// columns that a lane is in charge of, and the lanes that are in charge of the same ones,
+    /// until it has one column alone.
     __device__ __forceinline__ void put(const float (&p)[kKeyPart / 8][4], int part) {
         constexpr int kColumns = kKeyPart / 4;
         float sum[kColumns];

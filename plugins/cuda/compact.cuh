@@ -11,8 +11,8 @@ struct CompactShared {
     int before[kCompactRows], total[kCompactRows];
 };
 
-/// Sums of survivor counts, over the sequences before b and over all. Never more than there are rows, even where
-/// garbage offsets have sequences overlap.
+/// Sums of survivor counts, over the sequences before b and over all. Never more than there are
+/// rows, even where garbage offsets have sequences overlap.
 struct Carried {
     int before = 0, total = 0;
 
@@ -40,7 +40,8 @@ struct Carried {
 };
 
 /// A row of the output; padding if source is null.
-__device__ inline void put_row(const Arguments& a, int to, const __half* source, int kept, bool alive) {
+__device__ inline void put_row(const Arguments& a, int to, const __half* source, int kept,
+                               bool alive) {
     uint4* out = reinterpret_cast<uint4*>(a.context + static_cast<std::size_t>(to) * hidden(a));
     const uint4* in = reinterpret_cast<const uint4*>(source);
 #pragma unroll 4
@@ -54,9 +55,12 @@ __device__ inline void compact(const Arguments& a) {
     LTP_SHARED(CompactShared, shared);
     const Tile tile = find_tile<kCompactRows>(a, blockIdx.x);
     const Sequence& s = tile.sequence;
-    const int count = s.index < a.sequences ? a.survivor_counts[s.index] : 0, i = tile.first - s.begin + warp();
+    const int count = s.index < a.sequences ? a.survivor_counts[s.index] : 0,
+              i = tile.first - s.begin + warp();
     const bool counts = a.count && blockIdx.x == 0;
-    if (a.carry == Carry::Survivors && tile.first - s.begin >= count && !tile.begins_sequence() && !counts) return;
+    if (a.carry == Carry::Survivors && tile.first - s.begin >= count && !tile.begins_sequence() &&
+        !counts)
+        return;
 
     const Carried carried(a, s.index, shared);
     if (tile.begins_sequence() && threadIdx.x == 0) a.offsets_out[s.index] = carried.before;

@@ -48,7 +48,8 @@ __device__ inline void put_nobody(const Arguments& a, int b) {
 __device__ inline void decide(const Arguments& a) {
     LTP_SHARED(DecideShared, shared);
     const int b = blockIdx.x;
-    const bool first_only = a.carry == Carry::First, compacts = !first_only && a.carry != Carry::All;
+    const bool first_only = a.carry == Carry::First,
+               compacts = !first_only && a.carry != Carry::All;
     if (first_only && threadIdx.x == 0) a.offsets_out[b] = b;
     if (b == a.sequences) return;
 

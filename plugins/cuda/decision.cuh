@@ -1,5 +1,6 @@
-// The pruning rule on one sequence. A score becomes an integer key of the same order, so that the k-th best is found by
-// building it up bit by bit, counting how many keys reach it: no limit on the length.
+// The pruning rule on one sequence. A score becomes an integer key of the same order, so that the
+// k-th best is found by building it up bit by bit, counting how many keys reach it: no limit on the
+// length.
 #pragma once
 
 #include "fixed_point.cuh"
@@ -12,7 +13,8 @@ constexpr int kDecideThreads = 512;
 /// All threads of a block make it together; each then asks about rows of its own.
 class Decision {
 public:
-    static constexpr unsigned kDead = 0, kFirst = ~0u, kNanKey = ~0u;  // NaN ranks highest, as in ranks_before
+    static constexpr unsigned kDead = 0, kFirst = ~0u,
+                              kNanKey = ~0u;  // NaN ranks highest, as in ranks_before
 
     __device__ Decision(const Arguments& a, const Sequence& s)
         : a_(a), s_(s), prunes_(prunes(a.rule)), top_k_(prunes_ && a.rule.mode == Mode::TopK) {
@@ -30,7 +32,9 @@ public:
     }
 
     /// Of row i of the sequence.
-    __device__ unsigned key(int i) const { return i == static_cast<int>(threadIdx.x) ? own_ : compute_key(i); }
+    __device__ unsigned key(int i) const {
+        return i == static_cast<int>(threadIdx.x) ? own_ : compute_key(i);
+    }
 
     /// Whether it ranks neither before nor after the last survivor but for its index.
     __device__ bool tied(unsigned key) const { return top_k_ && key == limit_; }
@@ -52,7 +56,9 @@ private:
         return score != score ? kNanKey : __float_as_uint(score) + 1;  // scores are not negative
     }
 
-    __device__ static float score(unsigned key) { return key == kNanKey ? nanf("") : __uint_as_float(key - 1); }
+    __device__ static float score(unsigned key) {
+        return key == kNanKey ? nanf("") : __uint_as_float(key - 1);
+    }
 
     __device__ int count_reaching(unsigned least) const {
         int count = 0;

@@ -1,5 +1,6 @@
-// Carry::First where nothing is pruned: only the first row of each sequence attends. One block per sequence and head
-// reads K and V once, a key to a group of lanes; each group has its own softmax, and these are merged at the end.
+// Carry::First where nothing is pruned: only the first row of each sequence attends. One block per
+// sequence and head reads K and V once, a key to a group of lanes; each group has its own softmax,
+// and these are merged at the end.
 #pragma once
 
 #include "softmax.cuh"
@@ -50,7 +51,8 @@ struct FirstRowShared {
 
 template <int kSize>
 __device__ __forceinline__ void first_row(const Arguments& a) {
-    constexpr int kGroup = kSize / 8, kKeys = kFirstRowThreads / kGroup;  // lanes to a key, keys at a time
+    constexpr int kGroup = kSize / 8,
+                  kKeys = kFirstRowThreads / kGroup;  // lanes to a key, keys at a time
     LTP_SHARED(FirstRowShared<kSize>, shared);
     const int b = blockIdx.x, head = blockIdx.y;
     if (head == 0 && threadIdx.x == 0) a.offsets_out[b] = b;
@@ -104,9 +106,11 @@ __device__ __forceinline__ void first_row(const Arguments& a) {
         __half2* pair = reinterpret_cast<__half2*>(&out);
 #pragma unroll
         for (int i = 0; i < 4; ++i)
-            pair[i] = __floats2half2_rn(mine.context[2 * i] / mine.sum, mine.context[2 * i + 1] / mine.sum);
+            pair[i] = __floats2half2_rn(mine.context[2 * i] / mine.sum,
+                                        mine.context[2 * i + 1] / mine.sum);
     }
-    *reinterpret_cast<uint4*>(a.context + static_cast<std::size_t>(b) * hidden(a) + head * a.head_size + column) = out;
+    *reinterpret_cast<uint4*>(a.context + static_cast<std::size_t>(b) * hidden(a) +
+                              head * a.head_size + column) = out;
 }
 
 }  // namespace ltp::cuda

@@ -3,13 +3,16 @@
 #include "kernels.cuh"
 #include "launches.h"
 
-#define LTP_KERNEL(name) Kernel{#name, reinterpret_cast<const void*>(&name)}
-#define LTP_KERNELS_BY_SIZE(name) {LTP_KERNEL(name##_32), LTP_KERNEL(name##_64), LTP_KERNEL(name##_128)}
+#define LTP_KERNEL(name) \
+    Kernel { #name, reinterpret_cast<const void*>(&name) }
+#define LTP_KERNELS_BY_SIZE(name) \
+    {LTP_KERNEL(name##_32), LTP_KERNEL(name##_64), LTP_KERNEL(name##_128)}
 
 namespace ltp::cuda {
 
 Launches launches(const Layer& layer, int rows, int sequences) {
-    static const Kernel attend[] = LTP_KERNELS_BY_SIZE(ltp_attend), first_row[] = LTP_KERNELS_BY_SIZE(ltp_first_row),
+    static const Kernel attend[] = LTP_KERNELS_BY_SIZE(ltp_attend),
+                        first_row[] = LTP_KERNELS_BY_SIZE(ltp_first_row),
                         attend_scores[] = LTP_KERNELS_BY_SIZE(ltp_attend_scores);
     const int size = layer.head_size <= 32 ? 0 : layer.head_size <= 64 ? 1 : 2;
     const unsigned heads = layer.heads, blocks_of_sequences = sequences + 1u;
@@ -23,10 +26,11 @@ Launches launches(const Layer& layer, int rows, int sequences) {
         add(first_row[size], {blocks_of_sequences, heads}, kFirstRowThreads);
         return list;
     }
-    add(scores ? attend_scores[size] : attend[size], {tile_slots(rows, sequences, kAttendRows), heads},
-        kAttendThreads);
+    add(scores ? attend_scores[size] : attend[size],
+        {tile_slots(rows, sequences, kAttendRows), heads}, kAttendThreads);
     if (scores || moves) add(LTP_KERNEL(ltp_decide), blocks_of_sequences, kDecideThreads);
-    if (moves) add(LTP_KERNEL(ltp_compact), tile_slots(rows, sequences, kCompactRows), kCompactThreads);
+    if (moves)
+        add(LTP_KERNEL(ltp_compact), tile_slots(rows, sequences, kCompactRows), kCompactThreads);
     return list;
 }
 
@@ -87,8 +91,8 @@ cudaError_t pruned_attention(const Layer& layer, const Inputs& in, const Outputs
     for (int i = 0; i < list.count; ++i) {
         const Launch& launch = list.launch[i];
         void* parameters[] = {&a};
-        const cudaError_t error =
-            cudaLaunchKernel(launch.kernel.function, launch.grid, launch.block, parameters, 0, stream);
+        const cudaError_t error = cudaLaunchKernel(launch.kernel.function, launch.grid,
+                                                   launch.block, parameters, 0, stream);
         if (error != cudaSuccess) return error;
     }
     return cudaSuccess;

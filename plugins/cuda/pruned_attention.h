@@ -1,5 +1,5 @@
 // ltp::pruned_attention on a GPU: launches the kernels of this folder. What the op means is in
-// ltp_deploy/pruning/op.py and reference.py.
+// ltp_deploy/model/op.py and reference.py.
 #pragma once
 
 #include <cuda_fp16.h>
@@ -22,18 +22,19 @@ struct Layer {
 
 /// T rows of B sequences, all on the device. d = heads * head_size.
 struct Inputs {
-    int rows = 0;                ///< T: rows of the buffers; offsets[B] of them are in use
-    int sequences = 0;           ///< B
-    const __half* qkv;           ///< [T, 3d]
-    const std::int32_t* offsets; ///< [B+1]
-    const std::int32_t* alive;   ///< [T]
-    const std::int32_t* lengths; ///< [B]
+    int rows = 0;                 ///< T: rows of the buffers; offsets[B] of them are in use
+    int sequences = 0;            ///< B
+    const __half* qkv;            ///< [T, 3d]
+    const std::int32_t* offsets;  ///< [B+1]
+    const std::int32_t* alive;    ///< [T]
+    const std::int32_t* lengths;  ///< [B]
 };
 
-/// All on the device, but for `count`, which may be the host's, pinned: it is written before the rows are, so that the
-/// host can go on meanwhile. T' = T where the carry is All or Bounded, B where it is First, and *count, which is at most T,
-/// where it is Survivors. Padding (All: the rows after offsets[B]; Bounded: those after the survivors) is
-/// dead and zero, as is the row of an empty sequence where the carry is First; `kept` is a valid index in all rows.
+/// All on the device, but for `count`, which may be the host's, pinned: it is written before the
+/// rows are, so that the host can go on meanwhile. T' = T where the carry is All or Bounded, B
+/// where it is First, and *count, which is at most T, where it is Survivors. Padding (All: the rows
+/// after offsets[B]; Bounded: those after the survivors) is dead and zero, as is the row of an
+/// empty sequence where the carry is First; `kept` is a valid index in all rows.
 struct Outputs {
     __half* context;        ///< [T', d]
     std::int32_t* kept;     ///< [T']
@@ -45,10 +46,10 @@ struct Outputs {
 /// Bytes of scratch memory that the layer needs for up to this many rows and sequences.
 std::size_t workspace_bytes(const Layer& layer, int rows, int sequences);
 
-/// Enqueues the layer on `stream`, as one to three kernels and perhaps a memset; nothing is waited for, and all of it can
-/// be captured in a graph. `workspace` is aligned to 256 bytes, qkv and context to 16. Whatever the inputs hold, no
-/// memory outside the buffers is touched.
-cudaError_t pruned_attention(const Layer& layer, const Inputs& in, const Outputs& out, void* workspace,
-                             cudaStream_t stream);
+/// Enqueues the layer on `stream`, as one to three kernels and perhaps a memset; nothing is waited
+/// for, and all of it can be captured in a graph. `workspace` is aligned to 256 bytes, qkv and
+/// context to 16. Whatever the inputs hold, no memory outside the buffers is touched.
+cudaError_t pruned_attention(const Layer& layer, const Inputs& in, const Outputs& out,
+                             void* workspace, cudaStream_t stream);
 
 }  // namespace ltp::cuda

@@ -1,5 +1,5 @@
-// LayerNorm of the sum of a row and its residual, a warp to a row; the residual's rows may still have to be gathered.
-// For runtimes that fuse none of this by themselves.
+// LayerNorm of the sum of a row and its residual, a warp to a row; the residual's rows may still
+// have to be gathered. For runtimes that fuse none of this by themselves.
 #pragma once
 
 #include "first_row.cuh"
@@ -11,7 +11,8 @@ constexpr int kNormColumns = 1024;  // what a warp's registers hold of a row
 
 __device__ __forceinline__ float warp_sum(float x) {
 #pragma unroll
-    for (int distance = 16; distance > 0; distance /= 2) x += __shfl_xor_sync(kAllLanes, x, distance);
+    for (int distance = 16; distance > 0; distance /= 2)
+        x += __shfl_xor_sync(kAllLanes, x, distance);
     return x;
 }
 
@@ -61,7 +62,8 @@ __device__ inline void residual_norm(const NormArguments& a) {
         load8(weight, a.weight + column);
         load8(bias, a.bias + column);
 #pragma unroll
-        for (int i = 0; i < 8; ++i) value[c][i] = (value[c][i] - mean) * scale * weight[i] + bias[i];
+        for (int i = 0; i < 8; ++i)
+            value[c][i] = (value[c][i] - mean) * scale * weight[i] + bias[i];
         store8(a.out + row_offset(row, a.columns) + column, value[c]);
     }
 }

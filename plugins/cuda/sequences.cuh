@@ -1,5 +1,6 @@
-// Where a thread stands in its block, and a block in the packed sequences. Offsets and flags come from device memory
-// that may hold anything (TensorRT times plugins on garbage), so rows are clamped to the buffers here, once.
+// Where a thread stands in its block, and a block in the packed sequences. Offsets and flags come
+// from device memory that may hold anything (TensorRT times plugins on garbage), so rows are
+// clamped to the buffers here, once.
 #pragma once
 
 #include "arguments.h"
@@ -30,7 +31,9 @@ struct Sequence {
     __device__ int size() const { return end - begin; }
 };
 
-__device__ inline int offset(const Arguments& a, int b) { return min(max(a.offsets[b], 0), a.rows); }
+__device__ inline int offset(const Arguments& a, int b) {
+    return min(max(a.offsets[b], 0), a.rows);
+}
 
 /// The rows after the last sequence, which are padding, are sequence B.
 __device__ inline Sequence sequence(const Arguments& a, int b) {
@@ -51,11 +54,14 @@ struct Tile {
     __device__ bool begins_sequence() const { return first == sequence.begin; }
 };
 
-/// Blocks that suffice for all tiles of `tile_rows` rows, however the rows are shared out among the sequences.
-constexpr unsigned tile_slots(int rows, int sequences, int tile_rows) { return rows / tile_rows + sequences + 1; }
+/// Blocks that suffice for all tiles of `tile_rows` rows, however the rows are shared out among the
+/// sequences.
+constexpr unsigned tile_slots(int rows, int sequences, int tile_rows) {
+    return rows / tile_rows + sequences + 1;
+}
 
-/// Sequence b owns the slots from offset(b) / kRows + b on, which are at least one and as many as it has tiles.
-/// A warp searches for b in steps of 32.
+/// Sequence b owns the slots from offset(b) / kRows + b on, which are at least one and as many as
+/// it has tiles. A warp searches for b in steps of 32.
 template <int kRows>
 __device__ inline Tile find_tile(const Arguments& a, int slot) {
     int b = 0, candidates = a.sequences + 1;

@@ -1,5 +1,5 @@
-// The softmax over the keys of a warp's 16 query rows, tile by tile. A lane has elements of the rows g and g + 8, see
-// mma.cuh; the four lanes of a quad share these rows.
+// The softmax over the keys of a warp's 16 query rows, tile by tile. A lane has elements of the
+// rows g and g + 8, see mma.cuh; the four lanes of a quad share these rows.
 #pragma once
 
 #include "sequences.cuh"
@@ -44,10 +44,12 @@ __device__ __forceinline__ float score_scale(int head_size) {
 /// Scores come in as products; scaling them and subtracting the maximum is one instruction.
 struct Softmax {
     const float scale;
-    float max[2] = {-1e30f, -1e30f};  ///< scaled; finite: a masked score is -infinity, and must not become NaN
-    float sum[2] = {0.f, 0.f};        ///< over this lane's elements
+    float max[2] = {
+        -1e30f, -1e30f};  ///< scaled; finite: a masked score is -infinity, and must not become NaN
+    float sum[2] = {0.f, 0.f};  ///< over this lane's elements
 
-    /// Takes in a tile of scores. Sums so far, and whatever was summed with them, are to be multiplied by `factor`.
+    /// Takes in a tile of scores. Sums so far, and whatever was summed with them, are to be
+    /// multiplied by `factor`.
     template <int kTiles>
     __device__ __forceinline__ void add(float (&s)[kTiles][4], float (&factor)[2]) {
         float tile_max[2] = {-INFINITY, -INFINITY};

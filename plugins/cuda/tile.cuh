@@ -1,4 +1,5 @@
-// Tiles of keys or values: from global memory by way of registers into shared memory, and from there into products.
+// Tiles of keys or values: from global memory by way of registers into shared memory, and from
+// there into products.
 #pragma once
 
 #include "mma.cuh"
@@ -22,11 +23,14 @@ public:
         if (column() >= width) rows = 0;
 #pragma unroll
         for (int i = 0; i < kChunks; ++i)
-            chunk_[i] = row() + i * kStep < rows ? *reinterpret_cast<const uint4*>(from + i * kStep * stride) : uint4{};
+            chunk_[i] = row() + i * kStep < rows
+                            ? *reinterpret_cast<const uint4*>(from + i * kStep * stride)
+                            : uint4{};
     }
 
     /// Dead rows become zero: whatever they hold, even a NaN, must not count.
-    __device__ __forceinline__ void store(SharedTile<kRows, kSize>& tile, unsigned long long alive) const {
+    __device__ __forceinline__ void store(SharedTile<kRows, kSize>& tile,
+                                          unsigned long long alive) const {
         alive >>= row();
 #pragma unroll
         for (int i = 0; i < kChunks; ++i)
@@ -36,7 +40,8 @@ public:
 
 private:
     static constexpr int kRowChunks = kSize / 8, kChunks = kRows * kRowChunks / kThreads;
-    static constexpr int kStep = kThreads / kRowChunks;  // rows from one chunk of a thread to its next
+    static constexpr int kStep =
+        kThreads / kRowChunks;  // rows from one chunk of a thread to its next
 
     __device__ static int row() { return threadIdx.x / kRowChunks; }
     __device__ static int column() { return threadIdx.x % kRowChunks * 8; }
@@ -49,7 +54,8 @@ constexpr int kKeyPart = 32;
 
 /// s[16][kKeyPart] = Q K^T of the keys from `part` on
 template <int kRows, int kSize>
-__device__ __forceinline__ void multiply_keys(float (&s)[kKeyPart / 8][4], const unsigned (&query)[kSize / 8][2],
+__device__ __forceinline__ void multiply_keys(float (&s)[kKeyPart / 8][4],
+                                              const unsigned (&query)[kSize / 8][2],
                                               const SharedTile<kRows, kSize>& keys, int part) {
 #pragma unroll
     for (int n = 0; n < kKeyPart / 8; ++n) {
@@ -59,15 +65,17 @@ __device__ __forceinline__ void multiply_keys(float (&s)[kKeyPart / 8][4], const
             unsigned b[4];
             load_matrices(b, &keys.row[part + n * 8 + lane() % 8][(k + lane() / 8) * 8]);
 #pragma unroll
-            for (int i = 0; i < 4; i += 2) mma(s[n], query[k + i], query[k + i + 1], b[i], b[i + 1]);
+            for (int i = 0; i < 4; i += 2)
+                mma(s[n], query[k + i], query[k + i + 1], b[i], b[i + 1]);
         }
     }
 }
 
-/// context[16][kSize] += P V of the values from `part` on. The fragments of a product, two floats to a register, are
-/// those of a left factor.
+/// context[16][kSize] += P V of the values from `part` on. The fragments of a product, two floats
+/// to a register, are those of a left factor.
 template <int kRows, int kSize>
-__device__ __forceinline__ void multiply_values(float (&context)[kSize / 8][4], const float (&p)[kKeyPart / 8][4],
+__device__ __forceinline__ void multiply_values(float (&context)[kSize / 8][4],
+                                                const float (&p)[kKeyPart / 8][4],
                                                 const SharedTile<kRows, kSize>& values, int part) {
 #pragma unroll
     for (int k = 0; k < kKeyPart / 8; k += 2) {
@@ -76,7 +84,8 @@ __device__ __forceinline__ void multiply_values(float (&context)[kSize / 8][4], 
 #pragma unroll
         for (int n = 0; n < kSize / 8; n += 2) {
             unsigned b[4];  // of keys k and k + 1, for columns n, then for n + 1
-            load_matrices_transposed(b, &values.row[part + k * 8 + lane() % 16][(n + lane() / 16) * 8]);
+            load_matrices_transposed(
+                b, &values.row[part + k * 8 + lane() % 16][(n + lane() / 16) * 8]);
 #pragma unroll
             for (int i = 0; i < 2; ++i) mma(context[n + i], a0, a1, b[2 * i], b[2 * i + 1]);
         }

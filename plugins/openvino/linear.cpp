@@ -9,20 +9,24 @@
 namespace ltp {
 namespace {
 
-constexpr size_t kCachedInput = size_t{1} << 20;  // bytes of x that a core keeps at hand while the weights pass by
-constexpr int kFactors = 32;                      // that kernels read at once
+constexpr size_t kCachedInput =
+    size_t{1} << 20;          // bytes of x that a core keeps at hand while the weights pass by
+constexpr int kFactors = 32;  // that kernels read at once
 
 int parts(int count, int at_once) { return (count + at_once - 1) / at_once; }
 
-/// How to cut rows x panels among threads: `rows` parts of the rows times `panels` parts of the panels.
+/// How to cut rows x panels among threads: `rows` parts of the rows times `panels` parts of the
+/// panels.
 struct Grid {
     int rows, panels;
 };
 
-/// About the least work for whoever has most, and of what has that the least reading: each part of the rows reads its
-/// columns anew, and each part of the columns makes its rows ready anew.
+/// About the least work for whoever has most, and of what has that the least reading: each part of
+/// the rows reads its columns anew, and each part of the columns makes its rows ready anew.
 Grid best_grid(int row_tiles, int panels, int threads, const LinearKernel& kernel) {
-    const auto work = [&](const Grid& grid) { return double(parts(row_tiles, grid.rows)) * parts(panels, grid.panels); };
+    const auto work = [&](const Grid& grid) {
+        return double(parts(row_tiles, grid.rows)) * parts(panels, grid.panels);
+    };
     const auto reading = [&](const Grid& grid) {
         return parts(panels, grid.panels) * kernel.panel_columns +
                kernel.row_cost * parts(row_tiles, grid.rows) * kernel.tile_rows;
@@ -42,10 +46,15 @@ Grid best_grid(int row_tiles, int panels, int threads, const LinearKernel& kerne
 
 }  // namespace
 
-PackedWeights::PackedWeights(const WeightRows& weight, int columns, int depth, const LinearKernel& kernel,
-                             ParallelFor parallel_for)
-    : kernel(kernel), columns(columns), depth(depth), panels_(parts(columns, kernel.panel_columns)), panel_bytes_(kernel.panel_bytes(depth)),
-      memory_(allocate_streamed(panels_ * panel_bytes_)), scale_(weight.input.scale) {
+PackedWeights::PackedWeights(const WeightRows& weight, int columns, int depth,
+                             const LinearKernel& kernel, ParallelFor parallel_for)
+    : kernel(kernel),
+      columns(columns),
+      depth(depth),
+      panels_(parts(columns, kernel.panel_columns)),
+      panel_bytes_(kernel.panel_bytes(depth)),
+      memory_(allocate_streamed(panels_ * panel_bytes_)),
+      scale_(weight.input.scale) {
     if (const float* factors = weight.input.factors) {
         factors_.assign(factors, factors + depth);
         factors_.resize(parts(depth, kFactors) * kFactors);
@@ -56,20 +65,24 @@ PackedWeights::PackedWeights(const WeightRows& weight, int columns, int depth, c
         WeightRows part = weight;
         part.values = static_cast<const char*>(weight.values) + first * row_bytes;
         if (weight.scales) part.scales = weight.scales + first;
-        kernel.pack_panel(part, std::min(kernel.panel_columns, columns - first), depth, memory_.get() + i * panel_bytes_);
+        kernel.pack_panel(part, std::min(kernel.panel_columns, columns - first), depth,
+                          memory_.get() + i * panel_bytes_);
     });
 }
 
-void linear(const void* x, int rows, const PackedWeights& weights, const float* bias, Activation activation, void* y,
-            int threads, ParallelFor parallel_for) {
+void linear(const void* x, int rows, const PackedWeights& weights, const float* bias,
+            Activation activation, void* y, int threads, ParallelFor parallel_for) {
     const LinearKernel& kernel = weights.kernel;
     const int row_tiles = parts(rows, kernel.tile_rows);
-    const int cached_tiles = std::max<int>(1, kCachedInput / (weights.depth * kernel.input_size) / kernel.tile_rows);
+    const int cached_tiles =
+        std::max<int>(1, kCachedInput / (weights.depth * kernel.input_size) / kernel.tile_rows);
     const Grid grid = best_grid(row_tiles, weights.panels(), threads, kernel);
     parallel_for(grid.rows * grid.panels, [&](int task) {
         const int r = task / grid.panels, p = task % grid.panels;
-        const int first_tile = row_tiles * r / grid.rows, end_tile = row_tiles * (r + 1) / grid.rows;
-        const int first_panel = weights.panels() * p / grid.panels, end_panel = weights.panels() * (p + 1) / grid.panels;
+        const int first_tile = row_tiles * r / grid.rows,
+                  end_tile = row_tiles * (r + 1) / grid.rows;
+        const int first_panel = weights.panels() * p / grid.panels,
+                  end_panel = weights.panels() * (p + 1) / grid.panels;
         const int column = first_panel * kernel.panel_columns;
         LinearTask part;
         part.depth = weights.depth;
@@ -82,10 +95,13 @@ void linear(const void* x, int rows, const PackedWeights& weights, const float* 
         const int tiles = end_tile - first_tile, blocks = parts(tiles, cached_tiles);
         for (int block = 0; block < blocks; ++block) {
             const int first = (first_tile + tiles * block / blocks) * kernel.tile_rows;
-            const int end = std::min((first_tile + tiles * (block + 1) / blocks) * kernel.tile_rows, rows);
-            part.x = static_cast<const char*>(x) + size_t(first) * weights.depth * kernel.element_size;
+            const int end =
+                std::min((first_tile + tiles * (block + 1) / blocks) * kernel.tile_rows, rows);
+            part.x =
+                static_cast<const char*>(x) + size_t(first) * weights.depth * kernel.element_size;
             part.rows = end - first;
-            part.y = static_cast<char*>(y) + (size_t(first) * weights.columns + column) * kernel.element_size;
+            part.y = static_cast<char*>(y) +
+                     (size_t(first) * weights.columns + column) * kernel.element_size;
             thread_local Scratch scratch;
             kernel.run(part, scratch.get(kernel.scratch_bytes(part.rows, part.depth)));
         }

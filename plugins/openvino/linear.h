@@ -34,9 +34,9 @@ private:
     InputScale scale_;
 };
 
-/// y [rows, columns] = activation(x [rows, depth] W^T + bias [columns]), shared out among `threads` tasks. The element
-/// type of x and y is that of the kernel.
-void linear(const void* x, int rows, const PackedWeights& weights, const float* bias, Activation activation, void* y,
-            int threads, ParallelFor parallel_for);
+/// y [rows, columns] = activation(x [rows, depth] W^T + bias [columns]), shared out among `threads`
+/// tasks. The element type of x and y is that of the kernel.
+void linear(const void* x, int rows, const PackedWeights& weights, const float* bias,
+            Activation activation, void* y, int threads, ParallelFor parallel_for);
 
 }  // namespace ltp

@@ -11,15 +11,15 @@
 
 namespace ltp {
 
-/// A linear layer and what follows it, for as few rows as pruning leaves: y = activation(x W^T + bias).
-/// Inputs:
+/// A linear layer and what follows it, for as few rows as pruning leaves: y = activation(x W^T +
+/// bias). Inputs:
 ///   0 x       [T, depth]        f32 or bf16; bf16 rows are multiplied in bf16 and summed in f32
 ///   1 weight  [columns, depth]  f32, a Constant; or i8, and rows are multiplied in int8
 ///   2 bias    [columns]         f32, a Constant
 ///   3 scale   [columns]         f32, a Constant, of i8 weights
-///   4 factor  [depth]           f32, a Constant: x becomes bytes by x * factor + input_zero_point, which mean x (times
-///                               whatever the weights were divided by) in units of input_scale; without it each row of x
-///                               gets a scale of its own
+///   4 factor  [depth]           f32, a Constant: x becomes bytes by x * factor + input_zero_point,
+///                               which mean x (times whatever the weights were divided by) in
+///                               units of input_scale; without it each row of x gets its own scale
 /// Outputs:
 ///   0 y       [T, columns]      as x
 /// The weights are packed for this CPU when the node first runs.

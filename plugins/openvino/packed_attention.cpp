@@ -19,11 +19,20 @@ enum class Fate : uint8_t {
 
 class PackedAttention {
 public:
-    PackedAttention(const PackedInput& in, const PruningRule& rule, Carry carry, const Kernel& kernel,
-                    ParallelFor parallel_for, const PackedOutput& out)
-        : in_(in), rule_(rule), carry_(carry), kernel_(kernel), parallel_for_(parallel_for), out_(out),
-          head_size_(in.hidden / in.heads), element_size_(in.element == Element::F32 ? 4 : 2), alive_rows_(in.rows),
-          alive_count_(in.sequences), context_row_(in.sequences), fate_(in.rows, Fate::Pruned) {
+    PackedAttention(const PackedInput& in, const PruningRule& rule, Carry carry,
+                    const Kernel& kernel, ParallelFor parallel_for, const PackedOutput& out)
+        : in_(in),
+          rule_(rule),
+          carry_(carry),
+          kernel_(kernel),
+          parallel_for_(parallel_for),
+          out_(out),
+          head_size_(in.hidden / in.heads),
+          element_size_(in.element == Element::F32 ? 4 : 2),
+          alive_rows_(in.rows),
+          alive_count_(in.sequences),
+          context_row_(in.sequences),
+          fate_(in.rows, Fate::Pruned) {
         if (prunes(rule)) column_sums_.resize(size_t(in.rows) * in.heads);
     }
 
@@ -40,7 +49,8 @@ private:
     int first_row(int b) const { return in_.offsets[b]; }
     int row_count(int b) const { return in_.offsets[b + 1] - in_.offsets[b]; }
 
-    /// A sequence whose first token is dead is finished: nothing in it can reach the classifier any more.
+    /// A sequence whose first token is dead is finished: nothing in it can reach the classifier any
+    /// more.
     void find_alive_rows() {
         int sequences_before = 0;  // not counting empty ones
         for (int b = 0; b < in_.sequences; ++b) {
@@ -55,7 +65,8 @@ private:
         }
     }
 
-    /// One task per (sequence, head), long sequences first so that the last tasks to end are short ones.
+    /// One task per (sequence, head), long sequences first so that the last tasks to end are short
+    /// ones.
     void attend() {
         std::vector<int> order;
         for (int b = 0; b < in_.sequences; ++b)
@@ -68,7 +79,8 @@ private:
 
     void attend(int b, int head) {
         const size_t first = first_row(b), column = size_t(head) * head_size_;
-        const char* query = static_cast<const char*>(in_.qkv) + (first * 3 * in_.hidden + column) * element_size_;
+        const char* query =
+            static_cast<const char*>(in_.qkv) + (first * 3 * in_.hidden + column) * element_size_;
 
         HeadTask task;
         task.query = query;
@@ -78,19 +90,22 @@ private:
         task.rows = alive_rows_.data() + first;
         task.count = alive_count_[b];
         task.head_size = head_size_;
-        task.context = static_cast<char*>(out_.context) + (size_t(context_row_[b]) * in_.hidden + column) * element_size_;
+        task.context = static_cast<char*>(out_.context) +
+                       (size_t(context_row_[b]) * in_.hidden + column) * element_size_;
         task.context_stride = in_.hidden;
         task.context_rows = carry_ == Carry::First ? 1 : task.count;
         task.column_sums = prunes(rule_) ? column_sums(b, head) : nullptr;
 
         thread_local Scratch scratch;
         void* memory = scratch.get(kernel_.scratch_bytes(task.count, head_size_));
-        const auto& kernel = carry_ == Carry::First && !prunes(rule_) ? kernel_.attend_first : kernel_.attend;
+        const auto& kernel =
+            carry_ == Carry::First && !prunes(rule_) ? kernel_.attend_first : kernel_.attend;
         kernel[static_cast<int>(in_.element)](task, memory);
     }
 
     float* column_sums(int b, int head) {
-        return column_sums_.data() + size_t(first_row(b)) * in_.heads + size_t(head) * alive_count_[b];
+        return column_sums_.data() + size_t(first_row(b)) * in_.heads +
+               size_t(head) * alive_count_[b];
     }
 
     void decide(int b) {
@@ -131,8 +146,9 @@ private:
         return carried;
     }
 
-    /// Moves the carried rows of the context to the front and clears those that have none. Rows only move forward
-    /// over rows that have already moved, so columns may be shared out among threads but rows may not.
+    /// Moves the carried rows of the context to the front and clears those that have none. Rows
+    /// only move forward over rows that have already moved, so columns may be shared out among
+    /// threads but rows may not.
     void place_context(int carried) const {
         const size_t row_bytes = in_.hidden * element_size_;
         const int slices = carried * row_bytes < kSharedMove ? 1 : in_.heads;
@@ -144,12 +160,14 @@ private:
                 if (fate_[row] == Fate::Pruned)
                     std::memset(column + i * row_bytes, 0, slice_bytes);
                 else if (computed_at != i)
-                    std::memcpy(column + i * row_bytes, column + computed_at * row_bytes, slice_bytes);
+                    std::memcpy(column + i * row_bytes, column + computed_at * row_bytes,
+                                slice_bytes);
             }
         });
     }
 
-    static constexpr size_t kSharedMove = size_t{1} << 18;  // bytes from which it pays to wake other threads
+    static constexpr size_t kSharedMove = size_t{1}
+                                          << 18;  // bytes from which it pays to wake other threads
 
     const PackedInput& in_;
     const PruningRule& rule_;
@@ -159,11 +177,12 @@ private:
     const PackedOutput& out_;
     const int head_size_;
     const size_t element_size_;
-    std::vector<int32_t> alive_rows_;  // [T] at offsets[b]: the alive rows of sequence b, counted from its first
-    std::vector<int> alive_count_;     // [B] 0 for a finished sequence
-    std::vector<int> context_row_;     // [B] output row where the context of the sequence is computed
-    std::vector<Fate> fate_;           // [T]
-    std::vector<float> column_sums_;   // [T * heads] at offsets[b] * heads: [heads][alive_count[b]]
+    std::vector<int32_t>
+        alive_rows_;  // [T] at offsets[b]: the alive rows of sequence b, counted from its first
+    std::vector<int> alive_count_;  // [B] 0 for a finished sequence
+    std::vector<int> context_row_;  // [B] output row where the context of the sequence is computed
+    std::vector<Fate> fate_;        // [T]
+    std::vector<float> column_sums_;  // [T * heads] at offsets[b] * heads: [heads][alive_count[b]]
 };
 
 }  // namespace
@@ -172,8 +191,8 @@ int row_capacity(const PackedInput& input, Carry carry) {
     return carry == Carry::First ? std::min(input.rows, input.sequences) : input.rows;
 }
 
-int packed_attention(const PackedInput& input, const PruningRule& rule, Carry carry, const Kernel& kernel,
-                     ParallelFor parallel_for, const PackedOutput& output) {
+int packed_attention(const PackedInput& input, const PruningRule& rule, Carry carry,
+                     const Kernel& kernel, ParallelFor parallel_for, const PackedOutput& output) {
     return PackedAttention(input, rule, carry, kernel, parallel_for, output).run();
 }
 

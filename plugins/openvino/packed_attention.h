@@ -10,8 +10,8 @@
 
 namespace ltp {
 
-/// T rows (tokens) of B sequences, one after another without padding. The caller has checked the shapes;
-/// offsets start at 0, never decrease and end at T.
+/// T rows (tokens) of B sequences, one after another without padding. The caller has checked the
+/// shapes; offsets start at 0, never decrease and end at T.
 struct PackedInput {
     const void* qkv;         ///< [T, 3 * hidden], columns Q | K | V, heads side by side within each
     Element element;         ///< element type of qkv and of the context
@@ -35,7 +35,7 @@ struct PackedOutput {
 int row_capacity(const PackedInput& input, Carry carry);
 
 /// Returns T'.
-int packed_attention(const PackedInput& input, const PruningRule& rule, Carry carry, const Kernel& kernel,
-                     ParallelFor parallel_for, const PackedOutput& output);
+int packed_attention(const PackedInput& input, const PruningRule& rule, Carry carry,
+                     const Kernel& kernel, ParallelFor parallel_for, const PackedOutput& output);
 
 }  // namespace ltp

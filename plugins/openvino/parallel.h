@@ -5,7 +5,8 @@
 
 namespace ltp {
 
-/// Runs body(0) ... body(count - 1), in this order but possibly at the same time, and waits for all.
+/// Runs body(0) ... body(count - 1), in this order but possibly at the same time, and waits for
+/// all.
 using ParallelFor = void (*)(int count, const std::function<void(int)>& body);
 
 }  // namespace ltp

@@ -26,13 +26,15 @@ public:
 
     struct Attributes {
         int64_t heads = 1;
-        std::string mode = "none";       ///< none | absolute | relative | topk
-        float threshold = 0.f;           ///< absolute: least score; relative: least share of the best; topk: keep rate
-        int64_t score_length = 0;        ///< absolute: score denominator; 0 = the sequence's own original length
-        bool keep_first = true;          ///< the first token of a sequence is never pruned
-        std::string carry = "survivors"; ///< all | survivors | first
-        std::string precision = "f32";   ///< f32 | bf16, of the matrix products
-        std::string isa = "";            ///< highest instruction set to use; empty = no limit
+        std::string mode = "none";  ///< none | absolute | relative | topk
+        float threshold =
+            0.f;  ///< absolute: least score; relative: least share of the best; topk: keep rate
+        int64_t score_length =
+            0;  ///< absolute: score denominator; 0 = the sequence's own original length
+        bool keep_first = true;           ///< the first token of a sequence is never pruned
+        std::string carry = "survivors";  ///< all | survivors | first
+        std::string precision = "f32";    ///< f32 | bf16, of the matrix products
+        std::string isa = "";             ///< highest instruction set to use; empty = no limit
     };
 
     PrunedAttention() = default;

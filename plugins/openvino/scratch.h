@@ -13,7 +13,8 @@ public:
 
     /// At least `bytes` bytes, 64-byte aligned, contents undefined; valid until the next call.
     void* get(size_t bytes) {
-        if (bytes > size_ || size_ > kRetained) {  // what one huge sequence needed is not kept for ever
+        if (bytes > size_ ||
+            size_ > kRetained) {  // what one huge sequence needed is not kept for ever
             std::free(memory_);
             size_ = 0;
             memory_ = std::aligned_alloc(64, (bytes + 63) / 64 * 64);

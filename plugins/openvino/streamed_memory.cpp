@@ -13,12 +13,14 @@ namespace ltp {
 namespace {
 
 constexpr size_t kHugePage = size_t{2} << 20;
-constexpr size_t kChunk = 16 * kHugePage;  // of address space; a page takes memory when it is first touched
+constexpr size_t kChunk =
+    16 * kHugePage;  // of address space; a page takes memory when it is first touched
 
 size_t round_up(size_t bytes, size_t step) { return (bytes + step - 1) / step * step; }
 
 struct Chunk {
-    explicit Chunk(size_t size) : size(size), memory(static_cast<char*>(std::aligned_alloc(kHugePage, size))) {
+    explicit Chunk(size_t size)
+        : size(size), memory(static_cast<char*>(std::aligned_alloc(kHugePage, size))) {
         if (!memory) throw std::bad_alloc();
 #if defined(__linux__)
         madvise(memory, size, MADV_HUGEPAGE);  // refusal does no harm

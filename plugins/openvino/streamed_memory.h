@@ -6,8 +6,9 @@
 
 namespace ltp {
 
-/// `bytes` bytes, 64-byte aligned, contents undefined, in huge pages where the system has them: reading them is a quarter
-/// faster (measured). Several pieces share the pages, which are freed with the last one.
+/// `bytes` bytes, 64-byte aligned, contents undefined, in huge pages where the system has them:
+/// reading them is a quarter faster (measured). Several pieces share the pages, which are freed
+/// with the last one.
 std::shared_ptr<char> allocate_streamed(size_t bytes);
 
 }  // namespace ltp

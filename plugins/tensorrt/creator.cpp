@@ -13,7 +13,8 @@ PrunedAttentionCreator::PrunedAttentionCreator() : names_(field_list({})) {
     collection_ = {static_cast<std::int32_t>(names_.size()), names_.data()};
 }
 
-nvinfer1::IPluginV3* PrunedAttentionCreator::createPlugin(const char* name, const PluginFieldCollection* fields,
+nvinfer1::IPluginV3* PrunedAttentionCreator::createPlugin(const char* name,
+                                                          const PluginFieldCollection* fields,
                                                           nvinfer1::TensorRTPhase) noexcept {
     try {
         return new PrunedAttentionPlugin(parse_fields(fields ? *fields : PluginFieldCollection{}));

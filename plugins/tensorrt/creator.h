@@ -1,4 +1,5 @@
-// What makes plugins: from an ONNX node when an engine is built, from an engine's bytes when it is loaded.
+// What makes plugins: from an ONNX node when an engine is built, from an engine's bytes when it is
+// loaded.
 #pragma once
 
 #include <NvInferRuntime.h>
@@ -13,9 +14,12 @@ public:
     PrunedAttentionCreator();
 
     /// Null, after a word to the log, where a field is missing or cannot be used.
-    nvinfer1::IPluginV3* createPlugin(const char* name, const nvinfer1::PluginFieldCollection* fields,
+    nvinfer1::IPluginV3* createPlugin(const char* name,
+                                      const nvinfer1::PluginFieldCollection* fields,
                                       nvinfer1::TensorRTPhase phase) noexcept override;
-    const nvinfer1::PluginFieldCollection* getFieldNames() noexcept override { return &collection_; }
+    const nvinfer1::PluginFieldCollection* getFieldNames() noexcept override {
+        return &collection_;
+    }
 
     const char* getPluginName() const noexcept override { return plugin_name; }
     const char* getPluginVersion() const noexcept override { return plugin_version; }

@@ -12,8 +12,8 @@ using nvinfer1::PluginField;
 using nvinfer1::PluginFieldCollection;
 using nvinfer1::PluginFieldType;
 
-/// Calls visit(name, value, least allowed value, greatest allowed value) for every field; `mode` before `threshold`,
-/// whose range depends on it.
+/// Calls visit(name, value, least allowed value, greatest allowed value) for every field; `mode`
+/// before `threshold`, whose range depends on it.
 template <class AnyFields, class Visit>
 void each_field(AnyFields& fields, Visit visit) {
     constexpr std::int32_t any_integer = std::numeric_limits<std::int32_t>::max();
@@ -32,21 +32,22 @@ constexpr PluginFieldType type_of(float) { return PluginFieldType::kFLOAT32; }
 
 const char* name_of(PluginFieldType type) {
     switch (type) {
-    case PluginFieldType::kFLOAT16: return "float16";
-    case PluginFieldType::kFLOAT32: return "float32";
-    case PluginFieldType::kFLOAT64: return "float64";
-    case PluginFieldType::kINT8: return "int8";
-    case PluginFieldType::kINT16: return "int16";
-    case PluginFieldType::kINT32: return "int32";
-    case PluginFieldType::kINT64: return "int64";
-    case PluginFieldType::kCHAR: return "char";
-    default: return "another type";
+        case PluginFieldType::kFLOAT16: return "float16";
+        case PluginFieldType::kFLOAT32: return "float32";
+        case PluginFieldType::kFLOAT64: return "float64";
+        case PluginFieldType::kINT8: return "int8";
+        case PluginFieldType::kINT16: return "int16";
+        case PluginFieldType::kINT32: return "int32";
+        case PluginFieldType::kINT64: return "int64";
+        case PluginFieldType::kCHAR: return "char";
+        default: return "another type";
     }
 }
 
 const PluginField* find(const PluginFieldCollection& given, const char* name) {
     for (std::int32_t i = 0; i < given.nbFields; ++i)
-        if (given.fields[i].name && std::strcmp(given.fields[i].name, name) == 0) return &given.fields[i];
+        if (given.fields[i].name && std::strcmp(given.fields[i].name, name) == 0)
+            return &given.fields[i];
     return nullptr;
 }
 
@@ -65,14 +66,16 @@ T parse(const PluginFieldCollection& given, const char* name, T least, T greates
         found << "is " << value;
     }
     std::ostringstream message;
-    message << "field `" << name << "` " << found.str() << "; it takes one " << name_of(type_of(T{})) << " from "
-            << least << " to " << greatest;
+    message << "field `" << name << "` " << found.str() << "; it takes one "
+            << name_of(type_of(T{})) << " from " << least << " to " << greatest;
     throw std::invalid_argument(message.str());
 }
 
 }  // namespace
 
-PruningRule Fields::rule() const { return {static_cast<Mode>(mode), threshold, score_length, keep_first != 0}; }
+PruningRule Fields::rule() const {
+    return {static_cast<Mode>(mode), threshold, score_length, keep_first != 0};
+}
 
 Fields parse_fields(const PluginFieldCollection& given) {
     Fields fields;

@@ -13,4 +13,6 @@ LTP_EXPORT nvinfer1::IPluginCreatorInterface* const* getCreators(std::int32_t& c
     return creators;
 }
 
-LTP_EXPORT void setLoggerFinder(nvinfer1::ILoggerFinder* finder) { ltp::tensorrt::set_logger_finder(finder); }
+LTP_EXPORT void setLoggerFinder(nvinfer1::ILoggerFinder* finder) {
+    ltp::tensorrt::set_logger_finder(finder);
+}

@@ -15,7 +15,8 @@ using nvinfer1::ILoggerFinder;
 
 std::atomic<ILoggerFinder*> logger_finder{nullptr};
 
-/// getInferLibVersion() of the loaded library that contains `address`: 100 * (100 * major + minor) + patch, or 0.
+/// getInferLibVersion() of the loaded library that contains `address`: 100 * (100 * major + minor)
+/// + patch, or 0.
 std::int32_t version_of_library_with(const void* address) {
     Dl_info info{};
     if (dladdr(address, &info) == 0) return 0;
@@ -27,9 +28,10 @@ std::int32_t version_of_library_with(const void* address) {
     return number;
 }
 
-/// Since TensorRT 11, and in TensorRT for RTX (whose versions are 1.x) since 1.7 at the latest, loggers and their
-/// finders derive from IVersionedInterface, whose virtual functions come first. One build of the plugin runs in both
-/// kinds of library, but can call the loggers of the kind alone that its headers describe.
+/// Since TensorRT 11, and in TensorRT for RTX (whose versions are 1.x) since 1.7 at the latest,
+/// loggers and their finders derive from IVersionedInterface, whose virtual functions come first.
+/// One build of the plugin runs in both kinds of library, but can call the loggers of the kind
+/// alone that its headers describe.
 bool can_call(const ILoggerFinder* finder) {
     const void* virtual_functions = *reinterpret_cast<void* const*>(finder);
     const std::int32_t version = version_of_library_with(virtual_functions);

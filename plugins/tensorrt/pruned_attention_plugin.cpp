@@ -31,7 +31,8 @@ DataType type_of(std::int32_t position) {
 bool check_ranks(const DimsExprs* in, std::int32_t inputs) {
     bool right = inputs == input_count;
     for (std::int32_t i = 0; right && i < inputs; ++i) right = in[i].nbDims == input_ranks[i];
-    if (!right) log_error("the inputs must be qkv [T, 3d], offsets [B + 1], alive [T] and lengths [B]");
+    if (!right)
+        log_error("the inputs must be qkv [T, 3d], offsets [B + 1], alive [T] and lengths [B]");
     return right;
 }
 
@@ -39,7 +40,8 @@ bool check_width(std::int64_t width, std::int32_t heads) {
     const std::int64_t size = width / 3 / heads;
     if (size * 3 * heads == width && size > 0 && size % 8 == 0 && size <= 128) return true;
     log_error("qkv has " + std::to_string(width) + " columns, but " + std::to_string(heads) +
-              " heads take 3 * " + std::to_string(heads) + " * the head size, a multiple of 8, at most 128");
+              " heads take 3 * " + std::to_string(heads) +
+              " * the head size, a multiple of 8, at most 128");
     return false;
 }
 
@@ -48,9 +50,10 @@ bool check_width(std::int64_t width, std::int32_t heads) {
 nvinfer1::IPluginCapability* PrunedAttentionPlugin::getCapabilityInterface(
     nvinfer1::PluginCapabilityType type) noexcept {
     switch (type) {
-    case nvinfer1::PluginCapabilityType::kCORE: return static_cast<IPluginV3OneCore*>(this);
-    case nvinfer1::PluginCapabilityType::kBUILD: return static_cast<IPluginV3OneBuild*>(this);
-    case nvinfer1::PluginCapabilityType::kRUNTIME: return static_cast<IPluginV3OneRuntime*>(this);
+        case nvinfer1::PluginCapabilityType::kCORE: return static_cast<IPluginV3OneCore*>(this);
+        case nvinfer1::PluginCapabilityType::kBUILD: return static_cast<IPluginV3OneBuild*>(this);
+        case nvinfer1::PluginCapabilityType::kRUNTIME:
+            return static_cast<IPluginV3OneRuntime*>(this);
     }
     return nullptr;
 }
@@ -59,14 +62,16 @@ nvinfer1::IPluginV3* PrunedAttentionPlugin::clone() noexcept {
     return new (std::nothrow) PrunedAttentionPlugin(fields_);
 }
 
-std::int32_t PrunedAttentionPlugin::getOutputDataTypes(DataType* types, std::int32_t outputs, const DataType*,
+std::int32_t PrunedAttentionPlugin::getOutputDataTypes(DataType* types, std::int32_t outputs,
+                                                       const DataType*,
                                                        std::int32_t) const noexcept {
     for (std::int32_t i = 0; i < outputs; ++i) types[i] = type_of(input_count + i);
     return 0;
 }
 
-std::int32_t PrunedAttentionPlugin::getOutputShapes(const DimsExprs* in, std::int32_t inputs, const DimsExprs*,
-                                                    std::int32_t, DimsExprs* out, std::int32_t,
+std::int32_t PrunedAttentionPlugin::getOutputShapes(const DimsExprs* in, std::int32_t inputs,
+                                                    const DimsExprs*, std::int32_t, DimsExprs* out,
+                                                    std::int32_t,
                                                     nvinfer1::IExprBuilder& expressions) noexcept {
     if (!check_ranks(in, inputs)) return refused;
     const auto *rows = in[0].d[0], *width = in[0].d[1], *sequences = in[3].d[0];
@@ -79,7 +84,8 @@ std::int32_t PrunedAttentionPlugin::getOutputShapes(const DimsExprs* in, std::in
     const nvinfer1::IDimensionExpr* carried = rows;
     if (carry() == Carry::First) carried = sequences;
     if (carry() == Carry::Survivors) {
-        const auto* half = expressions.operation(DimensionOperation::kCEIL_DIV, *rows, *expressions.constant(2));
+        const auto* half =
+            expressions.operation(DimensionOperation::kCEIL_DIV, *rows, *expressions.constant(2));
         carried = expressions.declareSizeTensor(4, *half, *rows);
         out[4].nbDims = 0;
     }
@@ -90,33 +96,39 @@ std::int32_t PrunedAttentionPlugin::getOutputShapes(const DimsExprs* in, std::in
     return 0;
 }
 
-/// A single format and, by default, a single tactic: TensorRT never times the kernels, on offsets that mean nothing.
-bool PrunedAttentionPlugin::supportsFormatCombination(std::int32_t position, const DynamicPluginTensorDesc* tensors,
+/// A single format and, by default, a single tactic: TensorRT never times the kernels, on offsets
+/// that mean nothing.
+bool PrunedAttentionPlugin::supportsFormatCombination(std::int32_t position,
+                                                      const DynamicPluginTensorDesc* tensors,
                                                       std::int32_t, std::int32_t) noexcept {
     const PluginTensorDesc& tensor = tensors[position].desc;
     return tensor.format == nvinfer1::TensorFormat::kLINEAR && tensor.type == type_of(position);
 }
 
 std::int32_t PrunedAttentionPlugin::configurePlugin(const DynamicPluginTensorDesc*, std::int32_t,
-                                                    const DynamicPluginTensorDesc*, std::int32_t) noexcept {
+                                                    const DynamicPluginTensorDesc*,
+                                                    std::int32_t) noexcept {
     return 0;
 }
 
 std::size_t PrunedAttentionPlugin::getWorkspaceSize(const DynamicPluginTensorDesc* in, std::int32_t,
-                                                    const DynamicPluginTensorDesc*, std::int32_t) const noexcept {
+                                                    const DynamicPluginTensorDesc*,
+                                                    std::int32_t) const noexcept {
     return cuda::workspace_bytes(layer(in[0].max.d[1]), static_cast<int>(in[0].max.d[0]),
                                  static_cast<int>(in[3].max.d[0]));
 }
 
-std::int32_t PrunedAttentionPlugin::onShapeChange(const PluginTensorDesc* in, std::int32_t, const PluginTensorDesc*,
-                                                  std::int32_t) noexcept {
+std::int32_t PrunedAttentionPlugin::onShapeChange(const PluginTensorDesc* in, std::int32_t,
+                                                  const PluginTensorDesc*, std::int32_t) noexcept {
     return check_width(in[0].dims.d[1], fields_.heads) ? 0 : refused;
 }
 
-std::int32_t PrunedAttentionPlugin::enqueue(const PluginTensorDesc* in_desc, const PluginTensorDesc*,
-                                            const void* const* in, void* const* out, void* workspace,
+std::int32_t PrunedAttentionPlugin::enqueue(const PluginTensorDesc* in_desc,
+                                            const PluginTensorDesc*, const void* const* in,
+                                            void* const* out, void* workspace,
                                             cudaStream_t stream) noexcept {
-    const Tensors tensors{static_cast<int>(in_desc[0].dims.d[0]), static_cast<int>(in_desc[3].dims.d[0]), in, out};
+    const Tensors tensors{static_cast<int>(in_desc[0].dims.d[0]),
+                          static_cast<int>(in_desc[3].dims.d[0]), in, out};
     const cudaError_t status = run(layer(in_desc[0].dims.d[1]), tensors, workspace, stream);
     if (status == cudaSuccess) return 0;
     log_error(std::string("the GPU refused: ") + cudaGetErrorString(status));
@@ -130,7 +142,8 @@ const nvinfer1::PluginFieldCollection* PrunedAttentionPlugin::getFieldsToSeriali
 }
 
 cuda::Layer PrunedAttentionPlugin::layer(std::int64_t qkv_width) const {
-    return {fields_.heads, static_cast<int>(qkv_width / 3 / fields_.heads), fields_.rule(), carry()};
+    return {fields_.heads, static_cast<int>(qkv_width / 3 / fields_.heads), fields_.rule(),
+            carry()};
 }
 
 }  // namespace ltp::tensorrt

@@ -13,6 +13,7 @@ struct Tensors {
 };
 
 /// Enqueues the layer, or nothing but zeros where there are no rows or no sequences.
-cudaError_t run(const cuda::Layer& layer, const Tensors& tensors, void* workspace, cudaStream_t stream);
+cudaError_t run(const cuda::Layer& layer, const Tensors& tensors, void* workspace,
+                cudaStream_t stream);
 
 }  // namespace ltp::tensorrt

@@ -70,9 +70,13 @@ int main() {
     for (std::string line, question; std::getline(std::cin, line);) {
         Words in(line);
         in >> question;
-        if (question == "prunes") std::cout << prunes(in) << '\n';
-        else if (question == "survivors") std::cout << survivors(in) << '\n';
-        else if (question == "positions") std::cout << positions(in) << '\n';
-        else return EXIT_FAILURE;
+        if (question == "prunes")
+            std::cout << prunes(in) << '\n';
+        else if (question == "survivors")
+            std::cout << survivors(in) << '\n';
+        else if (question == "positions")
+            std::cout << positions(in) << '\n';
+        else
+            return EXIT_FAILURE;
     }
 }

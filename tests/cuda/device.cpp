@@ -45,7 +45,8 @@ LayerResult without_empty(const Problem& p, const LayerResult& result, const std
 
 }  // namespace
 
-Problem half_problem(Random& random, int heads, int head_size, const std::vector<int>& lengths, double dead) {
+Problem half_problem(Random& random, int heads, int head_size, const std::vector<int>& lengths,
+                     double dead) {
     Problem p = random_problem(random, heads, head_size, ltp::Element::F32, lengths, dead);
     for (float& x : p.qkv) x = __half2float(__float2half_rn(x));
     return p;
@@ -58,17 +59,22 @@ std::vector<__half> to_half(const std::vector<float>& values) {
 }
 
 LayerResult run(const Problem& p, const ltp::PruningRule& rule, ltp::Carry carry, int spare_rows) {
-    const int rows = p.rows() + spare_rows, capacity = carry == ltp::Carry::First ? p.sequences() : rows;
+    const int rows = p.rows() + spare_rows,
+              capacity = carry == ltp::Carry::First ? p.sequences() : rows;
     const int hidden = p.hidden();
     const std::string where = "carry " + std::to_string(static_cast<int>(carry));
-    Guarded<__half> qkv(to_half(p.qkv), size_t(rows) * 3 * hidden), context(size_t(capacity) * hidden);
-    Guarded<int32_t> offsets(p.offsets, p.offsets.size()), alive(p.alive, rows), lengths(p.lengths, p.lengths.size());
+    Guarded<__half> qkv(to_half(p.qkv), size_t(rows) * 3 * hidden),
+        context(size_t(capacity) * hidden);
+    Guarded<int32_t> offsets(p.offsets, p.offsets.size()), alive(p.alive, rows),
+        lengths(p.lengths, p.lengths.size());
     Guarded<int32_t> kept(capacity), offsets_out(p.offsets.size()), alive_out(capacity), count(1);
 
     const ltp::cuda::Layer layer{p.heads, p.head_size, rule, carry};
     Guarded<char> workspace(ltp::cuda::workspace_bytes(layer, rows, p.sequences()));
-    const ltp::cuda::Inputs in{rows, p.sequences(), qkv.data(), offsets.data(), alive.data(), lengths.data()};
-    const bool survivors = carry == ltp::Carry::Survivors, counted = survivors || carry == ltp::Carry::Bounded;
+    const ltp::cuda::Inputs in{rows,           p.sequences(), qkv.data(),
+                               offsets.data(), alive.data(),  lengths.data()};
+    const bool survivors = carry == ltp::Carry::Survivors,
+               counted = survivors || carry == ltp::Carry::Bounded;
     const ltp::cuda::Outputs out{context.data(), kept.data(), offsets_out.data(), alive_out.data(),
                                  counted ? count.data() : nullptr};
     CHECK(pruned_attention(layer, in, out, workspace.data(), nullptr) == cudaSuccess, where);
@@ -78,7 +84,8 @@ LayerResult run(const Problem& p, const ltp::PruningRule& rule, ltp::Carry carry
         result.scores.resize(p.rows());
         std::memcpy(result.scores.data(), workspace.data(), p.rows() * sizeof(result.scores[0]));
     }
-    std::transform(context.data(), context.data() + context.size(), std::back_inserter(result.context), __half2float);
+    std::transform(context.data(), context.data() + context.size(),
+                   std::back_inserter(result.context), __half2float);
     result.kept.assign(kept.data(), kept.data() + capacity);
     result.alive.assign(alive_out.data(), alive_out.data() + capacity);
     result.offsets.assign(offsets_out.data(), offsets_out.data() + offsets_out.size());
@@ -89,16 +96,18 @@ LayerResult run(const Problem& p, const ltp::PruningRule& rule, ltp::Carry carry
     if (counted) CHECK(count[0] == used, where, p.describe(), count[0], used);
     if (!survivors)
         for (int row = used; row < capacity; ++row)
-            CHECK(is_padding(result, row, carry == ltp::Carry::All ? row : 0, hidden), where, p.describe(), "row", row);
+            CHECK(is_padding(result, row, carry == ltp::Carry::All ? row : 0, hidden), where,
+                  p.describe(), "row", row);
     truncate(result, used, hidden);
     return result;
 }
 
-int check(const Problem& p, const Attention& attention, const ltp::PruningRule& rule, ltp::Carry carry,
-          int spare_rows) {
+int check(const Problem& p, const Attention& attention, const ltp::PruningRule& rule,
+          ltp::Carry carry, int spare_rows) {
     const Result result = run(p, rule, carry, spare_rows);
-    const std::string where = "mode " + std::to_string(static_cast<int>(rule.mode)) + " threshold " +
-                              std::to_string(rule.threshold) + " carry " + std::to_string(static_cast<int>(carry));
+    const std::string where = "mode " + std::to_string(static_cast<int>(rule.mode)) +
+                              " threshold " + std::to_string(rule.threshold) + " carry " +
+                              std::to_string(static_cast<int>(carry));
     if (carry == ltp::Carry::Bounded) carry = ltp::Carry::Survivors;  // but for the padding
     return compare(p, attention, rule, carry, result, {kContextTolerance, 2e-5}, where);
 }

@@ -1,6 +1,7 @@
-// Memory as the kernels may use it and no further: a stretch on either side is poisoned under AddressSanitizer, and
-// checked for changes in any case. With LTP_TEST_ON_GPU it is memory that a real GPU sees as well; kernels must then be
-// launched one at a time (CUDA_LAUNCH_BLOCKING=1), so that the host reads what they wrote.
+// Memory as the kernels may use it and no further: a stretch on either side is poisoned under
+// AddressSanitizer, and checked for changes in any case. With LTP_TEST_ON_GPU it is memory that a
+// real GPU sees as well; kernels must then be launched one at a time (CUDA_LAUNCH_BLOCKING=1), so
+// that the host reads what they wrote.
 #pragma once
 
 #include <algorithm>
@@ -71,7 +72,9 @@ private:
     static constexpr std::size_t kGuard = 256;
     static constexpr char kPattern = -1;
 
-    std::size_t total() const { return kGuard + (size_ * sizeof(T) + 2 * kGuard - 1) / kGuard * kGuard; }
+    std::size_t total() const {
+        return kGuard + (size_ * sizeof(T) + 2 * kGuard - 1) / kGuard * kGuard;
+    }
     char* end() const { return memory_ + kGuard + size_ * sizeof(T); }
 
     void protect([[maybe_unused]] bool on) {

@@ -1,7 +1,8 @@
 // The kernels themselves, compiled for the host.
 #include "cuda/pruned_attention.cu"
 
-cudaError_t cudaLaunchKernel(const void* kernel, dim3 grid, dim3 block, void** parameters, std::size_t, cudaStream_t) {
+cudaError_t cudaLaunchKernel(const void* kernel, dim3 grid, dim3 block, void** parameters,
+                             std::size_t, cudaStream_t) {
     if (kernel == reinterpret_cast<const void*>(&ltp_residual_norm)) {
         const auto& arguments = *static_cast<const ltp::cuda::NormArguments*>(parameters[0]);
         emulation::launch(grid.x, grid.y, block.x, [&] { ltp_residual_norm(arguments); });

@@ -1,4 +1,5 @@
-// Attention and scores over lengths around every tile edge and all head sizes, with and without pruning.
+// Attention and scores over lengths around every tile edge and all head sizes, with and without
+// pruning.
 #include <cstdio>
 
 #include "check.h"
@@ -28,14 +29,16 @@ void large_scores() {
     for (int row = 0; row < p.rows(); ++row)
         for (int c = 0; c < 2 * p.hidden(); ++c) p.qkv[size_t(row) * 3 * p.hidden() + c] *= 4096.f;
     for (const PruningRule& rule : {PruningRule{}, PruningRule{Mode::Absolute, 0.f, 16, true}})
-        for (const float x : test::run(p, rule, Carry::All).context) CHECK(x > -10.f && x < 10.f, x);
+        for (const float x : test::run(p, rule, Carry::All).context)
+            CHECK(x > -10.f && x < 10.f, x);
 }
 
 /// A row that is dead may hold anything.
 void dead_rows_do_not_count() {
     test::Problem p = test::half_problem(random_, 2, 64, {70, 20}, 0.3);
     for (int row = 0; row < p.rows(); ++row)
-        if (!p.alive[row]) std::fill_n(p.qkv.begin() + size_t(row) * 3 * p.hidden(), 3 * p.hidden(), NAN);
+        if (!p.alive[row])
+            std::fill_n(p.qkv.begin() + size_t(row) * 3 * p.hidden(), 3 * p.hidden(), NAN);
     const test::Attention attention = test::reference_attention(p);
     for (const PruningRule& rule : {PruningRule{}, PruningRule{Mode::TopK, 0.7f, 0, false}})
         for (const Carry carry : {Carry::All, Carry::First}) test::check(p, attention, rule, carry);
@@ -50,7 +53,8 @@ int main() {
         check(128, {n}, 0.);
     }
     check(64, {200, 513}, 0.1);
-    for (int head_size = 8; head_size <= 128; head_size += 8) check(head_size, {33, 1, 18, 66}, 0.3);
+    for (int head_size = 8; head_size <= 128; head_size += 8)
+        check(head_size, {33, 1, 18, 66}, 0.3);
     large_scores();
     dead_rows_do_not_count();
     std::printf("%ld tokens compared, %ld doubtful ones decided otherwise\n", tokens, doubts);

@@ -16,8 +16,10 @@ std::vector<PruningRule> rules(test::Random& random) {
         for (const float threshold : {near_mean / 16, 0.f, 1e9f})  // some, none and all are pruned
             rules.push_back({Mode::Absolute, threshold, 16, keep_first});
         rules.push_back({Mode::Absolute, near_mean / 20, 0, keep_first});
-        for (const float ratio : {0.f, 0.5f, 2.f}) rules.push_back({Mode::Relative, ratio, 0, keep_first});
-        for (const float rate : {0.f, 0.01f, 0.5f, 1.f, 2.f}) rules.push_back({Mode::TopK, rate, 0, keep_first});
+        for (const float ratio : {0.f, 0.5f, 2.f})
+            rules.push_back({Mode::Relative, ratio, 0, keep_first});
+        for (const float rate : {0.f, 0.01f, 0.5f, 1.f, 2.f})
+            rules.push_back({Mode::TopK, rate, 0, keep_first});
     }
     return rules;
 }

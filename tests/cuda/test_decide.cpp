@@ -1,4 +1,5 @@
-// The decision alone, on given scores: exactly the host's, with ties, NaN, and more rows than a block has threads.
+// The decision alone, on given scores: exactly the host's, with ties, NaN, and more rows than a
+// block has threads.
 #include <cmath>
 #include <string>
 
@@ -25,7 +26,8 @@ Scores random_scores(test::Random& random, int rows, int levels, double nan) {
     for (int i = 0; i < rows; ++i) {
         const unsigned ticks = random() % levels;
         const bool is_nan = std::uniform_real_distribution<double>()(random) < nan;
-        scores.fixed.push_back((is_nan ? 1ull << 63 : 0) + (static_cast<unsigned long long>(ticks) << 37));
+        scores.fixed.push_back((is_nan ? 1ull << 63 : 0) +
+                               (static_cast<unsigned long long>(ticks) << 37));
         scores.value.push_back(is_nan ? NAN : static_cast<float>(ticks) * kTick);
     }
     return scores;
@@ -42,7 +44,8 @@ std::vector<uint8_t> host(const PruningRule& rule, int heads, int length, const 
             rows.push_back(static_cast<int>(i));
         }
     std::vector<uint8_t> chosen(rows.size()), survives(alive.size(), 0);
-    select_survivors(rule, heads, length, candidates.data(), static_cast<int>(rows.size()), chosen.data());
+    select_survivors(rule, heads, length, candidates.data(), static_cast<int>(rows.size()),
+                     chosen.data());
     for (size_t k = 0; k < rows.size(); ++k) survives[rows[k]] = chosen[0] && chosen[k];
     return survives;
 }
@@ -51,8 +54,10 @@ std::vector<uint8_t> host(const PruningRule& rule, int heads, int length, const 
 std::vector<uint8_t> device(const PruningRule& rule, int heads, int length, const Scores& scores,
                             const std::vector<int32_t>& alive) {
     const int rows = static_cast<int>(alive.size());
-    test::Guarded<int32_t> in_alive(alive, rows), offsets(std::vector<int32_t>{0, 0, rows, rows}, 4);
-    test::Guarded<int32_t> lengths(std::vector<int32_t>{1, length, 1}, 3), survivors(rows), counts(3);
+    test::Guarded<int32_t> in_alive(alive, rows),
+        offsets(std::vector<int32_t>{0, 0, rows, rows}, 4);
+    test::Guarded<int32_t> lengths(std::vector<int32_t>{1, length, 1}, 3), survivors(rows),
+        counts(3);
     test::Guarded<unsigned long long> fixed(scores.fixed, rows);
     cuda::Arguments a{};
     a.offsets = offsets.data();
@@ -76,7 +81,9 @@ std::vector<uint8_t> device(const PruningRule& rule, int heads, int length, cons
     std::vector<uint8_t> survives(rows, 0);
     if (counts[1] == 1 && survivors[0] == ~0) return survives;  // finished
     for (int i = 0; i < counts[1]; ++i) {
-        CHECK(survivors[i] >= 0 && survivors[i] < rows && (i == 0 || survivors[i] > survivors[i - 1]), "order", i);
+        CHECK(
+            survivors[i] >= 0 && survivors[i] < rows && (i == 0 || survivors[i] > survivors[i - 1]),
+            "order", i);
         survives[survivors[i]] = 1;
     }
     return survives;
@@ -90,20 +97,25 @@ int main() {
     for (const int rows : {1, 2, 3, 31, 32, 33, 128, 511, 512, 513, 1024, 1100})
         for (int round = 0; round < (rows < 200 ? 40 : 6); ++round) {
             const bool keep_first = random() % 2;
-            const int levels = random() % 2 ? 4 : 1000, heads = 1 + random() % 12, length = rows + random() % 5;
+            const int levels = random() % 2 ? 4 : 1000, heads = 1 + random() % 12,
+                      length = rows + random() % 5;
             std::vector<int32_t> alive(rows, 1);
             for (int i = 1; i < rows; ++i) alive[i] = random() % 8 ? 1 + random() % 3 : 0;
             const Scores scores = random_scores(random, rows, levels, 0.);
             const Scores with_nan = random_scores(random, rows, levels, 0.1);
             const auto same = [&](const PruningRule& rule, const Scores& of) {
-                CHECK(host(rule, heads, length, of, alive) == device(rule, heads, length, of, alive), "mode",
-                      static_cast<int>(rule.mode), "threshold", rule.threshold, "rows", rows, "first", keep_first);
+                CHECK(
+                    host(rule, heads, length, of, alive) == device(rule, heads, length, of, alive),
+                    "mode", static_cast<int>(rule.mode), "threshold", rule.threshold, "rows", rows,
+                    "first", keep_first);
             };
             same({Mode::None, 0.f, 0, keep_first}, scores);
             // Thresholds that some scores meet exactly.
             const float limit = static_cast<float>(random() % levels) * kTick;
-            same({Mode::Absolute, limit / static_cast<float>(heads * 16), 16, keep_first}, with_nan);
-            same({Mode::Absolute, limit / static_cast<float>(heads * length), 0, keep_first}, scores);
+            same({Mode::Absolute, limit / static_cast<float>(heads * 16), 16, keep_first},
+                 with_nan);
+            same({Mode::Absolute, limit / static_cast<float>(heads * length), 0, keep_first},
+                 scores);
             same({Mode::Relative, uniform(random), 0, keep_first}, scores);
             same({Mode::Relative, random() % 2 ? 0.5f : 1.f, 0, keep_first}, scores);
             same({Mode::TopK, uniform(random), 0, keep_first}, with_nan);

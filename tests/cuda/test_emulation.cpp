@@ -1,5 +1,5 @@
-// The emulation itself: rounding to half, and whether it notices what a GPU would punish. With the argument `divergent`
-// the program must not get past a barrier that not all threads reach.
+// The emulation itself: rounding to half, and whether it notices what a GPU would punish. With the
+// argument `divergent` the program must not get past a barrier that not all threads reach.
 #include <cmath>
 #include <cstring>
 
@@ -16,19 +16,25 @@ struct Shared {
 
 void rounding_is_to_nearest_even() {
     for (unsigned bits = 0; bits < 0x7c00; ++bits) {
-        const __half half{static_cast<std::uint16_t>(bits)}, next{static_cast<std::uint16_t>(bits + 1)};
-        const float low = __half2float(half), high = bits + 1 < 0x7c00 ? __half2float(next) : 65536.f;
+        const __half half{static_cast<std::uint16_t>(bits)},
+            next{static_cast<std::uint16_t>(bits + 1)};
+        const float low = __half2float(half),
+                    high = bits + 1 < 0x7c00 ? __half2float(next) : 65536.f;
         const float middle = (low + high) / 2, even = bits % 2 ? high : low;
-        CHECK(__float2half_rn(low).bits == bits && __float2half_rn(-low).bits == (bits | 0x8000), bits);
+        CHECK(__float2half_rn(low).bits == bits && __float2half_rn(-low).bits == (bits | 0x8000),
+              bits);
         CHECK(__float2half_rn(std::nextafter(middle, 0.f)).bits == bits, bits);
         CHECK(__float2half_rn(std::nextafter(middle, 1e9f)).bits == bits + 1, bits);
         CHECK(__float2half_rn(middle).bits == (even == low ? bits : bits + 1), bits);
     }
-    CHECK(__half2float({0x3c00}) == 1.f && __half2float({0x0001}) == 0x1p-24f && __half2float({0x7bff}) == 65504.f, "");
+    CHECK(__half2float({0x3c00}) == 1.f && __half2float({0x0001}) == 0x1p-24f &&
+              __half2float({0x7bff}) == 65504.f,
+          "");
     CHECK(std::isnan(__half2float(__float2half_rn(NAN))) && std::isinf(__half2float({0x7c00})), "");
 }
 
-/// Each thread reads what its neighbour writes; how often that is wrong over some orders of the threads.
+/// Each thread reads what its neighbour writes; how often that is wrong over some orders of the
+/// threads.
 int wrong_reads(bool with_barrier) {
     int wrong = 0;
     for (unsigned seed = 0; seed < 20; ++seed) {

@@ -1,4 +1,5 @@
-// Inputs that mean nothing: whatever they hold, the kernels come to an end and stay within the buffers.
+// Inputs that mean nothing: whatever they hold, the kernels come to an end and stay within the
+// buffers.
 #include <limits>
 
 #include "check.h"
@@ -20,11 +21,15 @@ void run(const Case& c, const PruningRule& rule, Carry carry) {
     const size_t hidden = 48, sequences = c.lengths.size(), rows = c.rows;
     const size_t capacity = carry == Carry::First ? sequences : rows;
     test::Guarded<__half> qkv(rows * 3 * hidden), context(capacity * hidden);
-    test::Guarded<int32_t> offsets(c.offsets, sequences + 1), alive(c.alive, rows), lengths(c.lengths, sequences);
-    test::Guarded<int32_t> kept(capacity), offsets_out(sequences + 1), alive_out(capacity), count(1);
-    test::Guarded<char> workspace(cuda::workspace_bytes(layer, c.rows, static_cast<int>(sequences)));
-    const cuda::Inputs in{c.rows, static_cast<int>(sequences), qkv.data(), offsets.data(), alive.data(),
-                          lengths.data()};
+    test::Guarded<int32_t> offsets(c.offsets, sequences + 1), alive(c.alive, rows),
+        lengths(c.lengths, sequences);
+    test::Guarded<int32_t> kept(capacity), offsets_out(sequences + 1), alive_out(capacity),
+        count(1);
+    test::Guarded<char> workspace(
+        cuda::workspace_bytes(layer, c.rows, static_cast<int>(sequences)));
+    const cuda::Inputs in{c.rows,       static_cast<int>(sequences),
+                          qkv.data(),   offsets.data(),
+                          alive.data(), lengths.data()};
     const bool survivors = carry == Carry::Survivors;
     const cuda::Outputs out{context.data(), kept.data(), offsets_out.data(), alive_out.data(),
                             survivors ? count.data() : nullptr};
@@ -36,7 +41,8 @@ void run(const Case& c, const PruningRule& rule, Carry carry) {
 
 int main() {
     test::Random random(41);
-    constexpr int32_t kLeast = std::numeric_limits<int32_t>::min(), kMost = std::numeric_limits<int32_t>::max();
+    constexpr int32_t kLeast = std::numeric_limits<int32_t>::min(),
+                      kMost = std::numeric_limits<int32_t>::max();
     for (int round = 0; round < 25; ++round) {
         Case c;
         c.rows = random() % 150;
@@ -45,16 +51,18 @@ int main() {
             const unsigned kind = random() % 5;
             for (size_t i = 0; i < size; ++i) {
                 const auto any = static_cast<int32_t>(random());
-                const int32_t value[] = {any, static_cast<int32_t>(random() % (c.rows + 1)), kLeast, kMost, any % 200};
+                const int32_t value[] = {any, static_cast<int32_t>(random() % (c.rows + 1)), kLeast,
+                                         kMost, any % 200};
                 values.push_back(value[kind == 4 ? random() % 5 : kind]);
             }
         };
         fill(c.offsets, sequences + 1);
         fill(c.alive, c.rows);
         fill(c.lengths, sequences);
-        for (const PruningRule& rule :
-             {PruningRule{}, PruningRule{Mode::Absolute, 0.01f, 0, false}, PruningRule{Mode::TopK, 0.5f, 0, true}})
-            for (const Carry carry : {Carry::All, Carry::Survivors, Carry::First, Carry::Bounded}) run(c, rule, carry);
+        for (const PruningRule& rule : {PruningRule{}, PruningRule{Mode::Absolute, 0.01f, 0, false},
+                                        PruningRule{Mode::TopK, 0.5f, 0, true}})
+            for (const Carry carry : {Carry::All, Carry::Survivors, Carry::First, Carry::Bounded})
+                run(c, rule, carry);
     }
     return test::report("cuda_garbage");
 }

@@ -1,4 +1,5 @@
-// A sequence's answer is the same to the last bit whatever else is in the batch, and in whatever order threads run.
+// A sequence's answer is the same to the last bit whatever else is in the batch, and in whatever
+// order threads run.
 #include "block.h"
 #include "check.h"
 #include "device.h"
@@ -8,7 +9,8 @@ namespace {
 using namespace ltp;
 
 bool same(const test::LayerResult& a, const test::LayerResult& b) {
-    return a.scores == b.scores && a.context == b.context && a.kept == b.kept && a.offsets == b.offsets && a.alive == b.alive;
+    return a.scores == b.scores && a.context == b.context && a.kept == b.kept &&
+           a.offsets == b.offsets && a.alive == b.alive;
 }
 
 test::Problem alone(const test::Problem& p, int b) {
@@ -26,7 +28,8 @@ test::LayerResult part(const test::Problem& p, const test::LayerResult& batch, i
     const int from = batch.offsets[b], to = batch.offsets[b + 1];
     test::LayerResult result;
     if (!batch.scores.empty())
-        result.scores.assign(batch.scores.begin() + p.offsets[b], batch.scores.begin() + p.offsets[b + 1]);
+        result.scores.assign(batch.scores.begin() + p.offsets[b],
+                             batch.scores.begin() + p.offsets[b + 1]);
     result.context.assign(batch.context.begin() + size_t(from) * p.hidden(),
                           batch.context.begin() + size_t(to) * p.hidden());
     for (int i = from; i < to; ++i) result.kept.push_back(batch.kept[i] - p.offsets[b]);
@@ -47,11 +50,13 @@ int main() {
             const test::LayerResult batch = test::run(p, rule, carry);
             for (unsigned seed = 2; seed < 5; ++seed) {
                 emulation::seed(seed);
-                CHECK(same(batch, test::run(p, rule, carry, static_cast<int>(seed))), "order", seed);
+                CHECK(same(batch, test::run(p, rule, carry, static_cast<int>(seed))), "order",
+                      seed);
             }
             for (int b = 0; b < p.sequences(); ++b)
                 if (p.offsets[b] < p.offsets[b + 1])
-                    CHECK(same(part(p, batch, b), test::run(alone(p, b), rule, carry)), "sequence", b);
+                    CHECK(same(part(p, batch, b), test::run(alone(p, b), rule, carry)), "sequence",
+                          b);
         }
     return test::report("cuda_invariance");
 }

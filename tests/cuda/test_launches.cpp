@@ -14,7 +14,8 @@ std::string launches(int head_size, const PruningRule& rule, Carry carry) {
     std::ostringstream text;
     for (int i = 0; i < list.count; ++i) {
         const cuda::Launch& launch = list.launch[i];
-        text << launch.kernel.name << '[' << launch.grid.x << 'x' << launch.grid.y << ' ' << launch.block.x << ']';
+        text << launch.kernel.name << '[' << launch.grid.x << 'x' << launch.grid.y << ' '
+             << launch.block.x << ']';
     }
     return text.str();
 }
@@ -41,7 +42,9 @@ int main() {
     CHECK(cuda::workspace_bytes({12, 64, none, Carry::All}, 1000, 9) == 0, "no scores, no scratch");
     CHECK(cuda::workspace_bytes(keeps, 1000, 9) == 8192, cuda::workspace_bytes(keeps, 1000, 9));
     const cuda::Workspace w = cuda::workspace(moves, 1000, 9);
-    CHECK(w.scores == 0 && w.attended == 8192 && w.survivors == 1544192 && w.survivor_counts == 1548288, w.survivors);
+    CHECK(w.scores == 0 && w.attended == 8192 && w.survivors == 1544192 &&
+              w.survivor_counts == 1548288,
+          w.survivors);
     CHECK(w.end == 1548544, w.end);
     return test::report("cuda_launches");
 }

@@ -86,12 +86,14 @@ void entries() {
            "`model.padding_skips` is not true or false");
     edited("\"pad_token_id\": 1", "\"pad_token_id\": null", "`model.pad_token_id` is not");
     edited("\"perhaps\"", "[]", "`model.labels[1]` is not a string");
-    edited("\"max_tokens\": 0", "\"max_tokens\": -1", "`limits.max_tokens` is not an integer from 0");
+    edited("\"max_tokens\": 0", "\"max_tokens\": -1",
+           "`limits.max_tokens` is not an integer from 0");
     edited("\"max_batch\": 0", "\"max_batch\": 0.5", "`limits.max_batch` is not an integer from 0");
     edited("{\"max_tokens\"", "{\"most_tokens\"", "it has no `limits.max_tokens`");
     edited("\"input_ids\", ", "7, ", "`inputs[0]` is not a string");
     edited("\"isa\": \"\"", "\"isa\": null", "`engine.isa` is not a string, but null");
-    edited("\"file\": \"engine.xml\"", "\"file\": [\"engine.xml\"]", "`engine.file` is not a string");
+    edited("\"file\": \"engine.xml\"", "\"file\": [\"engine.xml\"]",
+           "`engine.file` is not a string");
     edited("\"engine\": {", "\"engine\": 1, \"motor\": {", "`engine` is not an object");
     edited("\"system\": \"", "\"sister\": \"", "it has no `platform.system`");
     edited("\"activations\": \"f32\"", "\"activations\": {}", "`activations` is not a string");
@@ -115,8 +117,10 @@ struct Place {
     const char *before, *name, *after;
 };
 const Place kPlaces[] = {
-    {"\"", "engine.bin", "\": {\"sha256\""},           {"\"file\": \"", "engine.xml", "\""},
-    {"\"weights\": \"", "engine.bin", "\""},           {"\"plugin\": ", "null", ", \"isa\""},
+    {"\"", "engine.bin", "\": {\"sha256\""},
+    {"\"file\": \"", "engine.xml", "\""},
+    {"\"weights\": \"", "engine.bin", "\""},
+    {"\"plugin\": ", "null", ", \"isa\""},
     {"\"tokenizer\": ", "null", ",\n        \"files\""},
 };
 

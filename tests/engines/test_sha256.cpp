@@ -52,8 +52,10 @@ void files() {
 
 int main() {
     known("portable", ltp::sha256_portable);
-    if (const auto hardware = ltp::sha256_hardware()) known("hardware", hardware);
-    else std::puts("this CPU has no SHA instructions: the portable code alone was tested");
+    if (const auto hardware = ltp::sha256_hardware())
+        known("hardware", hardware);
+    else
+        std::puts("this CPU has no SHA instructions: the portable code alone was tested");
     same();
     files();
     return test::report("sha256");

@@ -131,12 +131,13 @@ void ToyBundle::write_manifest(const std::string& backend, const std::vector<std
 }
 
 void ToyBundle::write_openvino_manifest() {
-    write_manifest(R"("target": "cpu", "backend": "openvino", "precision": "f32", "activations": "f32",
+    write_manifest(
+        R"("target": "cpu", "backend": "openvino", "precision": "f32", "activations": "f32",
         "limits": {"max_tokens": 0, "max_batch": 0, "max_length": 8}, "outputs": ["logits"],
         "engine": {"file": "engine.xml", "weights": "engine.bin", "plugin": null, "isa": ""},
         "versions": {"openvino": ")" +
-                       openvino_release() + R"("},)",
-                   {"engine.xml", "engine.bin"});
+            openvino_release() + R"("},)",
+        {"engine.xml", "engine.bin"});
 }
 
 }  // namespace test

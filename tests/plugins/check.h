@@ -9,10 +9,12 @@ namespace test {
 
 inline int failures = 0;
 
-/// Counts a failed CHECK and prints the first of a run; a broken kernel would otherwise print millions. Apart from the
-/// place of the CHECK, or compilers would spend most of a test's time on its messages.
+/// Counts a failed CHECK and prints the first of a run; a broken kernel would otherwise print
+/// millions. Apart from the place of the CHECK, or compilers would spend most of a test's time on
+/// its messages.
 template <class... Parts>
-[[gnu::noinline, gnu::cold]] void fail(const char* file, int line, const char* condition, Parts... parts) {
+[[gnu::noinline, gnu::cold]] void fail(const char* file, int line, const char* condition,
+                                       Parts... parts) {
     if (++failures > 20) return;
     std::ostringstream message;
     message << condition << ": ";
@@ -28,7 +30,7 @@ inline int report(const char* name) {
 }  // namespace test
 
 /// CHECK(condition, what, to, print, if, it, fails)
-#define CHECK(condition, ...)                                                               \
-    do {                                                                                    \
-        if (!(condition)) ::test::fail(__FILE__, __LINE__, #condition, __VA_ARGS__);        \
+#define CHECK(condition, ...)                                                        \
+    do {                                                                             \
+        if (!(condition)) ::test::fail(__FILE__, __LINE__, #condition, __VA_ARGS__); \
     } while (false)

@@ -16,7 +16,7 @@ struct Tolerance {
 Tolerance tolerance(const ltp::Kernel& kernel, ltp::Element element);
 
 /// Returns how many doubtful tokens were decided otherwise than by the reference.
-int compare(const Problem& problem, const Attention& attention, const ltp::PruningRule& rule, ltp::Carry carry,
-            const Result& result, Tolerance tolerance, const std::string& where);
+int compare(const Problem& problem, const Attention& attention, const ltp::PruningRule& rule,
+            ltp::Carry carry, const Result& result, Tolerance tolerance, const std::string& where);
 
 }  // namespace test

@@ -2,8 +2,8 @@
 #pragma once
 
 #include <cstring>
-#include <openvino/openvino.hpp>
 #include <memory>
+#include <openvino/openvino.hpp>
 #include <string>
 #include <thread>
 #include <vector>
@@ -36,14 +36,15 @@ void refused(const char* because, Call call) {
     CHECK(message.find(because) != std::string::npos, "expected", because, "found", message);
 }
 
-/// Several infer requests of one model on two streams; differences(request, i) runs one as often as it likes and counts
-/// the wrong answers.
+/// Several infer requests of one model on two streams; differences(request, i) runs one as often as
+/// it likes and counts the wrong answers.
 template <class Differences>
 void in_parallel(ov::Core& core, const std::shared_ptr<ov::Model>& model, Differences differences) {
     constexpr int kRequests = 8;
-    auto compiled = core.compile_model(model, "CPU",
-                                       {ov::hint::performance_mode(ov::hint::PerformanceMode::THROUGHPUT),
-                                        ov::hint::inference_precision(ov::element::f32), ov::num_streams(2)});
+    auto compiled =
+        core.compile_model(model, "CPU",
+                           {ov::hint::performance_mode(ov::hint::PerformanceMode::THROUGHPUT),
+                            ov::hint::inference_precision(ov::element::f32), ov::num_streams(2)});
     std::vector<std::thread> threads;
     std::vector<int> different(kRequests, 0);
     for (int t = 0; t < kRequests; ++t)
@@ -51,7 +52,8 @@ void in_parallel(ov::Core& core, const std::shared_ptr<ov::Model>& model, Differ
             different[t] = differences(request, t);
         });
     for (auto& thread : threads) thread.join();
-    for (int t = 0; t < kRequests; ++t) CHECK(different[t] == 0, "request", t, "differs", different[t], "times");
+    for (int t = 0; t < kRequests; ++t)
+        CHECK(different[t] == 0, "request", t, "differs", different[t], "times");
 }
 
 }  // namespace test

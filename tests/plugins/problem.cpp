@@ -20,20 +20,22 @@ float from_bf16(uint16_t half) {
 }
 
 ltp::PackedInput Problem::input() const {
-    const void* data = element == ltp::Element::F32 ? static_cast<const void*>(qkv.data()) : qkv_bf16.data();
+    const void* data =
+        element == ltp::Element::F32 ? static_cast<const void*>(qkv.data()) : qkv_bf16.data();
     return {data,  element,        rows(),       sequences(),   hidden(),
             heads, offsets.data(), alive.data(), lengths.data()};
 }
 
 std::string Problem::describe() const {
     std::ostringstream out;
-    out << "heads " << heads << " of " << head_size << (element == ltp::Element::F32 ? " f32" : " bf16") << " rows";
+    out << "heads " << heads << " of " << head_size
+        << (element == ltp::Element::F32 ? " f32" : " bf16") << " rows";
     for (int b = 0; b < std::min(sequences(), 6); ++b) out << ' ' << offsets[b + 1] - offsets[b];
     return out.str();
 }
 
-Problem random_problem(Random& random, int heads, int head_size, ltp::Element element, const std::vector<int>& lengths,
-                       double dead) {
+Problem random_problem(Random& random, int heads, int head_size, ltp::Element element,
+                       const std::vector<int>& lengths, double dead) {
     Problem p;
     p.heads = heads;
     p.head_size = head_size;

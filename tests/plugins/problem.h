@@ -14,8 +14,8 @@ struct Problem {
     int heads = 1, head_size = 8;
     ltp::Element element = ltp::Element::F32;
     std::vector<int32_t> offsets{0}, alive, lengths;
-    std::vector<float> qkv;           // exactly representable in `element`
-    std::vector<uint16_t> qkv_bf16;   // the same, if element is BF16
+    std::vector<float> qkv;          // exactly representable in `element`
+    std::vector<uint16_t> qkv_bf16;  // the same, if element is BF16
 
     int rows() const { return offsets.back(); }
     int sequences() const { return static_cast<int>(lengths.size()); }
@@ -27,8 +27,8 @@ struct Problem {
 using Random = std::mt19937;
 
 /// dead: the share of rows that are dead (the first row of a sequence less often).
-Problem random_problem(Random& random, int heads, int head_size, ltp::Element element, const std::vector<int>& lengths,
-                       double dead);
+Problem random_problem(Random& random, int heads, int head_size, ltp::Element element,
+                       const std::vector<int>& lengths, double dead);
 
 struct Result {
     std::vector<float> context;  // [rows, hidden]

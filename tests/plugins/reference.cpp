@@ -38,7 +38,8 @@ Attention reference_attention(const Problem& p) {
                 }
                 for (size_t k = 0; k < rows.size(); ++k) {
                     const double weight = probability[k] / sum;
-                    const float* value = &p.qkv[size_t(rows[k]) * width + 2 * p.hidden() + h * p.head_size];
+                    const float* value =
+                        &p.qkv[size_t(rows[k]) * width + 2 * p.hidden() + h * p.head_size];
                     double* context = &result.context[size_t(i) * p.hidden() + h * p.head_size];
                     result.score[rows[k]] += weight;
                     for (int c = 0; c < p.head_size; ++c) context[c] += weight * value[c];
@@ -48,8 +49,8 @@ Attention reference_attention(const Problem& p) {
     return result;
 }
 
-Decision reference_decision(const Problem& p, const Attention& attention, const ltp::PruningRule& rule,
-                            double closeness) {
+Decision reference_decision(const Problem& p, const Attention& attention,
+                            const ltp::PruningRule& rule, double closeness) {
     Decision decision;
     decision.survives.assign(p.rows(), false);
     decision.doubtful.assign(p.rows(), false);
@@ -74,13 +75,15 @@ Decision reference_decision(const Problem& p, const Attention& attention, const 
             std::stable_sort(ranking.begin() + rule.keep_first, ranking.end(),
                              [&](int a, int c) { return score(a) > score(c); });
             const float product = static_cast<float>(p.lengths[b]) * threshold;
-            const int wanted = std::max(static_cast<int>(std::nearbyint(product)), int{rule.keep_first});
+            const int wanted =
+                std::max(static_cast<int>(std::nearbyint(product)), int{rule.keep_first});
             const int keep = std::min(wanted, static_cast<int>(rows.size()));
             for (int k = 0; k < keep; ++k) decision.survives[ranking[k]] = true;
             if (keep < static_cast<int>(rows.size()))
                 for (const int row : rows)
                     for (int k = std::max(0, keep - 1); k <= keep; ++k)
-                        if (ranking[k] != row && std::abs(score(row) - score(ranking[k])) < closeness * score(row))
+                        if (ranking[k] != row &&
+                            std::abs(score(row) - score(ranking[k])) < closeness * score(row))
                             decision.doubtful[row] = true;
         } else {
             for (const int row : rows) decision.survives[row] = true;

@@ -22,7 +22,7 @@ struct Decision {
 };
 
 /// closeness: relative distance from the limit below which a decision is doubtful.
-Decision reference_decision(const Problem& problem, const Attention& attention, const ltp::PruningRule& rule,
-                            double closeness);
+Decision reference_decision(const Problem& problem, const Attention& attention,
+                            const ltp::PruningRule& rule, double closeness);
 
 }  // namespace test

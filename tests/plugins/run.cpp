@@ -7,8 +7,8 @@
 
 namespace test {
 
-Result run(const Problem& problem, const ltp::PruningRule& rule, ltp::Carry carry, const ltp::Kernel& kernel,
-           ltp::ParallelFor parallel_for) {
+Result run(const Problem& problem, const ltp::PruningRule& rule, ltp::Carry carry,
+           const ltp::Kernel& kernel, ltp::ParallelFor parallel_for) {
     const ltp::PackedInput input = problem.input();
     const size_t capacity = ltp::row_capacity(input, carry), values = capacity * problem.hidden();
     Result result;
@@ -20,9 +20,11 @@ Result run(const Problem& problem, const ltp::PruningRule& rule, ltp::Carry carr
     result.offsets.assign(problem.sequences() + 1, -1);
     const bool f32 = problem.element == ltp::Element::F32;
     void* context = f32 ? static_cast<void*>(result.context.data()) : context_bf16.data();
-    const ltp::PackedOutput output{context, result.kept.data(), result.offsets.data(), result.alive.data()};
+    const ltp::PackedOutput output{context, result.kept.data(), result.offsets.data(),
+                                   result.alive.data()};
     const int rows = ltp::packed_attention(input, rule, carry, kernel, parallel_for, output);
-    if (!f32) std::transform(context_bf16.begin(), context_bf16.end(), result.context.begin(), from_bf16);
+    if (!f32)
+        std::transform(context_bf16.begin(), context_bf16.end(), result.context.begin(), from_bf16);
     result.context.resize(size_t(rows) * problem.hidden());
     result.kept.resize(rows);
     result.alive.resize(rows);

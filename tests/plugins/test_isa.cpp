@@ -17,9 +17,13 @@ int main() {
     CHECK(parse_isa("avx512_bf16") == Isa::Avx512Bf16, "parse_isa");
     try {
         std::printf("kernel: %s\n", select_kernel(Precision::BF16).name);
-        CHECK(&select_kernel(Precision::BF16, Isa::Portable) == &kernel_portable, "the cap is not kept");
-        CHECK(&select_kernel(Precision::F32) == &select_kernel(Precision::F32, Isa::Avx512), "f32 is not f32");
-        CHECK(&select_kernel(Precision::INT8, Isa::Avx2) == &select_kernel(Precision::F32, Isa::Avx2), "int8 on AVX2");
+        CHECK(&select_kernel(Precision::BF16, Isa::Portable) == &kernel_portable,
+              "the cap is not kept");
+        CHECK(&select_kernel(Precision::F32) == &select_kernel(Precision::F32, Isa::Avx512),
+              "f32 is not f32");
+        CHECK(
+            &select_kernel(Precision::INT8, Isa::Avx2) == &select_kernel(Precision::F32, Isa::Avx2),
+            "int8 on AVX2");
     } catch (const std::exception& error) {
         std::printf("error: %s\n", error.what());
     }

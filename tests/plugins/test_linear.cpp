@@ -16,13 +16,15 @@ namespace {
 
 using namespace ltp;
 
-constexpr Activation kActivations[] = {Activation::None, Activation::Gelu, Activation::GeluTanh, Activation::Relu};
+constexpr Activation kActivations[] = {Activation::None, Activation::Gelu, Activation::GeluTanh,
+                                       Activation::Relu};
 
 double activated(Activation activation, double x) {
     switch (activation) {
         case Activation::None: return x;
         case Activation::Gelu: return 0.5 * x * (1 + std::erf(x / std::sqrt(2.)));
-        case Activation::GeluTanh: return 0.5 * x * (1 + std::tanh(0.7978845608028654 * (x + 0.044715 * x * x * x)));
+        case Activation::GeluTanh:
+            return 0.5 * x * (1 + std::tanh(0.7978845608028654 * (x + 0.044715 * x * x * x)));
         case Activation::Relu: return std::max(x, 0.);
     }
     return x;
@@ -45,7 +47,10 @@ struct Layer {
     std::vector<float> x, weight, bias;
 
     Layer(test::Random& random, Element element, int rows, int depth, int columns)
-        : element(element), rows(rows), depth(depth), columns(columns),
+        : element(element),
+          rows(rows),
+          depth(depth),
+          columns(columns),
           x(values(random, size_t(rows) * depth, element, 1.f)),
           weight(values(random, size_t(columns) * depth, element, 2.f / std::sqrt(float(depth)))),
           bias(values(random, columns, Element::F32, 1.f)) {}
@@ -56,7 +61,8 @@ struct Layer {
         for (int i = 0; i < rows; ++i)
             for (int c = 0; c < columns; ++c) {
                 double sum = bias[c];
-                for (int k = 0; k < depth; ++k) sum += double(x[size_t(i) * depth + k]) * weight[size_t(c) * depth + k];
+                for (int k = 0; k < depth; ++k)
+                    sum += double(x[size_t(i) * depth + k]) * weight[size_t(c) * depth + k];
                 y.push_back(sum);
             }
         return y;
@@ -64,16 +70,18 @@ struct Layer {
 
     /// What is left unwritten stays NaN.
     std::vector<float> run(const Kernel& kernel, Activation activation, int threads) const {
-        const PackedWeights packed({weight.data()}, columns, depth, kernel.linear[static_cast<int>(element)],
-                                   test::serial_for);
+        const PackedWeights packed({weight.data()}, columns, depth,
+                                   kernel.linear[static_cast<int>(element)], test::serial_for);
         std::vector<float> y(size_t(rows) * columns, std::numeric_limits<float>::quiet_NaN());
         if (element == Element::F32) {
-            linear(x.data(), rows, packed, bias.data(), activation, y.data(), threads, test::serial_for);
+            linear(x.data(), rows, packed, bias.data(), activation, y.data(), threads,
+                   test::serial_for);
             return y;
         }
         std::vector<uint16_t> half_x(x.size()), half_y(y.size(), 0x7fc0);
         std::transform(x.begin(), x.end(), half_x.begin(), test::to_bf16);
-        linear(half_x.data(), rows, packed, bias.data(), activation, half_y.data(), threads, test::serial_for);
+        linear(half_x.data(), rows, packed, bias.data(), activation, half_y.data(), threads,
+               test::serial_for);
         std::transform(half_y.begin(), half_y.end(), y.begin(), test::from_bf16);
         return y;
     }
@@ -88,7 +96,8 @@ public:
             for (const Kernel* kernel : kernels_) {
                 const Activation activation = kActivations[random_() % 4];
                 const int threads = 1 + static_cast<int>(random_() % 7);
-                compare(layer, expected, layer.run(*kernel, activation, threads), *kernel, activation);
+                compare(layer, expected, layer.run(*kernel, activation, threads), *kernel,
+                        activation);
             }
         }
     }
@@ -101,25 +110,29 @@ public:
                 Layer layer(random_, Element::F32, kPoints, 1, 1);
                 layer.weight = {1.f};
                 layer.bias = {0.f};
-                for (int i = 0; i < kPoints; ++i) layer.x[i] = static_cast<float>(i - kPoints / 2) * 0.02f;
+                for (int i = 0; i < kPoints; ++i)
+                    layer.x[i] = static_cast<float>(i - kPoints / 2) * 0.02f;
                 std::vector<double> expected(layer.x.begin(), layer.x.end());
                 compare(layer, expected, layer.run(*kernel, activation, 1), *kernel, activation);
                 layer.x[3] = std::numeric_limits<float>::quiet_NaN();
-                CHECK(std::isnan(layer.run(*kernel, activation, 1)[3]), kernel->name, "loses a NaN");
+                CHECK(std::isnan(layer.run(*kernel, activation, 1)[3]), kernel->name,
+                      "loses a NaN");
             }
     }
 
     long compared() const { return compared_; }
 
 private:
-    void compare(const Layer& layer, const std::vector<double>& sums, const std::vector<float>& y, const Kernel& kernel,
-                 Activation activation) {
-        const double rounding = layer.element == Element::F32 ? 1e-6 : 4e-3, summing = 4e-6 + 1e-8 * layer.depth;
+    void compare(const Layer& layer, const std::vector<double>& sums, const std::vector<float>& y,
+                 const Kernel& kernel, Activation activation) {
+        const double rounding = layer.element == Element::F32 ? 1e-6 : 4e-3,
+                     summing = 4e-6 + 1e-8 * layer.depth;
         for (size_t i = 0; i < y.size(); ++i, ++compared_) {
             const double expected = activated(activation, sums[i]);
-            CHECK(std::abs(y[i] - expected) <= summing + rounding * std::abs(expected), kernel.name, "element",
-                  static_cast<int>(layer.element), "activation", static_cast<int>(activation), layer.rows, "x",
-                  layer.depth, "x", layer.columns, "at", i, "found", y[i], "expected", expected);
+            CHECK(std::abs(y[i] - expected) <= summing + rounding * std::abs(expected), kernel.name,
+                  "element", static_cast<int>(layer.element), "activation",
+                  static_cast<int>(activation), layer.rows, "x", layer.depth, "x", layer.columns,
+                  "at", i, "found", y[i], "expected", expected);
         }
     }
 
@@ -134,7 +147,8 @@ void threads_do_not_see_each_other() {
     test::Random random(3);
     const Layer layer(random, Element::F32, 37, 300, 130);
     const Kernel& kernel = select_kernel(Precision::F32);
-    const PackedWeights packed({layer.weight.data()}, layer.columns, layer.depth, kernel.linear[0], test::serial_for);
+    const PackedWeights packed({layer.weight.data()}, layer.columns, layer.depth, kernel.linear[0],
+                               test::serial_for);
     const std::vector<float> alone = layer.run(kernel, Activation::Gelu, 1);
     std::atomic<int> different{0};
     std::vector<std::thread> threads;
@@ -142,9 +156,10 @@ void threads_do_not_see_each_other() {
         threads.emplace_back([&, t] {
             std::vector<float> y(alone.size());
             for (int i = 0; i < 20; ++i) {
-                linear(layer.x.data(), layer.rows, packed, layer.bias.data(), Activation::Gelu, y.data(), 1 + t,
-                       test::threaded_for);
-                for (size_t j = 0; j < y.size(); ++j) different += std::abs(y[j] - alone[j]) > 1e-5f;
+                linear(layer.x.data(), layer.rows, packed, layer.bias.data(), Activation::Gelu,
+                       y.data(), 1 + t, test::threaded_for);
+                for (size_t j = 0; j < y.size(); ++j)
+                    different += std::abs(y[j] - alone[j]) > 1e-5f;
             }
         });
     for (std::thread& thread : threads) thread.join();
@@ -155,8 +170,10 @@ void threads_do_not_see_each_other() {
 
 int main() {
     Sweep sweep;
-    for (const int rows : {0, 1, 2, 5, 6, 7, 13, 14, 15, 16, 17, 28, 29, 31, 32, 33, 47, 48, 49, 64, 65, 96, 97, 130})
-        for (const auto& [depth, columns] : {std::pair{64, 96}, {33, 40}, {288, 32}}) sweep.sizes(rows, depth, columns);
+    for (const int rows : {0,  1,  2,  5,  6,  7,  13, 14, 15, 16, 17, 28,
+                           29, 31, 32, 33, 47, 48, 49, 64, 65, 96, 97, 130})
+        for (const auto& [depth, columns] : {std::pair{64, 96}, {33, 40}, {288, 32}})
+            sweep.sizes(rows, depth, columns);
     for (const int depth : {1, 2, 3, 31, 32, 33, 63, 65, 255, 256, 257, 511, 513, 768})
         for (const int rows : {3, 20}) sweep.sizes(rows, depth, 33);
     for (int columns = 1; columns <= 70; ++columns) sweep.sizes(18, 40, columns);

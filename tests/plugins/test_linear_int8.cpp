@@ -1,4 +1,5 @@
-// Every kernel's linear layer in int8: exact where rows lie on the grid of bytes, else as near as that grid allows.
+// Every kernel's linear layer in int8: exact where rows lie on the grid of bytes, else as near as
+// that grid allows.
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
@@ -26,19 +27,31 @@ struct Layer {
     std::vector<int8_t> weight;
 
     Layer(test::Random& random, int rows, int depth, int columns, InputScale input)
-        : rows(rows), depth(depth), columns(columns), input(input), x(size_t(rows) * depth), scales(columns),
-          bias(columns), factors(depth), weight(size_t(columns) * depth) {
+        : rows(rows),
+          depth(depth),
+          columns(columns),
+          input(input),
+          x(size_t(rows) * depth),
+          scales(columns),
+          bias(columns),
+          factors(depth),
+          weight(size_t(columns) * depth) {
         for (auto& f : factors) f = static_cast<float>(1 << random_int(random, 0, 3));
         for (auto& w : weight) w = static_cast<int8_t>(random_int(random, -127, 127));
         for (auto& s : scales) s = static_cast<float>(random_int(random, 1, 9)) / 1024;
         for (auto& b : bias) b = static_cast<float>(random_int(random, -50, 50)) / 8;
         for (int i = 0; i < rows; ++i) {
-            // A row without a scale gets this grid if it has both its ends, or zero and the other one.
-            const int zero = input.scale > 0 ? input.zero_point : depth > 1 ? random_int(random, 0, 255) : i % 2 * 255;
+            // A row without a scale gets this grid if it has both its ends, or zero and the other
+            // one.
+            const int zero = input.scale > 0 ? input.zero_point
+                             : depth > 1     ? random_int(random, 0, 255)
+                                             : i % 2 * 255;
             float* row = &x[size_t(i) * depth];
-            for (int k = 0; k < depth; ++k) row[k] = static_cast<float>(random_int(random, 0, 255) - zero);
+            for (int k = 0; k < depth; ++k)
+                row[k] = static_cast<float>(random_int(random, 0, 255) - zero);
             row[depth - 1] = static_cast<float>(-zero);
-            row[random_int(random, 0, std::max(depth - 2, 0))] = static_cast<float>(depth > 1 || zero == 0 ? 255 - zero : -zero);
+            row[random_int(random, 0, std::max(depth - 2, 0))] =
+                static_cast<float>(depth > 1 || zero == 0 ? 255 - zero : -zero);
         }
         for (auto& v : x) v *= kGrid;
         if (input.scale > 0)
@@ -54,7 +67,8 @@ struct Layer {
         for (int i = 0; i < rows; ++i)
             for (int c = 0; c < columns; ++c) {
                 double sum = 0;
-                for (int k = 0; k < depth; ++k) sum += smooth(k) * x[size_t(i) * depth + k] * weight[size_t(c) * depth + k];
+                for (int k = 0; k < depth; ++k)
+                    sum += smooth(k) * x[size_t(i) * depth + k] * weight[size_t(c) * depth + k];
                 y.push_back(std::max(0., scales[c] * sum + bias[c]));
             }
         return y;
@@ -69,12 +83,14 @@ struct Layer {
                                    kernel.linear_int8[static_cast<int>(element)], test::serial_for);
         std::vector<float> y(size_t(rows) * columns, std::numeric_limits<float>::quiet_NaN());
         if (element == Element::F32) {
-            linear(x.data(), rows, packed, bias.data(), Activation::Relu, y.data(), threads, test::serial_for);
+            linear(x.data(), rows, packed, bias.data(), Activation::Relu, y.data(), threads,
+                   test::serial_for);
             return y;
         }
         std::vector<uint16_t> half_x(x.size()), half_y(y.size(), 0x7fc0);
         std::transform(x.begin(), x.end(), half_x.begin(), test::to_bf16);
-        linear(half_x.data(), rows, packed, bias.data(), Activation::Relu, half_y.data(), threads, test::serial_for);
+        linear(half_x.data(), rows, packed, bias.data(), Activation::Relu, half_y.data(), threads,
+               test::serial_for);
         std::transform(half_y.begin(), half_y.end(), y.begin(), test::from_bf16);
         return y;
     }
@@ -83,7 +99,8 @@ struct Layer {
 class Sweep {
 public:
     void sizes(int rows, int depth, int columns) {
-        for (const InputScale input : {InputScale{}, InputScale{kGrid, 128}, InputScale{kGrid, 3}}) {
+        for (const InputScale input :
+             {InputScale{}, InputScale{kGrid, 128}, InputScale{kGrid, 3}}) {
             const Layer layer(random_, rows, depth, columns, input);
             const auto expected = layer.expected();
             for (const Kernel* kernel : kernels_)
@@ -91,15 +108,17 @@ public:
                     const auto y = layer.run(*kernel, element, random_int(random_, 1, 7));
                     const double rounding = element == Element::F32 ? 1e-6 : 4e-3;
                     for (size_t i = 0; i < y.size(); ++i, ++compared_)
-                        CHECK(std::abs(y[i] - expected[i]) <= 1e-5 + rounding * std::abs(expected[i]), kernel->name,
-                              "element", static_cast<int>(element), rows, "x", depth, "x", columns, "zero point",
-                              input.zero_point, "at", i, "found", y[i], "expected", expected[i]);
+                        CHECK(
+                            std::abs(y[i] - expected[i]) <= 1e-5 + rounding * std::abs(expected[i]),
+                            kernel->name, "element", static_cast<int>(element), rows, "x", depth,
+                            "x", columns, "zero point", input.zero_point, "at", i, "found", y[i],
+                            "expected", expected[i]);
                 }
         }
     }
 
-    /// Values between the grid's points are off by at most half a step each, and half a step more for the zero point;
-    /// those beyond the grid's ends are cut off.
+    /// Values between the grid's points are off by at most half a step each, and half a step more
+    /// for the zero point; those beyond the grid's ends are cut off.
     void off_the_grid() {
         for (const Kernel* kernel : kernels_)
             for (const Element element : {Element::F32, Element::BF16}) {
@@ -117,23 +136,28 @@ public:
                     for (int c = 0; c < layer.columns; ++c) {
                         double allowed = 1e-2 + 4e-3 * expected[i * 40 + c];
                         for (int k = 0; k < 100; ++k)
-                            allowed += 1.01 * (most - least) / 255 * layer.scales[c] * std::abs(layer.weight[c * 100 + k]);
-                        CHECK(std::abs(y[i * 40 + c] - expected[i * 40 + c]) <= allowed, kernel->name, i, c);
+                            allowed += 1.01 * (most - least) / 255 * layer.scales[c] *
+                                       std::abs(layer.weight[c * 100 + k]);
+                        CHECK(std::abs(y[i * 40 + c] - expected[i * 40 + c]) <= allowed,
+                              kernel->name, i, c);
                     }
                 }
                 Layer far(random_, 1, 64, 8, {kGrid, 100});
                 std::fill(far.x.begin(), far.x.end(), 1e20f);
                 const auto cut_off = far.run(*kernel, element, 1);
                 for (int k = 0; k < 64; ++k) far.x[k] = 155 * kGrid / far.factors[k];
-                CHECK(cut_off == far.run(*kernel, element, 1), kernel->name, "beyond the grid's end");
+                CHECK(cut_off == far.run(*kernel, element, 1), kernel->name,
+                      "beyond the grid's end");
                 std::fill(far.x.begin(), far.x.end(), -1e20f);
                 const auto below = far.run(*kernel, element, 1);
                 for (int k = 0; k < 64; ++k) far.x[k] = -100 * kGrid / far.factors[k];
-                CHECK(below == far.run(*kernel, element, 1), kernel->name, "below the grid's start");
+                CHECK(below == far.run(*kernel, element, 1), kernel->name,
+                      "below the grid's start");
             }
     }
 
-    /// A row that is not finite must not look as if it were, and must not touch others. A row of zeros is no special case.
+    /// A row that is not finite must not look as if it were, and must not touch others. A row of
+    /// zeros is no special case.
     void odd_rows() {
         for (const Kernel* kernel : kernels_)
             for (const Element element : {Element::F32, Element::BF16})
@@ -146,8 +170,10 @@ public:
                     const auto y = layer.run(*kernel, element, 2);
                     for (int c = 0; c < 33; ++c) {
                         const float alone = std::max(0.f, layer.bias[c]);
-                        CHECK(y[c] == alone && y[99 + c] == alone, kernel->name, "zeros:", y[c], y[99 + c], alone);
-                        CHECK(std::isnan(y[33 + c]) && std::isnan(y[66 + c]), kernel->name, "hides NaN or infinity");
+                        CHECK(y[c] == alone && y[99 + c] == alone, kernel->name, "zeros:", y[c],
+                              y[99 + c], alone);
+                        CHECK(std::isnan(y[33 + c]) && std::isnan(y[66 + c]), kernel->name,
+                              "hides NaN or infinity");
                         CHECK(std::isfinite(y[132 + c]), kernel->name, "the row after them");
                     }
                 }
@@ -166,7 +192,8 @@ private:
 int main() {
     Sweep sweep;
     for (const int rows : {0, 1, 2, 5, 6, 7, 13, 14, 15, 16, 17, 31, 32, 33, 48, 49, 65, 97, 130})
-        for (const auto& [depth, columns] : {std::pair{64, 96}, {33, 40}, {288, 32}}) sweep.sizes(rows, depth, columns);
+        for (const auto& [depth, columns] : {std::pair{64, 96}, {33, 40}, {288, 32}})
+            sweep.sizes(rows, depth, columns);
     for (const int depth : {1, 2, 3, 4, 5, 31, 32, 33, 63, 65, 127, 128, 129, 255, 257, 768})
         for (const int rows : {3, 20}) sweep.sizes(rows, depth, 33);
     for (int columns = 1; columns <= 70; ++columns) sweep.sizes(18, 40, columns);

@@ -1,5 +1,5 @@
-// The linear layer as OpenVINO sees it: attributes, shapes, what it refuses, and infer requests in parallel.
-// Usage: test_linear_op <path of the plugin>
+// The linear layer as OpenVINO sees it: attributes, shapes, what it refuses, and infer requests in
+// parallel. Usage: test_linear_op <path of the plugin>
 #include <openvino/op/constant.hpp>
 #include <openvino/op/parameter.hpp>
 #include <openvino/op/result.hpp>
@@ -32,10 +32,13 @@ std::shared_ptr<ov::op::v0::Constant> constant(const ov::Shape& shape, unsigned 
     return ov::op::v0::Constant::create(ov::element::f32, shape, random_values(random, shape));
 }
 
-std::shared_ptr<Linear> int8_linear(const Linear::Attributes& attributes, ov::element::Type weight = ov::element::i8,
-                                    size_t scales = 50, size_t depth = 40, size_t factors = 0) {
-    const auto x = std::make_shared<ov::op::v0::Parameter>(ov::element::f32, ov::PartialShape{-1, int64_t(depth)});
-    const auto values = ov::op::v0::Constant::create(weight, {50, depth}, std::vector<int>(50 * depth, 3));
+std::shared_ptr<Linear> int8_linear(const Linear::Attributes& attributes,
+                                    ov::element::Type weight = ov::element::i8, size_t scales = 50,
+                                    size_t depth = 40, size_t factors = 0) {
+    const auto x = std::make_shared<ov::op::v0::Parameter>(ov::element::f32,
+                                                           ov::PartialShape{-1, int64_t(depth)});
+    const auto values =
+        ov::op::v0::Constant::create(weight, {50, depth}, std::vector<int>(50 * depth, 3));
     ov::OutputVector inputs{x, values, constant({50}, 2), constant({scales}, 3)};
     if (factors) inputs.push_back(constant({factors}, 4));
     return std::make_shared<Linear>(inputs, attributes);
@@ -57,10 +60,11 @@ std::shared_ptr<ov::Model> model(const Linear::Attributes& attributes, const Sha
 std::vector<float> alone(const std::vector<float>& x, int rows) {
     const auto weight = constant({50, 40}, 1), bias = constant({50}, 2);
     const ltp::PackedWeights packed({weight->get_data_ptr<float>()}, 50, 40,
-                                    ltp::select_kernel(ltp::Precision::F32).linear[0], test::serial_for);
+                                    ltp::select_kernel(ltp::Precision::F32).linear[0],
+                                    test::serial_for);
     std::vector<float> y(size_t(rows) * 50);
-    ltp::linear(x.data(), rows, packed, bias->get_data_ptr<float>(), ltp::Activation::Gelu, y.data(), 1,
-                test::serial_for);
+    ltp::linear(x.data(), rows, packed, bias->get_data_ptr<float>(), ltp::Activation::Gelu,
+                y.data(), 1, test::serial_for);
     return y;
 }
 
@@ -93,9 +97,12 @@ void bad_nodes_are_refused() {
     refused("expected weight [columns, depth]", [] { model({}, {{-1, 40}, {50, 40}, {49}}); });
     refused("expected weight [columns, depth]", [] { model({}, {{-1, 40}, {50}, {50}}); });
     refused("input 1 must be a Constant", [] {
-        const auto x = std::make_shared<ov::op::v0::Parameter>(ov::element::f32, ov::PartialShape{-1, 40});
-        const auto weight = std::make_shared<ov::op::v0::Parameter>(ov::element::f32, ov::Shape{50, 40});
-        std::make_shared<Linear>(ov::OutputVector{x, weight, constant({50}, 2)}, Linear::Attributes{});
+        const auto x =
+            std::make_shared<ov::op::v0::Parameter>(ov::element::f32, ov::PartialShape{-1, 40});
+        const auto weight =
+            std::make_shared<ov::op::v0::Parameter>(ov::element::f32, ov::Shape{50, 40});
+        std::make_shared<Linear>(ov::OutputVector{x, weight, constant({50}, 2)},
+                                 Linear::Attributes{});
     });
 }
 

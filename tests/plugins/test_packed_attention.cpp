@@ -1,4 +1,5 @@
-// Every kernel against the reference, over sizes around every tile edge, all modes and all ways to carry rows.
+// Every kernel against the reference, over sizes around every tile edge, all modes and all ways to
+// carry rows.
 #include <cstdio>
 #include <string>
 
@@ -19,8 +20,10 @@ std::vector<PruningRule> rules(test::Random& random) {
         for (const float threshold : {near_mean / 16, 0.f, 1e9f})
             rules.push_back({Mode::Absolute, threshold, 16, keep_first});
         rules.push_back({Mode::Absolute, near_mean / 20, 0, keep_first});
-        for (const float ratio : {0.f, 0.5f, 1.f, 2.f}) rules.push_back({Mode::Relative, ratio, 0, keep_first});
-        for (const float rate : {0.f, 0.01f, 0.3f, 0.75f, 1.f, 2.f}) rules.push_back({Mode::TopK, rate, 0, keep_first});
+        for (const float ratio : {0.f, 0.5f, 1.f, 2.f})
+            rules.push_back({Mode::Relative, ratio, 0, keep_first});
+        for (const float rate : {0.f, 0.01f, 0.3f, 0.75f, 1.f, 2.f})
+            rules.push_back({Mode::TopK, rate, 0, keep_first});
     }
     return rules;
 }
@@ -34,11 +37,12 @@ public:
                 for (const Kernel* k : kernels_) check(p, attention, rule, carry, k);
     }
 
-    void check(const Problem& p, const test::Attention& attention, const PruningRule& rule, Carry carry,
-               const Kernel* k) {
+    void check(const Problem& p, const test::Attention& attention, const PruningRule& rule,
+               Carry carry, const Kernel* k) {
         const test::Result result = test::run(p, rule, carry, *k, test::serial_for);
-        const std::string where = std::string(k->name) + " mode " + std::to_string(static_cast<int>(rule.mode)) +
-                                  " threshold " + std::to_string(rule.threshold) + " carry " +
+        const std::string where = std::string(k->name) + " mode " +
+                                  std::to_string(static_cast<int>(rule.mode)) + " threshold " +
+                                  std::to_string(rule.threshold) + " carry " +
                                   std::to_string(static_cast<int>(carry));
         const test::Tolerance tolerance = test::tolerance(*k, p.element);
         doubts_ += test::compare(p, attention, rule, carry, result, tolerance, where);
@@ -49,7 +53,8 @@ public:
     void many_rows() {
         const Problem p = test::random_problem(random_, 4, 64, Element::F32, {40, 200, 100}, 0.05);
         const test::Attention attention = test::reference_attention(p);
-        for (const Kernel* k : kernels_) check(p, attention, {Mode::TopK, 0.9f, 0, true}, Carry::Survivors, k);
+        for (const Kernel* k : kernels_)
+            check(p, attention, {Mode::TopK, 0.9f, 0, true}, Carry::Survivors, k);
     }
 
     void random(int heads, int head_size, const std::vector<int>& lengths, double dead) {
@@ -61,9 +66,11 @@ public:
     void large_scores() {
         Problem p = test::random_problem(random_, 2, 64, Element::F32, {40}, 0.);
         for (int row = 0; row < p.rows(); ++row)
-            for (int c = 0; c < 2 * p.hidden(); ++c) p.qkv[size_t(row) * 3 * p.hidden() + c] *= 30.f;
+            for (int c = 0; c < 2 * p.hidden(); ++c)
+                p.qkv[size_t(row) * 3 * p.hidden() + c] *= 30.f;
         for (const Kernel* k : kernels_) {
-            const test::Result result = test::run(p, {Mode::None}, Carry::All, *k, test::serial_for);
+            const test::Result result =
+                test::run(p, {Mode::None}, Carry::All, *k, test::serial_for);
             for (const float x : result.context) CHECK(x > -10.f && x < 10.f, k->name, x);
         }
     }
@@ -92,7 +99,8 @@ int main() {
     for (int head_size = 8; head_size <= 256; head_size += head_size < 72 ? 8 : 56)
         sweep.random(3, head_size, {1, 7, 33, 0, 18}, 0.3);
     for (const int n : {31, 32, 33, 47, 48, 49, 63, 64, 65, 66, 96, 127, 128, 129})
-        for (const int head_size : {32, 64}) sweep.random(1, head_size, {n, 5, n + 1}, n % 2 ? 0.25 : 0.);
+        for (const int head_size : {32, 64})
+            sweep.random(1, head_size, {n, 5, n + 1}, n % 2 ? 0.25 : 0.);
     for (const int n : {511, 512, 513}) sweep.random(1, n == 512 ? 32 : 64, {n}, 0.1);
     sweep.many_rows();
     sweep.large_scores();

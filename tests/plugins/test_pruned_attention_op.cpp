@@ -1,5 +1,5 @@
-// The operation as OpenVINO sees it: attributes, shapes, what it refuses, and infer requests in parallel.
-// Usage: test_pruned_attention_op <path of the plugin>
+// The operation as OpenVINO sees it: attributes, shapes, what it refuses, and infer requests in
+// parallel. Usage: test_pruned_attention_op <path of the plugin>
 #include <openvino/op/parameter.hpp>
 #include <openvino/op/result.hpp>
 
@@ -17,15 +17,18 @@ using Shapes = std::vector<ov::PartialShape>;
 
 const Shapes kDynamic{{-1, -1}, {-1}, {-1}, {-1}};
 
-std::shared_ptr<ov::Model> model(const PrunedAttention::Attributes& attributes, const Shapes& shapes = kDynamic,
+std::shared_ptr<ov::Model> model(const PrunedAttention::Attributes& attributes,
+                                 const Shapes& shapes = kDynamic,
                                  ov::element::Type element = ov::element::f32) {
     ov::ParameterVector parameters;
     for (size_t i = 0; i < shapes.size(); ++i)
-        parameters.push_back(std::make_shared<ov::op::v0::Parameter>(i ? ov::element::i32 : element, shapes[i]));
+        parameters.push_back(
+            std::make_shared<ov::op::v0::Parameter>(i ? ov::element::i32 : element, shapes[i]));
     const auto op = std::make_shared<PrunedAttention>(
         ov::OutputVector(parameters.begin(), parameters.end()), attributes);
     ov::ResultVector results;
-    for (const auto& output : op->outputs()) results.push_back(std::make_shared<ov::op::v0::Result>(output));
+    for (const auto& output : op->outputs())
+        results.push_back(std::make_shared<ov::op::v0::Result>(output));
     return std::make_shared<ov::Model>(results, parameters, "op");
 }
 
@@ -38,12 +41,15 @@ void set_inputs(ov::InferRequest& request, const test::Problem& p) {
 }
 
 bool matches(ov::InferRequest& request, const test::Result& expected) {
-    return output<float>(request, 0) == expected.context && output<int32_t>(request, 1) == expected.kept &&
-           output<int32_t>(request, 2) == expected.offsets && output<int32_t>(request, 3) == expected.alive;
+    return output<float>(request, 0) == expected.context &&
+           output<int32_t>(request, 1) == expected.kept &&
+           output<int32_t>(request, 2) == expected.offsets &&
+           output<int32_t>(request, 3) == expected.alive;
 }
 
 void attributes_survive_a_file(ov::Core& core) {
-    const PrunedAttention::Attributes written{12, "relative", 0.012345679f, 384, false, "all", "bf16", "avx2"};
+    const PrunedAttention::Attributes written{12,    "relative", 0.012345679f, 384,
+                                              false, "all",      "bf16",       "avx2"};
     std::stringstream xml, bin;
     ov::pass::Serialize(xml, bin).run_on_model(model(written));
     ov::Tensor weights(ov::element::u8, {bin.str().size()});
@@ -68,7 +74,8 @@ void attributes_survive_a_file(ov::Core& core) {
         } reader;
         op->visit_attributes(reader);
         const std::string expected =
-            "heads=12 mode=relative threshold=1 score_length=384 keep_first=0 carry=all precision=bf16 isa=avx2 ";
+            "heads=12 mode=relative threshold=1 score_length=384 keep_first=0 carry=all "
+            "precision=bf16 isa=avx2 ";
         CHECK(reader.text.str() == expected, reader.text.str());
         return;
     }
@@ -92,7 +99,8 @@ void bad_nodes_are_refused() {
     refused("mode is 'soft'", [] { model({2, "soft"}); });
     refused("carry is 'some'", [] { model({2, "none", 0.f, 0, true, "some"}); });
     refused("precision is 'f64'", [] { model({2, "none", 0.f, 0, true, "all", "f64"}); });
-    refused("unknown instruction set 'mmx'", [] { model({2, "none", 0.f, 0, true, "all", "f32", "mmx"}); });
+    refused("unknown instruction set 'mmx'",
+            [] { model({2, "none", 0.f, 0, true, "all", "f32", "mmx"}); });
     refused("heads is 0", [] { model({0}); });
     refused("not divisible by 3 * 5 heads", [] { model({5}, {{-1, 48}, {-1}, {-1}, {-1}}); });
     refused("head size is 4", [] { model({4}, {{-1, 48}, {-1}, {-1}, {-1}}); });
@@ -150,18 +158,20 @@ void requests_run_in_parallel(ov::Core& core) {
 
 void every_carry_and_no_rows(ov::Core& core) {
     test::Random random(5);
-    const std::pair<const char*, ltp::Carry> carries[] = {
-        {"all", ltp::Carry::All}, {"survivors", ltp::Carry::Survivors}, {"first", ltp::Carry::First}};
+    const std::pair<const char*, ltp::Carry> carries[] = {{"all", ltp::Carry::All},
+                                                          {"survivors", ltp::Carry::Survivors},
+                                                          {"first", ltp::Carry::First}};
     for (const auto& [name, carry] : carries) {
         const auto m = model({2, "topk", 0.4f, 0, true, name}, {{-1, 48}, {-1}, {-1}, {-1}});
-        auto request =
-            core.compile_model(m, "CPU", ov::hint::inference_precision(ov::element::f32)).create_infer_request();
+        auto request = core.compile_model(m, "CPU", ov::hint::inference_precision(ov::element::f32))
+                           .create_infer_request();
         for (const std::vector<int>& lengths : {std::vector<int>{4, 0, 9}, {}, {0}, {1}, {70, 3}}) {
             const auto p = test::random_problem(random, 2, 8, ltp::Element::F32, lengths, 0.2);
             set_inputs(request, p);
             request.infer();
             const auto& kernel = ltp::select_kernel(ltp::Precision::F32);
-            const auto alone = test::run(p, {ltp::Mode::TopK, 0.4f, 0, true}, carry, kernel, test::serial_for);
+            const auto alone =
+                test::run(p, {ltp::Mode::TopK, 0.4f, 0, true}, carry, kernel, test::serial_for);
             CHECK(matches(request, alone), name, p.describe());
         }
     }

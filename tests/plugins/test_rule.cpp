@@ -11,9 +11,11 @@ namespace {
 
 using namespace ltp;
 
-std::string survivors(const PruningRule& rule, int heads, int length, const std::vector<float>& scores) {
+std::string survivors(const PruningRule& rule, int heads, int length,
+                      const std::vector<float>& scores) {
     std::vector<uint8_t> survives(scores.size(), 2);
-    select_survivors(rule, heads, length, scores.data(), static_cast<int>(scores.size()), survives.data());
+    select_survivors(rule, heads, length, scores.data(), static_cast<int>(scores.size()),
+                     survives.data());
     std::string text;
     for (const uint8_t s : survives) text += static_cast<char>('0' + s);
     return text;
@@ -45,7 +47,8 @@ int main() {
     expect("111", {Mode::Relative, 0.f, 0, false}, 2, 100, {0.f, 2.f, 4.f});
     expect("111", {Mode::Relative, -1.f, 0, false}, 2, 100, {0.f, 2.f, 4.f});
 
-    // Half rounds to even: 5 * 0.5 = 2.5 -> 2, 7 * 0.5 = 3.5 -> 4. The original length counts, not what is left.
+    // Half rounds to even: 5 * 0.5 = 2.5 -> 2, 7 * 0.5 = 3.5 -> 4. The original length counts, not
+    // what is left.
     expect("01100", {Mode::TopK, 0.5f, 0, false}, 1, 5, {1, 5, 4, 3, 2});
     expect("01111", {Mode::TopK, 0.5f, 0, false}, 1, 7, {1, 5, 4, 3, 2});
     expect("11111", {Mode::TopK, 0.5f, 0, false}, 1, 100, {1, 5, 4, 3, 2});

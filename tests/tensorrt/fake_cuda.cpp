@@ -6,8 +6,8 @@ std::size_t ltp::cuda::workspace_bytes(const Layer& layer, int rows, int sequenc
     return std::size_t{1000000} * layer.head_size + std::size_t{1000} * rows + sequences;
 }
 
-cudaError_t ltp::cuda::pruned_attention(const Layer& layer, const Inputs& in, const Outputs& out, void* workspace,
-                                        cudaStream_t) {
+cudaError_t ltp::cuda::pruned_attention(const Layer& layer, const Inputs& in, const Outputs& out,
+                                        void* workspace, cudaStream_t) {
     test::launch = {test::launch.count + 1, layer, in, out, workspace, test::launch.answer};
     return test::launch.answer;
 }

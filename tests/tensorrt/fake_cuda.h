@@ -1,4 +1,5 @@
-// Stands in for the CUDA kernels and runtime: records what the plugin asks for, on the host's memory.
+// Stands in for the CUDA kernels and runtime: records what the plugin asks for, on the host's
+// memory.
 #pragma once
 
 #include "cuda/pruned_attention.h"

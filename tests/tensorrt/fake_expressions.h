@@ -10,7 +10,8 @@ namespace test {
 
 class Dimension : public nvinfer1::IDimensionExpr {
 public:
-    Dimension(std::string text, bool constant) : text(std::move(text)), value_(constant, this->text) {
+    Dimension(std::string text, bool constant)
+        : text(std::move(text)), value_(constant, this->text) {
         mImpl = &value_;
     }
 
@@ -53,7 +54,8 @@ private:
         }
         const Expression* declareSizeTensor(std::int32_t output, const Expression& usual,
                                             const Expression& most) override {
-            return owner.symbol("size(" + std::to_string(output) + ", " + text(&usual) + ", " + text(&most) + ")");
+            return owner.symbol("size(" + std::to_string(output) + ", " + text(&usual) + ", " +
+                                text(&most) + ")");
         }
 
         Expressions& owner;

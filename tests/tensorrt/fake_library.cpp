@@ -19,7 +19,8 @@ class Finder : public nvinfer1::ILoggerFinder {
     }
 };
 
-/// A finder's table of virtual functions as seen by those who expect the other kind: any call ends the program.
+/// A finder's table of virtual functions as seen by those who expect the other kind: any call ends
+/// the program.
 struct NotAFinder {
     [[noreturn]] virtual void a() { std::abort(); }
     [[noreturn]] virtual void b() { std::abort(); }
@@ -29,7 +30,8 @@ struct NotAFinder {
     virtual ~NotAFinder() = default;
 };
 
-constexpr bool versioned = std::is_base_of_v<nvinfer1::IVersionedInterface, nvinfer1::ILoggerFinder>;
+constexpr bool versioned =
+    std::is_base_of_v<nvinfer1::IVersionedInterface, nvinfer1::ILoggerFinder>;
 
 }  // namespace
 

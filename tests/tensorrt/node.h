@@ -14,18 +14,22 @@ struct Node {
 
     std::vector<nvinfer1::PluginField> fields() const {
         using Type = nvinfer1::PluginFieldType;
-        return {{"heads", &heads, Type::kINT32, 1},           {"mode", &mode, Type::kINT32, 1},
-                {"score_length", &score_length, Type::kINT32, 1}, {"keep_first", &keep_first, Type::kINT32, 1},
-                {"carry", &carry, Type::kINT32, 1},           {"threshold", &threshold, Type::kFLOAT32, 1}};
+        return {{"heads", &heads, Type::kINT32, 1},
+                {"mode", &mode, Type::kINT32, 1},
+                {"score_length", &score_length, Type::kINT32, 1},
+                {"keep_first", &keep_first, Type::kINT32, 1},
+                {"carry", &carry, Type::kINT32, 1},
+                {"threshold", &threshold, Type::kFLOAT32, 1}};
     }
 };
 
 using PluginPointer = std::unique_ptr<nvinfer1::IPluginV3>;
 
 inline PluginPointer create(const std::vector<nvinfer1::PluginField>& fields) {
-    const nvinfer1::PluginFieldCollection collection{static_cast<std::int32_t>(fields.size()), fields.data()};
-    return PluginPointer(
-        ltp::tensorrt::PrunedAttentionCreator().createPlugin("layer", &collection, nvinfer1::TensorRTPhase::kBUILD));
+    const nvinfer1::PluginFieldCollection collection{static_cast<std::int32_t>(fields.size()),
+                                                     fields.data()};
+    return PluginPointer(ltp::tensorrt::PrunedAttentionCreator().createPlugin(
+        "layer", &collection, nvinfer1::TensorRTPhase::kBUILD));
 }
 
 inline PluginPointer create(const Node& node) { return create(node.fields()); }
@@ -40,7 +44,8 @@ inline nvinfer1::IPluginV3OneBuild& build(nvinfer1::IPluginV3& plugin) {
 }
 
 inline nvinfer1::IPluginV3OneRuntime& runtime(nvinfer1::IPluginV3& plugin) {
-    return capability<nvinfer1::IPluginV3OneRuntime>(plugin, nvinfer1::PluginCapabilityType::kRUNTIME);
+    return capability<nvinfer1::IPluginV3OneRuntime>(plugin,
+                                                     nvinfer1::PluginCapabilityType::kRUNTIME);
 }
 
 }  // namespace test

@@ -15,7 +15,11 @@ constexpr int hidden = 12 * 64;
 /// A node's tensors in host memory. Outputs start out as 7 everywhere.
 struct Call {
     Call(ltp::Carry carry, std::int64_t rows, std::int64_t sequences)
-        : carry(carry), rows(rows), sequences(sequences), qkv(rows * hidden * 3), numbers(rows + sequences + 1) {
+        : carry(carry),
+          rows(rows),
+          sequences(sequences),
+          qkv(rows * hidden * 3),
+          numbers(rows + sequences + 1) {
         const std::int64_t carried = carry == ltp::Carry::First ? sequences : rows;
         context.assign(carried * hidden, 7);
         for (auto* output : {&kept, &alive}) output->assign(carried, 7);
@@ -34,7 +38,8 @@ struct Call {
         desc[2].dims = {1, {rows}};
         desc[3].dims = {1, {sequences}};
         const auto plugin = test::create(node);
-        return test::runtime(*plugin).enqueue(desc, nullptr, in.data(), out.data(), &count, nullptr);
+        return test::runtime(*plugin).enqueue(desc, nullptr, in.data(), out.data(), &count,
+                                              nullptr);
     }
 
     ltp::Carry carry;
@@ -52,14 +57,20 @@ void arguments() {
         Call call(carry, 20, 3);
         launch = {};
         CHECK(call.enqueue() == 0 && launch.count == 1, "carry", static_cast<int>(carry));
-        CHECK(launch.layer.heads == 12 && launch.layer.head_size == 64, launch.layer.heads, launch.layer.head_size);
-        CHECK(launch.layer.carry == carry && launch.layer.rule.mode == ltp::Mode::Absolute, "carry or mode");
-        CHECK(launch.layer.rule.threshold == 0.01f && launch.layer.rule.score_length == 128, "rule");
+        CHECK(launch.layer.heads == 12 && launch.layer.head_size == 64, launch.layer.heads,
+              launch.layer.head_size);
+        CHECK(launch.layer.carry == carry && launch.layer.rule.mode == ltp::Mode::Absolute,
+              "carry or mode");
+        CHECK(launch.layer.rule.threshold == 0.01f && launch.layer.rule.score_length == 128,
+              "rule");
         CHECK(launch.layer.rule.keep_first, "keep_first");
-        CHECK(launch.in.rows == 20 && launch.in.sequences == 3, launch.in.rows, launch.in.sequences);
-        const std::vector<const void*> in = {launch.in.qkv, launch.in.offsets, launch.in.alive, launch.in.lengths};
+        CHECK(launch.in.rows == 20 && launch.in.sequences == 3, launch.in.rows,
+              launch.in.sequences);
+        const std::vector<const void*> in = {launch.in.qkv, launch.in.offsets, launch.in.alive,
+                                             launch.in.lengths};
         CHECK(in == call.in, "the inputs are another's");
-        std::vector<void*> out = {launch.out.context, launch.out.kept, launch.out.offsets, launch.out.alive};
+        std::vector<void*> out = {launch.out.context, launch.out.kept, launch.out.offsets,
+                                  launch.out.alive};
         if (carry == ltp::Carry::Survivors) out.push_back(launch.out.count);
         CHECK(out == call.out, "the outputs are another's");
         CHECK((launch.out.count != nullptr) == (carry == ltp::Carry::Survivors), "count");
@@ -74,16 +85,20 @@ bool all_are(const Values& values, int wanted) {
 
 void empty_tensors() {
     launch = {};
-    for (const ltp::Carry carry : {ltp::Carry::All, ltp::Carry::Survivors, ltp::Carry::First, ltp::Carry::Bounded})
+    for (const ltp::Carry carry :
+         {ltp::Carry::All, ltp::Carry::Survivors, ltp::Carry::First, ltp::Carry::Bounded})
         for (const auto& [rows, sequences] : {std::pair{0, 3}, {5, 0}, {0, 0}}) {
             Call call(carry, rows, sequences);
-            CHECK(call.enqueue() == 0, "carry", static_cast<int>(carry), "rows", rows, "sequences", sequences);
+            CHECK(call.enqueue() == 0, "carry", static_cast<int>(carry), "rows", rows, "sequences",
+                  sequences);
             CHECK(all_are(call.offsets, 0), "offsets of nothing");
             if (carry == ltp::Carry::Survivors) {
                 CHECK(call.count == 0, "count of nothing", call.count);
-                CHECK(all_are(call.context, 7) && all_are(call.kept, 7), "written beyond a count of 0");
+                CHECK(all_are(call.context, 7) && all_are(call.kept, 7),
+                      "written beyond a count of 0");
             } else {
-                CHECK(all_are(call.context, 0) && all_are(call.kept, 0) && all_are(call.alive, 0), "rows of nothing");
+                CHECK(all_are(call.context, 0) && all_are(call.kept, 0) && all_are(call.alive, 0),
+                      "rows of nothing");
                 CHECK(call.count == 7, "there is no count to write");
             }
             std::fill(call.in.begin(), call.in.end(), nullptr);

@@ -14,7 +14,8 @@ using nvinfer1::PluginFieldType;
 using test::Node;
 
 void round_trip() {
-    const Node node{/*heads=*/4, /*mode=*/2, /*score_length=*/77, /*keep_first=*/0, /*carry=*/3, /*threshold=*/0.25f};
+    const Node node{/*heads=*/4,      /*mode=*/2,  /*score_length=*/77,
+                    /*keep_first=*/0, /*carry=*/3, /*threshold=*/0.25f};
     const auto first = test::create(node);
     const auto* stored = test::runtime(*first).getFieldsToSerialize();
     const auto second = test::create({stored->fields, stored->fields + stored->nbFields});
@@ -41,7 +42,8 @@ void announced() {
     CHECK(names->nbFields == static_cast<std::int32_t>(wanted.size()), names->nbFields);
     for (std::int32_t i = 0; i < names->nbFields; ++i) {
         CHECK(std::string(names->fields[i].name) == wanted[i].name, names->fields[i].name);
-        CHECK(names->fields[i].type == wanted[i].type && !names->fields[i].data, names->fields[i].name);
+        CHECK(names->fields[i].type == wanted[i].type && !names->fields[i].data,
+              names->fields[i].name);
     }
 }
 
@@ -64,7 +66,7 @@ void check_refused(const std::vector<PluginField>& fields, const std::string& wo
 
 void ranges() {
     constexpr std::int32_t largest = std::numeric_limits<std::int32_t>::max();
-    const auto integer = [](std::int32_t Node::*field, std::int32_t value, const char* words) {
+    const auto integer = [](std::int32_t Node::* field, std::int32_t value, const char* words) {
         Node node;
         node.*field = value;
         check_refused(node.fields(), words);
@@ -72,7 +74,8 @@ void ranges() {
     integer(&Node::heads, 0, "field `heads` is 0; it takes one int32 from 1 to 2147483647");
     integer(&Node::mode, -1, "field `mode` is -1; it takes one int32 from 0 to 3");
     integer(&Node::mode, 4, "field `mode` is 4; it takes one int32 from 0 to 3");
-    integer(&Node::score_length, -1, "field `score_length` is -1; it takes one int32 from 0 to 2147483647");
+    integer(&Node::score_length, -1,
+            "field `score_length` is -1; it takes one int32 from 0 to 2147483647");
     integer(&Node::keep_first, 2, "field `keep_first` is 2; it takes one int32 from 0 to 1");
     integer(&Node::carry, 4, "field `carry` is 4; it takes one int32 from 0 to 3");
     integer(&Node::carry, -1, "field `carry` is -1");
@@ -103,17 +106,22 @@ void kinds() {
     const float number = 1.f;
     const std::int32_t integers[] = {1, 2};
     check_refused({}, "field `heads` is missing; it takes one int32 from 1");
-    check_refused(with(5, {"other", &number, PluginFieldType::kFLOAT32, 1}), "field `threshold` is missing");
+    check_refused(with(5, {"other", &number, PluginFieldType::kFLOAT32, 1}),
+                  "field `threshold` is missing");
     check_refused(with(5, {}), "field `threshold` is missing");
     check_refused(with(0, {"heads", &number, PluginFieldType::kFLOAT32, 1}),
                   "field `heads` holds 1 of float32; it takes one int32");
     check_refused(with(5, {"threshold", integers, PluginFieldType::kINT32, 1}),
                   "field `threshold` holds 1 of int32; it takes one float32");
-    check_refused(with(1, {"mode", integers, PluginFieldType::kINT32, 2}), "field `mode` holds 2 of int32");
-    check_refused(with(1, {"mode", nullptr, PluginFieldType::kINT32, 1}), "field `mode` holds 0 of int32");
-    check_refused(with(4, {"carry", integers, PluginFieldType::kINT64, 1}), "field `carry` holds 1 of int64");
+    check_refused(with(1, {"mode", integers, PluginFieldType::kINT32, 2}),
+                  "field `mode` holds 2 of int32");
+    check_refused(with(1, {"mode", nullptr, PluginFieldType::kINT32, 1}),
+                  "field `mode` holds 0 of int32");
+    check_refused(with(4, {"carry", integers, PluginFieldType::kINT64, 1}),
+                  "field `carry` holds 1 of int64");
     ltp::tensorrt::PrunedAttentionCreator creator;
-    CHECK(!creator.createPlugin(nullptr, nullptr, nvinfer1::TensorRTPhase::kRUNTIME), "no fields, no name");
+    CHECK(!creator.createPlugin(nullptr, nullptr, nvinfer1::TensorRTPhase::kRUNTIME),
+          "no fields, no name");
 }
 
 }  // namespace

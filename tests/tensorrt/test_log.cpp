@@ -1,5 +1,6 @@
-// Messages reach the logger of the library that loaded the plugin, unless that has loggers of another kind.
-// The arguments: a fake library with loggers as the headers describe them, and one with the other kind.
+// Messages reach the logger of the library that loaded the plugin, unless that has loggers of
+// another kind. The arguments: a fake library with loggers as the headers describe them, and one
+// with the other kind.
 #include "log.h"
 
 #include <dlfcn.h>
@@ -26,9 +27,11 @@ std::string logged(const char* library, const char* message) {
 int main(int, char** argv) {
     CHECK(logged(argv[1], "first") == "LtpPrunedAttention: first", "not in the logger");
     CHECK(logged(argv[2], "second").empty(), "a logger of the other kind was called");
-    CHECK(std::string(symbol<const char*()>(argv[1], "last")()) == "LtpPrunedAttention: first", "the old logger");
+    CHECK(std::string(symbol<const char*()>(argv[1], "last")()) == "LtpPrunedAttention: first",
+          "the old logger");
     ltp::tensorrt::set_logger_finder(nullptr);
     ltp::tensorrt::log_error("third");
-    CHECK(std::string(symbol<const char*()>(argv[1], "last")()) == "LtpPrunedAttention: first", "the old logger");
+    CHECK(std::string(symbol<const char*()>(argv[1], "last")()) == "LtpPrunedAttention: first",
+          "the old logger");
     return test::report("log");
 }

@@ -1,4 +1,5 @@
-// What the plugin tells TensorRT while an engine is built: shapes, types, formats, workspace, copies.
+// What the plugin tells TensorRT while an engine is built: shapes, types, formats, workspace,
+// copies.
 #include "../plugins/check.h"
 #include "fake_expressions.h"
 #include "node.h"
@@ -18,16 +19,19 @@ std::string shapes(const Node& node, std::int64_t width, std::int32_t inputs = 4
     const nvinfer1::IExprBuilder& builder = expressions;
     const auto* columns = width ? const_cast<nvinfer1::IExprBuilder&>(builder).constant(width)
                                 : expressions.symbol("unknown");
-    const DimsExprs in[] = {{2, {rows, columns}}, {1, {expressions.symbol("B+1")}}, {1, {rows}}, {1, {sequences}}};
+    const DimsExprs in[] = {
+        {2, {rows, columns}}, {1, {expressions.symbol("B+1")}}, {1, {rows}}, {1, {sequences}}};
     const auto plugin = test::create(node);
     DimsExprs out[5];
     for (DimsExprs& shape : out) shape.nbDims = no_answer;
     auto& build = test::build(*plugin);
-    if (build.getOutputShapes(in, inputs, nullptr, 0, out, build.getNbOutputs(), expressions) != 0) return "";
+    if (build.getOutputShapes(in, inputs, nullptr, 0, out, build.getNbOutputs(), expressions) != 0)
+        return "";
     std::string all;
     for (std::int32_t i = 0; i < 5 && out[i].nbDims != no_answer; ++i) {
         all += '[';
-        for (std::int32_t d = 0; d < out[i].nbDims; ++d) all += (d ? ", " : "") + test::text(out[i].d[d]);
+        for (std::int32_t d = 0; d < out[i].nbDims; ++d)
+            all += (d ? ", " : "") + test::text(out[i].d[d]);
         all += ']';
     }
     return all;
@@ -51,8 +55,10 @@ void output_shapes() {
 
 void head_sizes() {
     Node node;
-    for (const int size : {8, 64, 128}) CHECK(!shapes(node, 3 * 12 * size).empty(), "head size", size);
-    for (const int width : {3 * 12 * 4, 3 * 12 * 60, 3 * 12 * 136, 3 * 12 * 64 + 1, 3 * 12 * 64 + 12, 12, 0})
+    for (const int size : {8, 64, 128})
+        CHECK(!shapes(node, 3 * 12 * size).empty(), "head size", size);
+    for (const int width :
+         {3 * 12 * 4, 3 * 12 * 60, 3 * 12 * 136, 3 * 12 * 64 + 1, 3 * 12 * 64 + 12, 12, 0})
         CHECK(shapes(node, width).empty(), "qkv with", width, "columns was not refused");
     CHECK(shapes(node, 2304, 3).empty(), "three inputs were not refused");
     node.heads = 5;
@@ -62,7 +68,8 @@ void head_sizes() {
     const auto plugin = test::create(Node{});
     for (const std::int64_t width : {2304, 2300}) {
         in[0].dims = {2, {7, width}};
-        CHECK((test::runtime(*plugin).onShapeChange(in, 4, nullptr, 4) == 0) == (width == 2304), "width", width);
+        CHECK((test::runtime(*plugin).onShapeChange(in, 4, nullptr, 4) == 0) == (width == 2304),
+              "width", width);
     }
 }
 
@@ -73,7 +80,8 @@ void types_and_formats() {
     auto& build = test::build(*plugin);
     DataType types[5];
     CHECK(build.getOutputDataTypes(types, 5, nullptr, 4) == 0, "types");
-    for (int i = 0; i < 5; ++i) CHECK(types[i] == (i == 0 ? DataType::kHALF : DataType::kINT32), "type of output", i);
+    for (int i = 0; i < 5; ++i)
+        CHECK(types[i] == (i == 0 ? DataType::kHALF : DataType::kINT32), "type of output", i);
 
     nvinfer1::DynamicPluginTensorDesc tensors[9]{};
     const auto supports = [&](int position, DataType type, nvinfer1::TensorFormat format) {
@@ -86,7 +94,9 @@ void types_and_formats() {
         CHECK(supports(i, DataType::kHALF, nvinfer1::TensorFormat::kLINEAR) == half, "f16 at", i);
         CHECK(supports(i, DataType::kINT32, nvinfer1::TensorFormat::kLINEAR) == !half, "i32 at", i);
         CHECK(!supports(i, DataType::kFLOAT, nvinfer1::TensorFormat::kLINEAR), "f32 at", i);
-        CHECK(!supports(i, half ? DataType::kHALF : DataType::kINT32, nvinfer1::TensorFormat::kCHW4), "packed at", i);
+        CHECK(
+            !supports(i, half ? DataType::kHALF : DataType::kINT32, nvinfer1::TensorFormat::kCHW4),
+            "packed at", i);
     }
     CHECK(build.getNbTactics() == 0, "tactics");
 }
@@ -111,19 +121,22 @@ void copies() {
     for (const test::PluginPointer* copy : {&clone, &attached}) {
         CHECK(test::build(**copy).getNbOutputs() == 5, "a copy has another carry");
         const auto* fields = test::runtime(**copy).getFieldsToSerialize();
-        CHECK(*static_cast<const std::int32_t*>(fields->fields[0].data) == 12, "a copy has another number of heads");
+        CHECK(*static_cast<const std::int32_t*>(fields->fields[0].data) == 12,
+              "a copy has another number of heads");
     }
 }
 
 void names() {
     const auto plugin = test::create(Node{});
-    auto& core =
-        test::capability<nvinfer1::IPluginV3OneCore>(*plugin, nvinfer1::PluginCapabilityType::kCORE);
+    auto& core = test::capability<nvinfer1::IPluginV3OneCore>(
+        *plugin, nvinfer1::PluginCapabilityType::kCORE);
     ltp::tensorrt::PrunedAttentionCreator creator;
     CHECK(std::string(core.getPluginName()) == "LtpPrunedAttention", core.getPluginName());
-    CHECK(std::string(core.getPluginVersion()) == "1" && *core.getPluginNamespace() == 0, "version or namespace");
+    CHECK(std::string(core.getPluginVersion()) == "1" && *core.getPluginNamespace() == 0,
+          "version or namespace");
     CHECK(std::string(creator.getPluginName()) == core.getPluginName(), creator.getPluginName());
-    CHECK(std::string(creator.getPluginVersion()) == "1" && *creator.getPluginNamespace() == 0, "the creator's");
+    CHECK(std::string(creator.getPluginVersion()) == "1" && *creator.getPluginNamespace() == 0,
+          "the creator's");
 }
 
 }  // namespace

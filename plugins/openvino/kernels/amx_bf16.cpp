@@ -9,16 +9,19 @@
 namespace ltp {
 namespace {
 
-constexpr size_t kTile = 16 * kDepth;  // bfloat16 values in a tile of B, which is stored in one piece
+constexpr size_t kTile =
+    16 * kDepth;  // bfloat16 values in a tile of B, which is stored in one piece
 
 struct AmxProduct {
-    static constexpr int kRows = kTileRows;  // more would reuse B better, but push the scores out of the L1 cache
+    static constexpr int kRows =
+        kTileRows;  // more would reuse B better, but push the scores out of the L1 cache
 
-    static void multiply(int, const Bf16* a, int a_stride, const Bf16* b, int depth, int columns, float* c,
-                         int c_stride) {
+    static void multiply(int, const Bf16* a, int a_stride, const Bf16* b, int depth, int columns,
+                         float* c, int c_stride) {
         const size_t b_stride = size_t(depth) * kLanes;
         for (int j = 0; j < columns; j += 2 * kLanes, b += 2 * b_stride) {
-            const auto product = columns - j > kLanes ? multiply_tiles<true> : multiply_tiles<false>;
+            const auto product =
+                columns - j > kLanes ? multiply_tiles<true> : multiply_tiles<false>;
             product(a, a_stride, b, b_stride, depth, c + j, c_stride);
         }
     }
@@ -26,9 +29,10 @@ struct AmxProduct {
 private:
     /// C[16][16 or 32] = A[16][depth] * B. Tiles 0 and 1 hold C, 2 holds A, 3 and 4 hold B.
     template <bool TwoColumns>
-    static void multiply_tiles(const Bf16* a, int a_stride, const Bf16* b, size_t b_stride, int depth, float* c,
-                               int c_stride) {
-        const long a_bytes = long(a_stride) * sizeof(Bf16), c_bytes = long(c_stride) * sizeof(float);
+    static void multiply_tiles(const Bf16* a, int a_stride, const Bf16* b, size_t b_stride,
+                               int depth, float* c, int c_stride) {
+        const long a_bytes = long(a_stride) * sizeof(Bf16),
+                   c_bytes = long(c_stride) * sizeof(float);
         _tile_zero(0);
         if (TwoColumns) _tile_zero(1);
         for (int k = 0; k < depth; k += kDepth, b += kTile) {

@@ -17,8 +17,9 @@ struct alignas(64) TileConfig {
 };
 static_assert(sizeof(TileConfig) == 64, "the layout is the processor's");
 
-/// All eight tiles at full size while it lives, but the first six with `rows` rows. The tile configuration belongs to
-/// the thread, and other code on it (oneDNN) relies on finding its own again.
+/// All eight tiles at full size while it lives, but the first six with `rows` rows. The tile
+/// configuration belongs to the thread, and other code on it (oneDNN) relies on finding its own
+/// again.
 class TileScope {
 public:
     explicit TileScope(int rows = kTileRows) {

@@ -1,5 +1,5 @@
-// Attention of the first row alone: too little arithmetic to pay for packing, so keys and values are read where
-// they are.
+// Attention of the first row alone: too little arithmetic to pay for packing, so keys and values
+// are read where they are.
 #pragma once
 
 #include "attend.h"
@@ -9,7 +9,8 @@ namespace {
 
 template <class E>
 void attend_first(const HeadTask& task, void* scratch) {
-    // Rows are far apart and a few cache lines each, which the hardware does not prefetch by itself.
+    // Rows are far apart and a few cache lines each, which the hardware does not prefetch by
+    // itself.
     constexpr int kAhead = 16;
     const Rows<E> queries(task.query, task), keys(task.key, task), values(task.value, task);
     const int count = task.count, width = task.head_size;
@@ -29,7 +30,8 @@ void attend_first(const HeadTask& task, void* scratch) {
     for (int j = 0; j < count; ++j) {
         values.prefetch(j + kAhead);
         const Vec p = splat(scores[j]);
-        for (int c = 0; c < width; c += kLanes) store(context + c, load(context + c) + p * values.lanes(j, c));
+        for (int c = 0; c < width; c += kLanes)
+            store(context + c, load(context + c) + p * values.lanes(j, c));
     }
     store_context<E>(task, 0, 1, context, &weight);
 }

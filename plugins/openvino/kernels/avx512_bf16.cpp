@@ -13,12 +13,14 @@ constexpr int kTileRows = kRegisterRows;
 template <int M, int N>
 struct Tile {
     /// C[M][N * 16] = A[M][2 * pairs] * B, whose groups of 16 columns are b_stride apart.
-    static void run(const Bf16* a, int a_stride, const Bf16* b, size_t b_stride, int pairs, float* c, int c_stride) {
+    static void run(const Bf16* a, int a_stride, const Bf16* b, size_t b_stride, int pairs,
+                    float* c, int c_stride) {
         __m512 sum[M][N] = {};
         for (int k = 0; k < pairs; ++k) {
             __m512bh column[N];
 #pragma GCC unroll 8
-            for (int j = 0; j < N; ++j) column[j] = (__m512bh)_mm512_load_si512(b + j * b_stride + k * 2 * kLanes);
+            for (int j = 0; j < N; ++j)
+                column[j] = (__m512bh)_mm512_load_si512(b + j * b_stride + k * 2 * kLanes);
 #pragma GCC unroll 16
             for (int i = 0; i < M; ++i) {
                 int pair;
@@ -31,19 +33,21 @@ struct Tile {
 #pragma GCC unroll 16
         for (int i = 0; i < M; ++i)
 #pragma GCC unroll 8
-            for (int j = 0; j < N; ++j) _mm512_storeu_ps(c + size_t(i) * c_stride + j * kLanes, sum[i][j]);
+            for (int j = 0; j < N; ++j)
+                _mm512_storeu_ps(c + size_t(i) * c_stride + j * kLanes, sum[i][j]);
     }
 };
 
 struct DotProduct {
     static constexpr int kRows = kTileRows;
 
-    static void multiply(int m, const Bf16* a, int a_stride, const Bf16* b, int depth, int columns, float* c,
-                         int c_stride) {
+    static void multiply(int m, const Bf16* a, int a_stride, const Bf16* b, int depth, int columns,
+                         float* c, int c_stride) {
         const size_t b_stride = size_t(depth) * kLanes;
         for (int j = 0; j < columns; j += 2 * kLanes, b += 2 * b_stride) {
             const int vecs = columns - j > kLanes ? 2 : 1;
-            TileTable<Tile, kTileRows, 2>::get(m, vecs)(a, a_stride, b, b_stride, depth / 2, c + j, c_stride);
+            TileTable<Tile, kTileRows, 2>::get(m, vecs)(a, a_stride, b, b_stride, depth / 2, c + j,
+                                                        c_stride);
         }
     }
 };
@@ -68,7 +72,8 @@ const Kernel kernel_avx512_bf16 = {
     scratch_bytes<Bf16Math<DotProduct>>,
     {attend<Bf16Math<DotProduct>, float>, attend<Bf16Math<DotProduct>, Bf16>},
     {attend_first<float>, attend_first<Bf16>},
-    {linear_kernel<LinearTiles<FloatMath<float>>, float>(), linear_kernel<LinearTiles<PairMath>, Bf16>()},
+    {linear_kernel<LinearTiles<FloatMath<float>>, float>(),
+     linear_kernel<LinearTiles<PairMath>, Bf16>()},
     {int8_kernel<LinearTiles<Int8Math>, float>(), int8_kernel<LinearTiles<Int8Math>, Bf16>()},
 };
 

@@ -1,11 +1,12 @@
-// The bfloat16 products: operands rounded to bfloat16, sums in float32. How a block of products is multiplied is the
-// parameter `Product`:
+// The bfloat16 products: operands rounded to bfloat16, sums in float32. How a block of products is
+// multiplied is the parameter `Product`:
 //
 //   kRows                   query rows per block
 //   multiply(m, a, a_stride, b, depth, columns, c, c_stride)
-//     C[m][columns] = A[m][depth] * B, writing whole groups of 16 columns. A is row-major bfloat16 in whole tiles
-//     of 16 x 32; rows from m on mean nothing. B is 16 columns after 16 columns, each as [depth / 2][16][2]: pairs
-//     of consecutive depths side by side, which is how both VDPBF16PS and AMX want it.
+//     C[m][columns] = A[m][depth] * B, writing whole groups of 16 columns. A is row-major bfloat16
+//     in whole tiles of 16 x 32; rows from m on mean nothing. B is 16 columns after 16 columns,
+//     each as [depth / 2][16][2]: pairs of consecutive depths side by side, which is how both
+//     VDPBF16PS and AMX want it.
 #pragma once
 
 #include "attend.h"
@@ -15,9 +16,12 @@ namespace {
 
 static_assert(kLanes == 16, "the bfloat16 layouts have 16 columns");
 
-constexpr int kDepth = 32;  // bfloat16 values in a row of a tile; every depth is padded to a multiple of it
+constexpr int kDepth =
+    32;  // bfloat16 values in a row of a tile; every depth is padded to a multiple of it
 
-inline __m512i to_bf16(Vec low, Vec high) { return (__m512i)_mm512_cvtne2ps_pbh((__m512)high, (__m512)low); }
+inline __m512i to_bf16(Vec low, Vec high) {
+    return (__m512i)_mm512_cvtne2ps_pbh((__m512)high, (__m512)low);
+}
 
 /// Two rows of 16 values interleaved: a0 b0 a1 b1 ...
 inline __m512i pair_rows(Vec a, Vec b) {
@@ -33,8 +37,11 @@ public:
     static constexpr int kBlock = Product::kRows;
 
     Bf16Math(Arena& arena, int count, int head_size)
-        : count_(count), head_size_(head_size), head_depth_(round_up(head_size, kDepth)),
-          count_depth_(round_up(count, kDepth)), probability_stride_(count_depth_ + kDepth),
+        : count_(count),
+          head_size_(head_size),
+          head_depth_(round_up(head_size, kDepth)),
+          count_depth_(round_up(count, kDepth)),
+          probability_stride_(count_depth_ + kDepth),
           keys_(arena.take<Bf16>(size_t(round_up(count, kLanes)) * head_depth_)),
           values_(arena.take<Bf16>(size_t(round_up(head_size, kLanes)) * count_depth_)),
           queries_(arena.take<Bf16>(kPaddedRows * head_depth_)),
@@ -49,7 +56,8 @@ public:
                 for (int i = 0; i < kLanes; ++i)
                     block[i] = (VecInt)to_bf16(keys.lanes(j + i, d), keys.lanes(j + i, d + kLanes));
                 transpose(block);
-                for (int i = 0; i < kLanes; ++i, to += 2 * kLanes) memcpy(to, &block[i], sizeof block[i]);
+                for (int i = 0; i < kLanes; ++i, to += 2 * kLanes)
+                    memcpy(to, &block[i], sizeof block[i]);
             }
     }
 
@@ -65,8 +73,9 @@ public:
     void pack_queries(const Rows<E>& queries, int first, int m) {
         for (int i = 0; i < m; ++i)
             for (int d = 0; d < head_depth_; d += kDepth)
-                _mm512_store_si512(queries_ + i * head_depth_ + d,
-                                   to_bf16(queries.lanes(first + i, d), queries.lanes(first + i, d + kLanes)));
+                _mm512_store_si512(
+                    queries_ + i * head_depth_ + d,
+                    to_bf16(queries.lanes(first + i, d), queries.lanes(first + i, d + kLanes)));
     }
 
     void scores(int m, float* s, int stride) const {
@@ -78,10 +87,11 @@ public:
             for (int j = 0; j < count_; j += kDepth) {
                 const float* from = s + size_t(i) * stride + j;
                 const Vec high = j + kLanes < count_ ? load(from + kLanes) : Vec{};
-                _mm512_store_si512(probabilities_ + size_t(i) * probability_stride_ + j, to_bf16(load(from), high));
+                _mm512_store_si512(probabilities_ + size_t(i) * probability_stride_ + j,
+                                   to_bf16(load(from), high));
             }
-        Product::multiply(m, probabilities_, probability_stride_, values_, count_depth_, head_size_, c,
-                          context_stride(head_size_));
+        Product::multiply(m, probabilities_, probability_stride_, values_, count_depth_, head_size_,
+                          c, context_stride(head_size_));
     }
 
 private:

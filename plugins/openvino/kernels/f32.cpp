@@ -15,7 +15,8 @@ constexpr int kColumns = kTileVecs * kLanes;  // columns of the right-hand matri
 template <int M, int N>
 struct Tile {
     /// C[M][N * kLanes] = A[M][depth] * B[depth][kColumns]
-    static void run(const float* a, int a_stride, const float* b, int depth, float* c, int c_stride) {
+    static void run(const float* a, int a_stride, const float* b, int depth, float* c,
+                    int c_stride) {
         Vec sum[M][N] = {};
         for (int k = 0; k < depth; ++k) {
             Vec row[N];
@@ -35,9 +36,10 @@ struct Tile {
     }
 };
 
-/// C[m][columns] = A[m][depth] * B, with m up to kTileRows and B in panels of [depth][kColumns]. Whole vectors of C are
-/// written.
-void multiply(int m, const float* a, int a_stride, const float* b, int depth, int columns, float* c, int c_stride) {
+/// C[m][columns] = A[m][depth] * B, with m up to kTileRows and B in panels of [depth][kColumns].
+/// Whole vectors of C are written.
+void multiply(int m, const float* a, int a_stride, const float* b, int depth, int columns, float* c,
+              int c_stride) {
     for (int j = 0; j < columns; j += kColumns, b += size_t(depth) * kColumns) {
         const int vecs = columns - j > kLanes ? 2 : 1;
         TileTable<Tile, kTileRows, kTileVecs>::get(m, vecs)(a, a_stride, b, depth, c + j, c_stride);
@@ -49,7 +51,9 @@ public:
     static constexpr int kBlock = kTileRows;
 
     F32Math(Arena& arena, int count, int head_size)
-        : count_(count), head_size_(head_size), query_stride_(round_up(head_size, kLanes)),
+        : count_(count),
+          head_size_(head_size),
+          query_stride_(round_up(head_size, kLanes)),
           keys_(arena.take<float>(size_t(round_up(count, kColumns)) * query_stride_)),
           values_(arena.take<float>(size_t(count) * round_up(head_size, kColumns))),
           queries_(arena.take<float>(kBlock * query_stride_)) {}
@@ -106,7 +110,8 @@ const Kernel LTP_KERNEL = {
     scratch_bytes<F32Math>,
     {attend<F32Math, float>, attend<F32Math, Bf16>},
     {attend_first<float>, attend_first<Bf16>},
-    {linear_kernel<LinearTiles<FloatMath<float>>, float>(), linear_kernel<LinearTiles<FloatMath<Bf16>>, Bf16>()},
+    {linear_kernel<LinearTiles<FloatMath<float>>, float>(),
+     linear_kernel<LinearTiles<FloatMath<Bf16>>, Bf16>()},
     {int8_kernel<LinearTiles<Int8Math>, float>(), int8_kernel<LinearTiles<Int8Math>, Bf16>()},
 };
 

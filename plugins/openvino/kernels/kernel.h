@@ -1,4 +1,5 @@
-// What a kernel does, on one thread: attention of one head over one sequence, and a part of a linear layer.
+// What a kernel does, on one thread: attention of one head over one sequence, and a part of a
+// linear layer.
 #pragma once
 
 #include <cstddef>
@@ -9,7 +10,8 @@ namespace ltp {
 enum class Element { F32 = 0, BF16 = 1 };
 
 struct HeadTask {
-    /// First column of this head in row 0 of the sequence; the element type is the kernel function's.
+    /// First column of this head in row 0 of the sequence; the element type is the kernel
+    /// function's.
     const void* query;
     const void* key;
     const void* value;
@@ -19,7 +21,8 @@ struct HeadTask {
     int count;            ///< at least 1
     int head_size;        ///< a multiple of 8
 
-    /// Alive row i < context_rows is written to row rows[i] of `context`, whose rows are context_stride elements apart.
+    /// Alive row i < context_rows is written to row rows[i] of `context`, whose rows are
+    /// context_stride elements apart.
     void* context;
     size_t context_stride;
     int context_rows;
@@ -35,8 +38,8 @@ struct InputScale {
     int zero_point = 0;
 };
 
-/// How rows become bytes: q = x * factors + zero_point, rounded, 0 to 255. Without factors each row takes a factor, scale and
-/// zero point of its own, by its smallest and largest values.
+/// How rows become bytes: q = x * factors + zero_point, rounded, 0 to 255. Without factors each row
+/// takes a factor, scale and zero point of its own, by its smallest and largest values.
 struct RowsToBytes {
     const float* factors = nullptr;  ///< [depth]
     InputScale scale = {};
@@ -44,17 +47,19 @@ struct RowsToBytes {
 
 /// W as it comes.
 struct WeightRows {
-    const void* values;            ///< [columns][depth], float, or int8_t for int8 kernels
+    const void* values;             ///< [columns][depth], float, or int8_t for int8 kernels
     const float* scales = nullptr;  ///< [columns] of the int8 values
-    RowsToBytes input = {};         ///< the rows that these will be multiplied with, for int8 kernels
+    RowsToBytes input = {};  ///< the rows that these will be multiplied with, for int8 kernels
 };
 
-/// y = activation(x W^T + bias) for `rows` rows and `columns` columns. The element type of x and y is the kernel's.
+/// y = activation(x W^T + bias) for `rows` rows and `columns` columns. The element type of x and y
+/// is the kernel's.
 struct LinearTask {
     const void* x;  ///< [rows][depth]
     int rows;
     int depth;
-    RowsToBytes input;   ///< for int8 kernels; up to the next multiple of 32 there are factors that do no harm
+    RowsToBytes input;   ///< for int8 kernels; up to the next multiple of 32 there are factors that
+                         ///< do no harm
     const void* panels;  ///< W in the kernel's packing, from the first column on
     const float* bias;   ///< [columns]
     int columns;
@@ -81,7 +86,8 @@ struct LinearKernel {
 /// One instruction set's implementation. Tables are indexed by Element.
 struct Kernel {
     const char* name;
-    /// Scratch a call needs, in bytes; linear in `count`. The scratch passed must be 64-byte aligned.
+    /// Scratch a call needs, in bytes; linear in `count`. The scratch passed must be 64-byte
+    /// aligned.
     size_t (*scratch_bytes)(int count, int head_size);
     /// Every alive row attends to every alive row.
     void (*attend[2])(const HeadTask&, void* scratch);
@@ -91,7 +97,7 @@ struct Kernel {
     LinearKernel linear_int8[2];
 };
 
-extern const Kernel kernel_portable, kernel_avx2, kernel_avx512, kernel_avx512_vnni, kernel_avx512_bf16,
-    kernel_amx_bf16;
+extern const Kernel kernel_portable, kernel_avx2, kernel_avx512, kernel_avx512_vnni,
+    kernel_avx512_bf16, kernel_amx_bf16;
 
 }  // namespace ltp

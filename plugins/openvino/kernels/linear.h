@@ -1,14 +1,16 @@
-// Part of a linear layer, y = activation(x W^T + bias): panel after panel of W, each with all rows. How a panel is
-// multiplied is the parameter `Product`:
+// Part of a linear layer, y = activation(x W^T + bias): panel after panel of W, each with all rows.
+// How a panel is multiplied is the parameter `Product`:
 //
-//   Value, kPair       what a panel is made of: [depth / kPair][kPanel][kPair] Values, zero beyond the last depth
+//   Value, kPair       what a panel is made of: [depth / kPair][kPanel][kPair] Values, zero beyond
+//                      the last depth
 //   Sum                float, or int32_t for products of integers
 //   kDepth             the depth is a multiple of this
 //   Input              what x is read as; x of another type, or of another depth, is copied first
 //   kRows              rows that share one pass over a panel
 //   multiply(rows, x, x_stride, panel, depth, sums, output)
-//     sums[rows][kPanel] = x[rows][depth] * panel. Calls output.announce(first, end) before the last work on these rows
-//     and output.write(first, end) as soon as their sums are complete: writing to memory then overlaps with arithmetic
+//     sums[rows][kPanel] = x[rows][depth] * panel. Calls output.announce(first, end) before the
+//     last work on these rows, and output.write(first, end) as soon as their sums are complete:
+//     writing to memory then overlaps with arithmetic
 #pragma once
 
 #include "arena.h"
@@ -21,7 +23,8 @@ namespace {
 constexpr int kPanelVecs = 2;
 constexpr int kPanel = kPanelVecs * kLanes;
 
-/// x P(X <= x) for a standard normal X, with erf by Abramowitz & Stegun 7.1.26 (absolute error below 1.5e-7).
+/// x P(X <= x) for a standard normal X, with erf by Abramowitz & Stegun 7.1.26 (absolute error
+/// below 1.5e-7).
 inline Vec gelu(Vec x) {
     const Vec z = larger(x, -x) * splat(0.70710678f);
     const Vec t = splat(1.f) / (splat(1.f) + splat(0.3275911f) * z);
@@ -30,7 +33,8 @@ inline Vec gelu(Vec x) {
     p = p * t + splat(1.421413741f);
     p = p * t + splat(-0.284496736f);
     p = p * t + splat(0.254829592f);
-    const Vec tail = splat(0.5f) * p * t * exp2_nonpositive(z * z * splat(-1.44269504f));  // P(X > |x|)
+    const Vec tail =
+        splat(0.5f) * p * t * exp2_nonpositive(z * z * splat(-1.44269504f));  // P(X > |x|)
     return x * (x > Vec{} ? splat(1.f) - tail : tail);
 }
 
@@ -64,12 +68,16 @@ template <class E, class Sums>
 class Output {
 public:
     Output(const LinearTask& task, Sums sums, int column)
-        : task_(task), sums_(sums), column_(column), columns_(smaller(kPanel, task.columns - column)) {}
+        : task_(task),
+          sums_(sums),
+          column_(column),
+          columns_(smaller(kPanel, task.columns - column)) {}
 
     /// Fetches the cache lines that will be written.
     void announce(int first, int end) const {
         for (int i = first; i < end; ++i)
-            for (int c = 0; c < columns_; c += 64 / int{sizeof(E)}) __builtin_prefetch(row(i) + c, 1);
+            for (int c = 0; c < columns_; c += 64 / int{sizeof(E)})
+                __builtin_prefetch(row(i) + c, 1);
     }
 
     void write(int first, int end) const {
@@ -123,7 +131,8 @@ struct LinearBuffers {
 
     LinearBuffers(Arena& arena, int rows, int depth)
         : sums(arena.take<float>(size_t(rows) * kPanel)),
-          x(arena.take<typename Product::Input>(copied(depth) ? size_t(rows) * padded<Product>(depth) : 0)) {}
+          x(arena.take<typename Product::Input>(
+              copied(depth) ? size_t(rows) * padded<Product>(depth) : 0)) {}
 
     static bool copied(int depth) {
         return sizeof(typename Product::Input) != sizeof(E) || depth % Product::kDepth != 0;

@@ -1,8 +1,9 @@
-// A panel times rows in AMX tiles: up to 32 rows at a time times the panel's 32 columns. What is multiplied is the
-// parameter `Tiles`:
+// A panel times rows in AMX tiles: up to 32 rows at a time times the panel's 32 columns. What is
+// multiplied is the parameter `Tiles`:
 //
 //   Value, kPair, Sum, Input      see linear.h
-//   multiply_upper(), multiply_lower()   tiles 0, 1 += tile 4 * tiles 6, 7; tiles 2, 3 += tile 5 * tiles 6, 7
+//   multiply_upper(), multiply_lower()
+//     tiles 0, 1 += tile 4 * tiles 6, 7; tiles 2, 3 += tile 5 * tiles 6, 7
 #pragma once
 
 #include "amx_tiles.h"
@@ -37,18 +38,21 @@ struct AmxLinear {
     static constexpr int kRows = kTileRows;
 
     template <class Output>
-    static void multiply(int rows, const Input* x, size_t x_stride, const Value* panel, int depth, Sum* sums,
-                         const Output& output) {
-        // The last tile overlaps the one before it rather than being smaller: its sums come out twice, the same.
+    static void multiply(int rows, const Input* x, size_t x_stride, const Value* panel, int depth,
+                         Sum* sums, const Output& output) {
+        // The last tile overlaps the one before it rather than being smaller: its sums come out
+        // twice, the same.
         const int last = rows > kTileRows ? rows - kTileRows : 0;
         const int pairs = (rows + 2 * kTileRows - 1) / (2 * kTileRows);
         for (int i = 0; i < pairs; ++i) {
-            const int upper = smaller(i * 2 * kTileRows, last), lower = smaller(upper + kTileRows, last);
+            const int upper = smaller(i * 2 * kTileRows, last),
+                      lower = smaller(upper + kTileRows, last);
             const int end = smaller(lower + kTileRows, rows);
             const auto product = upper < lower ? multiply_tiles<true> : multiply_tiles<false>;
             output.announce(upper, end);
             product(x + upper * x_stride, x + lower * x_stride, x_stride, panel, depth,
-                    prefetching(panel, depth, i, pairs), sums + size_t(upper) * kPanel, sums + size_t(lower) * kPanel);
+                    prefetching(panel, depth, i, pairs), sums + size_t(upper) * kPanel,
+                    sums + size_t(lower) * kPanel);
             output.write(upper, end);
         }
     }
@@ -63,8 +67,8 @@ private:
         int bytes_per_step;
     };
 
-    /// With few rows the first ones wait for memory and prefetch just ahead of themselves, as in linear_tiles.h;
-    /// many share the prefetching of the next panel.
+    /// With few rows the first ones wait for memory and prefetch just ahead of themselves, as in
+    /// linear_tiles.h; many share the prefetching of the next panel.
     static Prefetching prefetching(const Value* panel, int depth, int pair, int pairs) {
         const char* here = reinterpret_cast<const char*>(panel);
         if (pairs <= kFewPairs) return {here + kNear, pair == 0 ? kStepBytes : 0};
@@ -74,8 +78,9 @@ private:
 
     /// Tiles 0 to 3 hold sums (two by two), 4 and 5 hold x, 6 and 7 the panel.
     template <bool TwoRows>
-    static void multiply_tiles(const Input* upper, const Input* lower, size_t x_stride, const Value* panel, int depth,
-                               Prefetching ahead, Sum* upper_sums, Sum* lower_sums) {
+    static void multiply_tiles(const Input* upper, const Input* lower, size_t x_stride,
+                               const Value* panel, int depth, Prefetching ahead, Sum* upper_sums,
+                               Sum* lower_sums) {
         constexpr long panel_row = kPanel * kPair * sizeof(Value), sums_row = kPanel * sizeof(Sum);
         const long x_row = static_cast<long>(x_stride * sizeof(Input));
         _tile_zero(0);
@@ -84,8 +89,10 @@ private:
             _tile_zero(2);
             _tile_zero(3);
         }
-        for (int k = 0; k < depth; k += kDepth, panel += kDepth * kPanel, ahead.from += ahead.bytes_per_step) {
-            for (int i = 0; i < ahead.bytes_per_step; i += 64) __builtin_prefetch(ahead.from + i, 0, 2);
+        for (int k = 0; k < depth;
+             k += kDepth, panel += kDepth * kPanel, ahead.from += ahead.bytes_per_step) {
+            for (int i = 0; i < ahead.bytes_per_step; i += 64)
+                __builtin_prefetch(ahead.from + i, 0, 2);
             _tile_loadd(6, panel, panel_row);
             _tile_loadd(7, panel + kLanes * kPair, panel_row);
             _tile_loadd(4, upper + k, x_row);

@@ -1,5 +1,5 @@
-// The linear layer in int8. Rows are made bytes first; a panel is then multiplied as in linear.h, by a `Product` whose
-// Sum is int32_t, and its sums are made real numbers again:
+// The linear layer in int8. Rows are made bytes first; a panel is then multiplied as in linear.h,
+// by a `Product` whose Sum is int32_t, and its sums are made real numbers again:
 //
 //   x ~ s_x (q_x - z),  W ~ s_w q_w   =>   x W^T ~ s_x s_w (sum q_x q_w - z sum q_w)
 //
@@ -18,7 +18,8 @@ inline Vec to_float(VecInt v) { return __builtin_convertvector(v, Vec); }
 /// The nearest integers to x + zero, cut off at 0 and 255; of NaN any.
 template <class To>
 inline void store_bytes(To* to, Vec x, VecInt zero) {
-    const Vec magic = splat(12582912.f);  // 1.5 * 2^23: adding it leaves the rounded integer in the low bits
+    const Vec magic =
+        splat(12582912.f);  // 1.5 * 2^23: adding it leaves the rounded integer in the low bits
     x = x < splat(1024.f) ? x : splat(1024.f);
     VecInt value = (VecInt)(larger(x, splat(-1024.f)) + magic) - (VecInt)magic + zero;
     value = value > VecInt{} ? value : VecInt{};
@@ -41,7 +42,8 @@ struct Range {
     float least, most;
 };
 
-// As integers, floats are in order once the magnitude bits of the negative ones are turned over; NaN lies at the ends.
+// As integers, floats are in order once the magnitude bits of the negative ones are turned over;
+// NaN lies at the ends.
 inline VecInt in_order(VecInt bits) { return bits ^ ((bits >> 31) & 0x7fffffff); }
 
 inline float from_order(int32_t bits) {
@@ -90,16 +92,19 @@ struct OwnFactors {
 template <class E, class Factor, class Input>
 inline void multiply_to_bytes(const E* x, int depth, Factor factor, int zero_point, Input* q) {
     for (int k = 0; k < depth; k += kLanes)
-        store_bytes(q + k, load(x + k, depth - k) * factor.at(k), zero_point - VecInt{});  // the last into the padding
+        store_bytes(q + k, load(x + k, depth - k) * factor.at(k),
+                    zero_point - VecInt{});  // the last into the padding
 }
 
 #if defined(__AVX512BW__)
-// The same for bfloat16, 32 at a time: pairs are taken apart by shifts and masks, and put together likewise.
+// The same for bfloat16, 32 at a time: pairs are taken apart by shifts and masks, and put together
+// likewise.
 
 inline __mmask32 first_halves(int count) { return count < 32 ? (1u << count) - 1 : ~0u; }
 
 inline __m512i rounded(__m512i bits, __m512 factor) {
-    const __m512 limit = _mm512_set1_ps(1024.f), x = _mm512_mul_ps(_mm512_castsi512_ps(bits), factor);
+    const __m512 limit = _mm512_set1_ps(1024.f),
+                 x = _mm512_mul_ps(_mm512_castsi512_ps(bits), factor);
     return _mm512_cvtps_epi32(_mm512_max_ps(_mm512_min_ps(x, limit), -limit));
 }
 
@@ -107,15 +112,18 @@ inline Range range(const Bf16* x, int depth) {
     __m512i least{}, most{};
     for (int k = 0; k < depth; k += 32) {
         const __m512i bits = _mm512_maskz_loadu_epi16(first_halves(depth - k), x + k);
-        const __m512i turned = _mm512_and_si512(_mm512_srai_epi16(bits, 15), _mm512_set1_epi16(0x7fff));
+        const __m512i turned =
+            _mm512_and_si512(_mm512_srai_epi16(bits, 15), _mm512_set1_epi16(0x7fff));
         const __m512i values = _mm512_xor_si512(bits, turned);
         least = _mm512_min_epi16(least, values);
         most = _mm512_max_epi16(most, values);
     }
     const auto upper = [](__m512i pairs) { return _mm512_srai_epi32(pairs, 16); };
-    const auto lower = [](__m512i pairs) { return _mm512_srai_epi32(_mm512_slli_epi32(pairs, 16), 16); };
-    // The lower half of a float's bits must be turned over with the upper, or it would be lost: -x would be read as one
-    // unit less.
+    const auto lower = [](__m512i pairs) {
+        return _mm512_srai_epi32(_mm512_slli_epi32(pairs, 16), 16);
+    };
+    // The lower half of a float's bits must be turned over with the upper, or it would be lost: -x
+    // would be read as one unit less.
     const int32_t ends[2] = {_mm512_reduce_min_epi32(_mm512_min_epi32(upper(least), lower(least))),
                              _mm512_reduce_max_epi32(_mm512_max_epi32(upper(most), lower(most)))};
     return {from_order(ends[0] * 65536 + (ends[0] < 0 ? 0xffff : 0)), from_order(ends[1] * 65536)};
@@ -139,10 +147,13 @@ inline PairFactors even_and_odd(SameFactor factor, int) {
     return {_mm512_set1_ps(factor.value), _mm512_set1_ps(factor.value)};
 }
 inline PairFactors even_and_odd(OwnFactors factor, int k) {
-    const __m512 first = _mm512_loadu_ps(factor.values + k), second = _mm512_loadu_ps(factor.values + k + 16);
-    const __m512i even = _mm512_set_epi32(30, 28, 26, 24, 22, 20, 18, 16, 14, 12, 10, 8, 6, 4, 2, 0);
+    const __m512 first = _mm512_loadu_ps(factor.values + k),
+                 second = _mm512_loadu_ps(factor.values + k + 16);
+    const __m512i even =
+        _mm512_set_epi32(30, 28, 26, 24, 22, 20, 18, 16, 14, 12, 10, 8, 6, 4, 2, 0);
     const __m512i odd = _mm512_add_epi32(even, _mm512_set1_epi32(1));
-    return {_mm512_permutex2var_ps(first, even, second), _mm512_permutex2var_ps(first, odd, second)};
+    return {_mm512_permutex2var_ps(first, even, second),
+            _mm512_permutex2var_ps(first, odd, second)};
 }
 
 template <class Factor>
@@ -152,8 +163,10 @@ inline void multiply_to_bytes(const Bf16* x, int depth, Factor factor, int zero_
         const __m512i pairs = _mm512_maskz_loadu_epi16(first_halves(depth - k), x + k);
         const auto [of_even, of_odd] = even_and_odd(factor, k);
         const __m512i even = rounded(_mm512_slli_epi32(pairs, 16), of_even);
-        const __m512i odd = rounded(_mm512_and_si512(pairs, _mm512_set1_epi32(int(0xffff0000))), of_odd);
-        const __m512i values = _mm512_mask_blend_epi16(0xaaaaaaaa, even, _mm512_slli_epi32(odd, 16));
+        const __m512i odd =
+            rounded(_mm512_and_si512(pairs, _mm512_set1_epi32(int(0xffff0000))), of_odd);
+        const __m512i values =
+            _mm512_mask_blend_epi16(0xaaaaaaaa, even, _mm512_slli_epi32(odd, 16));
         const __m512i shifted = _mm512_max_epi16(_mm512_add_epi16(values, zero), __m512i{});
         _mm256_storeu_si256(reinterpret_cast<__m256i*>(q + k), _mm512_cvtusepi16_epi8(shifted));
     }
@@ -166,7 +179,8 @@ InputScale to_bytes(const E* x, int depth, const RowsToBytes& given, Input* q) {
     constexpr float kTiny = 1e-30f;
     if (given.factors) {
         multiply_to_bytes(x, depth, OwnFactors{given.factors}, given.scale.zero_point, q);
-        return {all_finite(x, depth) ? given.scale.scale : __builtin_nanf(""), given.scale.zero_point};
+        return {all_finite(x, depth) ? given.scale.scale : __builtin_nanf(""),
+                given.scale.zero_point};
     }
     const Range ends = range(x, depth);
     const float width = ends.most - ends.least, scale = width / 255;
@@ -184,8 +198,10 @@ struct Int8Sums {
     const InputScale* rows;
 
     auto columns(int c) const {
-        return [from = sums + c, all = load(column_sums + c), scale = load(scales + c), rows = rows](int i) {
-            return to_float(load(from + i * kPanel) - rows[i].zero_point * all) * (scale * splat(rows[i].scale));
+        return [from = sums + c, all = load(column_sums + c), scale = load(scales + c),
+                rows = rows](int i) {
+            return to_float(load(from + i * kPanel) - rows[i].zero_point * all) *
+                   (scale * splat(rows[i].scale));
         };
     }
 };
@@ -245,7 +261,9 @@ struct Int8Math {
         memcpy(&bytes, weights, sizeof bytes);
         return __builtin_convertvector(bytes, VecInt);
     }
-    static VecInt multiply_add(VecInt sum, const int16_t* x, VecInt weights) { return sum + int32_t{*x} * weights; }
+    static VecInt multiply_add(VecInt sum, const int16_t* x, VecInt weights) {
+        return sum + int32_t{*x} * weights;
+    }
 };
 #endif
 
@@ -290,7 +308,8 @@ struct Int8Linear {
             memset(row + task.depth, 0, (depth - task.depth) * sizeof(Input));
         }
         auto* panel = static_cast<int8_t*>(const_cast<void*>(task.panels));
-        for (int column = 0; column < task.columns; column += kPanel, panel += panel_bytes(task.depth)) {
+        for (int column = 0; column < task.columns;
+             column += kPanel, panel += panel_bytes(task.depth)) {
             const Tail tail(panel, task.depth);
             const Int8Sums sums{buffers.sums, tail.column_sums, tail.scales, buffers.scales};
             Product::multiply(task.rows, buffers.x, depth, panel, depth, buffers.sums,
@@ -309,7 +328,8 @@ private:
         InputScale* scales;
 
         Buffers(Arena& arena, int rows, int depth)
-            : sums(arena.take<int32_t>(size_t(rows) * kPanel)), x(arena.take<Input>(size_t(rows) * padded(depth))),
+            : sums(arena.take<int32_t>(size_t(rows) * kPanel)),
+              x(arena.take<Input>(size_t(rows) * padded(depth))),
               scales(arena.take<InputScale>(rows)) {}
     };
 

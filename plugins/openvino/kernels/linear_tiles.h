@@ -1,10 +1,12 @@
-// A panel times rows in tiles that fill the vector registers. With few rows reading the weights takes as long as the
-// arithmetic, so the next block of weights is prefetched while the rows are multiplied with the present one. How
-// products are formed is the parameter `Math`:
+// A panel times rows in tiles that fill the vector registers. With few rows reading the weights
+// takes as long as the arithmetic, so the next block of weights is prefetched while the rows are
+// multiplied with the present one. How products are formed is the parameter `Math`:
 //
 //   Value, kPair, Sum, Input  see linear.h
-//   Weights load(const Value*)                          kLanes columns of one step, kPair depths deep
-//   Sums multiply_add(Sums sums, const Input*, Weights)  sums + x * weights for one step of one row
+//   Weights load(const Value*)
+//     kLanes columns of one step, kPair depths deep
+//   Sums multiply_add(Sums sums, const Input*, Weights)
+//     sums + x * weights for one step of one row
 #pragma once
 
 #include "linear.h"
@@ -24,23 +26,27 @@ public:
     static constexpr int kRows = kRegisterRows;
 
     template <class Output>
-    static void multiply(int rows, const Input* x, size_t x_stride, const Value* panel, int depth, Sum* sums,
-                         const Output& output) {
+    static void multiply(int rows, const Input* x, size_t x_stride, const Value* panel, int depth,
+                         Sum* sums, const Output& output) {
         const int tiles = (rows + kRows - 1) / kRows;
         const int lines = tiles == 1 ? kStepLines : 1;
-        const int ahead_per_step = tiles == 1 ? kStepBytes : kStepBytes / smaller(tiles, kPrefetchers);
+        const int ahead_per_step =
+            tiles == 1 ? kStepBytes : kStepBytes / smaller(tiles, kPrefetchers);
         for (int k = 0; k < depth; k += kBlock) {
             const int steps = smaller(kBlock, depth - k) / kPair;
             const Value* block = panel + size_t(k) * kPanel;
-            const char* ahead = reinterpret_cast<const char*>(block) + (tiles == 1 ? kNear : steps * kStepBytes);
+            const char* ahead =
+                reinterpret_cast<const char*>(block) + (tiles == 1 ? kNear : steps * kStepBytes);
             const bool last = k + kBlock >= depth;
             for (int i = 0; i < tiles; ++i) {
                 const int first = rows * i / tiles, end = rows * (i + 1) / tiles;
                 const bool prefetches = i < kPrefetchers;
                 if (last) output.announce(first, end);
                 TileTable<Tile, kRows, kStepLines>::get(end - first, lines)(
-                    x + first * x_stride + k, x_stride, block, steps, k == 0, sums + size_t(first) * kPanel,
-                    prefetches ? ahead + size_t(i) * steps * ahead_per_step : ahead, prefetches ? ahead_per_step : 0);
+                    x + first * x_stride + k, x_stride, block, steps, k == 0,
+                    sums + size_t(first) * kPanel,
+                    prefetches ? ahead + size_t(i) * steps * ahead_per_step : ahead,
+                    prefetches ? ahead_per_step : 0);
                 if (last) output.write(first, end);
             }
         }
@@ -51,39 +57,45 @@ private:
     static constexpr int kBlock = sizeof(Value) == 1 ? 768 : 256;
     static constexpr int kStepBytes = kPanel * kPair * sizeof(Value);
     static constexpr int kStepLines = (kStepBytes + 63) / 64;
-    // A single tile is bound by memory and prefetches just ahead of itself, which the hardware's own prefetcher then
-    // joins; several share the prefetching of the whole next block.
+    // A single tile is bound by memory and prefetches just ahead of itself, which the hardware's
+    // own prefetcher then joins; several share the prefetching of the whole next block.
     static constexpr int kNear = 2048;  // bytes
     static constexpr int kPrefetchers = 8;
 
     template <int M, int Lines>
     struct Tile {
-        /// sums[M][kPanel] (+)= x[M][steps * kPair] * block; every step prefetches, ahead_per_step bytes further on.
-        static void run(const Input* x, size_t x_stride, const Value* block, int steps, bool from_zero, Sum* sums,
-                        const char* ahead, int ahead_per_step) {
+        /// sums[M][kPanel] (+)= x[M][steps * kPair] * block; every step prefetches, ahead_per_step
+        /// bytes further on.
+        static void run(const Input* x, size_t x_stride, const Value* block, int steps,
+                        bool from_zero, Sum* sums, const char* ahead, int ahead_per_step) {
             decltype(ltp::load(sums)) sum[M][kPanelVecs] = {};
             if (!from_zero)
 #pragma GCC unroll 16
                 for (int i = 0; i < M; ++i)
 #pragma GCC unroll 2
-                    for (int j = 0; j < kPanelVecs; ++j) sum[i][j] = load(sums + i * kPanel + j * kLanes);
+                    for (int j = 0; j < kPanelVecs; ++j)
+                        sum[i][j] = load(sums + i * kPanel + j * kLanes);
             for (int k = 0; k < steps; ++k) {
-                for (int line = 0; line < Lines; ++line) __builtin_prefetch(ahead + 64 * line, 0, 2);
+                for (int line = 0; line < Lines; ++line)
+                    __builtin_prefetch(ahead + 64 * line, 0, 2);
                 ahead += ahead_per_step;
                 const Value* row = block + size_t(k) * kPanel * kPair;
                 decltype(Math::load(row)) weights[kPanelVecs];
 #pragma GCC unroll 2
-                for (int j = 0; j < kPanelVecs; ++j) weights[j] = Math::load(row + j * kLanes * kPair);
+                for (int j = 0; j < kPanelVecs; ++j)
+                    weights[j] = Math::load(row + j * kLanes * kPair);
 #pragma GCC unroll 16
                 for (int i = 0; i < M; ++i)
 #pragma GCC unroll 2
                     for (int j = 0; j < kPanelVecs; ++j)
-                        sum[i][j] = Math::multiply_add(sum[i][j], x + i * x_stride + k * kPair, weights[j]);
+                        sum[i][j] =
+                            Math::multiply_add(sum[i][j], x + i * x_stride + k * kPair, weights[j]);
             }
 #pragma GCC unroll 16
             for (int i = 0; i < M; ++i)
 #pragma GCC unroll 2
-                for (int j = 0; j < kPanelVecs; ++j) store(sums + i * kPanel + j * kLanes, sum[i][j]);
+                for (int j = 0; j < kPanelVecs; ++j)
+                    store(sums + i * kPanel + j * kLanes, sum[i][j]);
         }
     };
 };
@@ -96,7 +108,9 @@ struct FloatMath {
     using Input = float;
     static constexpr int kPair = 1;
     static Vec load(const W* weights) { return ltp::load(weights); }
-    static Vec multiply_add(Vec sum, const float* x, Vec weights) { return sum + splat(*x) * weights; }
+    static Vec multiply_add(Vec sum, const float* x, Vec weights) {
+        return sum + splat(*x) * weights;
+    }
 };
 
 }  // namespace

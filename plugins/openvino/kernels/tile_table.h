@@ -19,12 +19,14 @@ class TileTable {
     struct Entries;
     template <size_t... I>
     struct Entries<std::index_sequence<I...>> {
-        static constexpr decltype(&Tile<1, 1>::run) run[] = {Tile<I / MaxVecs + 1, I % MaxVecs + 1>::run...};
+        static constexpr decltype(&Tile<1, 1>::run) run[] = {
+            Tile<I / MaxVecs + 1, I % MaxVecs + 1>::run...};
     };
 
 public:
     static constexpr auto get(int rows, int vecs) {
-        return Entries<std::make_index_sequence<MaxRows * MaxVecs>>::run[(rows - 1) * MaxVecs + vecs - 1];
+        return Entries<std::make_index_sequence<MaxRows * MaxVecs>>::run[(rows - 1) * MaxVecs +
+                                                                         vecs - 1];
     }
 };
 

@@ -1,7 +1,8 @@
-// Vectors of LTP_LANES floats, written with compiler vector extensions so that one source serves every
-// instruction set. Everything here has internal linkage: each instruction set compiles its own copy, and a
-// copy shared by the linker could end up running on a CPU that lacks its instructions. For the same reason
-// kernel sources use no non-trivial templates of the standard library.
+// Vectors of LTP_LANES floats, written with compiler vector extensions so that one source serves
+// every instruction set. Everything here has internal linkage: each instruction set compiles its
+// own copy, and a copy shared by the linker could end up running on a CPU that lacks its
+// instructions. For the same reason kernel sources use no non-trivial templates of the standard
+// library.
 #pragma once
 
 #include <cstdint>
@@ -73,7 +74,8 @@ inline void store(Bf16* p, Vec v) {
 #endif
 }
 
-/// The first `count` lanes (none if it is negative); the others are zero and their memory is not touched.
+/// The first `count` lanes (none if it is negative); the others are zero and their memory is not
+/// touched.
 template <class E>
 inline Vec load(const E* p, int count) {
     if (count >= kLanes) return load(p);
@@ -124,8 +126,9 @@ inline Vec exp2_nonpositive(Vec x) {
 #if defined(__AVX512DQ__)
     const Vec r = (Vec)_mm512_reduce_ps((__m512)x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
 #else
-    x = larger(splat(-126.f), x);         // this operand order lets a NaN through
-    const Vec magic = splat(12582912.f);  // 1.5 * 2^23: adding it leaves the rounded integer in the low bits
+    x = larger(splat(-126.f), x);  // this operand order lets a NaN through
+    const Vec magic =
+        splat(12582912.f);  // 1.5 * 2^23: adding it leaves the rounded integer in the low bits
     const Vec shifted = x + magic;
     const Vec r = x - (shifted - magic);
 #endif

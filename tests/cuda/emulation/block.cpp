@@ -61,7 +61,8 @@ public:
     }
 
     int meet(const char* file, int line, bool predicate) {
-        if (met_ > 0 && (line != line_ || (file != file_ && std::strcmp(file, file_) != 0))) divergent();
+        if (met_ > 0 && (line != line_ || (file != file_ && std::strcmp(file, file_) != 0)))
+            divergent();
         file_ = file;
         line_ = line;
         votes_ = (met_ == 0 ? 0 : votes_) + predicate;
@@ -86,7 +87,8 @@ public:
             yield();
         }
         Warp& warp = warps_[current_ / kWarpSize];
-        if (warp.met > 0 && what != warp.meeting && std::strcmp(what, warp.meeting) != 0) divergent();
+        if (warp.met > 0 && what != warp.meeting && std::strcmp(what, warp.meeting) != 0)
+            divergent();
         warp.meeting = what;
         warp.brought[current_ % kWarpSize] = mine;
         if (++warp.met < kWarpSize) {
@@ -136,7 +138,8 @@ private:
     }
 
     int next() {
-        for (size_t tried = 0; tried < warps_.size(); ++tried, warp_ = (warp_ + 1) % warps_.size()) {
+        for (size_t tried = 0; tried < warps_.size();
+             ++tried, warp_ = (warp_ + 1) % warps_.size()) {
             Warp& warp = warps_[warp_];
             if (warp.ready == 0) continue;
             for (;; warp.turn = (warp.turn + 1) % kWarpSize) {
@@ -152,8 +155,10 @@ private:
     [[noreturn]] void divergent() const {
         std::string where;
         for (const Warp& warp : warps_)
-            if (warp.met > 0) where += std::to_string(warp.met) + " lanes at " + warp.meeting + ", ";
-        if (met_ > 0) where += std::to_string(met_) + " threads at " + file_ + ":" + std::to_string(line_);
+            if (warp.met > 0)
+                where += std::to_string(warp.met) + " lanes at " + warp.meeting + ", ";
+        if (met_ > 0)
+            where += std::to_string(met_) + " threads at " + file_ + ":" + std::to_string(line_);
         fail("divergent barrier", where.c_str());
     }
 
@@ -174,9 +179,10 @@ private:
 Block block;
 
 #if defined(__SANITIZE_ADDRESS__)
-__attribute__((no_sanitize_address))  // it never returns, so that nothing would clear what it marks on the stack
+__attribute__((no_sanitize_address))  // it never returns, so that nothing would clear what it marks
+                                      // on the stack
 #endif
-void Block::enter() {
+                                      void Block::enter() {
     Fiber::entered();
     (*block.body_)();
     block.stop(State::Done);
@@ -188,8 +194,10 @@ void Block::enter() {
 
 void seed(unsigned seed) { block.random.seed(seed); }
 
-void launch(unsigned grid_x, unsigned grid_y, unsigned threads, const std::function<void()>& thread) {
-    if (grid_x == 0 || grid_y == 0 || threads == 0 || threads % kWarpSize) fail("launch", "empty grid or odd block");
+void launch(unsigned grid_x, unsigned grid_y, unsigned threads,
+            const std::function<void()>& thread) {
+    if (grid_x == 0 || grid_y == 0 || threads == 0 || threads % kWarpSize)
+        fail("launch", "empty grid or odd block");
     std::vector<unsigned> order(size_t(grid_x) * grid_y);
     std::iota(order.begin(), order.end(), 0u);
     std::shuffle(order.begin(), order.end(), block.random);
@@ -199,9 +207,13 @@ void launch(unsigned grid_x, unsigned grid_y, unsigned threads, const std::funct
     }
 }
 
-int meet_block(const char* file, int line, bool predicate) { return block.meet(file, line, predicate); }
+int meet_block(const char* file, int line, bool predicate) {
+    return block.meet(file, line, predicate);
+}
 void* const* meet_warp(const char* what, void* mine) { return block.meet_warp(what, mine); }
-void* shared_memory(std::size_t bytes, std::size_t alignment) { return block.shared_memory(bytes, alignment); }
+void* shared_memory(std::size_t bytes, std::size_t alignment) {
+    return block.shared_memory(bytes, alignment);
+}
 
 void fail(const char* what, const char* where) {
     std::fprintf(stderr, "emulation: %s: %s\n", what, where);

@@ -1,4 +1,5 @@
-// IEEE half precision, and the tensor core instructions that take it, from their description in the PTX manual.
+// IEEE half precision, and the tensor core instructions that take it, from their description in the
+// PTX manual.
 #pragma once
 
 #include "cuda_runtime_api.h"
@@ -12,8 +13,10 @@ struct alignas(4) __half2 {
 };
 
 inline float __half2float(__half h) {
-    const unsigned sign = unsigned{h.bits} >> 15 << 31, exponent = h.bits >> 10 & 31, mantissa = h.bits & 1023;
-    if (exponent == 0) return __uint_as_float(sign | __float_as_uint(static_cast<float>(mantissa) * 0x1p-24f));
+    const unsigned sign = unsigned{h.bits} >> 15 << 31, exponent = h.bits >> 10 & 31,
+                   mantissa = h.bits & 1023;
+    if (exponent == 0)
+        return __uint_as_float(sign | __float_as_uint(static_cast<float>(mantissa) * 0x1p-24f));
     if (exponent == 31) return __uint_as_float(sign | 0x7f800000u | mantissa << 13);
     return __uint_as_float(sign | (exponent + 112) << 23 | mantissa << 13);
 }
@@ -24,20 +27,23 @@ inline __half __float2half_rn(float x) {
     const float size = std::fabs(x);
     if (size != size) return {std::uint16_t(sign | 0x7fff)};
     if (size >= 65520.f) return {std::uint16_t(sign | 0x7c00)};
-    if (size < 0x1p-14f) return {std::uint16_t(sign | static_cast<unsigned>(std::nearbyint(size * 0x1p24f)))};
+    if (size < 0x1p-14f)
+        return {std::uint16_t(sign | static_cast<unsigned>(std::nearbyint(size * 0x1p24f)))};
     const unsigned rebased = __float_as_uint(size) - (112u << 23);
     return {std::uint16_t(sign | (rebased + 0xfff + (rebased >> 13 & 1)) >> 13)};
 }
 
-inline __half2 __floats2half2_rn(float x, float y) { return {__float2half_rn(x), __float2half_rn(y)}; }
+inline __half2 __floats2half2_rn(float x, float y) {
+    return {__float2half_rn(x), __float2half_rn(y)};
+}
 inline float2 __half22float2(__half2 h) { return {__half2float(h.x), __half2float(h.y)}; }
 
 namespace emulation {
 
-/// product = left right^T. Not sanitized: it is most of the work, and touches nothing but these three.
-__attribute__((no_sanitize("address", "undefined"))) inline void multiply(const float (&left)[16][8],
-                                                                          const float (&right)[8][8],
-                                                                          float (&product)[16][8]) {
+/// product = left right^T. Not sanitized: it is most of the work, and touches nothing but these
+/// three.
+__attribute__((no_sanitize("address", "undefined"))) inline void multiply(
+    const float (&left)[16][8], const float (&right)[8][8], float (&product)[16][8]) {
     for (int row = 0; row < 16; ++row)
         for (int column = 0; column < 8; ++column) {
             product[row][column] = 0.f;
@@ -72,7 +78,8 @@ inline void mma(float (&c)[4], const unsigned (&a)[2], unsigned b) {
     emulation::multiply(left, right, product);
     for (int lane = 0; lane < 32; ++lane)
         for (int i = 0; i < 4; ++i)
-            static_cast<Fragments*>(lanes[lane])->c[i] += product[(lane >> 2) + (i < 2 ? 0 : 8)][(lane & 3) * 2 + (i & 1)];
+            static_cast<Fragments*>(lanes[lane])->c[i] +=
+                product[(lane >> 2) + (i < 2 ? 0 : 8)][(lane & 3) * 2 + (i & 1)];
 }
 
 /// ldmatrix.sync.aligned.m8n8.x4.shared.b16, and the same with .trans
@@ -82,7 +89,8 @@ void load_four_matrices(unsigned (&m)[4], const __half* row) {
         const __half* row;
         unsigned* m;
     } mine{row, m};
-    if (reinterpret_cast<std::uintptr_t>(row) % 16) emulation::fail("ldmatrix", "a row is not aligned to 16 bytes");
+    if (reinterpret_cast<std::uintptr_t>(row) % 16)
+        emulation::fail("ldmatrix", "a row is not aligned to 16 bytes");
     void* const* lanes = emulation::meet_warp(kTransposed ? "ldmatrix.trans" : "ldmatrix", &mine);
     if (!lanes) return;
     const auto element = [&](int matrix, int row, int column) {
@@ -97,7 +105,11 @@ void load_four_matrices(unsigned (&m)[4], const __half* row) {
         }
 }
 
-inline void load_matrices(unsigned (&m)[4], const __half* row) { load_four_matrices<false>(m, row); }
-inline void load_matrices_transposed(unsigned (&m)[4], const __half* row) { load_four_matrices<true>(m, row); }
+inline void load_matrices(unsigned (&m)[4], const __half* row) {
+    load_four_matrices<false>(m, row);
+}
+inline void load_matrices_transposed(unsigned (&m)[4], const __half* row) {
+    load_four_matrices<true>(m, row);
+}
 
 }  // namespace ltp::cuda

@@ -14,7 +14,8 @@
 #define __host__
 #define __forceinline__ inline
 #define __launch_bounds__(...)
-#define LTP_SHARED(Type, name) Type& name = *static_cast<Type*>(emulation::shared_memory(sizeof(Type), alignof(Type)))
+#define LTP_SHARED(Type, name) \
+    Type& name = *static_cast<Type*>(emulation::shared_memory(sizeof(Type), alignof(Type)))
 
 struct uint3 {
     unsigned x, y, z;
@@ -39,8 +40,8 @@ inline cudaError_t cudaMemsetAsync(void* memory, int value, std::size_t bytes, c
     std::memset(memory, value, bytes);
     return cudaSuccess;
 }
-cudaError_t cudaLaunchKernel(const void* kernel, dim3 grid, dim3 block, void** parameters, std::size_t shared_bytes,
-                             cudaStream_t stream);
+cudaError_t cudaLaunchKernel(const void* kernel, dim3 grid, dim3 block, void** parameters,
+                             std::size_t shared_bytes, cudaStream_t stream);
 
 using std::max;
 using std::min;
@@ -60,7 +61,9 @@ To bits_as(From from) {
 }
 inline unsigned __float_as_uint(float x) { return bits_as<unsigned>(x); }
 inline float __uint_as_float(unsigned x) { return bits_as<float>(x); }
-inline unsigned long long __float2ull_rn(float x) { return static_cast<unsigned long long>(std::nearbyint(x)); }
+inline unsigned long long __float2ull_rn(float x) {
+    return static_cast<unsigned long long>(std::nearbyint(x));
+}
 
 inline unsigned long long atomicAdd(unsigned long long* at, unsigned long long value) {
     const unsigned long long before = *at;
@@ -89,7 +92,8 @@ inline unsigned __ballot_sync(unsigned mask, bool predicate) {
     } mine{predicate, 0};
     if (void* const* lane = emulation::meet_warp("ballot", &mine)) {
         unsigned ballot = 0;
-        for (int i = 0; i < emulation::kWarpSize; ++i) ballot |= unsigned{static_cast<Vote*>(lane[i])->predicate} << i;
+        for (int i = 0; i < emulation::kWarpSize; ++i)
+            ballot |= unsigned{static_cast<Vote*>(lane[i])->predicate} << i;
         for (int i = 0; i < emulation::kWarpSize; ++i) static_cast<Vote*>(lane[i])->ballot = ballot;
     }
     return mine.ballot;

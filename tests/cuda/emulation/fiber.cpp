@@ -7,8 +7,8 @@
 #endif
 
 #ifdef __x86_64__
-// Saves what a function must preserve and the stack pointer, and restores those of another fiber. A tenth of the cost of
-// swapcontext, which enters the kernel.
+// Saves what a function must preserve and the stack pointer, and restores those of another fiber. A
+// tenth of the cost of swapcontext, which enters the kernel.
 extern "C" void emulation_switch_stack(void** save, void* load);
 asm(R"(
     .text
@@ -45,7 +45,8 @@ void Fiber::prepare(void (*entry)()) {
     stack_bytes_ = kStackBytes;
 #ifdef __x86_64__
     // As if the entry had been about to be returned to, with six registers to restore before.
-    auto* top = reinterpret_cast<void**>((reinterpret_cast<std::uintptr_t>(memory_.get()) + kStackBytes) & ~std::uintptr_t{15});
+    auto* top = reinterpret_cast<void**>(
+        (reinterpret_cast<std::uintptr_t>(memory_.get()) + kStackBytes) & ~std::uintptr_t{15});
     *--top = nullptr;
     *--top = reinterpret_cast<void*>(entry);
     for (int i = 0; i < 6; ++i) *--top = nullptr;
