@@ -1,4 +1,5 @@
-# LTP_SANITIZE. Sanitized programs are for tests, and -O1 compiles them in a fraction of the time that more takes.
+# LTP_SANITIZE. Sanitized programs are for tests, and -O1 compiles them in a fraction of the time
+# that more takes.
 set(LTP_SANITIZE "" CACHE STRING "Sanitizers to build with, for example address,undefined or thread")
 
 if(LTP_SANITIZE)

@@ -1,6 +1,7 @@
-# ltp_find_tensorrt_headers(): sets LTP_HAVE_TENSORRT to whether the headers of TensorRT 10 or newer, or of TensorRT for
-# RTX, and a CUDA toolkit are there. If so, LTP_TENSORRT_HEADERS is the headers' folder; if not, LTP_TENSORRT_MISSING
-# says what is missing and how to give it. TensorRT's libraries are opened at run time and not needed to build.
+# ltp_find_tensorrt_headers(): sets LTP_HAVE_TENSORRT to whether the headers of TensorRT 10 or
+# newer, or of TensorRT for RTX, and a CUDA toolkit are there. If so, LTP_TENSORRT_HEADERS is the
+# headers' folder; if not, LTP_TENSORRT_MISSING says what is missing and how to give it. TensorRT's
+# libraries are opened at run time and not needed to build.
 set(TENSORRT_INCLUDE_DIR "$ENV{TENSORRT_INCLUDE_DIR}" CACHE PATH "The folder with TensorRT's NvInferRuntime.h")
 set(TensorRT_ROOT "$ENV{TensorRT_ROOT}" CACHE PATH "A TensorRT installation: the folder above its include/")
 

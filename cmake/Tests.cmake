@@ -1,7 +1,7 @@
 # What a change waits for. Each target builds the tests that its command runs, and nothing else:
 #   ltp_quick_tests  ctest --label-regex quick    seconds
-#   ltp_tests        ctest --label-exclude full   and these: everything that guards an answer or a crash
-#   ltp_full_tests   ctest                        and these: planted faults, which prove that the tests find them
+#   ltp_tests        ctest --label-exclude full   and all else that guards an answer or a crash
+#   ltp_full_tests   ctest                        and planted faults, which tests must find
 if(TARGET ltp_tests)
   return()
 endif()
