@@ -83,7 +83,7 @@ def tune(
     thresholds, the search in tuned.json, and the curve in tuned.svg.
     """
     from ltp_deploy.bundle.manifest import MANIFEST
-    from ltp_deploy.learn.tuned_checkpoint import conventions_of, tune_checkpoint
+    from ltp_deploy.learn.tuned_checkpoint import TuneJob, conventions_of, tune_checkpoint
     from ltp_deploy.report import tuned as report
 
     if (model / MANIFEST).exists() and against is None:
@@ -94,14 +94,17 @@ def tune(
                 "--score-length and --first-token are the bundle's own: leave them out"
             )
         score_length, first_token = conventions_of(model, against)
+    source = against or model
     result = tune_checkpoint(
-        against or model,
-        data,
-        output,
-        max_drop_from_dense,
-        reading,
-        score_length,
-        first_token,
-        force,
+        TuneJob(
+            source,
+            data,
+            output,
+            max_drop_from_dense,
+            reading,
+            score_length,
+            first_token,
+            force,
+        )
     )
     show(result.to_dict(), report.describe(result, output), as_json)

@@ -30,8 +30,16 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Tuned:
-    """The search: the dense model, the checkpoint as it was, one factor for all layers, and the
-    choice, whose layers were moved one by one."""
+    """What the search found.
+
+    Attributes:
+        max_drop: the budget, in points of the metric.
+        dense: the model without pruning.
+        before: the model with the thresholds that it came with.
+        curve: one factor for all layers, for each of `FACTORS`.
+        chosen: the result, whose layers have factors of their own.
+        tried: how many policies were evaluated.
+    """
 
     max_drop: float
     dense: Point
@@ -41,6 +49,7 @@ class Tuned:
     tried: int
 
     def to_dict(self) -> dict[str, Any]:
+        """As a dict that `json.dumps` takes."""
         return asdict(self)
 
 
@@ -53,8 +62,13 @@ def tune(
     on data fits that data best: judge it on other data.
 
     Args:
-        max_drop: in points of the metric.
-        progress: is told what is being tried.
+        encoder: a model that prunes.
+        data: what every policy is evaluated on.
+        max_drop: the budget, in points of the metric.
+        progress: is told what each policy that was tried does.
+
+    Returns:
+        The rescaled policy, and how it was found.
 
     Raises:
         LtpError: the checkpoint does not prune, or no factor stays inside the budget.
@@ -62,49 +76,75 @@ def tune(
     policy, layers = encoder.config.policy, encoder.config.layers
     if not policy.prunes:
         raise LtpError("this checkpoint prunes nothing, so there is nothing to tune; see `learn`")
-    dense = evaluate(encoder.with_policy(PrunePolicy.dense(layers)), data)
-    tried: dict[PrunePolicy, Point] = {}
+    search = Search(encoder, data, max_drop, progress)
+    curve = tuple(search.look((factor,) * layers) for factor in FACTORS)
+    best = search.best_of(curve)
+    for _ in range(LAYER_ROUNDS):
+        best = search.layer_by_layer(best)
+    before = search.look((1.0,) * layers).point
+    tuned = Tuned(max_drop, search.dense, before, curve, best, len(search.tried))
+    return rescaled(policy, best.factors), tuned
 
-    def look(factors: tuple[float, ...]) -> Candidate:
-        scaled = rescaled(policy, factors)
-        if scaled not in tried:
-            tried[scaled] = evaluate(encoder.with_policy(scaled), data)
-        point = tried[scaled]
-        progress(f"{point.flops_ratio:.2f}x fewer FLOPs, {point.score:.2f}")
+
+class Search:
+    """Rescaled policies of one model, tried on data and judged by a budget.
+
+    Attributes:
+        dense: the model without pruning, from which drops are counted.
+        tried: what each policy that was looked at does; no policy is evaluated twice.
+    """
+
+    def __init__(self, encoder: Encoder, data: TaskData, max_drop: float, progress: Progress):
+        self.encoder = encoder
+        self.data = data
+        self.max_drop = max_drop
+        self.progress = progress
+        self.dense = evaluate(encoder.with_policy(PrunePolicy.dense(encoder.config.layers)), data)
+        self.tried: dict[PrunePolicy, Point] = {}
+
+    def look(self, factors: tuple[float, ...]) -> Candidate:
+        """What the policy does when each layer is scaled by its factor."""
+        policy = rescaled(self.encoder.config.policy, factors)
+        if policy not in self.tried:
+            self.tried[policy] = evaluate(self.encoder.with_policy(policy), self.data)
+        point = self.tried[policy]
+        self.progress(f"{point.flops_ratio:.2f}x fewer FLOPs, {point.score:.2f}")
         return Candidate(factors, point)
 
-    def fits(candidate: Candidate) -> bool:
-        return dense.score - candidate.point.score <= max_drop
+    def fits(self, candidate: Candidate) -> bool:
+        """Whether the drop is inside the budget."""
+        return self.dense.score - candidate.point.score <= self.max_drop
 
-    curve = tuple(look((factor,) * layers) for factor in FACTORS)
-    inside = [candidate for candidate in curve if fits(candidate)]
-    if not inside:
-        gentlest = curve[0].point
-        raise LtpError(
-            f"even with thresholds times {FACTORS[0]:g} the score drops by "
-            f"{dense.score - gentlest.score:.2f} points, allowed {max_drop:g}; train with less "
-            "pruning, or allow more"
-        )
-    best = max(inside, key=lambda candidate: candidate.point.flops_ratio)
-    for _ in range(LAYER_ROUNDS):
-        best = _layer_by_layer(best, policy, look, fits)
-    before = look((1.0,) * layers).point
-    return rescaled(policy, best.factors), Tuned(max_drop, dense, before, curve, best, len(tried))
+    def best_of(self, curve: tuple[Candidate, ...]) -> Candidate:
+        """The candidate that saves the most inside the budget.
+
+        Args:
+            curve: the gentlest candidate first.
+
+        Raises:
+            LtpError: none is inside the budget.
+        """
+        inside = [candidate for candidate in curve if self.fits(candidate)]
+        if not inside:
+            gentlest = curve[0]
+            raise LtpError(
+                f"even with thresholds times {gentlest.factors[0]:g} the score drops by "
+                f"{self.dense.score - gentlest.point.score:.2f} points, allowed "
+                f"{self.max_drop:g}; train with less pruning, or allow more"
+            )
+        return max(inside, key=lambda candidate: candidate.point.flops_ratio)
+
+    def layer_by_layer(self, best: Candidate) -> Candidate:
+        """Raise each layer's factor for as long as that saves work inside the budget."""
+        for layer, rule in enumerate(self.encoder.config.policy.layers):
+            while rule.prunes:
+                candidate = self.look(_raised(best.factors, layer))
+                better = candidate.point.flops_ratio > best.point.flops_ratio
+                if not (better and self.fits(candidate)):
+                    break
+                best = candidate
+        return best
 
 
-def _layer_by_layer(
-    best: Candidate,
-    policy: PrunePolicy,
-    look: Callable[[tuple[float, ...]], Candidate],
-    fits: Callable[[Candidate], bool],
-) -> Candidate:
-    """Raise each layer's threshold as long as that saves work inside the budget."""
-    for layer, rule in enumerate(policy.layers):
-        while rule.prunes:
-            factors = tuple(f * LAYER_STEP if i == layer else f for i, f in enumerate(best.factors))
-            candidate = look(factors)
-            better = candidate.point.flops_ratio > best.point.flops_ratio
-            if not (better and fits(candidate)):
-                break
-            best = candidate
-    return best
+def _raised(factors: tuple[float, ...], layer: int) -> tuple[float, ...]:
+    return tuple(f * LAYER_STEP if i == layer else f for i, f in enumerate(factors))

@@ -1,7 +1,8 @@
-"""`tune` on a checkpoint directory: read, search, write."""
+"""`tune` on files: read a checkpoint and data, search, write a checkpoint."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from tqdm import tqdm
@@ -18,7 +19,10 @@ from ltp_deploy.verification.source import check_source
 
 
 def conventions_of(bundle: Path, checkpoint: Path) -> tuple[int | str, str]:
-    """(score length, first token) that a bundle of this checkpoint was built with.
+    """The conventions that a bundle of this checkpoint was built with.
+
+    Returns:
+        The score length and the treatment of the first token, as `TuneJob` takes them.
 
     Raises:
         LtpError: see `read_bundle` and `check_source`.
@@ -29,32 +33,48 @@ def conventions_of(bundle: Path, checkpoint: Path) -> tuple[int | str, str]:
     return policy["score_length"], policy["first_token"]
 
 
-def tune_checkpoint(
-    checkpoint: Path,
-    data: str,
-    output: Path,
-    max_drop: float,
-    options: DataOptions,
-    score_length: int | str | None = None,
-    first_token: str | None = None,
-    force: bool = False,
-) -> Tuned:
-    """Write `output`: the checkpoint with rescaled thresholds, tuned.json and tuned.svg.
+@dataclass(frozen=True)
+class TuneJob:
+    """A search on files.
+
+    Attributes:
+        checkpoint: the directory of a model that prunes.
+        data: what every policy is evaluated on, as `read_examples` takes it with `options`.
+        output: the checkpoint to write.
+        max_drop: the budget, in points of the metric.
+        score_length, first_token: conventions that replace the checkpoint's own, see
+            `PrunePolicy`.
+        force: whether to replace an existing checkpoint.
+    """
+
+    checkpoint: Path
+    data: str
+    output: Path
+    max_drop: float
+    options: DataOptions = field(default_factory=DataOptions)
+    score_length: int | str | None = None
+    first_token: str | None = None
+    force: bool = False
+
+
+def tune_checkpoint(job: TuneJob) -> Tuned:
+    """Write the checkpoint with rescaled thresholds, tuned.json and tuned.svg.
 
     Raises:
-        LtpError: see `tune`; or bad data.
+        LtpError: bad data, or the output exists; see also `tune`.
     """
-    with new_checkpoint(output, force) as directory:
-        encoder = load_encoder(checkpoint, score_length, first_token)
-        examples = read_examples(data, options)
-        known = TaskData.read(examples, Tokenizer(checkpoint, encoder.config), encoder.config)
+    checkpoint = job.checkpoint
+    with new_checkpoint(job.output, job.force) as directory:
+        encoder = load_encoder(checkpoint, job.score_length, job.first_token)
+        examples = read_examples(job.data, job.options)
+        data = TaskData.read(examples, Tokenizer(checkpoint, encoder.config), encoder.config)
         with tqdm(desc="tune", unit=" settings", disable=None) as bar:
 
             def progress(words: str) -> None:
                 bar.set_postfix_str(words)
                 bar.update()
 
-            policy, tuned = tune(encoder, known, max_drop, progress)
+            policy, tuned = tune(encoder, data, job.max_drop, progress)
         save_encoder(encoder.with_policy(policy), checkpoint, directory)
         write_json(directory / "tuned.json", tuned.to_dict())
         curves = {
@@ -63,5 +83,5 @@ def tune_checkpoint(
             "layer by layer": by_flops([tuned.chosen.point]),
         }
         title = f"{checkpoint.name}, tuned"
-        draw(directory / "tuned.svg", title, tuned.dense, {FLOPS: curves}, max_drop)
+        draw(directory / "tuned.svg", title, tuned.dense, {FLOPS: curves}, job.max_drop)
     return tuned

@@ -1,4 +1,4 @@
-"""What tuning came to."""
+"""The text that `ltp-deploy tune` prints."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ltp_deploy.report.table import table
 
 
 def describe(result: Tuned, output: Path) -> str:
-    """The choice beside the dense model and the checkpoint as it was; then the curve."""
+    """The model without pruning, as it was and tuned; then the curve of one factor for all."""
     points = [("dense", result.dense), ("as it was", result.before), ("tuned", result.chosen.point)]
     rows = [
         [

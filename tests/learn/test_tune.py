@@ -15,7 +15,9 @@ from ltp_deploy.learn.data import TaskData
 from ltp_deploy.learn.evaluate import evaluate
 from ltp_deploy.learn.scale import rescaled
 from ltp_deploy.learn.tune import tune
+from ltp_deploy.model.encoder import Encoder
 from ltp_deploy.model.policy import LayerRule, Mode, PrunePolicy
+from ltp_deploy.parity.oracle_run import run_oracle
 from tests.answers import random_batch
 from tests.model.problems import tiny_encoder
 
@@ -23,17 +25,15 @@ NONE = LayerRule(Mode.NONE)
 POLICY = PrunePolicy((NONE, LayerRule(Mode.ABSOLUTE, 0.02), LayerRule(Mode.ABSOLUTE, 0.04)))
 
 
-def task(policy: PrunePolicy = POLICY) -> tuple:
-    """A model, and data on which its dense self is always right."""
+def task(policy: PrunePolicy = POLICY) -> tuple[Encoder, TaskData]:
+    """A model, and data whose labels are what it answers without pruning."""
     encoder = tiny_encoder(policy)
     batch = random_batch([n % 15 + 3 for n in range(60)], vocabulary=60)
     dense = encoder.with_policy(PrunePolicy.dense(len(policy.layers)))
-    from ltp_deploy.parity.oracle_run import run_oracle
-
     return encoder, TaskData(batch, run_oracle(dense, batch).logits.argmax(1))
 
 
-def test_pruning_is_scaled_by_layer() -> None:
+def test_rescaled_multiplies_the_pruning_of_each_layer() -> None:
     policy = PrunePolicy(
         (
             NONE,
@@ -52,7 +52,7 @@ def test_pruning_is_scaled_by_layer() -> None:
 
 
 @pytest.mark.parametrize("max_drop", [0.0, 5.0, 20.0])
-def test_the_choice_stays_inside_the_budget_and_saves_most(max_drop: float) -> None:
+def test_tune_chooses_the_most_pruning_inside_the_budget(max_drop: float) -> None:
     encoder, data = task()
     policy, tuned = tune(encoder, data, max_drop)
     assert tuned.dense.score == 100.0
@@ -65,14 +65,14 @@ def test_the_choice_stays_inside_the_budget_and_saves_most(max_drop: float) -> N
     assert tuned.before == evaluate(encoder, data)
 
 
-def test_a_larger_budget_never_saves_less() -> None:
+def test_tune_never_saves_less_with_a_larger_budget() -> None:
     encoder, data = task()
     saved = [tune(encoder, data, drop)[1].chosen.point.flops_ratio for drop in (0.0, 10.0, 40.0)]
     assert saved == sorted(saved)
     assert saved[-1] > saved[0]
 
 
-def test_what_cannot_be_tuned_is_refused() -> None:
+def test_tune_refuses_a_dense_model_and_a_budget_out_of_reach() -> None:
     encoder, data = task()
     with pytest.raises(LtpError, match="prunes nothing, so there is nothing to tune"):
         tune(encoder.with_policy(PrunePolicy.dense(3)), data, 1.0)
@@ -82,7 +82,7 @@ def test_what_cannot_be_tuned_is_refused() -> None:
         tune(encoder.with_policy(wild), hopeless, 0.0)
 
 
-def test_a_bundle_is_tuned_under_its_own_conventions(
+def test_tune_takes_the_conventions_of_a_bundle(
     bert_checkpoint: Path, bundle_of: Callable[..., Path], tmp_path: Path
 ) -> None:
     bundle = bundle_of(bert_checkpoint, "torchscript", score_length=9)
