@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from ltp_deploy.errors import LtpError
@@ -11,15 +12,19 @@ from ltp_deploy.model.encoder import Encoder
 from ltp_deploy.model.policy import LayerRule, Mode, PrunePolicy
 
 PRECISION = 0.005  # relative, of a FLOPs ratio
-DOUBLINGS = 8
-HALVINGS = 10
+DOUBLINGS = 8  # of the factor, or halvings of it, before the ratio counts as out of reach
+HALVINGS = 10  # of the interval between two such factors
 
 
 def rescaled(policy: PrunePolicy, factors: tuple[float, ...]) -> PrunePolicy:
-    """The policy with each layer's pruning scaled.
+    """The policy with the pruning of each layer made stronger (above 1) or weaker.
 
-    Thresholds are multiplied; relative ones stay at 1 or below, where only ties with the best
-    survive. Of a keep rate, what it drops is multiplied, and a hundredth is always kept.
+    Thresholds are multiplied by the factor. Relative ones stay at 1 or below, where only the
+    tokens with the best score are kept. Of a keep rate, the share that it prunes is multiplied,
+    and a hundredth of the tokens is always kept.
+
+    Args:
+        factors: one for each layer.
     """
     rules = []
     for rule, factor in zip(policy.layers, factors, strict=True):
@@ -33,11 +38,14 @@ def rescaled(policy: PrunePolicy, factors: tuple[float, ...]) -> PrunePolicy:
 
 
 def scaled_to(encoder: Encoder, data: TaskData, flops_ratio: float) -> PrunePolicy:
-    """The policy of `encoder` times the one factor for which it saves so many FLOPs on `data`.
+    """The policy of `encoder` scaled by the one factor that gives a FLOPs ratio on `data`.
 
     Args:
-        flops_ratio: dense work over what is left, by the authors' count; met within half a
-            percent, or as closely as keep rates, which round to whole tokens, allow.
+        encoder: a model that prunes.
+        data: what the ratio is counted on; its labels do not matter.
+        flops_ratio: multiply-adds without pruning over those with it, by the authors' count. It
+            is met within half a percent, or as closely as keep rates, which round to whole
+            tokens, allow.
 
     Raises:
         LtpError: the policy prunes nothing, or no factor gives that ratio.
@@ -52,25 +60,33 @@ def scaled_to(encoder: Encoder, data: TaskData, flops_ratio: float) -> PrunePoli
     def ratio(power: float) -> float:
         return evaluate(encoder.with_policy(scaled(power)), data).flops_ratio
 
-    found = ratio(0.0)
-    # The answer lies between powers of two, `low` and `high`, of which one is 0.
-    direction = 1.0 if found < flops_ratio else -1.0
+    low, high = _bracket(ratio, flops_ratio)
+    return scaled(_bisected(ratio, flops_ratio, low, high))
+
+
+def _bracket(ratio: Callable[[float], float], wanted: float) -> tuple[float, float]:
+    """The two neighbouring whole powers between which a ratio that rises passes `wanted`."""
+    direction = 1.0 if ratio(0.0) < wanted else -1.0
     near, far = 0.0, direction
-    while (found := ratio(far)) * direction < flops_ratio * direction:
+    while (found := ratio(far)) * direction < wanted * direction:
         if abs(far) == DOUBLINGS:
             raise LtpError(
-                f"{flops_ratio:g} times fewer FLOPs cannot be reached by scaling this policy: "
+                f"{wanted:g} times fewer FLOPs cannot be reached by scaling this policy: "
                 f"{found:.2f} times is as far as it goes"
             )
         near, far = far, far + direction
-    middle = far
+    return min(near, far), max(near, far)
+
+
+def _bisected(ratio: Callable[[float], float], wanted: float, low: float, high: float) -> float:
+    """The power between `low` and `high` at which the ratio is nearly `wanted`."""
     for _ in range(HALVINGS):
-        middle = (near + far) / 2
+        middle = (low + high) / 2
         found = ratio(middle)
-        if abs(found / flops_ratio - 1) < PRECISION:
+        if abs(found / wanted - 1) < PRECISION:
             break
-        if found * direction < flops_ratio * direction:
-            near = middle
+        if found < wanted:
+            low = middle
         else:
-            far = middle
-    return scaled(middle)
+            high = middle
+    return middle

@@ -21,7 +21,9 @@ def data() -> TaskData:
 
 @pytest.mark.parametrize("wanted", [1.1, 1.5, 1.9])
 @pytest.mark.parametrize("threshold", [0.001, 0.03, 1.0])
-def test_thresholds_are_found_from_any_start(wanted: float, threshold: float) -> None:
+def test_thresholds_of_any_size_are_scaled_to_a_flops_ratio(
+    wanted: float, threshold: float
+) -> None:
     policy = PrunePolicy((NONE, *(LayerRule(Mode.ABSOLUTE, threshold),) * 4))
     encoder = tiny_encoder(policy)
     scaled = scaled_to(encoder, data(), wanted)
@@ -30,14 +32,14 @@ def test_thresholds_are_found_from_any_start(wanted: float, threshold: float) ->
 
 
 @pytest.mark.parametrize("wanted", [1.1, 1.6])
-def test_keep_rates_are_found(wanted: float) -> None:
+def test_keep_rates_are_scaled_to_a_flops_ratio(wanted: float) -> None:
     policy = PrunePolicy((NONE, *(LayerRule(Mode.TOPK, rate) for rate in (0.8, 0.6, 0.4, 0.3))))
     encoder = tiny_encoder(policy)
     point = evaluate(encoder.with_policy(scaled_to(encoder, data(), wanted)), data())
     assert point.flops_ratio == pytest.approx(wanted, rel=0.03)
 
 
-def test_what_cannot_be_reached_is_said() -> None:
+def test_a_flops_ratio_out_of_reach_is_an_error() -> None:
     policy = PrunePolicy((NONE, NONE, LayerRule(Mode.TOPK, 0.5)))
     with pytest.raises(LtpError, match=r"5 times fewer FLOPs cannot be reached .* is as far as"):
         scaled_to(tiny_encoder(policy), data(), 5.0)
