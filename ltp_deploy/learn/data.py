@@ -17,9 +17,16 @@ from ltp_deploy.heads import head_of
 from ltp_deploy.model.config import EncoderConfig
 
 
-class TaskData(Dataset):
-    """Token ids, types and labels of N examples, and the metric that judges answers, see
-    `metrics.score`; `teacher` [N, labels] once it was asked."""
+class TaskData(Dataset[dict[str, Any]]):
+    """The N tokenised examples of a task.
+
+    Attributes:
+        batch: their tokens, as packed sequences.
+        labels: [N] class numbers, or targets of a regression.
+        metric: the name of the score that judges answers, see `metrics.score`; None for the usual
+            one.
+        teacher: [N, labels] float32 logits of the model that training learns from, or None.
+    """
 
     def __init__(self, batch: PackedBatch, labels: np.ndarray, metric: str | None = None):
         self.batch = batch
@@ -35,10 +42,13 @@ class TaskData(Dataset):
         config: EncoderConfig,
         max_length: int | None = None,
     ) -> TaskData:
-        """Tokenise, and give labels their numbers.
+        """Tokenise examples, and give labels their numbers.
+
+        Args:
+            max_length: in tokens; longer sequences are cut. None cuts nothing.
 
         Raises:
-            LtpError: no labels, or labels that the model does not know.
+            LtpError: there are no labels, or some that the model does not know.
         """
         labels = head_of(config).targets(required_labels(examples), config)
         batch = tokenizer(examples.texts)
@@ -47,7 +57,7 @@ class TaskData(Dataset):
         return cls(batch, labels, examples.metric)
 
     def sample(self, tokens: int, seed: int) -> TaskData:
-        """Random examples, of about so many tokens together; all of them where that is more."""
+        """Random examples of about so many tokens in total, or all if they have fewer."""
         order = np.random.default_rng(seed).permutation(len(self))
         enough = int(np.searchsorted(np.cumsum(self.batch.lengths[order]), tokens)) + 1
         chosen = order[:enough].tolist()
@@ -69,7 +79,7 @@ class TaskData(Dataset):
 
 
 def required_labels(examples: Examples) -> list[float | str]:
-    """The labels.
+    """The labels of examples, which must have some.
 
     Raises:
         LtpError: there are none.
@@ -80,7 +90,10 @@ def required_labels(examples: Examples) -> list[float | str]:
 
 
 def truncated(batch: PackedBatch, max_length: int) -> PackedBatch:
-    """Every sequence cut to this length; its last token stays the last one ([SEP])."""
+    """The batch with every sequence cut to this many tokens.
+
+    The last token of a sequence, [SEP], stays its last one; those before it are cut.
+    """
     starts, lengths = batch.offsets[:-1], np.minimum(batch.lengths, max_length)
     rows = [
         np.append(np.arange(s, s + n - 1), s + whole - 1)
@@ -92,12 +105,17 @@ def truncated(batch: PackedBatch, max_length: int) -> PackedBatch:
 
 
 class Collator:
-    """Pads a list of items to the longest of them."""
+    """Makes a padded batch of a list of items.
+
+    Attributes:
+        pad_token_id: what padding is filled with.
+    """
 
     def __init__(self, pad_token_id: int):
         self.pad_token_id = pad_token_id
 
     def __call__(self, items: list[dict[str, Any]]) -> dict[str, Tensor]:
+        """The arguments of `Learner.forward` for items of `TaskData`, padded to the longest."""
         batch = pack(*([item[name] for item in items] for name in ("input_ids", "token_type_ids")))
         ids, types, mask = map(torch.from_numpy, batch.padded(self.pad_token_id))
         found = {

@@ -17,17 +17,20 @@ from ltp_deploy.model.encoder import Encoder
 from ltp_deploy.model.flops import authors_ratio
 from ltp_deploy.parity.oracle_run import length_batches
 
-BATCH = 32
+BATCH = 32  # sequences
 
 
 @dataclass(frozen=True)
 class Point:
-    """One operating point.
+    """What a model with some pruning does: its operating point.
 
     Attributes:
-        metric: name of the score; `score` in its unit.
-        flops_ratio: how many times fewer multiply-adds than dense, by the authors' count.
-        alive: mean tokens alive entering layer 0, then after each layer.
+        metric: the name of the score, with its unit.
+        score: in that unit.
+        flops_ratio: how many times fewer multiply-adds than without pruning, by the authors'
+            count.
+        alive: L+1 numbers of tokens, the mean over sequences: those that enter layer 0, then
+            those that each layer keeps.
     """
 
     metric: str
@@ -37,7 +40,7 @@ class Point:
 
 
 def evaluate(encoder: Encoder, data: TaskData) -> Point:
-    """Score and work of an encoder under its policy."""
+    """The score and the work of a model that prunes by its own policy."""
     logits, alive = answers(encoder, data.batch)
     metric, value = head_of(encoder.config).score(logits, data.labels, data.metric)
     return Point(metric, value, authors_ratio(encoder.config, alive), alive.mean(0).tolist())
@@ -45,9 +48,13 @@ def evaluate(encoder: Encoder, data: TaskData) -> Point:
 
 @torch.inference_mode()
 def answers(encoder: Encoder, data: PackedBatch) -> tuple[np.ndarray, np.ndarray]:
-    """Logits [N, labels], and tokens alive [N, L+1] entering layer 0 and behind each layer.
+    """What a model that prunes by its own policy answers.
 
-    The same as the oracle's, and faster where tokens are pruned, since these are not computed.
+    The answers are the oracle's, but come faster, since pruned tokens are not computed.
+
+    Returns:
+        logits: [N, labels] float32.
+        alive: [N, L+1] int64, the tokens that enter layer 0, then those that each layer keeps.
     """
     config, lengths = encoder.config, data.lengths
     model = Learner(encoder, Hard(config.policy)).eval()

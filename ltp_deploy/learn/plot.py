@@ -1,4 +1,4 @@
-"""Accuracy against work, and against measured speed, as a picture."""
+"""A picture of the score against the work saved, and against measured speed."""
 
 from __future__ import annotations
 
@@ -15,16 +15,19 @@ Panels = Mapping[str, Mapping[str, Curve]]  # by label of the x axis, then by th
 
 
 def by_flops(points: Iterable[Point]) -> Curve:
-    """Operating points as a curve over the FLOPs saved."""
+    """Operating points as a curve: the score over the FLOPs ratio."""
     return [(point.flops_ratio, point.score) for point in points]
 
 
 def draw(path: Path, title: str, dense: Point, panels: Panels, budget: float | None = None) -> None:
-    """Write an SVG (or what the suffix says): one panel for each x axis, the score upwards.
+    """Write a picture with one panel for each x axis and the score as the y axis.
 
     Args:
-        panels: points of a curve are joined by lines.
-        budget: a drop in points, drawn as a line below the dense model's.
+        path: the file to write, in the format of its suffix, say .svg.
+        title: above all panels.
+        dense: the model without pruning, drawn as a level line.
+        panels: the curves of each panel; the points of a curve are joined by lines.
+        budget: an allowed drop in points, drawn as a second level line below the dense model's.
 
     Raises:
         LtpError: matplotlib is missing.

@@ -7,7 +7,7 @@ from ltp_deploy.learn.data import Collator, TaskData, truncated
 from tests.answers import random_batch
 
 
-def test_items_are_the_sequences() -> None:
+def test_task_data_gives_each_sequence_with_its_label() -> None:
     batch = random_batch((4, 1, 7), types=2)
     data = TaskData(batch, np.array([1, 0, 1]))
     assert len(data) == 3
@@ -15,7 +15,7 @@ def test_items_are_the_sequences() -> None:
     assert data[1]["labels"] == 0
 
 
-def test_cutting_keeps_the_beginning_and_the_last_token() -> None:
+def test_truncation_keeps_the_beginning_and_the_last_token() -> None:
     batch = random_batch((4, 9, 2))
     cut = truncated(batch, 5)
     assert cut.lengths.tolist() == [4, 5, 2]
@@ -24,7 +24,7 @@ def test_cutting_keeps_the_beginning_and_the_last_token() -> None:
     assert cut.input_ids[9:].tolist() == batch.input_ids[13:].tolist()
 
 
-def test_batches_are_padded_on_the_right() -> None:
+def test_the_collator_pads_sequences_on_the_right() -> None:
     data = TaskData(random_batch((4, 1)), np.array([1.5, -2.0]))
     data.teacher = np.array([[0.1, 0.2], [0.3, 0.4]], np.float32)
     batch = Collator(pad_token_id=3)([data[0], data[1]])
