@@ -16,7 +16,7 @@ from pathlib import Path
 
 from ltp_deploy.checkpoint.save import write_json
 from ltp_deploy.data.examples import DataOptions
-from ltp_deploy.learn.learn import Job
+from ltp_deploy.learn.job import Job
 from ltp_deploy.learn.recipe import Recipe
 from ltp_deploy.learn.sweep import completed, speed, sweep
 

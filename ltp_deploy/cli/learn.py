@@ -24,7 +24,7 @@ from ltp_deploy.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from ltp_deploy.learn.learn import Job
+    from ltp_deploy.learn.job import Job
 
 METHODS = ("ltp", "manual", "topk", "dense")  # as in `ltp_deploy.learn.recipe`
 POSITIVE = Number(min=0, min_open=True)
@@ -240,7 +240,7 @@ output_options = compose(
 @gathered(
     recipe="ltp_deploy.learn.recipe:Recipe",
     options=DATA_OPTIONS,
-    job="ltp_deploy.learn.learn:Job",
+    job="ltp_deploy.learn.job:Job",
 )
 def learn(job: Job, finetune: bool, bf16: bool, sweep: str | None, as_json: bool) -> None:
     """Learn a token pruning policy for MODEL, a directory with a classifier, and write the
@@ -250,7 +250,7 @@ def learn(job: Job, finetune: bool, bf16: bool, sweep: str | None, as_json: bool
     weights under the hard mask. Checkpoints of the stages lie next to the output, in OUTPUT.work,
     until the run is complete.
     """
-    from ltp_deploy.learn.learn import run
+    from ltp_deploy.learn.job import run
     from ltp_deploy.learn.sweep import parse_sweep
     from ltp_deploy.learn.sweep import sweep as run_sweep
     from ltp_deploy.report import learned as report

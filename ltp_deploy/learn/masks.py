@@ -13,36 +13,46 @@ from ltp_deploy.model.policy import LayerRule, Mode, PrunePolicy
 
 
 class Mask(Protocol):
-    """One stage's treatment of tokens."""
+    """How one stage of training treats the tokens of B padded sequences of up to n tokens."""
 
     def __call__(
         self, index: int, layer: Layer, score: Tensor, alive: Tensor, lengths: Tensor
     ) -> tuple[Tensor, Tensor | None]:
-        """Behind layer `index`.
+        """Decide what becomes of each token after the attention of one layer.
 
         Args:
-            score: [B, n], summed over heads and alive queries.
-            alive: [B, n] bool, tokens that entered the layer. lengths: [B] tokens.
+            index: the layer's number, from 0.
+            layer: the layer itself.
+            score: [B, n] float32, the attention each token gets, summed over heads and over the
+                queries that were kept so far.
+            alive: [B, n] bool, tokens that entered the layer, that is, real ones not pruned yet.
+            lengths: [B] integers, real tokens of each sequence before any pruning.
 
         Returns:
-            alive [B, n] bool for the next layer, and what multiplies the layer's output [B, n],
-            None where nothing does.
+            [B, n] bool, the tokens that enter the next layer; and [B, n] float32, what the
+            layer's output is multiplied by, or None where the output stays as it is.
         """
 
 
 class Dense:
-    """No pruning."""
+    """Keeps every token as it is."""
 
-    def __call__(self, index, layer, score, alive, lengths):
+    def __call__(
+        self, index: int, layer: Layer, score: Tensor, alive: Tensor, lengths: Tensor
+    ) -> tuple[Tensor, None]:
         return alive, None
 
 
 class Soft(nn.Module):
-    """sigmoid((score - theta) / T) multiplies the output of every layer but the first, whose
-    threshold stays 0 as in the released code; no token is ever dropped.
+    """Multiplies each layer's output by sigmoid((score - theta) / T), and drops no token.
+
+    This is differentiable, so that the thresholds theta can be learned. The first layer's output
+    is not touched: its threshold stays 0, as in the released code.
 
     Attributes:
-        thresholds: [L] the learned theta, of scores averaged over heads and D queries.
+        thresholds: [L] float32, the learned theta, for scores averaged over heads and over the
+            score denominator D (see `PrunePolicy.score_length`).
+        temperature: T in the unit of the scores; the smaller, the closer to hard pruning.
     """
 
     def __init__(self, policy: PrunePolicy, temperature: float):
@@ -52,7 +62,9 @@ class Soft(nn.Module):
         start = torch.tensor([rule.threshold for rule in policy.layers])
         self.thresholds = nn.Parameter(start)
 
-    def __call__(self, index, layer, score, alive, lengths):
+    def __call__(
+        self, index: int, layer: Layer, score: Tensor, alive: Tensor, lengths: Tensor
+    ) -> tuple[Tensor, Tensor]:
         if index == 0:
             return alive, alive.to(score.dtype)
         length = self.policy.score_length or lengths[:, None]
@@ -63,7 +75,7 @@ class Soft(nn.Module):
         return alive, weight
 
     def binarised(self) -> PrunePolicy:
-        """The thresholds as a policy; one that fell to 0 or below prunes nothing."""
+        """The learned thresholds as a policy that prunes; one of 0 or below prunes nothing."""
         values = self.thresholds.detach().tolist()
         rules = [LayerRule(Mode.NONE)]
         rules += [
@@ -73,12 +85,14 @@ class Soft(nn.Module):
 
 
 class Hard:
-    """What runs at inference: who falls below the rule is gone."""
+    """Prunes as inference does: a token that falls below its layer's rule is gone."""
 
     def __init__(self, policy: PrunePolicy):
         self.policy = policy
 
-    def __call__(self, index, layer, score, alive, lengths):
+    def __call__(
+        self, index: int, layer: Layer, score: Tensor, alive: Tensor, lengths: Tensor
+    ) -> tuple[Tensor, None]:
         rule = self.policy.layers[index]
         with torch.no_grad():
             keep, _ = decide(rule, self.policy, layer.heads, score, alive, lengths)

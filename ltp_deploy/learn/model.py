@@ -1,50 +1,71 @@
 """The encoder in training: padded, differentiable, with the mask of the stage.
 
-Where a mask drops tokens, they leave the batch, so that training saves their work too.
+Where a mask prunes tokens, compaction takes them out of the batch, so that training saves their
+work too.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ltp_deploy.learn.losses import answer_kind
 from ltp_deploy.learn.masks import Mask
 from ltp_deploy.model.encoder import Encoder, Layer
 from ltp_deploy.model.flops import authors_ratio
 from ltp_deploy.model.oracle import attend, attention_probabilities, padded_position_ids
 
 
-class Learner(nn.Module):
-    """An encoder with a mask, as transformers' `Trainer` takes models.
+@dataclass(frozen=True)
+class Objective:
+    """What the loss counts besides the labels.
 
     Attributes:
-        regularisation: lambda, what the mean of the soft mask costs.
-        flops_ratio: once a batch's mask saves so many FLOPs it costs nothing more; None for never.
-        distill: weight of the teacher's answers in the loss.
-        dropout, attention_dropout: of hidden states and of attention probabilities, in training.
+        regularisation: lambda, which multiplies the mask's mean over real tokens, summed over
+            layers.
+        flops_ratio: a batch whose mask makes it this many times cheaper than the dense model adds
+            no such cost; None where every batch does.
+        distill: 0 to 1, the weight of the teacher's answers; the labels have the rest.
+    """
+
+    regularisation: float = 0.0
+    flops_ratio: float | None = None
+    distill: float = 0.0
+
+
+@dataclass(frozen=True)
+class Dropout:
+    """Dropout probabilities in training, of hidden states and of attention probabilities."""
+
+    hidden: float = 0.0
+    attention: float = 0.0
+
+
+class Learner(nn.Module):
+    """An encoder with a mask, in the form that transformers' `Trainer` takes models.
+
+    Attributes:
+        encoder: holds the weights; its own policy is not used.
+        mask: what prunes or weakens tokens, see `masks`.
     """
 
     def __init__(
         self,
         encoder: Encoder,
         mask: Mask,
-        regularisation: float = 0.0,
-        flops_ratio: float | None = None,
-        distill: float = 0.0,
-        dropout: float = 0.0,
-        attention_dropout: float = 0.0,
+        objective: Objective | None = None,
+        dropout: Dropout | None = None,
     ):
         super().__init__()
         self.encoder = encoder
         self.mask = mask
-        self.regularisation = regularisation
-        self.flops_ratio = flops_ratio
-        self.distill = distill
-        self.dropout = dropout
-        self.attention_dropout = attention_dropout
+        self.objective = objective or Objective()
+        self.dropout = dropout or Dropout()
+        self.answer = answer_kind(encoder.config.num_labels)
 
     def forward(
         self,
@@ -54,35 +75,36 @@ class Learner(nn.Module):
         labels: Tensor | None = None,
         teacher: Tensor | None = None,
     ) -> dict[str, Tensor]:
-        """Run a padded batch.
+        """Run B padded sequences of up to n tokens through the L layers.
 
         Args:
             input_ids, token_type_ids, attention_mask: [B, n] integers, real tokens first.
-            labels: [B] classes, or float targets of a regression.
+            labels: [B] class numbers, or float targets of a regression.
             teacher: [B, labels] logits of the dense model.
 
         Returns:
-            logits [B, labels]; kept [B, L], the sum of the mask over each sequence's real tokens
-            behind each layer, which is its survivors where the mask is hard; with labels also
-            loss.
+            logits: [B, labels] float32.
+            kept: [B, L], the sum of the mask over each sequence's real tokens after each layer;
+                with a hard mask that is the number of tokens kept.
+            loss: a scalar, only where labels are given.
         """
         real = attention_mask.bool()
         logits, kept = self.run(input_ids, real, token_type_ids)
         output = {"logits": logits, "kept": kept}
         if labels is not None:
-            loss = self._task_loss(logits, labels, teacher)
-            if self.training and self.regularisation and not self._saves_enough(kept, real):
-                loss = loss + self.regularisation * kept.sum() / real.sum()
+            loss, cost = self._answer_loss(logits, labels, teacher), self.objective.regularisation
+            if self.training and cost and not self._saves_enough(kept, real):
+                loss = loss + cost * kept.sum() / real.sum()
             output["loss"] = loss
         return output
 
-    def _saves_enough(self, kept: Tensor, real: Tensor) -> bool:
-        if self.flops_ratio is None:
-            return False
-        alive = torch.cat([real.sum(1, keepdim=True), kept.detach()], 1)
-        return authors_ratio(self.encoder.config, alive.cpu().numpy()) >= self.flops_ratio
-
     def run(self, input_ids: Tensor, real: Tensor, types: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits [B, labels] and kept [B, L], as in `forward`.
+
+        Args:
+            input_ids, types: [B, n] integers.
+            real: [B, n] bool, false for padding.
+        """
         encoder = self.encoder
         positions = padded_position_ids(encoder, input_ids, real)
         x = self._drop(encoder.embed(input_ids, positions, types))
@@ -92,12 +114,12 @@ class Learner(nn.Module):
             assert isinstance(layer, Layer)
             probability = attention_probabilities(layer, x, alive)
             score = probability.sum((1, 2), dtype=torch.float32)  # also in mixed precision
-            dropped = functional.dropout(probability, self.attention_dropout, self.training)
+            dropped = functional.dropout(probability, self.dropout.attention, self.training)
             context = attend(layer, dropped, x)
             alive, weight = self.mask(i, layer, score, alive, lengths)
             if weight is None:
                 kept.append(alive.sum(1))
-                alive, context, x = without_dead(alive, context, x)
+                alive, context, x = compacted(alive, context, x)
                 x = self._finish(layer, context, x)
             else:
                 kept.append(weight.sum(1))
@@ -109,28 +131,39 @@ class Learner(nn.Module):
         """`Layer.finish`, with dropout where BERT has it."""
         x = layer.attention_norm(self._drop(layer.attention_output(context)) + x)
         wide = layer.activation(layer.intermediate(x))
-        return layer.output_norm(self._drop(layer.output(wide)) + x)
+        finished: Tensor = layer.output_norm(self._drop(layer.output(wide)) + x)
+        return finished
 
     def _drop(self, x: Tensor) -> Tensor:
-        return functional.dropout(x, self.dropout, self.training)
+        return functional.dropout(x, self.dropout.hidden, self.training)
 
-    def _task_loss(self, logits: Tensor, labels: Tensor, teacher: Tensor | None) -> Tensor:
-        loss = task_loss(logits, labels)
-        if teacher is None or not self.distill:
+    def _answer_loss(self, logits: Tensor, labels: Tensor, teacher: Tensor | None) -> Tensor:
+        """How far the answers are from the labels, and from the teacher's by its weight."""
+        loss, weight = self.answer.loss(logits, labels), self.objective.distill
+        if teacher is None or not weight:
             return loss
-        return (1 - self.distill) * loss + self.distill * distillation_loss(logits, teacher)
+        return (1 - weight) * loss + weight * self.answer.distillation(logits, teacher)
+
+    def _saves_enough(self, kept: Tensor, real: Tensor) -> bool:
+        wanted = self.objective.flops_ratio
+        if wanted is None:
+            return False
+        alive = torch.cat([real.sum(1, keepdim=True), kept.detach()], 1)
+        return authors_ratio(self.encoder.config, alive.cpu().numpy()) >= wanted
 
 
-def without_dead(alive: Tensor, *states: Tensor) -> tuple[Tensor, ...]:
-    """Survivors moved to the left in their order, and the columns behind the longest row gone.
+def compacted(alive: Tensor, *states: Tensor) -> tuple[Tensor, ...]:
+    """Move the tokens that are kept to the left, in their order, and cut off what is left over.
 
-    The first token stays, dead or alive, since the head reads it.
+    The first token of each sequence stays, kept or pruned, since the head reads it.
 
     Args:
-        alive: [B, n] bool. states: each [B, n, d].
+        alive: [B, n] bool, the tokens that are kept.
+        states: each [B, n, d].
 
     Returns:
-        alive [B, m] and the states [B, m, d].
+        alive [B, m] and the states [B, m, d], where m is the largest number of tokens that a
+        sequence still has.
     """
     present = alive.clone()
     present[:, 0] = True
@@ -142,27 +175,19 @@ def without_dead(alive: Tensor, *states: Tensor) -> tuple[Tensor, ...]:
     return alive[rows, order], *(state[rows, order] for state in states)
 
 
-def task_loss(logits: Tensor, labels: Tensor) -> Tensor:
-    """Cross-entropy of classes, squared error of a regression."""
-    if logits.shape[1] == 1:
-        return functional.mse_loss(logits[:, 0], labels.to(logits.dtype))
-    return functional.cross_entropy(logits, labels.long())
-
-
-def distillation_loss(logits: Tensor, teacher: Tensor) -> Tensor:
-    """Divergence from the teacher's distribution; of a regression, from its value."""
-    if logits.shape[1] == 1:
-        return functional.mse_loss(logits, teacher)
-    return functional.kl_div(
-        functional.log_softmax(logits, -1), functional.softmax(teacher, -1), reduction="batchmean"
-    )
-
-
 def parameter_groups(
     model: Learner, learning_rate: float, thresholds: float, decay: float
 ) -> list[dict[str, Any]]:
-    """For the optimizer: weights, those without decay (biases, norms), and thresholds, whose
-    published decay is 0."""
+    """The model's parameters in groups, as a PyTorch optimizer takes them.
+
+    Weight decay is for weight matrices alone: biases, norms and thresholds have none, as
+    published.
+
+    Args:
+        learning_rate: of all weights.
+        thresholds: the learning rate of the thresholds.
+        decay: the weight decay of weight matrices.
+    """
     groups: list[dict[str, Any]] = [
         {"params": [], "lr": learning_rate, "weight_decay": decay},
         {"params": [], "lr": learning_rate, "weight_decay": 0.0},

@@ -25,17 +25,21 @@ class Recipe:
             None scales the published 0.01, which is for 128 tokens, to the data's mean length.
         temperature: of the soft mask's sigmoid; None scales 1e-3 in the same way.
         regularisation: lambda, the weight of the mask's mean in the loss: more of it prunes more.
-        keep_rate: of "topk", at the last layer.
-        finetune_epochs, soft_epochs, hard_epochs: of the stages; 0 leaves a stage out. None for
-            the soft one: 1, and 10 for small data sets.
+        keep_rate: the share of its tokens that a sequence still has after the last layer of
+            "topk".
+        finetune_epochs, soft_epochs, hard_epochs: passes over the data in each stage; 0 leaves a
+            stage out. None for the soft one means 1, and 10 for small data sets.
         learning_rate, hard_learning_rate: of the weights, in the soft and in the hard stage.
         threshold_learning_rate: None scales `learning_rate`, as published for 128 tokens, like
             the thresholds themselves.
         flops_ratio: how many times fewer FLOPs the result shall need, by the authors' count:
             lambda works until the soft mask saves so many, and the policy is scaled by one factor
-            before and behind the hard stage. None leaves that to lambda.
+            before and after the hard stage. None leaves that to lambda.
         distill: weight of the dense model's answers in the loss, 0 for labels alone.
         dropout, attention_dropout: of hidden states and of attention probabilities.
+        batch: sequences in each step.
+        max_length: in tokens; longer sequences are cut. None cuts nothing.
+        seed: of everything random.
     """
 
     method: str = "ltp"
@@ -70,9 +74,10 @@ class Recipe:
                 raise LtpError(f"{name} must be positive, not {value}")
 
     def for_data(self, rows: int, denominator: float) -> Recipe:
-        """With what was left open filled in for a data set.
+        """The recipe with everything that was left open filled in for a data set.
 
         Args:
+            rows: examples in the data set.
             denominator: of the scores, D tokens; the mean length where that is each sequence's
                 own. Scores average 1/D, and thresholds and temperature were published for 128, so
                 they are scaled by 128 / D.
@@ -84,6 +89,7 @@ class Recipe:
             "soft_epochs": 10.0 if rows < SMALL else 1.0,
             "threshold_learning_rate": self.learning_rate * scale,
         }
-        return replace(
-            self, **{name: v for name, v in defaults.items() if getattr(self, name) is None}
-        )
+        known = {name: v for name, v in defaults.items() if getattr(self, name) is None}
+        if self.method == "dense":
+            known["hard_epochs"] = 0.0  # there is nothing to prune
+        return replace(self, **known)

@@ -18,7 +18,7 @@ from ltp_deploy.data.examples import read_examples
 from ltp_deploy.errors import LtpError
 from ltp_deploy.learn.data import truncated
 from ltp_deploy.learn.evaluate import Point
-from ltp_deploy.learn.learn import Job, run
+from ltp_deploy.learn.job import Job, run
 from ltp_deploy.learn.plot import FLOPS, Panels, by_flops, draw
 from ltp_deploy.runtime.engine import load
 
@@ -34,8 +34,15 @@ BATCHES = (1, 32)
 
 @dataclass(frozen=True)
 class Swept:
-    """One value: where its checkpoint is, what it does on the dev data, and how many times faster
-    its engine is on them than each other side, by batch size."""
+    """What one value of the setting gives.
+
+    Attributes:
+        value: of the setting.
+        checkpoint: its folder's name.
+        point: what it does on the dev data.
+        speed: how many times faster its engine is on the dev data, by batch size and then by
+            baseline; empty where it was not measured.
+    """
 
     value: float
     checkpoint: str
@@ -45,19 +52,22 @@ class Swept:
 
 @dataclass(frozen=True)
 class Sweep:
+    """One setting over several values; `dense` is the model without pruning."""
+
     setting: str
     dense: Point
     runs: list[Swept]
 
     def to_dict(self) -> dict[str, Any]:
+        """As a dict that `json.dumps` takes."""
         return asdict(self)
 
 
 def parse_sweep(text: str) -> tuple[str, list[float]]:
-    """`lambda=0.02,0.1` to its parts.
+    """The name and the values in a text like `lambda=0.02,0.1`.
 
     Raises:
-        LtpError: an unknown setting, or values that are no numbers.
+        LtpError: the setting is unknown, or a value is no number.
     """
     name, _, values = text.partition("=")
     if name not in SETTINGS:
@@ -69,12 +79,16 @@ def parse_sweep(text: str) -> tuple[str, list[float]]:
 
 
 def sweep(job: Job, setting: str, values: Sequence[float], timed: bool = True) -> Sweep:
-    """Learn with each value and measure; `job.output` becomes a folder of checkpoints.
+    """Learn with each value, and measure each result.
 
-    A new head is trained once. sweep.json and sweep.svg show the operating points.
+    `job.output` becomes a folder of checkpoints, with the operating points in sweep.json and
+    sweep.svg. A new head is trained once for all of them.
 
     Args:
-        timed: whether to build engines and measure them.
+        job: what to do for each value.
+        setting: a name in `SETTINGS`.
+        values: what it is set to, one after another.
+        timed: whether to build an engine of each checkpoint and measure its speed.
 
     Raises:
         LtpError: see `run`.
@@ -82,11 +96,7 @@ def sweep(job: Job, setting: str, values: Sequence[float], timed: bool = True) -
     folder = job.output
     folder.mkdir(parents=True, exist_ok=True)
     if job.recipe.finetune_epochs:
-        recipe = replace(job.recipe, method="dense", hard_epochs=0.0)
-        dense_job = replace(job, recipe=recipe, output=folder / "dense")
-        dense, _ = completed(dense_job)
-        after = replace(job.recipe, finetune_epochs=0.0)
-        job = replace(job, model=dense_job.output, recipe=after, known_dense=dense)
+        job = with_trained_head(job, folder / "dense")
     runs = []
     for value in values:
         output = folder / f"{setting}-{value:g}"
@@ -104,21 +114,32 @@ def sweep(job: Job, setting: str, values: Sequence[float], timed: bool = True) -
     return found
 
 
+def with_trained_head(job: Job, output: Path) -> Job:
+    """The job without its fine-tuning stage, which is done here: `output` is its new model."""
+    recipe = replace(job.recipe, method="dense", hard_epochs=0.0)
+    dense, _ = completed(replace(job, recipe=recipe, output=output))
+    after = replace(job.recipe, finetune_epochs=0.0)
+    return replace(job, model=output, recipe=after, known_dense=dense)
+
+
 def _panels(job: Job, runs: list[Swept]) -> Panels:
     panels: Panels = {FLOPS: {job.recipe.method: by_flops(run.point for run in runs)}}
     measured = {
-        f"{case}: over {side}": [(run.speed[case][side], run.point.score) for run in runs]
-        for case, others in runs[0].speed.items()
-        for side in others
+        f"{case}: over {baseline}": [(run.speed[case][baseline], run.point.score) for run in runs]
+        for case, ratios in runs[0].speed.items()
+        for baseline in ratios
     }
     return {**panels, "times faster, measured": measured} if measured else panels
 
 
 def completed(job: Job) -> tuple[Point, Point]:
-    """(dense, pruned) of a run; one that is resumed and found complete is not run again.
+    """Run the job; if it resumes a run that is already complete, only read its result.
+
+    Returns:
+        What the model does on the dev data without and with pruning.
 
     Raises:
-        LtpError: what is complete was trained with other settings; or see `run`.
+        LtpError: the complete run had other settings; see also `run`.
     """
     record = job.output / "learned.json"
     if not (job.resume and record.is_file()):
@@ -135,7 +156,11 @@ def completed(job: Job) -> tuple[Point, Point]:
 
 
 def speed(checkpoint: Path, job: Job) -> dict[str, dict[str, float]]:
-    """How many times faster the CPU engine is on the dev data than each other side."""
+    """How many times faster the checkpoint's CPU engine is than each baseline on the dev data.
+
+    Returns:
+        Ratios of times, by batch size and then by baseline.
+    """
     with tempfile.TemporaryDirectory() as folder:
         build(checkpoint, Path(folder) / "engine")
         engine = load(Path(folder) / "engine")

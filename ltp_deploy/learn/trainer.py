@@ -2,140 +2,75 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass, fields
-from pathlib import Path
+from dataclasses import fields
 from typing import Any
 
 import torch
-from tqdm import tqdm
 
-from ltp_deploy.errors import LtpError, needs
+from ltp_deploy.errors import needs
 from ltp_deploy.learn.data import Collator, TaskData
-from ltp_deploy.learn.model import Learner, parameter_groups
+from ltp_deploy.learn.model import Learner
+from ltp_deploy.learn.stage import WEIGHT_DECAY, Stage, TrainerSettings
 
-WEIGHT_DECAY = 0.01
-LOG = "log.jsonl"
-SAVE_STEPS = 50  # at least so many between checkpoints, and an epoch
-
-
-@dataclass(frozen=True)
-class Stage:
-    """What one call of `fit` does; learning rates of the weights and of the thresholds."""
-
-    name: str
-    epochs: float
-    learning_rate: float
-    threshold_learning_rate: float
+SAVE_STEPS = 50  # a checkpoint is saved after so many steps or after an epoch, the longer of both
 
 
-def fit(
-    stage: Stage,
-    model: Learner,
-    data: TaskData,
-    work: Path,
-    batch: int,
-    seed: int,
-    resume: bool = False,
-    arguments: dict[str, Any] | None = None,
-) -> None:
+def fit(stage: Stage, model: Learner, data: TaskData, settings: TrainerSettings) -> None:
     """Train `model` in place.
 
-    Args:
-        work: the stage's checkpoints go into a folder in it, from which `resume` goes on.
-        arguments: more of transformers' `TrainingArguments`, say bf16.
+    Its checkpoints go into a folder in `settings.work` that has the stage's name.
 
     Raises:
-        LtpError: accelerate is missing, or the loss is no number any more.
+        LtpError: accelerate is not installed, or the loss became infinite or NaN.
     """
     with needs("learning needs accelerate", "learn"):
         import accelerate  # noqa: F401
-        from transformers import (
-            PrinterCallback,
-            Trainer,
-            TrainerCallback,
-            TrainingArguments,
-            set_seed,
-        )
+        from transformers import PrinterCallback, set_seed
         from transformers.trainer_utils import get_last_checkpoint
 
-    class LtpTrainer(Trainer):
-        optimizer: Any
+        from ltp_deploy.learn.stage_trainer import StageLog, StageTrainer
 
-        def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
-            if self.optimizer is None:
-                kind, options = self.get_optimizer_cls_and_kwargs(self.args, self.model)
-                groups = parameter_groups(
-                    self.model, stage.learning_rate, stage.threshold_learning_rate, WEIGHT_DECAY
-                )
-                self.optimizer = kind(groups, **options)
-            return self.optimizer
-
-        def compute_loss(self, model: Any, inputs: Any, *args: Any, **options: Any) -> Any:
-            loss = super().compute_loss(model, inputs, *args, **options)
-            first = loss[0] if isinstance(loss, tuple) else loss
-            if not torch.isfinite(first).all():
-                raise LtpError(
-                    f"stage {stage.name}: the loss is no number after {self.state.global_step} "
-                    "steps; lower the learning rate, or lambda, or look for odd labels"
-                )
-            return loss
-
-    class Log(TrainerCallback):
-        """Keeps the log of the run beside its checkpoints, and shows where it is; transformers'
-        own callbacks write to standard output, which belongs to the result."""
-
-        def on_train_begin(self, args: Any, state: Any, control: Any, **others: Any) -> None:
-            self.bar = tqdm(total=state.max_steps, desc=stage.name, disable=None)
-
-        def on_step_end(self, args: Any, state: Any, control: Any, **others: Any) -> None:
-            self.bar.update(state.global_step - self.bar.n)
-
-        def on_log(
-            self, args: Any, state: Any, control: Any, logs: Any = None, **others: Any
-        ) -> None:
-            line = {"stage": stage.name, "step": state.global_step, **(logs or {})}
-            with (work / LOG).open("a") as file:
-                file.write(json.dumps(line) + "\n")
-            if "loss" in line:
-                self.bar.set_postfix(loss=f"{line['loss']:.3f}")
-
-        def on_train_end(self, args: Any, state: Any, control: Any, **others: Any) -> None:
-            self.bar.close()
-
-    set_seed(seed)
-    folder = work / stage.name
+    set_seed(stage.seed)
+    folder = settings.work / stage.name
     folder.mkdir(parents=True, exist_ok=True)
-    steps = max(1, len(data) // batch)
-    trainer = LtpTrainer(
+    trainer = StageTrainer(
+        stage,
         model=model,
-        args=TrainingArguments(
-            output_dir=str(folder),
-            num_train_epochs=stage.epochs,
-            per_device_train_batch_size=batch,
-            learning_rate=stage.learning_rate,
-            weight_decay=WEIGHT_DECAY,
-            seed=seed,
-            save_strategy="steps",
-            save_steps=max(SAVE_STEPS, steps),
-            save_total_limit=1,
-            logging_steps=max(1, steps // 10),
-            report_to="none",
-            disable_tqdm=True,
-            remove_unused_columns=False,
-            label_names=["labels"],
-            use_cpu=not torch.cuda.is_available(),
-            dataloader_pin_memory=torch.cuda.is_available(),
-            **_by_length(TrainingArguments),
-            **(arguments or {}),
-        ),
+        args=training_arguments(stage, len(data), settings),
         train_dataset=data,
         data_collator=Collator(model.encoder.config.pad_token_id),
-        callbacks=[Log()],
+        callbacks=[StageLog(stage.name, settings.log)],
     )
     trainer.remove_callback(PrinterCallback)
-    last = get_last_checkpoint(str(folder)) if resume else None
+    last = get_last_checkpoint(str(folder)) if settings.resume else None
     trainer.train(resume_from_checkpoint=last)
+
+
+def training_arguments(stage: Stage, rows: int, settings: TrainerSettings) -> Any:
+    """transformers' `TrainingArguments` of a stage on a data set of so many rows."""
+    from transformers import TrainingArguments
+
+    steps = max(1, rows // stage.batch)
+    return TrainingArguments(
+        output_dir=str(settings.work / stage.name),
+        num_train_epochs=stage.epochs,
+        per_device_train_batch_size=stage.batch,
+        learning_rate=stage.learning_rate,
+        weight_decay=WEIGHT_DECAY,
+        seed=stage.seed,
+        save_strategy="steps",
+        save_steps=max(SAVE_STEPS, steps),
+        save_total_limit=1,
+        logging_steps=max(1, steps // 10),
+        report_to="none",
+        disable_tqdm=True,
+        remove_unused_columns=False,
+        label_names=["labels"],
+        use_cpu=not torch.cuda.is_available(),
+        dataloader_pin_memory=torch.cuda.is_available(),
+        **_by_length(TrainingArguments),
+        **settings.arguments,
+    )
 
 
 def _by_length(kind: Any) -> dict[str, Any]:

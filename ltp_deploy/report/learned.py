@@ -1,4 +1,4 @@
-"""What learning came to."""
+"""The text that `ltp-deploy learn` prints."""
 
 from __future__ import annotations
 
@@ -10,28 +10,28 @@ from ltp_deploy.report.table import table
 
 
 def describe(result: Learned, output: Path) -> str:
-    """Dense and pruned side by side, and who survives."""
+    """The score and work with and without pruning, then the rule and the tokens of each layer."""
     rows = [
         [name, f"{point.score:.2f}", f"{point.flops_ratio:.2f}x"]
         for name, point in (("dense", result.dense), ("pruned", result.pruned))
     ]
     layers = result.policy["layers"]
-    alive = [f"{n:.1f}" for n in result.pruned.alive]
+    kept = [f"{n:.1f}" for n in result.pruned.alive]
     rules = ["", *(f"{r['mode']} {r['threshold']:.4g}" for r in layers)]
     steps = ["in", *map(str, range(len(layers)))]
     return "\n\n".join(
         [
             f"{output}: {result.recipe.method}, {result.drop:+.2f} points below the dense model",
             table(["", result.dense.metric, "fewer FLOPs (authors' count)"], rows),
-            table(["behind layer", "rule", "tokens alive"], zip(steps, rules, alive, strict=True)),
+            table(["after layer", "rule", "tokens kept"], zip(steps, rules, kept, strict=True)),
         ]
     )
 
 
 def describe_sweep(found: Sweep) -> str:
-    """One line for each value: score, FLOPs, and how many times faster than the others."""
+    """One line for each value: score, FLOPs, and how many times faster than each baseline."""
     cases = found.runs[0].speed
-    sides = [(case, side) for case, others in cases.items() for side in others]
+    baselines = [(case, name) for case, ratios in cases.items() for name in ratios]
     headers = [found.setting, found.dense.metric, "against dense", "fewer FLOPs"]
     rows = [
         [
@@ -39,8 +39,8 @@ def describe_sweep(found: Sweep) -> str:
             f"{run.point.score:.2f}",
             f"{run.point.score - found.dense.score:+.2f}",
             f"{run.point.flops_ratio:.2f}x",
-            *(f"{run.speed[case][side]:.2f}x" for case, side in sides),
+            *(f"{run.speed[case][name]:.2f}x" for case, name in baselines),
         ]
         for run in found.runs
     ]
-    return table([*headers, *(f"{case}: over {side}" for case, side in sides)], rows)
+    return table([*headers, *(f"{case}: over {name}" for case, name in baselines)], rows)

@@ -17,12 +17,14 @@ from ltp_deploy.data.examples import Examples
 from ltp_deploy.errors import LtpError
 from ltp_deploy.learn import trainer as trainer_module
 from ltp_deploy.learn.data import TaskData
-from ltp_deploy.learn.learn import Job, label_count, learn, run, starting_policy
+from ltp_deploy.learn.job import Job, label_count, run
+from ltp_deploy.learn.learn import learn, starting_policy
 from ltp_deploy.learn.masks import Dense
 from ltp_deploy.learn.model import Learner
 from ltp_deploy.learn.recipe import Recipe
+from ltp_deploy.learn.stage import Stage, TrainerSettings
 from ltp_deploy.learn.sweep import parse_sweep, sweep
-from ltp_deploy.learn.trainer import Stage, fit
+from ltp_deploy.learn.trainer import fit
 from ltp_deploy.model.policy import LayerRule, Mode, PrunePolicy
 from tests.answers import random_batch
 from tests.model.problems import tiny_encoder
@@ -35,7 +37,7 @@ QUICK = Recipe(
 
 
 def task(rows: int = 96) -> TaskData:
-    """Does a sequence hold the token 7? The other tokens do not matter."""
+    """Sequences labelled 1 if they hold token 7, else 0; the other tokens are random."""
     random = np.random.default_rng(3)
     batch = random_batch([int(n) for n in random.integers(5, 12, rows)], vocabulary=60)
     labels = random.integers(0, 2, rows)
@@ -63,7 +65,7 @@ def test_each_method_gives_a_model_that_prunes(method: str, tmp_path: Path) -> N
     encoder = tiny_encoder(PrunePolicy.dense(5), num_labels=2)
     data = task()
     recipe = Recipe(**{**QUICK.__dict__, "method": method, "regularisation": 0.5})
-    trained, learned = learn(encoder, data, data, recipe, tmp_path)
+    trained, learned = learn(encoder, data, data, recipe, TrainerSettings(tmp_path))
     kind = Mode.TOPK if method == "topk" else Mode.ABSOLUTE
     modes = {rule.mode for rule in trained.config.policy.layers if rule.prunes}
     assert modes == {kind}
@@ -76,45 +78,47 @@ def test_each_method_gives_a_model_that_prunes(method: str, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("method", ["ltp", "manual", "topk"])
-def test_a_result_can_be_asked_for_by_its_flops(method: str, tmp_path: Path) -> None:
+def test_each_method_reaches_a_flops_ratio(method: str, tmp_path: Path) -> None:
     encoder = tiny_encoder(PrunePolicy.dense(6), num_labels=2)
     data = task()
     recipe = Recipe(**{**QUICK.__dict__, "method": method, "flops_ratio": 1.4})
-    _, learned = learn(encoder, data, data, recipe, tmp_path, arguments={"bf16": True})
+    settings = TrainerSettings(tmp_path, arguments={"bf16": True})
+    _, learned = learn(encoder, data, data, recipe, settings)
     assert learned.pruned.flops_ratio == pytest.approx(1.4, abs=0.1)
 
 
-def test_learning_goes_on_from_thresholds_that_are_there(tmp_path: Path) -> None:
+def test_learn_goes_on_from_the_thresholds_of_a_model(tmp_path: Path) -> None:
     rules = (LayerRule(Mode.NONE), LayerRule(Mode.ABSOLUTE, 0.07), LayerRule(Mode.ABSOLUTE, 0.03))
     encoder = tiny_encoder(PrunePolicy(rules), num_labels=2)
     recipe = Recipe(**{**QUICK.__dict__, "soft_epochs": 0.0})
-    trained, _ = learn(encoder, task(32), task(32), recipe, tmp_path)
+    trained, _ = learn(encoder, task(32), task(32), recipe, TrainerSettings(tmp_path))
     found = [rule.threshold for rule in trained.config.policy.layers]
     assert found == pytest.approx([0.0, 0.07, 0.03])
 
 
-def test_more_regularisation_prunes_more(tmp_path: Path) -> None:
+def test_a_larger_lambda_prunes_more(tmp_path: Path) -> None:
     saved = []
     for weight in (0.0, 3.0):
         encoder = tiny_encoder(PrunePolicy.dense(4), num_labels=2)
         recipe = Recipe(**{**QUICK.__dict__, "regularisation": weight})
-        _, learned = learn(encoder, task(), task(), recipe, tmp_path / str(weight))
+        settings = TrainerSettings(tmp_path / str(weight))
+        _, learned = learn(encoder, task(), task(), recipe, settings)
         saved.append(learned.pruned.flops_ratio)
     assert saved[0] < saved[1]
 
 
-def test_the_dense_model_teaches(tmp_path: Path) -> None:
+def test_distillation_trains_on_the_dense_models_answers(tmp_path: Path) -> None:
     data = task(32)
     encoder = tiny_encoder(PrunePolicy.dense(3), num_labels=2)
     recipe = Recipe(**{**QUICK.__dict__, "distill": 1.0, "finetune_epochs": 0.0})
     before = encoder.classify(torch.ones(1, 32))
-    learn(encoder, data, data, recipe, tmp_path)
+    learn(encoder, data, data, recipe, TrainerSettings(tmp_path))
     assert data.teacher is not None
     assert data.teacher.shape == (32, 2)
     assert not torch.equal(before, encoder.classify(torch.ones(1, 32)))
 
 
-def test_published_starting_points() -> None:
+def test_starting_policies_are_the_published_ones() -> None:
     convention = PrunePolicy.dense(12)
     manual = starting_policy(Recipe("manual", final_threshold=0.012), 12, convention)
     assert [rule.threshold for rule in manual.layers] == pytest.approx(
@@ -131,13 +135,14 @@ def test_published_starting_points() -> None:
 
 
 class Stop(Exception):
-    """Stands for whatever ends a run early."""
+    """Ends a run early."""
 
 
-def test_an_interrupted_stage_resumes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The resumed run ends where the uninterrupted one does."""
+def test_an_interrupted_stage_resumes_to_the_same_weights(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(trainer_module, "SAVE_STEPS", 4)
-    stage = Stage("dense", 2.0, 1e-3, 1e-3)
+    stage = Stage("dense", 2.0, 1e-3, 1e-3, batch=16, seed=1)
 
     def train(work: Path, stop_at: int | None, resume: bool) -> dict[str, torch.Tensor]:
         encoder = tiny_encoder(PrunePolicy.dense(2), num_labels=2).requires_grad_(True)
@@ -151,7 +156,7 @@ def test_an_interrupted_stage_resumes(tmp_path: Path, monkeypatch: pytest.Monkey
                 return run(*args)
 
             model.run = forward
-        fit(stage, model, task(), work, batch=16, seed=1, resume=resume)
+        fit(stage, model, task(), TrainerSettings(work, resume))
         return encoder.state_dict()
 
     whole = train(tmp_path / "whole", None, False)
@@ -162,28 +167,39 @@ def test_an_interrupted_stage_resumes(tmp_path: Path, monkeypatch: pytest.Monkey
         torch.testing.assert_close(resumed[name], tensor, msg=name)
 
 
-def test_a_loss_that_is_no_number_is_an_error(tmp_path: Path) -> None:
+def test_training_without_accelerate_says_how_to_get_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "accelerate", None)
+    encoder = tiny_encoder(PrunePolicy.dense(2), num_labels=2)
+    with pytest.raises(LtpError, match=r"learning needs accelerate: .*\[learn\]"):
+        learn(encoder, task(16), task(16), QUICK, TrainerSettings(tmp_path))
+
+
+def test_a_loss_of_nan_is_an_error(tmp_path: Path) -> None:
     encoder = tiny_encoder(PrunePolicy.dense(2), num_labels=2)
     encoder.word.weight.data[:] = torch.nan
     with pytest.raises(LtpError, match="the loss is no number after 0 steps; lower the learning"):
-        learn(encoder, task(16), task(16), QUICK, tmp_path)
+        learn(encoder, task(16), task(16), QUICK, TrainerSettings(tmp_path))
 
 
 @pytest.mark.parametrize(
     ("labels", "count"), [([0.0, 1.0, 1.0], 2), ([0.0, 4.0], 5), ([0.5, 1.0], 1)]
 )
-def test_a_new_head_has_as_many_outputs_as_there_are_classes(labels: list, count: int) -> None:
+def test_a_new_head_has_an_output_for_each_class_or_one_for_a_regression(
+    labels: list, count: int
+) -> None:
     assert label_count(Examples(["a"] * len(labels), labels)) == count
 
 
-def test_a_new_head_needs_numbers() -> None:
+def test_a_new_head_refuses_class_names_and_missing_labels() -> None:
     with pytest.raises(LtpError, match=r"labels that are numbers, found \['bad', 'good'\]"):
         label_count(Examples(["a", "b"], ["good", "bad"]))
     with pytest.raises(LtpError, match="no label column"):
         label_count(Examples(["a"], None))
 
 
-def test_learn_and_tune_as_a_user_types_them(
+def test_the_learn_and_tune_commands_write_checkpoints(
     checkpoint_of: Callable[..., Path], tmp_path: Path
 ) -> None:
     data = write_reviews(tmp_path / "data.tsv", 48)
@@ -214,7 +230,7 @@ def test_learn_and_tune_as_a_user_types_them(
     assert (tuned / "tuned.svg").read_text().startswith("<?xml")
 
 
-def test_a_sweep_trains_a_family_and_measures_it(
+def test_a_sweep_writes_and_measures_a_checkpoint_for_each_value(
     checkpoint_of: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("ltp_deploy.learn.sweep.SECONDS", 0.2)
@@ -230,7 +246,7 @@ def test_a_sweep_trains_a_family_and_measures_it(
     assert not load_encoder(output / "dense").config.policy.prunes
     assert load_encoder(output / "final-threshold-0.6").config.policy.prunes
     assert all(
-        r > 0 for run in found["runs"] for side in run["speed"].values() for r in side.values()
+        r > 0 for run in found["runs"] for ratios in run["speed"].values() for r in ratios.values()
     )
     assert (output / "sweep.svg").read_text().startswith("<?xml")
 
@@ -246,7 +262,9 @@ def test_a_sweep_trains_a_family_and_measures_it(
     assert "was trained with batch" in other.output
 
 
-def test_a_sweep_of_flops_reaches_each(checkpoint_of: Callable[..., Path], tmp_path: Path) -> None:
+def test_a_sweep_of_flops_reaches_each_ratio(
+    checkpoint_of: Callable[..., Path], tmp_path: Path
+) -> None:
     data, output = str(write_reviews(tmp_path / "data.tsv", 32)), tmp_path / "family"
     recipe = Recipe(
         learning_rate=1e-3, threshold_learning_rate=1e-3, soft_epochs=1, hard_epochs=1, batch=16,
@@ -260,7 +278,7 @@ def test_a_sweep_of_flops_reaches_each(checkpoint_of: Callable[..., Path], tmp_p
     assert found.dense.flops_ratio == 1.0
 
 
-def test_thresholds_of_other_conventions_are_not_learned_on(
+def test_learn_refuses_thresholds_of_other_conventions(
     bert_checkpoint: Path, tmp_path: Path
 ) -> None:
     data = str(write_reviews(tmp_path / "data.tsv", 4))
@@ -270,12 +288,14 @@ def test_thresholds_of_other_conventions_are_not_learned_on(
 
 
 @pytest.mark.parametrize("text", ["speed=1,2", "lambda", "lambda=a,b"])
-def test_a_sweep_over_nothing_is_refused(text: str) -> None:
+def test_a_malformed_sweep_is_refused(text: str) -> None:
     with pytest.raises(LtpError, match="--sweep"):
         parse_sweep(text)
 
 
-def test_a_run_that_stopped_is_not_overwritten(bert_checkpoint: Path, tmp_path: Path) -> None:
+def test_learn_refuses_to_overwrite_an_interrupted_run(
+    bert_checkpoint: Path, tmp_path: Path
+) -> None:
     (tmp_path / "out.work").mkdir()
     arguments = ["learn", str(bert_checkpoint), "--data", "x.tsv", "--dev", "x.tsv"]
     result = CliRunner().invoke(main, [*arguments, "-o", str(tmp_path / "out")])
@@ -283,7 +303,7 @@ def test_a_run_that_stopped_is_not_overwritten(bert_checkpoint: Path, tmp_path: 
     assert "pass --resume to go on, or remove it" in result.output
 
 
-def test_a_data_set_that_is_named_is_trained_on_its_training_split(
+def test_a_data_set_by_name_is_trained_on_its_training_split(
     checkpoint_of: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = []

@@ -1,0 +1,157 @@
+"""`learn` on files: read a checkpoint and data, train, write a checkpoint."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ltp_deploy.checkpoint import load_encoder
+from ltp_deploy.checkpoint.save import new_checkpoint, save_encoder, write_json
+from ltp_deploy.data.examples import DataOptions, Examples, read_examples
+from ltp_deploy.data.tokenizer import Tokenizer, copy_tokenizer_files
+from ltp_deploy.errors import LtpError
+from ltp_deploy.learn.data import TaskData, required_labels
+from ltp_deploy.learn.evaluate import Point
+from ltp_deploy.learn.learn import Learned, learn
+from ltp_deploy.learn.losses import kind_of_labels
+from ltp_deploy.learn.recipe import Recipe
+from ltp_deploy.learn.stage import TrainerSettings
+from ltp_deploy.model.encoder import Encoder
+from ltp_deploy.model.policy import Mode, PrunePolicy
+
+
+@dataclass(frozen=True)
+class Job:
+    """A run on files.
+
+    Attributes:
+        model: the directory of a classifier, or with `recipe.finetune_epochs` of any encoder.
+        train, dev: data as `read_examples` takes it, read with `options`; of a data set that
+            is named, `train` is the split of that name.
+        output: the checkpoint to write; until it is complete, the stages' checkpoints and logs
+            lie beside it, in OUTPUT.work.
+        recipe: what the training does.
+        score_length, first_token: the conventions of the checkpoint, see `PrunePolicy`.
+        resume: whether to go on from what an interrupted run left in OUTPUT.work.
+        force: whether to replace an existing checkpoint.
+        arguments: further `TrainingArguments` of transformers.
+        known_dense: what the model does on the dev data without pruning, where that is known.
+    """
+
+    model: Path
+    train: str
+    dev: str
+    output: Path
+    recipe: Recipe
+    options: DataOptions = field(default_factory=DataOptions)
+    score_length: int | str = "sequence"
+    first_token: str = "keep"
+    resume: bool = False
+    force: bool = False
+    arguments: dict[str, Any] = field(default_factory=dict)
+    known_dense: Point | None = None
+
+    @property
+    def work(self) -> Path:
+        """The folder of the stages' checkpoints and logs."""
+        return self.output.with_name(f"{self.output.name}.work")
+
+
+def run(job: Job) -> Learned:
+    """Read the data, learn, and write the checkpoint with learned.json and log.jsonl.
+
+    A run that dies leaves its folder OUTPUT.work, from which `job.resume` goes on.
+
+    Raises:
+        LtpError: bad data or settings, or the output exists; see also `learn`.
+    """
+    work = job.work
+    if work.exists() and not job.resume:
+        raise LtpError(
+            f"{work} was left by a run that stopped; pass --resume to go on, or remove it"
+        )
+    with new_checkpoint(job.output, job.force) as directory:
+        work.mkdir(parents=True, exist_ok=True)
+        settings = TrainerSettings(work, job.resume, job.arguments)
+        train = read_examples(job.train, replace(job.options, split="train"))
+        dev = read_examples(job.dev, job.options)
+        source = starting_checkpoint(job, train)
+        encoder = starting_encoder(source, job)
+        tokenizer = Tokenizer(source, encoder.config)
+        data, judged = (
+            TaskData.read(examples, tokenizer, encoder.config, job.recipe.max_length)
+            for examples in (train, dev)
+        )
+        trained, learned = learn(encoder, data, judged, job.recipe, settings, job.known_dense)
+        save_encoder(trained, source, directory)
+        write_json(directory / "learned.json", learned.to_dict())
+        if settings.log.exists():
+            shutil.copy(settings.log, directory)
+    shutil.rmtree(work)
+    return learned
+
+
+def starting_checkpoint(job: Job, train: Examples) -> Path:
+    """The job's model; where it is to be fine-tuned, a copy with a new head in OUTPUT.work.
+
+    Raises:
+        LtpError: see `label_count`.
+    """
+    if not job.recipe.finetune_epochs:
+        return job.model
+    return with_new_head(job.model, label_count(train), job.work / "head", job.recipe.seed)
+
+
+def with_new_head(model: Path, labels: int, folder: Path, seed: int) -> Path:
+    """Write a checkpoint of `model` with a new, random head for so many labels to `folder`."""
+    from transformers import AutoModelForSequenceClassification
+
+    torch.manual_seed(seed)
+    AutoModelForSequenceClassification.from_pretrained(
+        model, num_labels=labels, local_files_only=True
+    ).save_pretrained(folder)
+    copy_tokenizer_files(model, folder)
+    return folder
+
+
+def label_count(examples: Examples) -> int:
+    """The number of outputs that a new head for these examples needs.
+
+    Labels that are not all whole numbers make a regression, others are classes.
+
+    Raises:
+        LtpError: there are no labels, or they are names of classes, whose order is not known.
+    """
+    labels = required_labels(examples)
+    names = sorted({label for label in labels if isinstance(label, str)})
+    if names:
+        raise LtpError(f"a new head needs labels that are numbers, found {names[:5]}")
+    numbers = [float(label) for label in labels]
+    return kind_of_labels(numbers).outputs(numbers)
+
+
+def starting_encoder(source: Path, job: Job) -> Encoder:
+    """The model with the job's conventions, and with its thresholds where training goes on from
+    them.
+
+    Raises:
+        LtpError: it has thresholds that were learned under other conventions.
+    """
+    encoder = load_encoder(source)
+    own = encoder.config.policy
+    policy = own.override(job.score_length, job.first_token)
+    learnable = all(rule.mode is Mode.ABSOLUTE for rule in own.layers if rule.prunes)
+    if job.recipe.method != "ltp" or not learnable:
+        policy = replace(policy, layers=PrunePolicy.dense(encoder.config.layers).layers)
+    elif own.prunes and own != policy:
+        convention = own.to_config()
+        raise LtpError(
+            f"the thresholds of {source} were learned with other conventions; to go on from them "
+            f"pass --score-length {convention['score_length']} "
+            f"--first-token {convention['first_token']}"
+        )
+    return encoder.with_policy(policy)
