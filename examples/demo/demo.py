@@ -1,4 +1,4 @@
-"""The whole job on a model made on the spot: train, build, verify, bench.
+"""The whole way on a small model that is made on the spot: train, build, verify, bench.
 
 Usage: python examples/demo/demo.py [--out out/demo] [--reviews 2048]
 """
@@ -6,6 +6,8 @@ Usage: python examples/demo/demo.py [--out out/demo] [--reviews 2048]
 from __future__ import annotations
 
 import argparse
+import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -14,8 +16,8 @@ from pathlib import Path
 from reviews import write_reviews
 from untrained import new_checkpoint
 
-# An untrained model needs a higher learning rate than the defaults, which are for pretrained ones,
-# and of so easy a task few epochs. 2.1 is what the paper saves.
+# The default learning rates are for pretrained models; an untrained one needs higher ones, and so
+# easy a task needs few epochs. The paper reports about 2.1 times fewer FLOPs.
 TRAINING = """--finetune --finetune-epochs 2 --soft-epochs 1 --hard-epochs 1 --flops 2.1 --lr 5e-4
 --hard-lr 1e-4 --threshold-lr 2e-4 --dropout 0 --attention-dropout 0 --batch 32""".split()
 
@@ -45,8 +47,11 @@ def main() -> None:
     command("build", str(model), "--target", "cpu", "-o", bundle, "--force")
     step("4. Prove on held-out reviews that the engine computes what the model means")
     command("verify", bundle, "--against", str(model), "--data", dev)
-    step("5. Time it against the dense model in OpenVINO, side by side")
+    step("5. Time it against its baselines, the same model without pruning")
     command("bench", bundle, "--against", str(model), "--data", dev, "--batch", "1,32")
+
+    step("What to type next")
+    print("\n".join(next_commands(bundle)))
 
 
 def step(title: str) -> None:
@@ -54,8 +59,20 @@ def step(title: str) -> None:
 
 
 def command(*arguments: str) -> None:
-    print("$ ltp-deploy", *arguments, "\n", flush=True)
+    """Run `ltp-deploy`, and show the command as it is typed in an activated environment."""
+    print("$", shlex.join(["ltp-deploy", *arguments]), "\n", flush=True)
     subprocess.run([sys.executable, "-m", "ltp_deploy.cli", *arguments], check=True)
+
+
+def next_commands(bundle: str) -> list[str]:
+    """Commands that work in the shell that started this; the environment is activated first
+    where `ltp-deploy` is not on PATH."""
+    activate = shlex.join(["source", os.path.join(os.path.relpath(sys.prefix), "bin", "activate")])
+    return [
+        *([] if shutil.which("ltp-deploy") else [activate]),
+        f'echo "a gripping and witty film" | {shlex.join(["ltp-deploy", "run", bundle])}',
+        shlex.join(["ltp-deploy", "inspect", bundle]),
+    ]
 
 
 if __name__ == "__main__":

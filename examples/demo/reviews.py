@@ -18,19 +18,19 @@ first second last next other same such own both each every some many few more mo
 
 
 def review(random_: random.Random) -> tuple[str, int]:
-    """One review of 25 to 100 words, and 1 where most of its opinion words are positive."""
+    """A review of 25 to 100 words, and its label: 1 if most opinion words are positive, or 0."""
     label = random_.randint(0, 1)
     strong = random_.randint(3, 6)
     weak = random_.randint(0, strong // 2 - 1) if strong > 3 else 0
-    ours, theirs = (POSITIVE, NEGATIVE) if label else (NEGATIVE, POSITIVE)
-    words = random_.choices(ours, k=strong) + random_.choices(theirs, k=weak)
+    most, few = (POSITIVE, NEGATIVE) if label else (NEGATIVE, POSITIVE)
+    words = random_.choices(most, k=strong) + random_.choices(few, k=weak)
     words += random_.choices(FILLER, k=random_.randint(25, 100) - len(words))
     random_.shuffle(words)
     return " ".join(words), label
 
 
 def write_reviews(path: Path, rows: int, seed: int) -> None:
-    """A .tsv file with the columns text and label."""
+    """Write so many reviews to a .tsv file with the columns text and label."""
     random_ = random.Random(seed)
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, delimiter="\t")

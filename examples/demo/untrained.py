@@ -1,4 +1,4 @@
-"""A small BERT that knows nothing yet."""
+"""A small BERT with random weights, for the demo to train."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ LAYERS = 6
 
 
 def new_checkpoint(directory: Path) -> None:
-    """An untrained BERT with a word-level tokenizer, as transformers saves it."""
+    """Write an untrained BERT and a tokenizer whose tokens are the words of the reviews."""
     from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
     words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *dict.fromkeys(POSITIVE + NEGATIVE + FILLER)]
