@@ -6,6 +6,8 @@ are scored, what training minimises, what counts as a changed answer.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ltp_deploy.heads.classification import Classification
 from ltp_deploy.heads.head import Head
 from ltp_deploy.heads.regression import Regression
@@ -27,4 +29,10 @@ def head_for(num_labels: int) -> str:
     return Regression.name if num_labels == 1 else Classification.name
 
 
-__all__ = ["HEADS", "Head", "head_for", "head_of"]
+def head_for_labels(labels: Sequence[float]) -> Head:
+    """The head that learns such labels: whole numbers are classes, others values."""
+    whole = all(float(label).is_integer() for label in labels)
+    return HEADS[Classification.name if whole else Regression.name]
+
+
+__all__ = ["HEADS", "Head", "head_for", "head_for_labels", "head_of"]

@@ -24,6 +24,10 @@ class Classification(Head):
     metrics = {"accuracy": accuracy, "f1": f1, "matthews": correlation}  # noqa: RUF012
     binary_metrics = frozenset({"f1", "matthews"})
 
+    def outputs_for(self, labels: Sequence[float]) -> int:
+        """One for each class; classes are numbered from 0."""
+        return int(max(labels)) + 1
+
     def activation(self, logits: np.ndarray) -> np.ndarray:
         """Probabilities: the softmax of each row."""
         powers = np.exp(logits - logits.max(1, keepdims=True))
@@ -53,13 +57,13 @@ class Classification(Head):
         return self.predictions(reference) != self.predictions(logits)
 
     def loss(self, logits: Tensor, targets: Tensor) -> Tensor:
-        """Cross-entropy."""
+        """The mean cross-entropy of logits [B, classes] and class numbers [B]."""
         from torch.nn import functional
 
         return functional.cross_entropy(logits, targets.long())
 
     def distillation(self, logits: Tensor, teacher: Tensor) -> Tensor:
-        """Divergence (Kullback-Leibler) from the teacher's distribution."""
+        """The mean Kullback-Leibler divergence from the teacher's probabilities."""
         from torch.nn import functional
 
         return functional.kl_div(

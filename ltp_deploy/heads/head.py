@@ -37,6 +37,10 @@ class Head(ABC):
         return {"logits": ("B", config.num_labels)}
 
     @abstractmethod
+    def outputs_for(self, labels: Sequence[float]) -> int:
+        """The number of outputs that a new head for these labels [N] needs."""
+
+    @abstractmethod
     def activation(self, logits: np.ndarray) -> np.ndarray:
         """[N, outputs] on the scale that users read: probabilities, or values."""
 

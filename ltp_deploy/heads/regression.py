@@ -23,6 +23,10 @@ class Regression(Head):
     noun = "a regression"
     metrics = {"pearson": correlation, "spearman": spearman}  # noqa: RUF012
 
+    def outputs_for(self, labels: Sequence[float]) -> int:
+        """One, whatever the labels are."""
+        return 1
+
     def activation(self, logits: np.ndarray) -> np.ndarray:
         """The values themselves."""
         return logits
@@ -45,13 +49,13 @@ class Regression(Head):
         return None
 
     def loss(self, logits: Tensor, targets: Tensor) -> Tensor:
-        """Squared error."""
+        """The mean squared error of outputs [B, 1] against targets [B]."""
         from torch.nn import functional
 
         return functional.mse_loss(logits[:, 0], targets.to(logits.dtype))
 
     def distillation(self, logits: Tensor, teacher: Tensor) -> Tensor:
-        """Squared distance from the teacher's value."""
+        """The mean squared error of outputs [B, 1] against the teacher's."""
         from torch.nn import functional
 
         return functional.mse_loss(logits, teacher)

@@ -14,10 +14,10 @@ from ltp_deploy.checkpoint.save import new_checkpoint, save_encoder, write_json
 from ltp_deploy.data.examples import DataOptions, Examples, read_examples
 from ltp_deploy.data.tokenizer import Tokenizer, copy_tokenizer_files
 from ltp_deploy.errors import LtpError
+from ltp_deploy.heads import head_for_labels
 from ltp_deploy.learn.data import TaskData, required_labels
 from ltp_deploy.learn.evaluate import Point
 from ltp_deploy.learn.learn import Learned, learn
-from ltp_deploy.learn.losses import kind_of_labels
 from ltp_deploy.learn.recipe import Recipe
 from ltp_deploy.learn.stage import TrainerSettings
 from ltp_deploy.model.encoder import Encoder
@@ -112,7 +112,7 @@ def with_new_head(model: Path, labels: int, folder: Path, seed: int) -> Path:
 
     torch.manual_seed(seed)
     AutoModelForSequenceClassification.from_pretrained(
-        model, num_labels=labels, local_files_only=True
+        model, num_labels=labels, local_files_only=True, trust_remote_code=False
     ).save_pretrained(folder)
     copy_tokenizer_files(model, folder)
     return folder
@@ -131,7 +131,7 @@ def label_count(examples: Examples) -> int:
     if names:
         raise LtpError(f"a new head needs labels that are numbers, found {names[:5]}")
     numbers = [float(label) for label in labels]
-    return kind_of_labels(numbers).outputs(numbers)
+    return head_for_labels(numbers).outputs_for(numbers)
 
 
 def starting_encoder(source: Path, job: Job) -> Encoder:

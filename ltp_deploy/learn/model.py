@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ltp_deploy.learn.losses import answer_kind
+from ltp_deploy.heads import head_of
 from ltp_deploy.learn.masks import Mask
 from ltp_deploy.model.encoder import Encoder, Layer
 from ltp_deploy.model.flops import authors_ratio
@@ -65,7 +65,7 @@ class Learner(nn.Module):
         self.mask = mask
         self.objective = objective or Objective()
         self.dropout = dropout or Dropout()
-        self.answer = answer_kind(encoder.config.num_labels)
+        self.head = head_of(encoder.config)
 
     def forward(
         self,
@@ -139,10 +139,10 @@ class Learner(nn.Module):
 
     def _answer_loss(self, logits: Tensor, labels: Tensor, teacher: Tensor | None) -> Tensor:
         """How far the answers are from the labels, and from the teacher's by its weight."""
-        loss, weight = self.answer.loss(logits, labels), self.objective.distill
+        loss, weight = self.head.loss(logits, labels), self.objective.distill
         if teacher is None or not weight:
             return loss
-        return (1 - weight) * loss + weight * self.answer.distillation(logits, teacher)
+        return (1 - weight) * loss + weight * self.head.distillation(logits, teacher)
 
     def _saves_enough(self, kept: Tensor, real: Tensor) -> bool:
         wanted = self.objective.flops_ratio

@@ -13,7 +13,7 @@ from ltp_deploy.builder.build import Measured
 from ltp_deploy.bundle.options import BuildOptions
 from ltp_deploy.cli import main
 from ltp_deploy.data.examples import DataOptions
-from ltp_deploy.learn.learn import Job
+from ltp_deploy.learn.job import Job
 from ltp_deploy.learn.recipe import Recipe
 from ltp_deploy.parity.profile import ProfileData
 from ltp_deploy.verification.result import Tolerances
@@ -72,7 +72,7 @@ def test_every_option_of_build_arrives(monkeypatch: pytest.MonkeyPatch) -> None:
     assert found == (Path("model"), Path("engine"), options, measured, True, Path("graphs"))
 
 
-LEARN = "ltp_deploy.learn.learn.run"
+LEARN = "ltp_deploy.learn.job.run"
 
 
 def test_learn_has_the_defaults_of_its_recipe(monkeypatch: pytest.MonkeyPatch) -> None:

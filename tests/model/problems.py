@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn.functional import pad
 
+from ltp_deploy.heads import head_for
 from ltp_deploy.model.config import EncoderConfig
 from ltp_deploy.model.encoder import Encoder
 from ltp_deploy.model.policy import Carry, LayerRule, Mode, PrunePolicy
@@ -141,7 +142,6 @@ def tiny_encoder(policy: PrunePolicy, seed: int = 0, **changes: Any) -> Encoder:
         "vocab_size": 60,
         "position_rows": 20,
         "type_vocab_size": 2,
-        "head": "classification",
         "num_labels": 3,
         "labels": (),
         "activation": "gelu",
@@ -152,7 +152,9 @@ def tiny_encoder(policy: PrunePolicy, seed: int = 0, **changes: Any) -> Encoder:
         "position_start": 0,
         "padding_skips": False,
     }
-    encoder = Encoder(EncoderConfig(**{**shape, **changes}, policy=policy)).eval()
+    shape |= changes
+    head = head_for(shape["num_labels"])
+    encoder = Encoder(EncoderConfig(**shape, head=head, policy=policy)).eval()
     randomise(encoder, seed)
     return encoder.requires_grad_(False)
 

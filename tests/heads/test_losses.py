@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from ltp_deploy.learn.losses import answer_kind, kind_of_labels
+from ltp_deploy.heads import HEADS, head_for_labels, head_of
 from ltp_deploy.learn.masks import Dense
 from ltp_deploy.learn.model import Learner, Objective
 from ltp_deploy.model.policy import PrunePolicy
@@ -22,21 +22,21 @@ def softmax(logits: np.ndarray) -> np.ndarray:
 
 
 def test_classes_are_trained_on_cross_entropy_and_divergence() -> None:
-    kind = answer_kind(3)
+    head = HEADS["classification"]
     logits, teacher = torch.tensor(LOGITS), torch.tensor(TEACHER)
     expected = -np.log(softmax(LOGITS)[np.arange(4), CLASSES]).mean()
-    assert kind.loss(logits, torch.tensor(CLASSES)).item() == pytest.approx(expected)
+    assert head.loss(logits, torch.tensor(CLASSES)).item() == pytest.approx(expected)
     wanted = softmax(TEACHER)
     divergence = (wanted * np.log(wanted / softmax(LOGITS))).sum(1).mean()
-    assert kind.distillation(logits, teacher).item() == pytest.approx(divergence)
+    assert head.distillation(logits, teacher).item() == pytest.approx(divergence)
 
 
 def test_a_regression_is_trained_on_squared_errors() -> None:
-    kind = answer_kind(1)
+    head = HEADS["regression"]
     found, teacher = LOGITS[:, :1], TEACHER[:, :1]
-    loss = kind.loss(torch.tensor(found), torch.tensor(TARGETS))
+    loss = head.loss(torch.tensor(found), torch.tensor(TARGETS))
     assert loss.item() == pytest.approx(((found[:, 0] - TARGETS) ** 2).mean())
-    distillation = kind.distillation(torch.tensor(found), torch.tensor(teacher))
+    distillation = head.distillation(torch.tensor(found), torch.tensor(teacher))
     assert distillation.item() == pytest.approx(((found - teacher) ** 2).mean())
 
 
@@ -46,16 +46,17 @@ def test_a_regression_is_trained_on_squared_errors() -> None:
 def test_labels_that_are_not_whole_numbers_make_a_regression(
     labels: list[float], outputs: int
 ) -> None:
-    assert kind_of_labels(labels).outputs(labels) == outputs
+    assert head_for_labels(labels).outputs_for(labels) == outputs
 
 
 @pytest.mark.parametrize("labels", [1, 2])
 def test_the_loss_weighs_the_teacher_against_the_labels(labels: int) -> None:
-    encoder, kind = tiny_encoder(PrunePolicy.dense(2), num_labels=labels), answer_kind(labels)
+    encoder = tiny_encoder(PrunePolicy.dense(2), num_labels=labels)
+    head = head_of(encoder.config)
     batch = torch.tensor([[5, 6, 7], [8, 9, 5]])
     real, teacher = torch.ones_like(batch), torch.tensor(TEACHER[:2, :labels]).float()
     model = Learner(encoder, Dense(), Objective(distill=0.25)).eval()
     found = model(batch, real, 0 * batch, torch.tensor([1, 0]), teacher)
-    alone = kind.loss(found["logits"], torch.tensor([1, 0]))
-    taught = kind.distillation(found["logits"], teacher)
+    alone = head.loss(found["logits"], torch.tensor([1, 0]))
+    taught = head.distillation(found["logits"], teacher)
     torch.testing.assert_close(found["loss"], 0.75 * alone + 0.25 * taught)
