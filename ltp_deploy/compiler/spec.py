@@ -1,55 +1,49 @@
-"""The graph's spec: run after every pass, so that a broken pass is named at once."""
+"""The graph's spec, checked after every pass, so that a broken pass is named at once."""
 
 from __future__ import annotations
 
 import torch
 from torch import fx
 
-from ltp_deploy.compiler.trace import (
-    ALIVE,
-    ALIVE_OUT,
-    CARRY,
-    CONTEXT,
-    KEPT,
-    MODE,
-    OFFSETS,
-    OFFSETS_OUT,
-    THRESHOLD,
-    attention_nodes,
-    result,
-)
+from ltp_deploy.compiler.trace import argument, attention_nodes, result
 from ltp_deploy.model.policy import Carry, Mode
 
 
 def verify_graph(module: fx.GraphModule, layers: int) -> None:
     """Check the invariants that every backend relies on.
 
+    Args:
+        module: a traced encoder, before or after any pass.
+        layers: how many layers, and so attention nodes, it must have.
+
     Raises:
-        AssertionError: a compiler bug, with the node that breaks the rule.
+        AssertionError: a compiler bug; the message names the node that breaks an invariant.
     """
     module.graph.lint()
     nodes = attention_nodes(module)
     assert len(nodes) == layers, f"{len(nodes)} attention nodes for {layers} layers"
     for previous, node in zip([None, *nodes], nodes, strict=False):
-        assert node.args[CARRY] in list(Carry), f"{node}: unknown carry {node.args[CARRY]}"
-        assert node.args[MODE] in list(Mode), f"{node}: unknown mode {node.args[MODE]}"
-        assert isinstance(node.args[THRESHOLD], float), f"{node}: threshold is not a constant"
-        assert result(node, CONTEXT) is not None, f"{node}: context is unused"
+        carry, mode = argument(node, "carry"), argument(node, "mode")
+        assert carry in list(Carry), f"{node}: unknown carry {carry}"
+        assert mode in list(Mode), f"{node}: unknown mode {mode}"
+        threshold = argument(node, "threshold")
+        assert isinstance(threshold, float), f"{node}: threshold is not a constant"
+        assert result(node, "context") is not None, f"{node}: context is unused"
         if previous is not None:
-            for argument, output in ((OFFSETS, OFFSETS_OUT), (ALIVE, ALIVE_OUT)):
-                assert node.args[argument] is result(previous, output), (
-                    f"{node}: argument {argument} does not come from the layer before"
+            for name in ("offsets", "alive"):
+                assert argument(node, name) is result(previous, f"{name}_out"), (
+                    f"{node}: argument {name} does not come from the layer before"
                 )
         _check_residual(node)
 
 
 def _check_residual(node: fx.Node) -> None:
-    """Rows that the op drops must be gathered away from the residual as well."""
-    kept = result(node, KEPT)
+    """Rows that the op does not carry must be missing from the residual as well."""
+    kept = result(node, "kept")
     gathers = [
         user
         for user in (kept.users if kept else ())
         if user.op == "call_function" and user.target is torch.index_select
     ]
-    if node.args[CARRY] != Carry.ALL:
+    if argument(node, "carry") != Carry.ALL:
         assert gathers, f"{node}: rows are dropped but the residual is not gathered"

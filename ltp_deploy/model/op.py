@@ -1,7 +1,7 @@
-"""`ltp::pruned_attention`: the packed op, as a torch.library custom op with its CPU reference.
+"""`ltp::pruned_attention`: the packed op, as a torch.library custom op.
 
-The whole project has one op. The C++ and CUDA kernels in `plugins/` implement what
-`packed_reference` says, and every backend is tested against it.
+The whole project has one op. Its CPU implementation is the reference, which also says what it
+means; the kernels in `plugins/` implement the same, and every backend is tested against it.
 """
 
 from __future__ import annotations
@@ -11,47 +11,16 @@ from torch import Tensor
 
 from ltp_deploy.model.reference import packed_reference
 
-
-@torch.library.custom_op("ltp::pruned_attention", mutates_args=())
-def pruned_attention(
-    qkv: Tensor,
-    offsets: Tensor,
-    alive: Tensor,
-    lengths: Tensor,
-    heads: int,
-    mode: int,
-    threshold: float,
-    score_length: int,
-    keep_first: bool,
-    carry: int,
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Attention over packed sequences that scores its tokens and drops those it prunes.
-
-    Args:
-        qkv: [T, 3d] float; queries, keys and values side by side, heads innermost-but-one.
-        offsets: [B+1] int32; sequence b owns rows offsets[b] .. offsets[b+1]-1. Rows behind
-            offsets[B], if any, are nobody's (see `Carry.BOUNDED`).
-        alive: [T] int32; 0 marks a row that an earlier layer pruned but did not remove.
-        lengths: [B] int32; the original number of tokens n_b of each sequence.
-        heads: number of attention heads; d / heads is the head size.
-        mode, threshold, score_length, keep_first: the layer's rule, see `PrunePolicy`.
-        carry: which rows come out, see `Carry`.
-
-    Returns:
-        context [T', d]; kept [T'] int32, the input rows carried on, ascending; offsets [B+1]
-        int32 of the carried rows; alive [T'] int32.
-
-    A sequence whose first row is pruned (possible only with `keep_first` false) is *finished*:
-    no other token of it can reach the classifier any more. It carries its first row alone, dead,
-    whose context is zero from the next layer on.
-    """
-    return packed_reference(
-        qkv, offsets, alive, lengths, heads, mode, threshold, score_length, keep_first, carry
-    )
+pruned_attention = torch.library.custom_op(
+    "ltp::pruned_attention", packed_reference, mutates_args=()
+)
 
 
 @pruned_attention.register_fake
-def _(qkv, offsets, alive, lengths, heads, mode, threshold, score_length, keep_first, carry):
+def _(
+    qkv: Tensor, offsets: Tensor, alive: Tensor, *others: object
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Shapes of the results alone; how many rows are carried depends on the data."""
     rows = torch.library.get_ctx().new_dynamic_size()
     return (
         qkv.new_empty(rows, qkv.shape[1] // 3),

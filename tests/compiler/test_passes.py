@@ -14,7 +14,7 @@ from ltp_deploy.compiler.lower import lower
 from ltp_deploy.compiler.passes import PASSES, output_names, select_outputs
 from ltp_deploy.compiler.plan import PlanRequest, make_plan
 from ltp_deploy.compiler.spec import verify_graph
-from ltp_deploy.compiler.trace import CARRY, MODE, attention_nodes, trace
+from ltp_deploy.compiler.trace import argument, attention_nodes, trace
 from ltp_deploy.data.batch import PackedBatch
 from ltp_deploy.errors import LtpError
 from ltp_deploy.model.encoder import Encoder
@@ -138,7 +138,7 @@ def test_a_layer_that_prunes_nothing_gathers_nothing(checkpoint_of: Callable[...
     module = lowered(checkpoint_of("bert", "mixed"), survivors=True)
     gathers = [n for n in module.graph.nodes if n.target is torch.index_select]
     assert len(gathers) == 3
-    assert [n.args[CARRY] for n in attention_nodes(module)] == [
+    assert [argument(n, "carry") for n in attention_nodes(module)] == [
         Carry.ALL,
         Carry.SURVIVORS,
         Carry.SURVIVORS,
@@ -150,8 +150,8 @@ def test_the_last_layer_scores_nothing_when_only_logits_are_wanted(
 ) -> None:
     module = lowered(checkpoint_of("bert", "mixed"), survivors=False)
     nodes = attention_nodes(module)
-    assert [n.args[CARRY] for n in nodes] == [Carry.ALL, Carry.SURVIVORS, Carry.FIRST]
-    assert [n.args[MODE] for n in nodes] == [Mode.NONE, Mode.TOPK, Mode.NONE]
+    assert [argument(n, "carry") for n in nodes] == [Carry.ALL, Carry.SURVIVORS, Carry.FIRST]
+    assert [argument(n, "mode") for n in nodes] == [Mode.NONE, Mode.TOPK, Mode.NONE]
 
 
 def test_the_graph_can_be_dumped_around_every_pass(

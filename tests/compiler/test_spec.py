@@ -8,14 +8,9 @@ from torch import fx
 
 from ltp_deploy.compiler.spec import verify_graph
 from ltp_deploy.compiler.trace import (
-    ALIVE,
-    CARRY,
-    KEPT,
-    MODE,
-    OFFSETS,
-    THRESHOLD,
     argument,
     attention_nodes,
+    operand,
     result,
     set_argument,
     trace,
@@ -32,20 +27,20 @@ def module() -> fx.GraphModule:
 def forget_offsets(module: fx.GraphModule) -> None:
     """Layer 1 sees the sequences where they were before layer 0 moved them."""
     first, second, _ = attention_nodes(module)
-    set_argument(second, OFFSETS, first.args[OFFSETS])
+    set_argument(second, "offsets", argument(first, "offsets"))
 
 
 def forget_the_dead(module: fx.GraphModule) -> None:
     first, second, _ = attention_nodes(module)
-    set_argument(second, ALIVE, first.args[ALIVE])
+    set_argument(second, "alive", argument(first, "alive"))
 
 
 def keep_the_residual(module: fx.GraphModule) -> None:
-    kept = result(attention_nodes(module)[1], KEPT)
+    kept = result(attention_nodes(module)[1], "kept")
     assert kept is not None
     for user in list(kept.users):
         if user.target is torch.index_select:
-            user.replace_all_uses_with(argument(user, 0))
+            user.replace_all_uses_with(operand(user, 0))
             module.graph.erase_node(user)
 
 
@@ -57,16 +52,16 @@ def drop_a_layer(module: fx.GraphModule) -> None:
 
 
 def invent_a_carry(module: fx.GraphModule) -> None:
-    set_argument(attention_nodes(module)[2], CARRY, 7)
+    set_argument(attention_nodes(module)[2], "carry", 7)
 
 
 def invent_a_mode(module: fx.GraphModule) -> None:
-    set_argument(attention_nodes(module)[0], MODE, 9)
+    set_argument(attention_nodes(module)[0], "mode", 9)
 
 
 def compute_a_threshold(module: fx.GraphModule) -> None:
     node = attention_nodes(module)[0]
-    set_argument(node, THRESHOLD, node.args[OFFSETS])
+    set_argument(node, "threshold", argument(node, "offsets"))
 
 
 def test_a_traced_graph_is_sound(module: fx.GraphModule) -> None:
@@ -76,8 +71,8 @@ def test_a_traced_graph_is_sound(module: fx.GraphModule) -> None:
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (forget_offsets, "argument 1 does not come from the layer before"),
-        (forget_the_dead, "argument 2 does not come from the layer before"),
+        (forget_offsets, "argument offsets does not come from the layer before"),
+        (forget_the_dead, "argument alive does not come from the layer before"),
         (keep_the_residual, "residual is not gathered"),
         (drop_a_layer, "2 attention nodes for 3 layers"),
         (invent_a_carry, "unknown carry 7"),

@@ -1,4 +1,4 @@
-"""What the parts of a torch-cuda engine read and write, at fixed addresses."""
+"""The memory that the segments of a torch-cuda engine read and write, at fixed addresses."""
 
 from __future__ import annotations
 
@@ -9,16 +9,21 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ltp_deploy.backends.torch_cuda.in_place import NEXT, UNKNOWN, wait_for
+from ltp_deploy.backends.torch_cuda.in_place import NEXT, UNKNOWN, host_sync
 
 
 class Buffers:
-    """Requests and answers, on the host and on the device, and two places for each name of
-    `ltp_deploy.backends.torch_cuda.segments.STATE`, which parts read and write in turn.
+    """Memory for one request and its answers, on the host and on the device.
+
+    There are two buffers for each name of `STATE` in `segments`: a segment reads one and writes the
+    other, and the next segment the other way round.
 
     Args:
-        inputs: names of the engine's.
-        rows, sequences: of the largest request. hidden: columns of what goes from part to part.
+        inputs: names of the engine's inputs.
+        rows: tokens of the largest request, padding included.
+        sequences: of the largest request.
+        hidden: columns d of the state.
+        device: where segments run; with "cuda" the host's memory is pinned.
     """
 
     def __init__(
@@ -51,8 +56,10 @@ class Buffers:
         return torch.zeros(size, dtype=dtype, pin_memory=self._pinned)
 
     def fill(self, feeds: Mapping[str, np.ndarray], rows: int, sequences: int) -> None:
-        """Have a request ready for `upload`; what fills it up to these sizes are rows of token 0
-        that belong to nobody, and sequences without rows."""
+        """Copy a request to the host's buffer, ready for `upload`.
+
+        It is padded to `rows` with tokens 0 and to `sequences` with sequences that have no rows.
+        """
         request = self._host_request.numpy()
         for name, place in self._places(rows, sequences).items():
             values, part = feeds[name], request[place]
@@ -60,18 +67,24 @@ class Buffers:
             part[len(values) :] = values[-1] if name == "offsets" else 0
 
     def upload(self, rows: int, sequences: int) -> None:
-        """Copy the request to the device; nothing is waited for."""
+        """Copy the request of these sizes to the device. No host sync."""
         size = max(place.stop for place in self._places(rows, sequences).values())
         self._request[:size].copy_(self._host_request[:size], non_blocking=True)
 
     def _places(self, rows: int, sequences: int) -> dict[str, slice]:
-        """Of the inputs in a request: one behind the other, so that one copy does."""
+        """Where each input lies in a request: one after another, so that one copy moves all."""
         sizes = [sequences + 1 if name == "offsets" else rows for name in self._inputs]
         ends = accumulate(sizes)
         return {n: slice(e - s, e) for n, s, e in zip(self._inputs, sizes, ends, strict=True)}
 
     def given(self, names: list[str], part: int, rows: int, sequences: int) -> list[Tensor]:
-        """The inputs of a part by its number; `NEXT` before the name of what it writes."""
+        """The inputs of a segment for a request of these sizes.
+
+        Args:
+            names: of the inputs, with `NEXT` before the name of what the segment writes.
+            part: the segment's number, from 0.
+            rows, sequences: what this segment runs as, padding included.
+        """
         places = self._places(rows, sequences) if part == 0 else {}
         return [
             self._request[places[name]]
@@ -88,15 +101,20 @@ class Buffers:
         return buffer[: {"offsets": sequences + 1, "lengths": sequences}.get(kind, rows)]
 
     def forget_rows_left(self) -> None:
-        """To be called before a part runs."""
+        """Mark the number of rows as not yet known; to be called before a segment runs."""
         self._rows_left[0] = UNKNOWN
 
     def rows_left(self, stream: torch.cuda.Stream | None) -> int:
-        """How many the part that was run last leaves: it says so before it moves them."""
-        return wait_for(self._rows_left, stream)
+        """How many rows the segment that was run last has kept. A host sync, which ends before the
+        segment does: the number is written before the rows are moved.
+
+        Raises:
+            LtpError: the segment never wrote it.
+        """
+        return host_sync(self._rows_left, stream)
 
     def download(self, found: Mapping[str, Tensor]) -> None:
-        """Copy outputs to the host; nothing is waited for."""
+        """Copy outputs, by their names, to the host. No host sync."""
         for name, value in found.items():
             if name not in self._answers:  # of whatever size, since addresses stay
                 size = (self._most, *value.shape[1:])
@@ -104,12 +122,13 @@ class Buffers:
             self._answers[name][: len(value)].copy_(value, non_blocking=True)
 
     def answers(self, sequences: int) -> dict[str, np.ndarray]:
-        """What was downloaded, without the rows and sequences that only fill a request up."""
+        """Copies of the downloaded outputs without their padding, for a request of `sequences`."""
         found = {name: value.numpy() for name, value in self._answers.items()}
         return {name: _trimmed(name, found, sequences).copy() for name in found}
 
 
 def _trimmed(name: str, answers: Mapping[str, np.ndarray], sequences: int) -> np.ndarray:
+    """One output without padding; offsets say how many rows of a layer's survivors are in use."""
     if name == "logits":
         return answers[name][:sequences]
     layer, _, part = name.rpartition(".")

@@ -1,4 +1,4 @@
-"""CUDA graphs of computations that come again."""
+"""CUDA graphs of computations that are asked for repeatedly."""
 
 from __future__ import annotations
 
@@ -9,15 +9,17 @@ from contextlib import suppress
 
 import torch
 
-MAX_GRAPHS = 512  # a few for each part of an engine and each size in use
+MAX_GRAPHS = 512  # a few for each segment of an engine and each size in use
 
 
 class Graphs:
-    """Graphs by key, all on one stream. A computation runs as it is when its key comes for the
-    first time and for the second, and is then captured: by then its libraries are warmed up, on
-    this thread as well. From the third time on the graph is replayed.
+    """CUDA graphs by key, all of one stream.
 
-    All share one memory pool; results have to be written to memory outside it.
+    The first and the second time that a key comes its computation runs as it is, and after the
+    second it is captured: by then the libraries that it uses have been set up on this thread. From
+    the third time on the graph is replayed.
+
+    All graphs share one memory pool, so results have to be written to memory outside of it.
     """
 
     def __init__(self, stream: torch.cuda.Stream):
@@ -27,7 +29,12 @@ class Graphs:
         self._captured: dict[Hashable, torch.cuda.CUDAGraph] = {}
 
     def run(self, key: Hashable, compute: Callable[[], None]) -> None:
-        """Have it computed on the stream."""
+        """Have a computation done on the stream.
+
+        Args:
+            key: what it depends on. Equal keys are the same kernels on the same addresses.
+            compute: queues the kernels on the current stream, without a host sync.
+        """
         if key in self._captured:
             self._captured[key].replay()
             return
@@ -37,6 +44,7 @@ class Graphs:
             self._capture(key, compute)
 
     def _capture(self, key: Hashable, compute: Callable[[], None]) -> None:
+        """Capture a computation; where that fails it stays uncaptured, with a warning."""
         self._stream.synchronize()
         if len(self._captured) == MAX_GRAPHS:
             # All at once: a graph that goes alone frees cuBLAS memory that the others still use.

@@ -1,4 +1,4 @@
-"""The cost model's constants, measured on the GPU at hand in about a second."""
+"""The cost model's constants, measured in about a second on the GPU that PyTorch uses."""
 
 from __future__ import annotations
 
@@ -6,31 +6,32 @@ import functools
 import time
 from collections.abc import Callable
 from statistics import median
+from typing import Any
 
 from ltp_deploy.compiler.cost import H200, GpuCost
 from ltp_deploy.errors import LtpError
 
 DEVICE = "cuda"
 REPEATS, CALLS = 20, 10
-SIDE = 8192  # of the matrices: far beyond every cache
-SEQUENCES, LENGTH, HEADS, HEAD_SIZE = 32, 384, 12, 64  # of the attention
-LAUNCHES = 100
+MATRIX_ROWS = 8192  # and columns: far larger than every cache
+SEQUENCES, LENGTH, HEADS, HEAD_SIZE = 32, 384, 12, 64  # of the attention that is timed
+LAUNCHES = 100  # kernels of a graph that is timed
 
 
 @functools.cache
 def gpu_at_hand() -> GpuCost:
-    """Measured if PyTorch finds a GPU, else the assumed constants of an H200."""
+    """The cost model of PyTorch's GPU, or the assumed one of an H200 where there is none."""
     import torch
 
     return measured() if torch.cuda.is_available() else H200
 
 
 def measured() -> GpuCost:
-    """Of PyTorch's current device."""
+    """The cost model of PyTorch's current device, measured anew."""
     import torch
 
     properties = torch.cuda.get_device_properties()
-    x = torch.randn(SIDE, SIDE, device=DEVICE, dtype=torch.float16)
+    x = torch.randn(MATRIX_ROWS, MATRIX_ROWS, device=DEVICE, dtype=torch.float16)
     y = torch.empty_like(x)
     try:
         attention = _attention_rate()
@@ -38,7 +39,7 @@ def measured() -> GpuCost:
         attention = H200.attention
     return GpuCost(
         properties.name,
-        flops=2 * SIDE**3 / device_seconds(lambda: torch.matmul(x, x, out=y)),
+        flops=2 * MATRIX_ROWS**3 / device_seconds(lambda: torch.matmul(x, x, out=y)),
         bandwidth=2 * x.nbytes / device_seconds(lambda: y.copy_(x)),
         processors=properties.multi_processor_count,
         attention=attention,
@@ -49,8 +50,10 @@ def measured() -> GpuCost:
 
 
 def device_seconds(call: Callable[[], object], repeats: int = REPEATS) -> float:
-    """Median time of a call on the GPU, in seconds: a graph of several, so that launching it counts
-    for little."""
+    """Median seconds that the kernels of a call take on the GPU.
+
+    A CUDA graph of several calls is timed, so that launching it counts for little.
+    """
     import torch
 
     for _ in range(3):
@@ -59,9 +62,10 @@ def device_seconds(call: Callable[[], object], repeats: int = REPEATS) -> float:
     with torch.cuda.graph(graph):
         for _ in range(CALLS):
             call()
-    times = []
+    event: Callable[..., Any] = torch.cuda.Event  # which PyTorch leaves untyped
+    times: list[float] = []
     for _ in range(repeats):
-        begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+        begin, end = event(enable_timing=True), event(enable_timing=True)
         begin.record()
         graph.replay()
         end.record()
@@ -71,7 +75,11 @@ def device_seconds(call: Callable[[], object], repeats: int = REPEATS) -> float:
 
 
 def _attention_rate() -> float:
-    """Multiply-adds count as two; queries times keys, and probabilities times values."""
+    """FLOP/s of the attention kernel; a multiply-add counts as two.
+
+    Raises:
+        LtpError: there are no compiled kernels.
+    """
     import torch
 
     import ltp_deploy.backends.torch_cuda.op  # noqa: F401
@@ -88,7 +96,7 @@ def _attention_rate() -> float:
 
 
 def _launch_seconds() -> float:
-    """From one small kernel of a graph to the next."""
+    """Seconds from one small kernel of a graph to the next."""
     import torch
 
     x = torch.zeros(1, device=DEVICE)
@@ -101,11 +109,11 @@ def _launch_seconds() -> float:
 
 
 def _sync_seconds() -> float:
-    """What it costs that the host waits for a number and only then launches the next graph: two
-    graphs with such a wait between them, less the two launched one behind the other."""
+    """Seconds that a host sync costs: two graphs, where the second is launched once the host has
+    read a number that the first one writes, less the same two launched one after the other."""
     import torch
 
-    from ltp_deploy.backends.torch_cuda.in_place import UNKNOWN, wait_for
+    from ltp_deploy.backends.torch_cuda.in_place import UNKNOWN, host_sync
 
     x = torch.zeros(1, device=DEVICE, dtype=torch.int32)
     count = torch.zeros(1, dtype=torch.int32, pin_memory=DEVICE == "cuda")
@@ -115,13 +123,13 @@ def _sync_seconds() -> float:
             x.add_(1)
         count.copy_(x, non_blocking=True)
 
-    def seconds(waits: bool) -> float:
+    def seconds(syncs: bool) -> float:
         torch.cuda.synchronize()
         count[0] = UNKNOWN
         begin = time.perf_counter()
         graph.replay()
-        if waits:
-            wait_for(count.numpy(), torch.cuda.current_stream())
+        if syncs:
+            host_sync(count.numpy(), torch.cuda.current_stream())
         graph.replay()
         torch.cuda.synchronize()
         return time.perf_counter() - begin

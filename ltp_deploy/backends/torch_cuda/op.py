@@ -1,6 +1,7 @@
-"""`ltp::pruned_attention` on CUDA tensors: PyTorch's memory and stream, the project's kernels.
+"""`ltp::pruned_attention` for CUDA tensors: the project's kernels on PyTorch's memory and stream.
 
-Importing this registers the implementation; nothing is compiled or loaded before its first call.
+Importing this module registers the implementation; nothing is compiled or loaded before its first
+call.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from ltp_deploy.cuda.launches import Layer, check_heads, workspace
 from ltp_deploy.errors import LtpError
 from ltp_deploy.model.op import pruned_attention
 from ltp_deploy.model.policy import Carry, LayerRule, Mode
-from ltp_deploy.model.signature import INPUTS, OUTPUTS
+from ltp_deploy.model.signature import FLOATING, INPUTS, OUTPUTS
 
 
 @pruned_attention.register_kernel("cuda")
@@ -32,7 +33,12 @@ def on_cuda(
     keep_first: bool,
     carry: int,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """float16 only. The host waits for the GPU where the carry is SURVIVORS, and never else."""
+    """`packed_reference` for CUDA tensors in float16. There is a host sync where the carry is
+    SURVIVORS, and never else.
+
+    Raises:
+        LtpError: tensors or heads that the kernels do not take.
+    """
     rows, sequences, hidden = qkv.shape[0], lengths.shape[0], qkv.shape[1] // 3
     rule = LayerRule(Mode(mode), threshold)
     layer = Layer(heads, hidden // heads, rule, score_length, keep_first, Carry(carry))
@@ -51,8 +57,14 @@ def on_cuda(
 
 
 def enqueue_layer(layer: Layer, given: Sequence[Tensor], made: Sequence[Tensor]) -> None:
-    """Run a layer on the current stream, from tensors into tensors, in the order of the op's
-    `INPUTS` and `OUTPUTS`; nothing is waited for.
+    """Queue a layer's kernels on PyTorch's current stream. No host sync.
+
+    Args:
+        layer: its heads, rule and carry.
+        given: the op's `INPUTS`, with qkv [T, 3d] float16.
+        made: receive the op's `OUTPUTS`, with context float16; the last of them, count, may be
+            missing where the carry does not need it. Where the carry is FIRST all but offsets_out
+            have room for B rows, else for T rows.
 
     Raises:
         LtpError: heads or tensors that the kernels do not take.
@@ -62,16 +74,16 @@ def enqueue_layer(layer: Layer, given: Sequence[Tensor], made: Sequence[Tensor])
     check_heads(layer.heads * layer.head_size, layer.heads)
     tensors = dict(zip((*INPUTS, *OUTPUTS), (*given, *made), strict=False))
     for name, tensor in tensors.items():
-        wanted = torch.float16 if name in ("qkv", "context") else torch.int32
+        wanted = torch.float16 if name in FLOATING else torch.int32
         if tensor.dtype != wanted or not tensor.is_contiguous():
             raise LtpError(
                 f"{name} is {tensor.dtype} with strides {tensor.stride()}; the CUDA kernels take "
                 f"{wanted} without gaps"
             )
     carried = sequences if layer.carry is Carry.FIRST else rows
-    for name, least in {"context": carried, "kept": carried, "alive_out": carried}.items():
-        if len(tensors[name]) < least:
-            raise LtpError(f"{name} has {len(tensors[name])} rows; {least} may be carried")
+    for name in ("context", "kept", "alive_out"):
+        if len(tensors[name]) < carried:
+            raise LtpError(f"{name} has {len(tensors[name])} rows; {carried} may be carried")
     scratch = alive.new_empty(workspace(layer, rows, sequences).bytes // 4)
     launch(
         layer,

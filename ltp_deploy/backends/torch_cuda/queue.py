@@ -1,4 +1,4 @@
-"""Where PyTorch would run the next kernel on a tensor."""
+"""Where PyTorch would launch its next kernel on a tensor, for kernels of our own."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from ltp_deploy.cuda.kernels import Queue
 
 
 def queue_of(tensor: Tensor) -> Queue:
-    """The tensor's device, PyTorch's current stream there, and kernels compiled for it.
+    """The device that holds a tensor, PyTorch's current stream on it, and kernels compiled for it.
 
     Raises:
-        LtpError: there are no compiled kernels, and none can be made.
+        LtpError: there are no compiled kernels, and no nvcc to compile them.
     """
     device = tensor.device.index or 0
     stream = torch.cuda.current_stream(tensor.device).cuda_stream

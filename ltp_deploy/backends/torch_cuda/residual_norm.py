@@ -1,5 +1,7 @@
-"""`ltp::residual_norm`: LayerNorm(x + residual[kept]), for PyTorch, which would run three kernels
-and write the sum to memory in between."""
+"""`ltp::residual_norm`: LayerNorm(x + residual[kept]) in one kernel.
+
+PyTorch would run three kernels and write the sum to memory in between.
+"""
 
 from __future__ import annotations
 
@@ -21,15 +23,18 @@ def residual_norm(
     bias: Tensor,
     epsilon: float,
 ) -> Tensor:
-    """LayerNorm over the columns of x [T, d] plus rows of the residual, all float16.
+    """LayerNorm over the columns of x plus rows of the residual.
 
     Args:
-        residual: [T', d]. kept: [T] int32, the row of the residual for each row of x, or None: the
-            row of its own number.
-        weight, bias: [d]. epsilon: added to the variance.
+        x: [T, d] float16.
+        residual: [T', d] float16.
+        kept: [T] int32, which row of the residual is added to each row of x; None where each row
+            is added to the row of the same number (T' = T).
+        weight, bias: [d] float16, of the LayerNorm.
+        epsilon: added to the variance.
 
     Returns:
-        [T, d]; sums, mean and variance are not rounded to float16 in between.
+        [T, d] float16; sums, mean and variance are not rounded to float16 in between.
     """
     rows = residual if kept is None else residual.index_select(0, kept)
     total = x.float() + rows.float()
@@ -42,7 +47,7 @@ NORM = torch.ops.ltp.residual_norm
 
 
 @residual_norm.register_fake
-def _(x, residual, kept, weight, bias, epsilon):
+def _(x: Tensor, *others: object) -> Tensor:
     return torch.empty_like(x)
 
 
@@ -55,7 +60,11 @@ def on_cuda(
     bias: Tensor,
     epsilon: float,
 ) -> Tensor:
-    """Nothing is waited for."""
+    """`residual_norm` for CUDA tensors. No host sync.
+
+    Raises:
+        LtpError: tensors that the kernel does not take.
+    """
     out = torch.empty_like(x)
     enqueue_norm(x, residual, kept, weight, bias, epsilon, out)
     return out
@@ -70,7 +79,9 @@ def enqueue_norm(
     epsilon: float,
     out: Tensor,
 ) -> None:
-    """The op on the current stream, into `out` [T, d], which is none of the inputs.
+    """Queue `residual_norm` on PyTorch's current stream, its result in `out` [T, d] float16.
+
+    `out` may not overlap the inputs.
 
     Raises:
         LtpError: tensors that the kernel does not take.
@@ -104,6 +115,7 @@ def enqueue_norm(
 
 
 def _check(name: str, tensor: Tensor, dtype: torch.dtype, shape: tuple[int, ...]) -> None:
+    """Refuse a tensor of another type or shape, or one that is not contiguous."""
     if tensor.dtype != dtype or tuple(tensor.shape) != shape or not tensor.is_contiguous():
         raise LtpError(
             f"{name} is {tensor.dtype} {tuple(tensor.shape)} with strides {tensor.stride()}; "
@@ -112,8 +124,11 @@ def _check(name: str, tensor: Tensor, dtype: torch.dtype, shape: tuple[int, ...]
 
 
 def use_residual_norm(module: fx.GraphModule) -> None:
-    """Replace every LayerNorm of a sum of two by the op, in place; the rows of the residual that
-    survive, where they are gathered for the sum alone, are gathered by the op as well."""
+    """Replace every LayerNorm of a sum of two tensors by `residual_norm`, in place.
+
+    Where rows of the residual are gathered for that sum alone, the op gathers them as well. A norm
+    over more columns than the kernel takes stays.
+    """
     for node in list(module.graph.nodes):
         norm = module.get_submodule(node.target) if node.op == "call_module" else None
         if not isinstance(norm, nn.LayerNorm) or not _is_sum(node.args[0]):
@@ -136,6 +151,6 @@ def use_residual_norm(module: fx.GraphModule) -> None:
 
 
 def _is_sum(node: fx.Node) -> bool:
-    """Of two nodes, and used once."""
+    """Whether a node adds two nodes and has one user."""
     added = getattr(node.target, "__name__", "") == "add" and node.op == "call_function"
     return added and len(node.users) == 1 and all(isinstance(a, fx.Node) for a in node.args)

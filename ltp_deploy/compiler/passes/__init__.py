@@ -1,6 +1,7 @@
 """The compiler's passes, in the order in which they run.
 
-A pass is one function in one file, `(graph module, plan) -> graph module`.
+Each pass is one function in a file of its own that takes a graph module and the plan, and returns
+the rewritten graph module.
 """
 
 from ltp_deploy.compiler.passes.compact import compact

@@ -1,4 +1,4 @@
-"""Three projections of the same rows become one matrix product."""
+"""The query, key and value projections of a layer become one matrix product."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ import torch
 from torch import fx, nn
 
 from ltp_deploy.compiler.plan import Plan
-from ltp_deploy.compiler.trace import QKV, argument, attention_nodes, called
+from ltp_deploy.compiler.trace import argument, attention_nodes, called
 
 
 def fuse_qkv(module: fx.GraphModule, plan: Plan) -> fx.GraphModule:
-    """cat(query(x), key(x), value(x)) -> qkv(x), with stacked weights."""
+    """Replace cat(query(x), key(x), value(x)) by qkv(x), with the three weights stacked."""
     for i, node in enumerate(attention_nodes(module)):
-        concatenated = argument(node, QKV)
+        concatenated = argument(node, "qkv")
+        assert isinstance(concatenated, fx.Node)
         projections = concatenated.all_input_nodes
         linears = [called(module, p, nn.Linear) for p in projections]
         name = f"layer_{i}_qkv"

@@ -12,10 +12,14 @@ from ltp_deploy.errors import LtpError
 
 
 def set_precision(module: fx.GraphModule, plan: Plan) -> fx.GraphModule:
-    """fp16: weights and activations in float16, logits in float32.
+    """Turn weights and activations into float16 where the plan says fp16; logits stay float32.
 
-    LayerNorm, softmax and scores are computed in float32 inside their operators whatever their
-    inputs are. f32 and bf16 leave the graph as it is: OpenVINO chooses bf16 where it is safe.
+    LayerNorm, softmax and scores are computed in float32 inside their operators whatever the type
+    of their inputs is. For f32 and bf16 the graph stays as it is: OpenVINO itself chooses which
+    operators it runs in bf16.
+
+    Raises:
+        LtpError: a weight is too large for float16.
     """
     if plan.activations != "fp16":
         return module
@@ -31,7 +35,7 @@ def set_precision(module: fx.GraphModule, plan: Plan) -> fx.GraphModule:
 
 
 def _half(name: str, module: nn.Module) -> nn.Module:
-    """A copy in float16; the original belongs to the encoder as well."""
+    """A copy of a module in float16; the module itself is part of the encoder and stays."""
     converted = copy.copy(module)
     converted._parameters = {
         key: nn.Parameter(_narrowed(f"{name}.{key}", value), requires_grad=False)
@@ -41,6 +45,11 @@ def _half(name: str, module: nn.Module) -> nn.Module:
 
 
 def _narrowed(name: str, value: Tensor) -> Tensor:
+    """A weight in float16.
+
+    Raises:
+        LtpError: a value becomes infinite.
+    """
     narrow = value.detach().half()
     if not narrow.isfinite().all():
         raise LtpError(

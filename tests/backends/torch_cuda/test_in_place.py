@@ -91,14 +91,14 @@ def test_the_host_waits_for_the_count_and_no_longer(behind: bool) -> None:
             return behind
         return False
 
-    assert in_place.wait_for(count, SimpleNamespace(query=query)) == 41
+    assert in_place.host_sync(count, SimpleNamespace(query=query)) == 41
     assert len(queries) == 3
 
 
 def test_a_count_that_nothing_writes_is_an_error() -> None:
     """As by kernels of another version."""
     with pytest.raises(LtpError, match="of another version"):
-        in_place.wait_for(np.array([in_place.UNKNOWN]), SimpleNamespace(query=lambda: True))
+        in_place.host_sync(np.array([in_place.UNKNOWN]), SimpleNamespace(query=lambda: True))
 
 
 @pytest.mark.parametrize(
@@ -126,7 +126,7 @@ def test_a_gpu_that_fails_is_not_waited_for() -> None:
         raise RuntimeError("CUDA error: an illegal memory access was encountered")
 
     with pytest.raises(RuntimeError, match="illegal memory access"):
-        in_place.wait_for(np.array([in_place.UNKNOWN]), SimpleNamespace(query=query))
+        in_place.host_sync(np.array([in_place.UNKNOWN]), SimpleNamespace(query=query))
 
 
 @pytest.mark.parametrize("fused", [True, False])

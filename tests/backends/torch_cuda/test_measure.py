@@ -43,7 +43,7 @@ def captured(graph: Graph) -> Iterator[None]:
 def gpu(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """What was in counts when they were waited for."""
     counts: list[int] = []
-    monkeypatch.setattr(in_place, "wait_for", lambda count, stream: counts.append(int(count[0])))
+    monkeypatch.setattr(in_place, "host_sync", lambda count, stream: counts.append(int(count[0])))
     properties = SimpleNamespace(name="a GPU", multi_processor_count=7)
     for name, value in {
         "CUDAGraph": Graph,
@@ -54,7 +54,7 @@ def gpu(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         "current_stream": lambda: None,
     }.items():
         monkeypatch.setattr(torch.cuda, name, value)
-    for name, value in {"DEVICE": "cpu", "SIDE": 64, "SEQUENCES": 2, "LENGTH": 5}.items():
+    for name, value in {"DEVICE": "cpu", "MATRIX_ROWS": 64, "SEQUENCES": 2, "LENGTH": 5}.items():
         monkeypatch.setattr(measure, name, value)
     return counts
 
