@@ -219,29 +219,6 @@ def test_both_plugins_build_the_same_engine(
     assert layers[0] == layers[1]
 
 
-def test_fields_of_the_plugin_outlive_their_making() -> None:
-    """TensorRT's collection only points to the arrays."""
-    import numpy as np
-    import tensorrt_rtx as trt
-
-    from ltp_deploy.backends.tensorrt.plugin import _plugin_class
-
-    given = {
-        "heads": 12,
-        "mode": 1,
-        "score_length": 128,
-        "keep_first": 1,
-        "carry": 2,
-        "threshold": 0.125,
-    }
-    plugin = _plugin_class(trt, None)(given)
-    clobber = []
-    for i in range(200):
-        collection = plugin.get_fields_to_serialize()
-        clobber += [np.full(1, i, np.int32) for _ in range(50)]
-        assert {field.name: np.ravel(field.data)[0] for field in collection} == given
-
-
 def test_without_nvcc_the_build_says_that_there_are_no_kernels(
     bert_checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

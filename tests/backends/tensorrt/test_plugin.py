@@ -1,5 +1,5 @@
-"""The C++ plugin in TensorRT for RTX: found by its name in an ONNX file, built into engines for a
-GPU that need not be here. Nothing runs on a GPU.
+"""Both plugins in TensorRT for RTX: found by their name in an ONNX file, built into engines for a
+GPU that need not be here, with the same refusals. Nothing runs on a GPU.
 
 Run as a program, this file is the child process that builds one engine: the ONNX parser of
 TensorRT for RTX aborts a process in which it does not find `libtensorrt_rtx.so`.
@@ -24,16 +24,20 @@ HEADS, HEAD_SIZE = 4, 16
 HIDDEN = HEADS * HEAD_SIZE
 FIELDS = {"heads": HEADS, "mode": 1, "score_length": 128, "keep_first": 1, "threshold": 0.01}
 ALL, SURVIVORS, FIRST, BOUNDED = range(4)
+PYTHON = "python"
 
 
-@pytest.fixture(scope="module")
-def plugin() -> Path:
+@pytest.fixture(scope="module", params=["cpp", PYTHON])
+def plugin(request: pytest.FixtureRequest) -> str:
+    """The path of the C++ plugin, or `PYTHON`."""
+    if not importlib.util.find_spec("tensorrt_rtx") or not importlib.util.find_spec("onnx"):
+        pytest.skip("the packages tensorrt-rtx-cu12 and onnx are not installed")
+    if request.param == PYTHON:
+        return PYTHON
     path = tensorrt_plugin()
     if path is None:
         pytest.skip("libltp_tensorrt.so is not built; LTP_TENSORRT_PLUGIN may name it")
-    if not importlib.util.find_spec("tensorrt_rtx") or not importlib.util.find_spec("onnx"):
-        pytest.skip("the packages tensorrt-rtx-cu12 and onnx are not installed")
-    return path
+    return str(path)
 
 
 def save_model(path: Path, nodes: list[dict[str, Any]], hidden: int = HIDDEN) -> None:
@@ -94,7 +98,12 @@ def build_for_turing(model: str, plugin: str) -> dict[str, Any]:
 
     logger = Logger()
     registry = trt.get_plugin_registry()
-    assert registry.load_library(plugin) is not None
+    if plugin == PYTHON:
+        from ltp_deploy.backends.tensorrt.plugin import register
+
+        register(trt, registry)
+    else:
+        assert registry.load_library(plugin) is not None
     assert registry.get_creator("LtpPrunedAttention", "1", "") is not None
     builder = trt.Builder(logger)
     network = builder.create_network(0)
@@ -124,7 +133,7 @@ def build_for_turing(model: str, plugin: str) -> dict[str, Any]:
 
 
 @pytest.fixture
-def built(plugin: Path, tmp_path: Path) -> Any:
+def built(plugin: str, tmp_path: Path) -> Any:
     """(nodes, hidden size) -> what `build_for_turing` says; standard error joins the errors."""
     libraries = importlib.util.find_spec("tensorrt_rtx_libs")
     assert libraries is not None
@@ -136,7 +145,11 @@ def built(plugin: Path, tmp_path: Path) -> Any:
         save_model(model, nodes, hidden)
         child = subprocess.run(
             [sys.executable, __file__, model, plugin],
-            env={**os.environ, "LD_LIBRARY_PATH": str(tmp_path)},
+            env={
+                **os.environ,
+                "LD_LIBRARY_PATH": str(tmp_path),
+                "PYTHONPATH": ":".join(filter(None, sys.path)),
+            },
             capture_output=True,
             text=True,
         )
