@@ -6,14 +6,14 @@ import contextlib
 import logging
 import tempfile
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from ltp_deploy.backends.backend import Job
-from ltp_deploy.backends.onnx.node import DOMAIN, attributes, register_schema
+from ltp_deploy.backends.onnx.node import attributes, translation
 from ltp_deploy.backends.onnx.quantize import quantize
 from ltp_deploy.bundle.files import FileName
 from ltp_deploy.compiler.example import example_inputs
@@ -21,7 +21,7 @@ from ltp_deploy.compiler.passes import output_names
 from ltp_deploy.compiler.trace import OP
 from ltp_deploy.errors import needs
 from ltp_deploy.model.policy import Carry
-from ltp_deploy.model.signature import NAME, OUTPUTS
+from ltp_deploy.model.signature import NAME, RESULTS
 
 if TYPE_CHECKING:
     import onnx
@@ -55,7 +55,7 @@ def export(job: Job) -> onnx.ModelProto:
             dynamo=True,
             verbose=False,
             custom_translation_table={
-                OP.default: _attention(),
+                OP.default: translation(),
                 torch.ops.aten.index_select.default: _gather,
             },
         )
@@ -68,7 +68,7 @@ def export(job: Job) -> onnx.ModelProto:
     _name_nodes(model)
     for node in attention_nodes(model):
         if attributes(node)["carry"] != Carry.SURVIVORS:
-            del node.output[len(OUTPUTS) - 1 :]
+            del node.output[len(RESULTS) :]
     if job.precision == "int8":
         quantize(model, job, job.directory / WEIGHTS)
     return model
@@ -89,31 +89,7 @@ def attention_nodes(model: onnx.ModelProto) -> list[onnx.NodeProto]:
     return [node for node in model.graph.node if node.op_type == NAME]
 
 
-def _attention() -> Callable[..., Any]:
-    """Translates the op to its node."""
-    from onnxscript.values import Opset
-
-    register_schema()
-    create = getattr(Opset(DOMAIN, 1), NAME)
-
-    def translate(
-        qkv, offsets, alive, lengths, heads, mode, threshold, score_length, keep_first, carry
-    ):
-        outputs = create(
-            *(qkv, offsets, alive, lengths),
-            heads=heads,
-            mode=mode,
-            threshold=threshold,
-            score_length=score_length,
-            keep_first=int(keep_first),
-            carry=carry,
-        )
-        return outputs[: len(OUTPUTS) - 1]
-
-    return translate
-
-
-def _gather(x, dim, index):
+def _gather(x: Any, dim: int, index: Any) -> Any:
     """index_select as Gather; PyTorch's own translation adds a Reshape and a Cast."""
     from onnxscript import opset20
 

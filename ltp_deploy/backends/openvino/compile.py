@@ -10,7 +10,7 @@ from torch import fx
 from ltp_deploy.backends.backend import Job, Output
 from ltp_deploy.backends.openvino import OpenVinoEngine
 from ltp_deploy.backends.openvino.linear import use_linear
-from ltp_deploy.backends.openvino.nodes import PluginNodes
+from ltp_deploy.backends.openvino.nodes import PluginNodes, attention_extension
 from ltp_deploy.backends.openvino.session import release
 from ltp_deploy.bundle.files import FileName
 from ltp_deploy.bundle.native import openvino_plugin
@@ -18,7 +18,6 @@ from ltp_deploy.compiler.example import example_inputs
 from ltp_deploy.compiler.passes import output_names
 from ltp_deploy.compiler.plan import Plan
 from ltp_deploy.model.config import EncoderConfig
-from ltp_deploy.model.policy import Carry, Mode
 
 ENGINE = FileName("engine.xml")
 WEIGHTS = FileName("engine.bin")
@@ -49,30 +48,10 @@ def convert(module: fx.GraphModule, config: EncoderConfig, plan: Plan, nodes: Pl
     model = ov.convert_model(
         module,
         example_input=tuple(inputs.values()),
-        extension=[str(nodes.plugin), _attention_extension(nodes)],
+        extension=[str(nodes.plugin), attention_extension(nodes)],
     )
     for port, name in zip(model.inputs, inputs, strict=True):
         port.get_tensor().set_names({name})
     for port, name in zip(model.outputs, output_names(plan), strict=True):
         port.get_tensor().set_names({name})
     return model
-
-
-def _attention_extension(nodes: PluginNodes) -> Any:
-    """Translate traced `ltp::pruned_attention` calls to the plugin's op."""
-    from openvino.frontend.pytorch import ConversionExtension
-
-    def convert(context):
-        constant = context.get_values_from_const_input
-        attributes = {
-            "heads": int(constant(4)),
-            "mode": Mode(int(constant(5))).name.lower(),
-            "threshold": float(constant(6)),
-            "score_length": int(constant(7)),
-            "keep_first": bool(constant(8)),
-            "carry": Carry(int(constant(9))).name.lower(),
-            "precision": nodes.precision,
-        }
-        return nodes.create("PrunedAttention", [context.get_input(i) for i in range(4)], attributes)
-
-    return ConversionExtension("ltp::pruned_attention", convert)

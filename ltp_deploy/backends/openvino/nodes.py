@@ -1,4 +1,4 @@
-"""Nodes of the plugin's operations."""
+"""Nodes of the OpenVINO plugin's operations."""
 
 from __future__ import annotations
 
@@ -6,14 +6,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from ltp_deploy.model.policy import Carry, Mode
+from ltp_deploy.model.signature import ARGUMENTS, ATTRIBUTES, INPUTS
+
 
 class PluginNodes:
-    """Makes nodes of the plugin's operations at one precision, limited to one instruction set.
+    """Makes nodes of the plugin's operations, in one precision and for one instruction set.
 
     Args:
-        plugin: the library.
-        precision: "f32" or "bf16", of the first input and the first output.
-        isa: highest instruction set to use, "" for no limit.
+        plugin: the plugin's shared library.
+        precision: "f32" or "bf16", the type of the first input and the first output.
+        isa: the highest instruction set that kernels may use, "" for no limit.
     """
 
     def __init__(self, plugin: Path, precision: str, isa: str):
@@ -26,14 +29,45 @@ class PluginNodes:
         self.isa = isa
 
     def create(self, kind: str, inputs: Sequence[Any], attributes: dict[str, Any]) -> list[Any]:
-        """The outputs of a new node; f32 outside, whatever the precision."""
+        """Create a node that is f32 to its neighbours, whatever the precision.
+
+        Args:
+            kind: the operation, "PrunedAttention" or "Linear".
+            inputs: outputs of other nodes.
+            attributes: by the names that the plugin knows.
+
+        Returns:
+            The outputs of the new node.
+        """
         from openvino import opset13 as ops
 
         inputs = list(inputs)
         if self.precision == "bf16":
-            # In bf16 inference the neighbours have bf16 too, and OpenVINO drops both conversions.
+            # With bf16 inference the neighbours are bf16 too, and OpenVINO drops both conversions.
             inputs[0] = ops.convert(inputs[0], "bf16").output(0)
-        outputs = self._factory.create(kind, inputs, {**attributes, "isa": self.isa}).outputs()
+        node = self._factory.create(kind, inputs, {**attributes, "isa": self.isa})
+        outputs: list[Any] = node.outputs()
         if self.precision == "bf16":
             outputs[0] = ops.convert(outputs[0], "f32").output(0)
         return outputs
+
+
+def attention_extension(nodes: PluginNodes) -> Any:
+    """What translates traced calls of `ltp::pruned_attention` to the plugin's operation, for
+    OpenVINO's PyTorch frontend."""
+    from openvino.frontend.pytorch import ConversionExtension
+
+    def convert(context: Any) -> list[Any]:
+        inputs = [context.get_input(ARGUMENTS.index(name)) for name in INPUTS]
+        given = {
+            name: kind(context.get_values_from_const_input(ARGUMENTS.index(name)))
+            for name, kind in ATTRIBUTES.items()
+        }
+        named = {
+            "mode": Mode(given["mode"]).name.lower(),
+            "carry": Carry(given["carry"]).name.lower(),
+            "precision": nodes.precision,
+        }
+        return nodes.create("PrunedAttention", inputs, {**given, **named})
+
+    return ConversionExtension("ltp::pruned_attention", convert)
