@@ -1,9 +1,8 @@
-"""Predicted times on a GPU: what decides where removing rows pays for the wait that it costs.
+"""Predicted times on a GPU, by which compaction is placed where it saves more than it costs.
 
-A model of one layer in seconds, made of matrix products (rounded up to whole tiles on whole
-waves of multiprocessors, or bound by memory), attention, element-wise passes, launches, and host
-waits. What is counted comes out beside the seconds. It ranks plans; it does not replace a
-measurement.
+A model of one layer in seconds, made of matrix products (rounded up to whole tiles on whole waves
+of multiprocessors, or bound by memory), attention, element-wise kernels, launches, and host syncs.
+It also says what it counted. It ranks plans; it does not replace a measurement.
 """
 
 from __future__ import annotations
@@ -27,12 +26,12 @@ class Work:
     """What is counted of kernels that run one after another, and how long they take.
 
     Attributes:
-        seconds: predicted, launches and waits included.
+        seconds: predicted, launches and host syncs included.
         flops: of matrix products and attention; a multiply-add is two. Not rounded up to tiles.
-        moved: bytes between memory and processors, for products and element-wise kernels.
-            Attention's are not known apart: they are part of its sustained rate.
-        launches: kernels.
-        syncs: waits of the host for a row count.
+        moved: bytes between memory and processors, for products and element-wise kernels. Those of
+            attention are not counted: they are part of its sustained rate.
+        launches: number of kernels.
+        syncs: number of host syncs, at which the host learns how many rows are left.
     """
 
     seconds: float = 0.0
@@ -53,18 +52,22 @@ class Work:
 
 @dataclass(frozen=True)
 class GpuCost:
-    """One GPU's constants, in SI units.
+    """One GPU's constants.
 
     Attributes:
-        flops: sustained fp16 tensor-core rate of large products (below the peak: power limits).
-        bandwidth: sustained memory bandwidth.
-        processors: streaming multiprocessors.
-        attention: sustained rate of the attention kernel.
-        launch: time from one small kernel to the next.
-        sync: from where a row count is known to the first kernel that the host launches with it.
+        name: of the GPU.
+        flops: FLOP/s that large fp16 products on tensor cores sustain (power limits keep it below
+            the peak).
+        bandwidth: bytes per second that memory sustains.
+        processors: number of streaming multiprocessors.
+        attention: FLOP/s that the attention kernel sustains.
+        launch: seconds from one small kernel to the next.
+        sync: seconds of a host sync, from where the GPU knows a row count to the first kernel that
+            the host launches with it.
         tensorrt: whether TensorRT runs the engine. It fuses activations with the products before
-            them, gathers the residual's rows in a kernel of their own, and waits for the attention
-            plugin as a whole. PyTorch with our operators has it the other way round.
+            them, gathers the residual's rows in a separate kernel, and its host sync follows the
+            whole attention plugin. In PyTorch activations are separate kernels, the residual is
+            gathered by the norm, and the host sync overlaps with moving the rows.
     """
 
     name: str
@@ -77,15 +80,15 @@ class GpuCost:
     tensorrt: bool = True
 
     def kernel(self, busy: float = 0.0, flops: float = 0.0, moved: float = 0.0) -> Work:
-        """One kernel: `busy` seconds beside its launch, `moved` bytes."""
+        """One kernel that takes `busy` seconds besides its launch and moves `moved` bytes."""
         return Work(self.launch + busy, flops, moved, launches=1)
 
-    def wait(self, meanwhile: float = 0.0) -> Work:
-        """The host waits for a row count; there are `meanwhile` seconds of work that need none."""
+    def host_sync(self, meanwhile: float = 0.0) -> Work:
+        """A host sync, during which the GPU has `meanwhile` seconds of other work."""
         return Work(max(0.0, self.sync - meanwhile), syncs=1)
 
     def product(self, rows: float, columns: int, depth: int) -> Work:
-        """[rows, depth] x [depth, columns] in fp16; each value crosses memory once."""
+        """The product [rows, depth] x [depth, columns] in fp16; each value is moved once."""
         moved = 2 * (rows * depth + depth * columns + rows * columns)
         waves = min(
             ceil(ceil(rows / m) * ceil(columns / n) / self.processors) * m * n / share
@@ -95,7 +98,8 @@ class GpuCost:
         return self.kernel(busy, 2 * rows * columns * depth, moved)
 
     def passes(self, elements: float, passes: int) -> Work:
-        """A kernel that reads or writes `elements` fp16 values `passes` times in all."""
+        """An element-wise kernel whose reads and writes come to `passes` times `elements` values in
+        fp16."""
         moved = 2 * elements * passes
         return self.kernel(moved / self.bandwidth, moved=moved)
 
@@ -141,9 +145,11 @@ def layer_work(
     """The work of one layer.
 
     Args:
-        entering, leaving: [B]; the rows that each sequence of a request holds.
-        attended: [B]; those of `entering` that attention looks at, None for all.
+        gpu, config: the machine and the model's shape.
+        entering, leaving: [B]; the rows of each sequence of a request before and after attention.
+        carry: which rows the layer hands on.
         scores: whether the layer scores its tokens.
+        attended: [B]; those of `entering` that attention computes with, None for all.
     """
     d, m = config.hidden_size, config.intermediate_size
     rows, out = float(entering.sum()), float(leaving.sum())
@@ -154,14 +160,14 @@ def layer_work(
     work = gpu.product(rows, 3 * d, d) + gpu.kernel(attention / gpu.attention, attention)
     compacts = carry in (Carry.SURVIVORS, Carry.BOUNDED)
     if scores:
-        work += gpu.kernel()  # clears them
+        work += gpu.kernel()  # clears the scores
     if scores or compacts:
-        work += gpu.kernel()  # decides
+        work += gpu.kernel()  # decides which tokens are kept
     if compacts:
         moving = gpu.passes(out * d, 2)
         work += moving
         if carry is Carry.SURVIVORS:
-            work += gpu.wait() if gpu.tensorrt else gpu.wait(moving.seconds - gpu.launch)
+            work += gpu.host_sync() if gpu.tensorrt else gpu.host_sync(moving.seconds - gpu.launch)
         if gpu.tensorrt:
             work += gpu.passes(out * d, 2)  # gathers the residual
     work += gpu.product(out, d, d) + gpu.product(out, m, d) + gpu.product(out, d, m)
@@ -185,7 +191,7 @@ def layer_time(
 def engine_work(
     gpu: GpuCost, config: EncoderConfig, request: SurvivorProfile, carries: tuple[Carry, ...]
 ) -> list[Work]:
-    """The work of each layer on a request whose survivors are known."""
+    """The work of each layer on a request whose survivors are known, given each layer's carry."""
     rows, attended = request.carried(carries), request.attended(carries)
     return [
         layer_work(

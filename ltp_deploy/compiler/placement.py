@@ -1,5 +1,8 @@
-"""Where pruned rows are removed. A layer that does not remove them marks them dead, which changes
-no answer; removing costs something on targets where the host must learn the new row count."""
+"""At which layers pruned rows are removed.
+
+A layer without compaction marks pruned rows as dead, which changes no answer. Compaction saves work
+in later layers, and costs a host sync where the host must learn how many rows are left.
+"""
 
 from __future__ import annotations
 
@@ -23,14 +26,16 @@ def place(
     gpu: GpuCost | None,
     profile: SurvivorProfile,
 ) -> Carries:
-    """Which rows each layer hands on.
+    """Choose which rows each layer hands on.
 
     Args:
-        compact: "auto", "all", "none", "bounded", or layer numbers with commas between them.
-            "auto" is the cheapest way to remove rows or, where that is cheaper still, "bounded".
-        survivors: keep the last layer's survivors; otherwise it carries the first tokens alone,
-            which are all that the classifier reads.
-        gpu: what removing rows costs; None where it is free.
+        config: the model.
+        compact: compaction at "all" pruning layers, at "none", or at the layers whose numbers are
+            given with commas between them; "bounded" moves survivors to the front of buffers of
+            unchanged size everywhere; "auto" is the choice of least predicted time.
+        survivors: the engine reports its survivors, so that the last layer hands them on too;
+            otherwise it hands on first rows alone, which are all that the classifier reads.
+        gpu: the cost model; None where compaction is free, and so "auto" means "all".
         profile: a typical request.
 
     Raises:
@@ -40,9 +45,9 @@ def place(
     if not survivors:
         pruning = [i for i in pruning if i != config.layers - 1]
     if compact == "auto" and gpu is not None:
-        removing = _cheapest(config, gpu, profile, pruning, survivors)
+        compacting = _cheapest(config, gpu, profile, pruning, survivors)
         return min(
-            _carries(config, removing, survivors, Carry.SURVIVORS),
+            _carries(config, compacting, survivors, Carry.SURVIVORS),
             _carries(config, pruning, survivors, Carry.BOUNDED),
             key=lambda carries: sum(w.seconds for w in engine_work(gpu, config, profile, carries)),
         )
@@ -57,6 +62,7 @@ def place(
 def _carries(
     config: EncoderConfig, chosen: Sequence[int], survivors: bool, moved: Carry
 ) -> Carries:
+    """The carry `moved` at the chosen layers, all rows elsewhere."""
     carries = [moved if i in chosen else Carry.ALL for i in range(config.layers)]
     if not survivors:
         carries[-1] = Carry.FIRST
@@ -64,6 +70,11 @@ def _carries(
 
 
 def _numbers(compact: str, config: EncoderConfig, pruning: list[int]) -> list[int]:
+    """The layers that `compact` lists, in order.
+
+    Raises:
+        LtpError: it is no list of numbers, or names a layer that is not among `pruning`.
+    """
     try:
         chosen = sorted({int(part) for part in compact.split(",")})
     except ValueError:
@@ -86,9 +97,13 @@ def _cheapest(
     pruning: list[int],
     survivors: bool,
 ) -> list[int]:
-    """The choice of least predicted time, by dynamic programming over the last removal before."""
+    """The layers with compaction that take the least predicted time together.
+
+    Found by dynamic programming: what a layer costs depends on those before it only through the
+    last compaction, which says how many rows enter it.
+    """
     rows = profile.carried((Carry.SURVIVORS,) * config.layers)
-    # time and choice of the best way to enter a layer with the rows of a given step
+    # for each number of rows that can enter a layer: the least time until there, and its choice
     best: dict[int, tuple[float, list[int]]] = {0: (0.0, [])}
     for i, rule in enumerate(config.policy.layers):
         last = i == config.layers - 1 and not survivors

@@ -46,4 +46,4 @@ def _check_residual(node: fx.Node) -> None:
         if user.op == "call_function" and user.target is torch.index_select
     ]
     if argument(node, "carry") != Carry.ALL:
-        assert gathers, f"{node}: rows are dropped but the residual is not gathered"
+        assert gathers, f"{node}: rows are pruned but the residual is not gathered"

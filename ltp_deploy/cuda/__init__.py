@@ -1,1 +1,1 @@
-"""CUDA from Python: memory, streams, and the kernels of `plugins/cuda`."""
+"""CUDA from Python: memory, streams, and launches of the kernels in `plugins/cuda`."""

@@ -1,4 +1,4 @@
-"""NVIDIA's cuda-python, and what its errors mean."""
+"""NVIDIA's package cuda-python, imported only when needed, and its errors as exceptions."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from typing import Any
 
 from ltp_deploy.errors import LtpError, needs
 
-TOO_NEW = (  # for the driver: what it answers then
+# What a driver answers that is older than cuda-python or the kernels.
+DRIVER_TOO_OLD = (
     "cudaErrorInsufficientDriver",
     "CUDA_ERROR_INVALID_IMAGE",
     "CUDA_ERROR_NO_BINARY_FOR_GPU",
@@ -37,14 +38,19 @@ def driver() -> Any:
 
 
 def check(result: tuple[Any, ...]) -> Any:
-    """The value of a call of cuda-python, which returns an error code and values.
+    """The value that a call of cuda-python returned.
+
+    Args:
+        result: what the call returned: an error code, and perhaps a value.
 
     Raises:
-        LtpError: CUDA reports an error.
+        LtpError: the code says that the call failed.
     """
     error, *values = result
     if int(error) != 0:
-        hint = "; the driver is older than cuda-python and kernels need: update it, or install an "
-        hint += "older cuda-python and build with an older nvcc"
-        raise LtpError(f"CUDA failed: {error.name}{hint if error.name in TOO_NEW else ''}")
+        hint = (
+            "; the driver is older than cuda-python and kernels need: update it, or install an "
+            "older cuda-python and build with an older nvcc"
+        )
+        raise LtpError(f"CUDA failed: {error.name}{hint if error.name in DRIVER_TOO_OLD else ''}")
     return values[0] if values else None

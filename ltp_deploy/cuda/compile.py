@@ -1,4 +1,4 @@
-"""The kernels' machine code for the GPU at hand."""
+"""The kernels' machine code for the GPUs of this machine."""
 
 from __future__ import annotations
 
@@ -19,15 +19,17 @@ FLAGS = ("-std=c++17", "-O3")
 
 @functools.cache
 def kernels(device: int = 0) -> Path:
-    """What the driver loads: compiled by nvcc for the GPU at hand, once for each kind of GPU,
-    compiler and state of the sources; without nvcc the fatbin that ltp-deploy was installed with,
-    from whose PTX the driver makes code for any GPU.
+    """The file of compiled kernels that the driver loads for a GPU.
+
+    nvcc compiles it, once for each kind of GPU, version of nvcc and state of the sources. Without
+    nvcc it is the fatbin that ltp-deploy was installed with, from whose PTX the driver makes
+    machine code for any GPU.
 
     Args:
         device: the GPU's number among those that the driver shows.
 
     Raises:
-        LtpError: nvcc fails, or there is neither.
+        LtpError: nvcc fails, or there is neither nvcc nor a fatbin.
     """
     compiler, sources, present = nvcc(), cuda_sources(), gpus()
     if compiler and sources and device < len(present):
@@ -42,21 +44,22 @@ def kernels(device: int = 0) -> Path:
 
 
 def nvcc() -> str | None:
-    """CUDA's compiler: that of CUDA_HOME, on the PATH, or in its usual place."""
+    """The path of CUDA's compiler: in CUDA_HOME, on the PATH, or in its usual place, if at all."""
     home = os.environ.get("CUDA_HOME")
     found = shutil.which("nvcc", path=f"{home}/bin") if home else None
     return found or shutil.which("nvcc") or shutil.which("nvcc", path="/usr/local/cuda/bin")
 
 
 def compiled(compiler: str, sources: Path, compute_capability: str) -> Path:
-    """A cubin of the sources for one GPU, from the cache where it is there already.
+    """The sources compiled to a cubin for one kind of GPU, or the cubin of an earlier call.
 
     Args:
+        compiler: the path of nvcc.
         sources: the folder with `cuda/` and `common/`.
-        compute_capability: as in "9.0".
+        compute_capability: of the GPU, such as "9.0".
 
     Raises:
-        LtpError: nvcc fails; with what it says.
+        LtpError: nvcc fails; the message ends with its own.
     """
     architecture = f"sm_{compute_capability.replace('.', '')}"
     version = subprocess.run([compiler, "--version"], capture_output=True, check=True).stdout
@@ -79,7 +82,7 @@ def compiled(compiler: str, sources: Path, compute_capability: str) -> Path:
 
 
 def _cache() -> Path:
-    """The user's cache folder, or a temporary one where that cannot be written."""
+    """The user's cache folder, or a temporary folder where that cannot be written."""
     root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     try:
         (root / "ltp-deploy").mkdir(parents=True, exist_ok=True)

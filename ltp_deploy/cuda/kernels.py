@@ -1,4 +1,4 @@
-"""The compiled kernels, launched through the CUDA driver."""
+"""Launching the compiled kernels through the CUDA driver."""
 
 from __future__ import annotations
 
@@ -16,7 +16,13 @@ from ltp_deploy.cuda.launches import Arguments, Launch, Layer, Rule, launches, w
 
 @dataclass(frozen=True)
 class Queue:
-    """Where kernels are launched: a device, a stream of it, and the file of compiled kernels."""
+    """Where kernels are launched.
+
+    Attributes:
+        device: the GPU's number.
+        stream: the handle of one of its streams.
+        kernels: the file of compiled kernels.
+    """
 
     device: int
     stream: int
@@ -31,13 +37,19 @@ def pruned_attention(
     scratch: int,
     queue: Queue,
 ) -> None:
-    """Enqueue one layer; nothing is waited for.
+    """Queue the kernels of one layer. No host sync.
 
     Args:
-        rows, sequences: T and B of the buffers.
-        pointers: device addresses by the names of the op's inputs and outputs; `count` where the
-            carry is SURVIVORS, and perhaps where it is BOUNDED, then perhaps of pinned memory.
+        layer: its heads, rule and carry.
+        rows, sequences: T and B of the tensors, padding included.
+        pointers: device addresses by the names of the op's inputs and outputs. `count` is there
+            where the carry is SURVIVORS. It may be there where the carry is BOUNDED, and may then
+            be an address of pinned memory.
         scratch: device address of `workspace(...).bytes` bytes, aligned to 256.
+        queue: where the kernels are launched.
+
+    Raises:
+        LtpError: CUDA reports an error.
     """
     space = workspace(layer, rows, sequences)
     parts = {name: scratch + place for name, place in space.places.items()}
@@ -58,7 +70,11 @@ def pruned_attention(
 
 
 def enqueue(launches: Sequence[Launch], arguments: ctypes.Structure, queue: Queue) -> None:
-    """Launch kernels, whose only parameter is a copy of `arguments`."""
+    """Launch kernels one after another, each with a copy of `arguments` as its only parameter.
+
+    Raises:
+        LtpError: CUDA reports an error.
+    """
     parameters = (ctypes.c_void_p * 1)(ctypes.addressof(arguments))
     with _current(queue.device):
         for launch in launches:
@@ -77,8 +93,11 @@ def enqueue(launches: Sequence[Launch], arguments: ctypes.Structure, queue: Queu
 
 @contextmanager
 def _current(device: int) -> Iterator[None]:
-    """The thread's context is the device's, which the CUDA runtime and so PyTorch use too. A new
-    thread has none until the runtime, which PyTorch may not have called there yet, gives it one."""
+    """Make the context of a device current on this thread, and the one before it afterwards.
+
+    It is the context that the CUDA runtime, and so PyTorch, uses. A new thread has none until it
+    calls the runtime, which PyTorch may not have done there yet.
+    """
     check(driver().cuCtxPushCurrent(_context(device)))
     try:
         yield

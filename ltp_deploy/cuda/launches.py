@@ -1,5 +1,8 @@
-"""What one layer launches, and where its scratch memory lies: the twin of
-`plugins/cuda/pruned_attention.cu`, for whoever launches the kernels through the driver."""
+"""Which kernels a layer launches, and where its scratch memory lies.
+
+The same as in `plugins/cuda/pruned_attention.cu`, for callers that launch through the driver; a
+test holds the two together.
+"""
 
 from __future__ import annotations
 
@@ -10,18 +13,21 @@ from ltp_deploy.errors import LtpError
 from ltp_deploy.model.policy import Carry, LayerRule
 from ltp_deploy.model.signature import INPUTS, OUTPUTS
 
+# Rows of a block's tile, and threads of a block.
 ATTEND_ROWS, ATTEND_THREADS = 64, 128
 COMPACT_ROWS, COMPACT_THREADS = 8, 256
 DECIDE_THREADS = 512
 FIRST_ROW_THREADS = 128
 NORM_ROWS, NORM_THREADS = 4, 128
-_ALIGNMENT = 256
+
 MAX_HEAD_SIZE = 128
 MAX_NORM_COLUMNS = 1024
 
+_ALIGNMENT = 256  # bytes, of each part of the scratch memory
+
 
 class Rule(ctypes.Structure):
-    """`ltp::PruningRule`."""
+    """`ltp::PruningRule` of the kernels."""
 
     _fields_ = [
         ("mode", ctypes.c_int32),
@@ -61,7 +67,16 @@ class NormArguments(ctypes.Structure):
 
 @dataclass(frozen=True)
 class Layer:
-    """What is fixed when an engine is built; see `check_heads` for `head_size`."""
+    """What is fixed about one layer when an engine is built.
+
+    Attributes:
+        heads: number of attention heads.
+        head_size: columns of a head, see `check_heads`.
+        rule: which tokens are pruned.
+        score_length: the denominator D in tokens, 0 for each sequence's own length.
+        keep_first: the first token is never pruned.
+        carry: which rows the layer hands on.
+    """
 
     heads: int
     head_size: int
@@ -72,18 +87,20 @@ class Layer:
 
     @property
     def scores(self) -> bool:
+        """Whether the kernels compute scores, as `ltp::prunes` says."""
         return self.rule.prunes
 
     @property
     def compacts(self) -> bool:
+        """Whether the survivors' rows are moved to the front."""
         return self.carry in (Carry.SURVIVORS, Carry.BOUNDED)
 
 
 def check_heads(hidden: int, heads: int) -> None:
-    """Refuse heads that the kernels do not take.
+    """Refuse a hidden size and a number of heads that the kernels do not take.
 
     Raises:
-        LtpError: what was found, what is allowed, what to do.
+        LtpError: the head size is no multiple of 8, or too large.
     """
     size = hidden // heads
     if size % 8 or size > MAX_HEAD_SIZE:
@@ -95,7 +112,7 @@ def check_heads(hidden: int, heads: int) -> None:
 
 @dataclass(frozen=True)
 class Launch:
-    """A kernel by name; `grid` in blocks, `threads` of a block."""
+    """One launch: the kernel's name, the grid in blocks, and the threads of a block."""
 
     kernel: str
     grid: tuple[int, int]
@@ -103,7 +120,7 @@ class Launch:
 
 
 def launches(layer: Layer, rows: int, sequences: int) -> list[Launch]:
-    """In the order in which they run."""
+    """The launches of a layer on tensors of T rows and B sequences, in order."""
     size = next(size for size in (32, 64, 128) if layer.head_size <= size)
     if layer.carry is Carry.FIRST and not layer.scores:
         return [Launch(f"ltp_first_row_{size}", (sequences + 1, layer.heads), FIRST_ROW_THREADS)]
@@ -119,14 +136,18 @@ def launches(layer: Layer, rows: int, sequences: int) -> list[Launch]:
 
 
 def norm_launch(rows: int) -> Launch:
+    """The launch of `ltp_residual_norm` on tensors of T rows."""
     return Launch("ltp_residual_norm", (-(-rows // NORM_ROWS), 1), NORM_THREADS)
 
 
 @dataclass(frozen=True)
 class Workspace:
-    """Scratch memory in bytes: where each part that a layer needs begins, and all of it.
+    """A layer's scratch memory.
 
-    `scores`, if there, is zeroed before the first launch.
+    Attributes:
+        places: where each part that the layer needs begins, in bytes. `scores`, if it is there, is
+            set to zero before the first launch.
+        bytes: the size of all parts.
     """
 
     places: dict[str, int]
@@ -134,7 +155,7 @@ class Workspace:
 
 
 def workspace(layer: Layer, rows: int, sequences: int) -> Workspace:
-    """For up to this many rows and sequences."""
+    """The scratch memory of a layer for up to so many rows and sequences."""
     sizes = {}
     if layer.scores:
         sizes["scores"] = 8 * rows
@@ -150,4 +171,6 @@ def workspace(layer: Layer, rows: int, sequences: int) -> Workspace:
 
 
 def _tile_slots(rows: int, sequences: int, tile_rows: int) -> int:
+    """Enough blocks for tiles of so many rows, however the rows belong to sequences; no tile has
+    rows of two."""
     return rows // tile_rows + sequences + 1

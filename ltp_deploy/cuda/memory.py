@@ -1,4 +1,4 @@
-"""Streams and buffers, on top of NVIDIA's cuda-python."""
+"""Streams and buffers of the CUDA runtime, freed with the objects that hold them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,11 @@ from ltp_deploy.cuda.bindings import check, runtime
 
 
 class Stream:
-    """A queue of work on the GPU; `handle` is what libraries take."""
+    """A CUDA stream of the current device; `handle` is its address, for other libraries.
+
+    Raises:
+        LtpError: CUDA reports an error, here and in all methods.
+    """
 
     def __init__(self) -> None:
         self._cuda = runtime()
@@ -19,6 +23,7 @@ class Stream:
         self.handle = int(self._stream)
 
     def wait(self) -> None:
+        """Block until all work that was queued on the stream is done."""
         check(self._cuda.cudaStreamSynchronize(self._stream))
 
     def __del__(self) -> None:
@@ -27,9 +32,22 @@ class Stream:
 
 
 class Mirror:
-    """An array on the GPU with its pinned twin on the host, of at most `size` elements."""
+    """One buffer on the GPU and one of the same size on the host, to copy between.
 
-    def __init__(self, size: int, dtype: np.dtype) -> None:
+    Args:
+        size: how many elements each holds.
+        dtype: of the elements.
+
+    Attributes:
+        device: the address of the buffer on the GPU.
+        host: the buffer on the host, [size], in pinned memory.
+        bytes: the size of each buffer.
+
+    Raises:
+        LtpError: CUDA reports an error, such as too little memory, here and in all methods.
+    """
+
+    def __init__(self, size: int, dtype: np.dtype[Any]) -> None:
         self._cuda = runtime()
         self.dtype = np.dtype(dtype)
         self.bytes = max(1, size) * self.dtype.itemsize
@@ -39,13 +57,13 @@ class Mirror:
         self.host = np.ctypeslib.as_array(memory).view(self.dtype)
 
     def send(self, values: np.ndarray, stream: Stream) -> None:
-        """Copy values to the GPU; they may change as soon as this returns."""
+        """Queue a copy of values [up to size] to the GPU; they may change once this returns."""
         self.host[: values.size] = values
         kind = self._cuda.cudaMemcpyKind.cudaMemcpyHostToDevice
         self._copy(self.device, int(self._pinned), values.size, kind, stream)
 
     def fetch(self, size: int, stream: Stream) -> None:
-        """Copy the first elements to the host; they are there once the stream was waited for."""
+        """Queue a copy of the first `size` elements to `host`; wait for the stream to read them."""
         kind = self._cuda.cudaMemcpyKind.cudaMemcpyDeviceToHost
         self._copy(int(self._pinned), self.device, size, kind, stream)
 

@@ -1,4 +1,4 @@
-"""Which NVIDIA GPUs this machine has, asked from the driver alone."""
+"""Which NVIDIA GPUs this machine has, as its driver says; no CUDA toolkit is needed."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ _MAJOR, _MINOR = 75, 76  # CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_*
 
 @dataclass(frozen=True)
 class Gpu:
-    """A device; `compute_capability` as in "7.5"."""
+    """A device, with the driver's name for it and its compute capability, such as "7.5"."""
 
     name: str
     compute_capability: str
 
 
 def gpus() -> list[Gpu]:
-    """All devices in the driver's order; empty without a driver that works."""
+    """All devices in the driver's order; none without a driver that works."""
     try:
         driver = ctypes.CDLL("libcuda.so.1")
     except OSError:

@@ -1,4 +1,4 @@
-"""The machine and the versions that figures belong to."""
+"""The machine and the package versions on which figures were measured."""
 
 from __future__ import annotations
 
@@ -27,7 +27,9 @@ PACKAGES = ("ltp-deploy", "openvino", "torch", "transformers", "onnxruntime", "n
 
 
 def describe_machine() -> dict[str, Any]:
-    """JSON-ready: GPUs, CPU model, its flags that matter, cores this process may use, versions."""
+    """What to write next to figures, ready for JSON: the GPUs, the CPU's model and those of its
+    flags that decide which kernels run, the cores that this process may use, memory in GiB, and the
+    versions of Python and of packages."""
     info = _cpuinfo()
     flags = info.get("flags", "").split()
     return {

@@ -1,4 +1,4 @@
-"""Counting work: the authors' way, for comparison with the paper, and the engine's own.
+"""Counting FLOPs: the LTP authors' way, for comparison with the paper, and what an engine computes.
 
 All counts are multiply-adds, as in the LTP paper (arXiv 2107.00910) and its released code.
 """
@@ -15,7 +15,8 @@ from ltp_deploy.model.policy import Carry
 
 @dataclass(frozen=True)
 class LayerFlops:
-    """Mean multiply-adds per sequence of one layer, by part."""
+    """Mean multiply-adds per sequence of one layer, by part: the query, key and value projections,
+    attention, its output projection, and the feed-forward network."""
 
     qkv: float
     attention: float
@@ -28,21 +29,29 @@ class LayerFlops:
 
 
 def authors_flops(config: EncoderConfig, alive: np.ndarray) -> np.ndarray:
-    """The released code's count, per layer.
+    """The released code's count for each layer.
 
     Args:
-        alive: [N, L+1]; tokens alive entering each layer, then after the last one.
+        config: the model's shape.
+        alive: [N, L+1]; tokens alive before each layer, then after the last one.
 
     Returns:
         [L] float64, summed over sequences: 2 d A_l^2 + 4 d^2 A_l + 8 d^2 A_{l+1}.
     """
     d = float(config.hidden_size)
     entering, leaving = alive[:, :-1].astype(float), alive[:, 1:].astype(float)
-    return (2 * d * entering**2 + 4 * d * d * entering + 8 * d * d * leaving).sum(0)
+    counts = 2 * d * entering**2 + 4 * d * d * entering + 8 * d * d * leaving
+    total: np.ndarray = counts.sum(0)
+    return total
 
 
 def authors_ratio(config: EncoderConfig, alive: np.ndarray) -> float:
-    """How many times fewer multiply-adds than the dense model, by the authors' count."""
+    """The FLOPs ratio: the dense model's multiply-adds over the pruned one's, as the authors count.
+
+    Args:
+        config: the model's shape.
+        alive: [N, L+1], as for `authors_flops`.
+    """
     dense = np.repeat(alive[:, :1], alive.shape[1], axis=1)
     return float(authors_flops(config, dense).sum() / authors_flops(config, alive).sum())
 
@@ -50,11 +59,13 @@ def authors_ratio(config: EncoderConfig, alive: np.ndarray) -> float:
 def engine_flops(
     config: EncoderConfig, rows: np.ndarray, carries: tuple[Carry, ...]
 ) -> list[LayerFlops]:
-    """What a packed engine really computes, per layer.
+    """What a packed engine computes in each layer.
 
     Args:
-        rows: [N, L+1]; rows held entering each layer and behind the last one, see
+        config: the model's shape.
+        rows: [N, L+1]; rows held before each layer and after the last one, see
             `SurvivorProfile.carried`.
+        carries: which rows each layer hands on.
     """
     d, m = config.hidden_size, config.intermediate_size
     layers = []

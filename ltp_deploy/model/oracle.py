@@ -1,7 +1,7 @@
-"""The masked oracle: what a trained LTP model means, on padded batches, with no work saved.
+"""The oracle: what a trained LTP model means, with masks on padded batches and no work saved.
 
-Deliberately written apart from the packed op: nothing is compacted, every token stays in place
-and dead ones are masked, as in the authors' released code. Parity is measured against this.
+It is deliberately written apart from the packed op: there is no compaction, every token stays in
+place, and pruned ones are masked, as in the authors' released code. Parity is agreement with this.
 """
 
 from __future__ import annotations
@@ -19,9 +19,12 @@ from ltp_deploy.model.policy import LayerRule, Mode, PrunePolicy
 class OracleOutput:
     """What the oracle computes for a padded batch of B sequences of up to n tokens.
 
-    logits: [B, labels] float32. survivors: [B, L, n] bool, alive after each layer.
-    margins: [B, L, n] float32, how far each token's score lies above (+) or below (-) the value
-    at which its fate changes, relative to that value; inf where nothing was decided.
+    Attributes:
+        logits: [B, labels] float32.
+        survivors: [B, L, n] bool; tokens alive after each layer.
+        margins: [B, L, n] float32; how far each token's score lies above (+) or below (-) the value
+            at which it would be decided differently, relative to that value; infinite where nothing
+            was decided.
     """
 
     logits: Tensor
@@ -38,7 +41,7 @@ def masked_forward(
     Args:
         encoder: weights and policy.
         input_ids, token_type_ids: [B, n] integers.
-        mask: [B, n] bool, true for real tokens, which come first in each row.
+        mask: [B, n] bool; true for tokens, which come first in each row, false for padding.
     """
     config = encoder.config
     x = encoder.embed(input_ids, padded_position_ids(encoder, input_ids, mask), token_type_ids)
@@ -50,7 +53,7 @@ def masked_forward(
         probability = attention_probabilities(layer, x, alive)
         score = probability.sum((1, 2))
         keep, margin = decide(layer.rule, config.policy, config.heads, score, alive, lengths)
-        # A token pruned here still finishes this layer; the reference zeroes it from the next on.
+        # A token pruned here still finishes this layer; from the next one on its context is zero.
         x = layer.finish(attend(layer, probability, x), x)
         alive = keep
         survivors.append(alive)
@@ -61,7 +64,7 @@ def masked_forward(
 
 
 def padded_position_ids(encoder: Encoder, input_ids: Tensor, mask: Tensor) -> Tensor:
-    """Position ids [B, n]; padding gets position 0 of the table, which nothing reads."""
+    """Position ids [B, n]; padding gets position 0, whose embedding reaches no answer."""
     config = encoder.config
     counted = mask & (input_ids != config.pad_token_id) if config.padding_skips else mask
     position = torch.cumsum(counted, 1) + config.position_start - 1
@@ -71,7 +74,13 @@ def padded_position_ids(encoder: Encoder, input_ids: Tensor, mask: Tensor) -> Te
 
 
 def attention_probabilities(layer: Layer, x: Tensor, alive: Tensor) -> Tensor:
-    """softmax(QK^T / sqrt(size)) over alive keys, rows of dead queries zero: [B, H, n, n]."""
+    """softmax(QK^T / sqrt(size)) [B, H, n, n] over alive keys; zero for queries that are not alive.
+
+    Args:
+        layer: whose projections of queries and keys are used.
+        x: [B, n, d].
+        alive: [B, n] bool.
+    """
     q, k = split_heads(layer, layer.query(x)), split_heads(layer, layer.key(x))
     logits = q @ k.transpose(2, 3) / q.shape[-1] ** 0.5
     logits = logits.masked_fill(~alive[:, None, None, :], torch.finfo(logits.dtype).min)
@@ -79,19 +88,34 @@ def attention_probabilities(layer: Layer, x: Tensor, alive: Tensor) -> Tensor:
 
 
 def attend(layer: Layer, probability: Tensor, x: Tensor) -> Tensor:
-    """Context [B, n, d]; zero for dead queries because their probabilities are zero."""
+    """The context [B, n, d]; zero for tokens that are not alive, as their probabilities are zero.
+
+    Args:
+        layer: whose projection of values is used.
+        probability: [B, H, n, n].
+        x: [B, n, d].
+    """
     v = split_heads(layer, layer.value(x))
     return (probability @ v).transpose(1, 2).flatten(2)
 
 
 def split_heads(layer: Layer, x: Tensor) -> Tensor:
-    return x.unflatten(-1, (layer.heads, -1)).transpose(1, 2)
+    """[B, n, d] -> [B, H, n, d/H]."""
+    return x.reshape(*x.shape[:-1], layer.heads, -1).transpose(1, 2)
 
 
 def decide(
     rule: LayerRule, policy: PrunePolicy, heads: int, score: Tensor, alive: Tensor, lengths: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Survivors [B, n] bool and margins [B, n] from summed scores [B, n]."""
+    """Survivors [B, n] bool and margins [B, n] of one layer.
+
+    Args:
+        rule, policy: the layer's rule and the conventions that hold for all layers.
+        heads: number of attention heads.
+        score: [B, n]; attention probabilities summed over heads and alive queries.
+        alive: [B, n] bool; tokens that no earlier layer pruned.
+        lengths: [B]; each sequence's original number of tokens.
+    """
     undecided = torch.full_like(score, torch.inf)
     if not rule.prunes:
         return alive, undecided

@@ -1,4 +1,4 @@
-"""How many tokens survive each layer on given data."""
+"""How many tokens survive each layer on given data, and how many rows an engine then holds."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ class SurvivorProfile:
     """Token counts of N sequences, measured by the oracle or prescribed.
 
     Attributes:
-        alive: [N, L+1] int64; tokens alive entering layer l, then after the last layer.
-        finished: [N, L] bool; the first token is dead after layer l, so the answer is decided.
+        alive: [N, L+1] int64; tokens alive before each layer, then after the last one.
+        finished: [N, L] bool; whether the sequence is finished after each layer.
     """
 
     alive: np.ndarray
@@ -23,20 +23,22 @@ class SurvivorProfile:
 
     @classmethod
     def from_survivors(cls, lengths: np.ndarray, survivors: np.ndarray) -> SurvivorProfile:
-        """From lengths [N] and the oracle's survivors [N, L, n] bool."""
+        """The profile of sequences with these lengths [N] and survivors [N, L, n] bool."""
         alive = np.concatenate([lengths[:, None], survivors.sum(2)], 1).astype(np.int64)
         return cls(alive, ~survivors[:, :, 0])
 
     @classmethod
     def unpruned(cls, lengths: np.ndarray, layers: int) -> SurvivorProfile:
-        """Of a model that prunes nothing, for sequences of these lengths [N]."""
+        """The profile of a model that prunes nothing, for sequences of these lengths [N]."""
         alive = np.repeat(lengths[:, None], layers + 1, axis=1).astype(np.int64)
         return cls(alive, np.zeros((len(lengths), layers), bool))
 
     @classmethod
     def assumed(cls, policy: PrunePolicy, length: int) -> SurvivorProfile:
-        """Of one sequence, where nothing was measured: top-k layers keep what their rates say,
-        others lose tokens evenly down to a fifth, which halves the work as the LTP paper reports.
+        """A profile of one sequence of `length` tokens, for where nothing was measured.
+
+        Top-k layers keep what their rates say. Others lose tokens evenly down to a fifth, which
+        halves the work, as the LTP paper reports.
         """
         alive, share = [length], 1.0
         for i, rule in enumerate(policy.layers):
@@ -48,20 +50,21 @@ class SurvivorProfile:
         return cls(np.array([alive]), np.zeros((1, len(policy.layers)), bool))
 
     def request(self, sequences: int) -> SurvivorProfile:
-        """A typical request of so many sequences: evenly picked from all, ordered by length."""
+        """A typical request of so many sequences: picked evenly from all in the order of length."""
         order = np.argsort(self.alive[:, 0], kind="stable")
         places = (np.arange(sequences) + 0.5) * len(order) / sequences
         chosen = order[places.astype(int)]
         return SurvivorProfile(self.alive[chosen], self.finished[chosen])
 
     def attended(self, carries: tuple[Carry, ...]) -> np.ndarray:
-        """Rows [N, L+1] that attention looks at: all that are held, but for buffers that keep
-        their size while the rows in use become fewer."""
+        """The rows [N, L+1] that attention computes with, given each layer's carry: those that the
+        engine holds, without the padding of buffers that keep their size."""
         moved = tuple(Carry.SURVIVORS if c is Carry.BOUNDED else c for c in carries)
         return self.carried(moved)
 
     def carried(self, carries: tuple[Carry, ...]) -> np.ndarray:
-        """Rows [N, L+1] that an engine holds: entering each layer, and behind the last one."""
+        """The rows [N, L+1] that an engine holds before each layer and after the last one, given
+        each layer's carry."""
         rows = self.alive.copy()
         for layer, carry in enumerate(carries):
             if carry in (Carry.ALL, Carry.BOUNDED):

@@ -1,7 +1,8 @@
-"""The op in standard ONNX operators, as functions that a model carries along.
+"""The op in standard ONNX operators, as functions that a model brings along.
 
-They work on a padded view [B, n] of the packed rows, n being the longest sequence present, and
-compute in float32 whatever the precision of their input is. Meaning: `pruning/reference.py`.
+They work on a padded view [B, n] of the packed rows, where n is the length of the request's longest
+sequence, and compute in float32 whatever the type of their input is. What they mean is said in
+`ltp_deploy.model.reference`.
 """
 
 # mypy: ignore-errors
@@ -19,9 +20,12 @@ def Attend(qkv, offsets, alive, heads: int):
     """Attention of all alive rows.
 
     Returns:
-        score [B, n]: summed over heads and alive queries. context [B, n, d] float32. place
-        [B, n]: the row behind each entry. column [1, n]: 0, 1, 2, ... inside, real [B, n] bool:
-        entries that are rows, and those of them that take part.
+        score [B, n]: attention probabilities, summed over heads and alive queries.
+        context [B, n, d] float32.
+        place [B, n]: the row of each entry, 0 for padding.
+        column [1, n]: 0, 1, 2, ...
+        inside [B, n] bool: entries that are no padding.
+        real [B, n] bool: entries whose tokens are alive, in sequences that are not finished.
     """
     zero = op.Constant(value_int=0)
     one = op.Constant(value_int=1)
@@ -56,13 +60,13 @@ def Attend(qkv, offsets, alive, heads: int):
 
 @script(portable, default_opset=op)
 def KeepNone(score, real, column, lengths):
-    """No rule: all stay."""
+    """No rule: all alive tokens are kept."""
     return op.Identity(real)
 
 
 @script(portable, default_opset=op)
 def KeepAbsolute(score, real, column, lengths, heads: int, threshold: float, score_length: int):
-    """score / (heads * D) < threshold is dropped."""
+    """Tokens with score / (heads * D) < threshold are pruned."""
     fixed = op.Constant(value_int=score_length)
     chosen = op.Where(fixed > op.Constant(value_int=0), fixed, op.Cast(lengths, to=7))
     divisor = op.Cast(chosen * op.Constant(value_int=heads), to=1)
@@ -72,14 +76,17 @@ def KeepAbsolute(score, real, column, lengths, heads: int, threshold: float, sco
 
 @script(portable, default_opset=op)
 def KeepRelative(score, real, column, lengths, threshold: float):
-    """score / best score < threshold is dropped."""
+    """Tokens with score / best score < threshold are pruned."""
     below = score / op.ReduceMax(score, [1]) < op.Constant(value_float=threshold)
     return op.And(real, op.Not(below))
 
 
 @script(portable, default_opset=op)
 def KeepTopK(score, real, column, lengths, threshold: float, keep_first: int):
-    """The round(length * rate) best stay; half rounds to even, ties go to the lower index."""
+    """The round(length * rate) tokens of highest score are kept.
+
+    Half rounds to even, and ties go to the lower index.
+    """
     wanted = op.Round(op.Cast(lengths, to=1) * op.Constant(value_float=threshold))
     present = op.ReduceSum(op.Cast(real, to=1), [1], keepdims=0)
     least = op.Min(present, op.Cast(op.Constant(value_int=keep_first), to=1))
@@ -100,11 +107,11 @@ def KeepTopK(score, real, column, lengths, threshold: float, keep_first: int):
 
 @script(portable, default_opset=op)
 def Finish(keep, real, column, context, keep_first: int):
-    """Spare the first token where that is agreed; a sequence whose first token is dropped has no
-    other survivors.
+    """Keep the first token where the policy says so; where it is pruned, its sequence is finished.
 
     Returns:
-        survives [B, n] bool; context [B, n, d], zero where nobody needs it.
+        survives [B, n] bool; false for all tokens of a finished sequence.
+        context [B, n, d]; zero but for survivors and first tokens.
     """
     first = op.And(real, op.Equal(column, op.Constant(value_int=0)))
     kept = op.Or(keep, op.And(first, op.Cast(op.Constant(value_int=keep_first), to=9)))
@@ -115,7 +122,7 @@ def Finish(keep, real, column, context, keep_first: int):
 
 @script(portable, default_opset=op)
 def Carried(carried, survives, context, place, qkv):
-    """Rows for which `carried` [B, n] holds, in order: the op's outputs, and their count."""
+    """The op's outputs for the rows where `carried` [B, n] is true, in order, and their count."""
     index = op.Transpose(op.NonZero(carried), perm=[1, 0])
     counts = op.CumSum(op.ReduceSum(op.Cast(carried, to=6), [1], keepdims=0), [0])
     return (
@@ -129,6 +136,7 @@ def Carried(carried, survives, context, place, qkv):
 
 @script(portable, default_opset=op)
 def CarrySurvivors(survives, context, place, column, inside, qkv):
+    """Compaction: survivors, and the first row of a sequence that has none."""
     chosen = op.Or(survives, op.Equal(column, op.Constant(value_int=0)))
     rows, kept, offsets, alive, count = Carried(
         op.And(inside, chosen), survives, context, place, qkv
@@ -138,6 +146,7 @@ def CarrySurvivors(survives, context, place, column, inside, qkv):
 
 @script(portable, default_opset=op)
 def CarryFirst(survives, context, place, column, inside, qkv):
+    """The first row of each sequence."""
     first = op.Equal(column, op.Constant(value_int=0))
     rows, kept, offsets, alive, _ = Carried(op.And(inside, first), survives, context, place, qkv)
     return rows, kept, offsets, alive
@@ -145,15 +154,16 @@ def CarryFirst(survives, context, place, column, inside, qkv):
 
 @script(portable, default_opset=op)
 def Filled(rows, kept, alive, count, qkv):
-    """As many rows as came in: what is missing is zero, dead, and stands for row 0."""
+    """Results with padding, as many rows as came in: it is zero, dead, and stands for row 0."""
     missing = op.Shape(qkv, start=0, end=1) - op.Cast(op.Reshape(count, [1]), to=7)
-    behind = op.Concat([0], missing, axis=0)
+    after = op.Concat([0], missing, axis=0)
     below = op.Concat([0, 0], missing, [0], axis=0)
-    return op.Pad(rows, below), op.Pad(kept, behind), op.Pad(alive, behind)
+    return op.Pad(rows, below), op.Pad(kept, after), op.Pad(alive, after)
 
 
 @script(portable, default_opset=op)
 def CarryAll(survives, context, place, column, inside, qkv):
+    """All rows, where they are."""
     rows, kept, offsets, alive, count = Carried(inside, survives, context, place, qkv)
     rows, kept, alive = Filled(rows, kept, alive, count, qkv)
     end = op.Squeeze(op.Shape(qkv, start=0, end=1))
@@ -163,6 +173,7 @@ def CarryAll(survives, context, place, column, inside, qkv):
 
 @script(portable, default_opset=op)
 def CarryBounded(survives, context, place, column, inside, qkv):
+    """What `CarrySurvivors` carries, at the front of as many rows as came in."""
     chosen = op.Or(survives, op.Equal(column, op.Constant(value_int=0)))
     rows, kept, offsets, alive, count = Carried(
         op.And(inside, chosen), survives, context, place, qkv

@@ -1,4 +1,4 @@
-"""The op's nodes written out in standard operators, so that any ONNX runtime executes the model."""
+"""A model without nodes of our own, which any ONNX runtime executes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
 
 def make_portable(model: onnx.ModelProto) -> onnx.ModelProto:
-    """A copy of the model whose nodes of ours are calls of functions that it brings along."""
+    """A copy of a model with every `LtpPrunedAttention` node replaced by calls of functions of
+    standard operators, which the copy brings along."""
     import onnx
     from onnx import helper
 
@@ -32,7 +33,7 @@ def make_portable(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def _expanded(node: onnx.NodeProto) -> list[onnx.NodeProto]:
-    """Attend, decide, spare the first token, hand on rows."""
+    """The calls that compute what a node does: attention, keep rule, first token, carry."""
     from ltp_deploy.backends.onnx import expansion
 
     def local(*names: str) -> list[str]:
@@ -62,7 +63,7 @@ def _expanded(node: onnx.NodeProto) -> list[onnx.NodeProto]:
 def _call(
     function: Any, node: onnx.NodeProto, inputs: list[str], outputs: list[str]
 ) -> onnx.NodeProto:
-    """A call of a function, with those of the node's attributes that it takes."""
+    """A call of an ONNX function with those of the node's attributes that it takes."""
     from onnx import helper
 
     proto = function.to_function_proto()

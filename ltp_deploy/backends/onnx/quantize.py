@@ -1,7 +1,7 @@
-"""Linear layers in int8, by explicit QuantizeLinear and DequantizeLinear nodes.
+"""Matrix products in int8, by explicit QuantizeLinear and DequantizeLinear nodes.
 
-ONNX Runtime's and ModelOpt's quantisers measure their own ranges, by running a model whose op
-they do not know. The calibration's ranges exist already, so only the nodes are left to insert.
+The quantisers of ONNX Runtime and ModelOpt measure ranges by running the model, whose op they do
+not know. Here the ranges come from a calibration, so only the nodes have to be inserted.
 """
 
 from __future__ import annotations
@@ -19,10 +19,18 @@ if TYPE_CHECKING:
 
 
 def quantize(model: onnx.ModelProto, job: Job, weights: Path) -> None:
-    """Put the products that the job wants in int8 between Q and DQ nodes, in place.
+    """Put quantising and dequantising nodes around the products that are to run in int8, in place.
 
-    Weights are int8 with a scale for each column, activations int8 with one scale and zero point
-    0, as TensorRT wants them. `weights` is the file of the model's tensors, written anew.
+    Weights become int8 with a scale for each column, activations int8 with one scale and zero point
+    0, as TensorRT requires.
+
+    Args:
+        model: its products are `Gemm` nodes named after the module that they come from.
+        job: says which products run in int8, and the ranges of their inputs.
+        weights: the file with the model's tensors, which is written anew.
+
+    Raises:
+        LtpError: the calibration has no range that fits a product.
     """
     from onnx import external_data_helper as external
     from onnx import numpy_helper
@@ -52,7 +60,7 @@ def quantize(model: onnx.ModelProto, job: Job, weights: Path) -> None:
 def _quantised_product(
     node: onnx.NodeProto, weight: np.ndarray, given: ActivationRange
 ) -> tuple[list[onnx.TensorProto], list[onnx.NodeProto]]:
-    """The new tensors, and the nodes that take the product's place, itself the last."""
+    """The tensors of a product in int8, and the nodes that replace it, the product itself last."""
     from onnx import helper, numpy_helper
 
     kind, name = weight.dtype, node.name

@@ -1,7 +1,7 @@
-"""OpenVINO's matrix products with constant weights as the plugin's `Linear`.
+"""The plugin's operation `Linear` in place of OpenVINO's matrix products with constant weights.
 
-After pruning few rows are left, and for few rows OpenVINO's own products take far longer than
-reading their weights does.
+After pruning few rows are left, and for few rows OpenVINO's own products take much longer than
+reading their weights from memory does.
 """
 
 from __future__ import annotations
@@ -16,49 +16,60 @@ from ltp_deploy.compiler.int8 import MIN_COLUMNS, quantized
 
 
 def use_linear(model: Any, nodes: PluginNodes, job: Job) -> None:
-    """Replace every x W^T + b [and activation] in an `ov.Model`, in place.
+    """Replace every x W^T + b, with the activation after it, in an `ov.Model`, in place.
 
-    Products that the job wants in int8 get weights with a scale for each column, and rows of x
-    with the calibrated scale, or with one for each row that is found while the engine runs.
+    Products that the job wants in int8 get weights with a scale for each column. Rows of x get the
+    scale of the calibration or, without one, a scale each that is found while the engine runs.
+
+    Raises:
+        LtpError: the calibration has no range that fits a product.
     """
-    from openvino import opset13 as ops
-
     for product in model.get_ordered_ops():
-        found = _bias_behind(product)
+        found = _bias_after(product)
         if found is None:
             continue
         added, bias = found
-        last, activation = _activation_behind(added)
-        weight, bias = product.input_value(1), ops.constant(bias.data.reshape(-1)).output(0)
-        inputs = [product.input_value(0), weight, bias]
-        attributes: dict[str, Any] = {"activation": activation}
-        name = module_name(product)
-        if job.int8(name):
-            values = weight.get_node().data
-            calibrated = job.precision == "int8"
-            given = job.activation_range(name, values.shape[1]) if calibrated else None
-            smooth = np.array(given.smooth if given else [1], np.float32)
-            values, scales = quantized(values / smooth)
-            inputs[1] = ops.constant(values).output(0)
-            inputs.append(ops.constant(scales).output(0))
-            if given:
-                scale, zero_point = given.asymmetric()
-                attributes |= {"input_scale": scale, "input_zero_point": zero_point}
-                inputs.append(ops.constant(smooth / np.float32(scale)).output(0))
-        (linear,) = nodes.create("Linear", inputs, attributes)
+        last, activation = _activation_after(added)
+        inputs, attributes = _operands(product, bias, job)
+        (linear,) = nodes.create("Linear", inputs, {"activation": activation, **attributes})
         linear.node.set_friendly_name(last.get_friendly_name())
         for user in last.output(0).get_target_inputs():
             user.replace_source_output(linear)
     model.validate_nodes_and_infer_types()
 
 
+def _operands(product: Any, bias: np.ndarray, job: Job) -> tuple[list[Any], dict[str, Any]]:
+    """The inputs of the `Linear` that replaces a product, and its attributes in int8."""
+    from openvino import opset13 as ops
+
+    def constant(value: np.ndarray) -> Any:
+        return ops.constant(value).output(0)
+
+    x, weight, name = product.input_value(0), product.input_value(1), module_name(product)
+    if not job.int8(name):
+        return [x, weight, constant(bias)], {}
+    values = weight.get_node().data
+    calibrated = job.precision == "int8"
+    given = job.activation_range(name, values.shape[1]) if calibrated else None
+    smooth = np.array(given.smooth if given else [1], np.float32)
+    values, scales = quantized(values / smooth)
+    inputs = [x, constant(values), constant(bias), constant(scales)]
+    if given is None:
+        return inputs, {}
+    scale, zero_point = given.asymmetric()
+    inputs.append(constant(smooth / np.float32(scale)))
+    return inputs, {"input_scale": scale, "input_zero_point": zero_point}
+
+
 def module_name(product: Any) -> str:
-    """The module in the traced graph that a converted product comes from: layers.0.output."""
-    return product.get_friendly_name().removeprefix("__module.").split("/")[0]
+    """The module of the traced graph that a converted product comes from, as in layers.0.output."""
+    name: str = product.get_friendly_name()
+    return name.removeprefix("__module.").split("/")[0]
 
 
-def _bias_behind(node: Any) -> tuple[Any, Any] | None:
-    """The Add of a constant bias behind a product x W^T of a matrix x, and that constant."""
+def _bias_after(node: Any) -> tuple[Any, np.ndarray] | None:
+    """The Add of a bias [columns] after a product x W^T of a matrix x, and the bias; None where the
+    node is no such product."""
     if node.get_type_name() != "MatMul" or node.input_value(0).get_partial_shape().rank != 2:
         return None
     weight = node.input_value(1).get_node()
@@ -74,12 +85,13 @@ def _bias_behind(node: Any) -> tuple[Any, Any] | None:
     for i in range(2):
         bias = added.input_value(i).get_node()
         if bias.get_type_name() == "Constant" and bias.data.size == columns:
-            return added, bias
+            return added, bias.data.reshape(-1)
     return None
 
 
-def _activation_behind(node: Any) -> tuple[Any, str]:
-    """The activation that alone follows a node, and its name; the node itself where none does."""
+def _activation_after(node: Any) -> tuple[Any, str]:
+    """The activation that is a node's only user, and its name for the plugin; without one, the node
+    itself and "none"."""
     user = _only_user(node)
     if user is not None and user.get_type_name() == "Relu":
         return user, "relu"
@@ -90,5 +102,6 @@ def _activation_behind(node: Any) -> tuple[Any, str]:
 
 
 def _only_user(node: Any) -> Any | None:
+    """The node that uses a node's first output, None where there are several or none."""
     users = list(node.output(0).get_target_inputs())
     return users[0].get_node() if len(users) == 1 else None

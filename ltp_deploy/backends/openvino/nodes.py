@@ -64,8 +64,8 @@ def attention_extension(nodes: PluginNodes) -> Any:
             for name, kind in ATTRIBUTES.items()
         }
         named = {
-            "mode": Mode(given["mode"]).name.lower(),
-            "carry": Carry(given["carry"]).name.lower(),
+            "mode": Mode(int(given["mode"])).name.lower(),
+            "carry": Carry(int(given["carry"])).name.lower(),
             "precision": nodes.precision,
         }
         return nodes.create("PrunedAttention", inputs, {**given, **named})

@@ -1,4 +1,4 @@
-"""ONNX file -> serialized engine, in a process of its own.
+"""ONNX file -> serialized engine, built in a child process.
 
 The parser may abort its process (see `child_environment`), and what it loads stays in memory.
 """
@@ -16,7 +16,7 @@ from typing import Any
 from ltp_deploy.backends.tensorrt.library import LIBRARIES, child_environment
 from ltp_deploy.errors import LtpError
 
-Range = tuple[int, int, int]  # least, most usual, most
+Range = tuple[int, int, int]  # the least, the most usual and the greatest size
 
 
 @dataclass(frozen=True)
@@ -24,12 +24,12 @@ class EngineJob:
     """What to build.
 
     Attributes:
-        library: the name of the one that builds.
-        onnx: the file to read, fp16, with `LtpPrunedAttention` nodes.
-        engine: the file to write.
-        compute_capability: of the GPU, as in "7.5".
-        plugin: the C++ plugin, or None to build with the Python one.
-        shapes: the range of each input's one dimension.
+        library: a key of `LIBRARIES`.
+        onnx: the path of the model to read, in fp16 and with `LtpPrunedAttention` nodes.
+        engine: the path of the file to write.
+        compute_capability: of the GPU that the engine is for, such as "7.5".
+        plugin: the path of the C++ plugin, or None to build with the Python one.
+        shapes: by the model's inputs, each of which has one dimension, the range of its size.
     """
 
     library: str
@@ -42,7 +42,14 @@ class EngineJob:
 
 @dataclass(frozen=True)
 class BuiltEngine:
-    """What was built: the library's version and the engine's layers, see `layers`."""
+    """What was built.
+
+    Attributes:
+        version: of the library.
+        layers: of the engine, as `read_layers` gives them.
+        seconds: that parsing and building took.
+        peak_mib: the most memory that the child process held.
+    """
 
     version: str
     layers: list[dict[str, Any]]
@@ -51,26 +58,27 @@ class BuiltEngine:
 
 
 def build_engine(job: EngineJob) -> BuiltEngine:
-    """Build the engine.
+    """Build an engine.
 
     Raises:
-        LtpError: the library refused, with its own words.
+        LtpError: the library refused; the message ends with the library's own.
     """
     library = LIBRARIES[job.library]
     with TemporaryDirectory() as folder, child_environment(library) as environment:
-        order, answer = Path(folder) / "job.json", Path(folder) / "answer.json"
-        order.write_text(json.dumps(asdict(job)))
+        request, answer = Path(folder) / "job.json", Path(folder) / "answer.json"
+        request.write_text(json.dumps(asdict(job)))
         child = subprocess.run(
-            [sys.executable, "-m", "ltp_deploy.backends.tensorrt.child", str(order), str(answer)],
+            [sys.executable, "-m", "ltp_deploy.backends.tensorrt.child", str(request), str(answer)],
             env={**environment, "PYTHONPATH": _search_path()},
             capture_output=True,
             text=True,
         )
         if child.returncode or not answer.is_file():
-            words = "\n".join((child.stderr or child.stdout).strip().splitlines()[-12:])
-            raise LtpError(f"{library.title} did not build the engine:\n{words}")
+            message = "\n".join((child.stderr or child.stdout).strip().splitlines()[-12:])
+            raise LtpError(f"{library.title} did not build the engine:\n{message}")
         return BuiltEngine(**json.loads(answer.read_text()))
 
 
 def _search_path() -> str:
+    """Where this process finds modules, for the child to find the same ones."""
     return ":".join(path for path in sys.path if path)

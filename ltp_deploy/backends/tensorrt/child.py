@@ -1,4 +1,8 @@
-"""The process that builds an engine: `python -m ltp_deploy.backends.tensorrt.child JOB ANSWER`."""
+"""The child process that builds an engine.
+
+`python -m ltp_deploy.backends.tensorrt.child JOB ANSWER` reads an `EngineJob` from the JSON file
+JOB and writes a `BuiltEngine` to the JSON file ANSWER.
+"""
 
 from __future__ import annotations
 
@@ -15,10 +19,15 @@ from ltp_deploy.backends.tensorrt.layers import read_layers
 from ltp_deploy.backends.tensorrt.library import LIBRARIES, RTX
 from ltp_deploy.backends.tensorrt.log import make_logger
 from ltp_deploy.errors import LtpError
+from ltp_deploy.hardware.memory import peak_mib
 
 
 def run(job: EngineJob) -> BuiltEngine:
-    """Parse, build, write the engine."""
+    """Parse the model, build the engine and write it.
+
+    Raises:
+        LtpError: the library cannot start, or refuses the model or the plugin.
+    """
     library = LIBRARIES[job.library]
     trt = library.load()
     logger = make_logger(trt, everything=True)
@@ -31,8 +40,8 @@ def run(job: EngineJob) -> BuiltEngine:
     parser = trt.OnnxParser(network, logger)
     if not parser.parse_from_file(job.onnx):
         errors = [parser.get_error(i) for i in range(parser.num_errors)]
-        words = [f"{e.desc()} (node {e.node_name()}, {e.node_operator()})" for e in errors]
-        raise LtpError("\n".join(words))
+        messages = [f"{e.desc()} (node {e.node_name()}, {e.node_operator()})" for e in errors]
+        raise LtpError("\n".join(messages))
     config = _config(trt, builder, network, job)
     engine = builder.build_serialized_network(network, config)
     if engine is None:
@@ -42,11 +51,12 @@ def run(job: EngineJob) -> BuiltEngine:
         version=trt.__version__,
         layers=read_layers(logger.messages),
         seconds=round(time.perf_counter() - start, 2),
-        peak_mib=_peak_mib(),
+        peak_mib=round(peak_mib(), 1),
     )
 
 
 def _use_plugin(trt: Any, path: str | None) -> None:
+    """Register the C++ plugin, or the Python one where the path is None."""
     registry = trt.get_plugin_registry()
     if path is None:
         plugin.register(trt, registry)
@@ -55,12 +65,13 @@ def _use_plugin(trt: Any, path: str | None) -> None:
 
 
 def _network_flags(trt: Any) -> int:
-    """Precision is in the graph: newer versions know nothing else and have no flag for it."""
+    """Flags for a network whose graph decides precision; newer versions always work like that."""
     flag = getattr(trt.NetworkDefinitionCreationFlag, "STRONGLY_TYPED", None)
     return 0 if flag is None else 1 << int(flag)
 
 
 def _config(trt: Any, builder: Any, network: Any, job: EngineJob) -> Any:
+    """The builder's settings: the GPU, and the range of each input's size."""
     config = builder.create_builder_config()
     config.profiling_verbosity = trt.ProfilingVerbosity.DETAILED
     if LIBRARIES[job.library] is RTX:
@@ -76,16 +87,10 @@ def _config(trt: Any, builder: Any, network: Any, job: EngineJob) -> Any:
     return config
 
 
-def _peak_mib() -> float:
-    """The most memory that this process has had (`ru_maxrss` begins with that of its parent)."""
-    status = Path("/proc/self/status").read_text()
-    return round(int(status.split("VmHWM:")[1].split()[0]) / 1024, 1)
-
-
 def main() -> None:
-    order, answer = map(Path, sys.argv[1:])
+    request, answer = map(Path, sys.argv[1:])
     try:
-        built = run(EngineJob(**json.loads(order.read_text())))
+        built = run(EngineJob(**json.loads(request.read_text())))
     except LtpError as error:
         sys.exit(str(error))
     answer.write_text(json.dumps(asdict(built)))

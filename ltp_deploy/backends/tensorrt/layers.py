@@ -1,6 +1,6 @@
-"""The layers of a built engine, read from the detailed build log.
+"""The layers of a built engine, read from TensorRT's detailed build log.
 
-TensorRT's own inspector needs a GPU; the log says the same.
+TensorRT's inspector, which lists the same, needs the GPU that the engine is for.
 """
 
 from __future__ import annotations
@@ -21,8 +21,12 @@ _NODE = re.compile(r"\[ONNX Layer: ([^\]]*)\]")
 
 
 def read_layers(messages: Iterable[str]) -> list[dict[str, Any]]:
-    """One entry per layer of the engine: `name`, `kind` (TensorRT's layer type), `inputs` and
-    `outputs` (data types), `nodes` (names of the ONNX nodes that were fused into it)."""
+    """The engine's layers, from all messages of a build; none where the log is not understood.
+
+    Returns:
+        For each layer its `name`, its `kind` (TensorRT's layer type), the data types of its
+        `inputs` and `outputs`, and `nodes`, the names of the ONNX nodes that it computes.
+    """
     text = next((m for m in messages if m.startswith("Layers:")), "")
     found = []
     for line in text.splitlines():
@@ -42,15 +46,15 @@ def read_layers(messages: Iterable[str]) -> list[dict[str, Any]]:
 
 @dataclass(frozen=True)
 class LayerCounts:
-    """What matters of an engine's layers.
+    """Numbers of layers of some kinds in an engine.
 
     Attributes:
         plugins: calls of the attention plugin.
-        host_syncs: copies of a row count to the host, which wait for the GPU.
-        products: matrix products, of which `products_fp16` have fp16 operands, `products_int8`
+        host_syncs: copies of a row count to the host, each of which is a host sync.
+        products: matrix products, of which `products_fp16` have fp16 operands, and `products_int8`
             int8 ones.
-        fused_activations: products with their activation inside.
-        fused_norms: LayerNorms in one kernel with the additions before them.
+        fused_activations: products with their activation in the same kernel.
+        fused_norms: LayerNorms in the same kernel as the additions before them.
     """
 
     plugins: int
@@ -63,9 +67,14 @@ class LayerCounts:
 
 
 def count_layers(layers: list[dict[str, Any]], operators: Mapping[str, str]) -> LayerCounts:
-    """Count; `operators` maps names of ONNX nodes to their operator types."""
+    """Count the layers that `read_layers` found.
+
+    Args:
+        layers: as `read_layers` gives them.
+        operators: the operator types of the model's ONNX nodes, by the nodes' names.
+    """
     fused = [({operators.get(node, "") for node in layer["nodes"]}, layer) for layer in layers]
-    # A product's bias may be added in the kernel behind it, which then names the product as well.
+    # A product's bias may be added in the kernel after it, which then names the product as well.
     products = [(ops, layer) for ops, layer in fused if "Gemm" in ops and layer["kind"] != "kgen"]
     return LayerCounts(
         plugins=sum(NAME in ops for ops, _ in fused),

@@ -18,7 +18,14 @@ from ltp_deploy.hardware.gpu import gpus
 
 @dataclass(frozen=True)
 class Library:
-    """`name` is the Python module; `cross` says that it builds for GPUs that are not here."""
+    """A library that builds and runs engines.
+
+    Attributes:
+        name: of its Python module, and of the library in a manifest.
+        title: its name for people.
+        install: how to install it.
+        cross: whether it builds for GPUs that this machine does not have.
+    """
 
     name: str
     title: str
@@ -30,7 +37,7 @@ class Library:
         return importlib.util.find_spec(self.name) is not None
 
     def load(self) -> Any:
-        """Import the module.
+        """Import and return the Python module.
 
         Raises:
             LtpError: it is not installed, or cannot be imported.
@@ -50,13 +57,17 @@ RTX_CAPABILITIES = ("7.5", "8.0", "8.6", "8.9", "12.0", "12.1")
 
 
 def choose_library(compute_capability: str, name: str | None = None) -> Library:
-    """What builds an engine for a GPU of this compute capability, here.
+    """Choose what builds an engine on this machine.
 
     TensorRT builds for the GPU that is present and for no other; TensorRT for RTX builds for any
-    that it knows, on any machine.
+    GPU that it knows, on any machine.
+
+    Args:
+        compute_capability: of the GPU that the engine is for, such as "7.5".
+        name: a key of `LIBRARIES` to use no other; None for the first that can.
 
     Raises:
-        LtpError: nothing here can do it, and what to install.
+        LtpError: no library here can build it; the message says why and what to install.
     """
     present = [gpu.compute_capability for gpu in gpus()][:1]  # the one that it builds for
     if name is not None:
@@ -78,6 +89,7 @@ def choose_library(compute_capability: str, name: str | None = None) -> Library:
 
 
 def _why_not(library: Library, compute_capability: str, present: list[str]) -> str | None:
+    """Why a library cannot build for a compute capability here, None where it can."""
     if not library.installed:
         return f"is not installed ({library.install})"
     if library.cross and compute_capability not in RTX_CAPABILITIES:
@@ -89,10 +101,10 @@ def _why_not(library: Library, compute_capability: str, present: list[str]) -> s
 
 @contextmanager
 def child_environment(library: Library) -> Iterator[dict[str, str]]:
-    """The environment for a process that parses ONNX with plugins.
+    """The environment variables for a process that parses ONNX with plugins.
 
     The parser of TensorRT for RTX opens `libtensorrt_rtx.so`, of which the package has only
-    `libtensorrt_rtx.so.1`, and aborts the process where it does not find it.
+    `libtensorrt_rtx.so.1`, and aborts its process where it does not find it.
     """
     environment = dict(os.environ)
     if library is not RTX:

@@ -52,7 +52,7 @@ class Creator:
     """
 
     trt: Any
-    bases: tuple[type, ...]
+    bases: tuple[Any, ...]
     plugin: Any
 
     def __init__(self) -> None:
@@ -83,7 +83,7 @@ class Plugin:
     """
 
     trt: Any
-    bases: tuple[type, ...]
+    bases: tuple[Any, ...]
     fatbin: Path | None
 
     def __init__(self, attributes: dict[str, Value]):
@@ -92,7 +92,7 @@ class Plugin:
         self.plugin_name, self.plugin_version = NAME, VERSION
         self.plugin_namespace = NAMESPACE
         self.attributes = attributes
-        self.carry = Carry(attributes["carry"])
+        self.carry = Carry(int(attributes["carry"]))
         self.outputs = OUTPUTS if self.carry is Carry.SURVIVORS else RESULTS
         self.num_outputs = len(self.outputs)
         self.fields = FieldCollection(self.trt, attributes)
@@ -199,7 +199,7 @@ class Plugin:
         return Layer(
             heads=heads,
             head_size=size,
-            rule=LayerRule(Mode(given["mode"]), given["threshold"]),
+            rule=LayerRule(Mode(int(given["mode"])), given["threshold"]),
             score_length=int(given["score_length"]),
             keep_first=bool(given["keep_first"]),
             carry=self.carry,
