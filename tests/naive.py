@@ -172,7 +172,7 @@ def pruned_attention(problem: Any) -> tuple[Array, list[int], list[int], list[in
             kept.append(i)
             alive.append(int(lives))
         offsets.append(len(kept))
-    if problem.carry in ("all", "bounded"):  # rows that are nobody's
+    if problem.carry in ("all", "bounded"):  # padding
         spare = range(len(kept), len(problem.qkv))
         kept += spare if problem.carry == "all" else [0] * len(spare)
         alive += [0] * len(spare)

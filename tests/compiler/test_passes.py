@@ -75,7 +75,7 @@ def test_every_pass_keeps_the_answers(
 
 
 @pytest.mark.parametrize(("family", "policy"), CASES, ids=str)
-def test_wherever_rows_are_removed_the_answers_are_the_same(
+def test_answers_do_not_depend_on_where_compaction_is(
     family: str, policy: str | None, checkpoint_of: Callable[..., Path]
 ) -> None:
     encoder = load_encoder(checkpoint_of(family, policy))

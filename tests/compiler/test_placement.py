@@ -1,4 +1,4 @@
-"""Where rows are removed: what the options mean, and that `auto` is the cheapest choice."""
+"""Where compaction is placed: what the options mean, and that `auto` is the cheapest choice."""
 
 import itertools
 from dataclasses import replace
@@ -38,7 +38,7 @@ BASE = replace(
         ("3,1", True, (A, S, A, S)),
     ],
 )
-def test_options_say_where_rows_are_removed(
+def test_options_say_where_compaction_is(
     compact: str, survivors: bool, carries: tuple[Carry, ...]
 ) -> None:
     assert place(CONFIG, compact, survivors, None, PROFILE) == carries
@@ -54,7 +54,7 @@ def test_options_say_where_rows_are_removed(
         ("", "give auto"),
     ],
 )
-def test_a_choice_that_cannot_be_is_refused(compact: str, message: str) -> None:
+def test_an_impossible_compaction_is_refused(compact: str, message: str) -> None:
     with pytest.raises(LtpError, match=message):
         place(CONFIG, compact, False, T4, PROFILE)
 
@@ -85,7 +85,7 @@ def test_auto_is_the_cheapest_of_all_choices(sync: float, seed: int) -> None:
     assert seconds(config, gpu, request, "auto") == pytest.approx(best)
 
 
-def test_waiting_decides_how_often_rows_are_removed() -> None:
+def test_slower_host_syncs_mean_fewer_compactions() -> None:
     request = SurvivorProfile.assumed(BASE.policy, 128).request(8)
     removals = [
         place(BASE, "auto", False, replace(T4, sync=sync), request).count(S)
@@ -120,7 +120,7 @@ def test_a_request_is_picked_evenly_from_the_profile() -> None:
     assert profile.request(12).alive[:, 0].tolist() == sorted([10, 20, 30, 40, 50, 60] * 2)
 
 
-def test_a_buffer_that_keeps_its_size_saves_attention_alone() -> None:
+def test_bounded_buffers_save_less_than_compaction_and_more_than_nothing() -> None:
     request = SurvivorProfile.assumed(BASE.policy, 384).request(4)
     none, bounded, everywhere = (
         seconds(BASE, replace(T4, sync=0.0, launch=0.0), request, c)

@@ -80,7 +80,7 @@ def test_a_traced_graph_is_sound(module: fx.GraphModule) -> None:
         (compute_a_threshold, "threshold is not a constant"),
     ],
 )
-def test_damage_is_found(
+def test_a_damaged_graph_is_refused_with_the_reason(
     module: fx.GraphModule, damage: Callable[[fx.GraphModule], None], message: str
 ) -> None:
     damage(module)

@@ -20,7 +20,7 @@ def one_layer(gpu: GpuCost, carry: Carry = Carry.SURVIVORS, scores: bool = True)
 
 @pytest.mark.parametrize("scores", [False, True])
 @pytest.mark.parametrize("carry", list(Carry))
-def test_launches_and_waits_are_counted_as_often_as_they_are_paid(
+def test_launches_and_host_syncs_are_counted_as_often_as_they_take_time(
     carry: Carry, scores: bool
 ) -> None:
     work = one_layer(T4, carry, scores)
@@ -32,13 +32,13 @@ def test_launches_and_waits_are_counted_as_often_as_they_are_paid(
     assert work.syncs == (carry is Carry.SURVIVORS)
 
 
-def test_bytes_are_those_that_take_time_where_memory_is_slow() -> None:
+def test_bytes_moved_are_those_that_take_time_where_memory_is_slow() -> None:
     slow = replace(T4, bandwidth=1.0, attention=1e30, launch=0.0, sync=0.0)
     work = one_layer(slow)
     assert work.seconds == pytest.approx(work.moved)
 
 
-def test_bytes_of_a_product_are_its_operands_and_its_result() -> None:
+def test_a_product_moves_its_operands_and_its_result_once() -> None:
     assert T4.product(5, 3, 7).moved == 2 * (5 * 7 + 7 * 3 + 5 * 3)
 
 

@@ -97,8 +97,8 @@ def thresholds(mode: str, tokens: float) -> st.SearchStrategy[float]:
 
 @st.composite
 def problems(draw: st.DrawFn) -> Problem:
-    """Any lengths, empty sequences and batches too; rows that earlier layers left dead; rows behind
-    the last sequence, which are nobody's."""
+    """Any lengths, empty sequences and batches too; rows of tokens that earlier layers
+    pruned; padding after the last sequence."""
     lengths = draw(st.lists(st.integers(0, 12), max_size=5))
     mode = draw(st.sampled_from([m.name.lower() for m in Mode]))
     score_length = draw(st.sampled_from([0, 6, 128]))

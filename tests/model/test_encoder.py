@@ -21,7 +21,7 @@ TIE = 1e-5
 
 @settings(max_examples=200)
 @given(policies(), LENGTHS, SEEDS)
-def test_survivors_and_logits_are_the_oracles(
+def test_the_encoders_survivors_and_logits_are_the_oracles(
     policy: PrunePolicy, lengths: list[int], seed: int
 ) -> None:
     encoder = tiny_encoder(policy, seed)

@@ -20,7 +20,7 @@ def profile(*survivors: list[list[int]], lengths: list[int]) -> SurvivorProfile:
 TWO = profile([[1, 1, 0, 1], [1, 0, 0, 1]], [[0, 1, 1, 0], [0, 1, 0, 0]], lengths=[4, 3])
 
 
-def test_a_profile_counts_the_living_before_and_after_each_layer() -> None:
+def test_a_profile_counts_alive_tokens_before_and_after_each_layer() -> None:
     assert TWO.alive.tolist() == [[4, 3, 2], [3, 2, 1]]
     assert TWO.finished.tolist() == [[False, False], [True, True]]
 
@@ -39,7 +39,7 @@ def test_rows_held_follow_from_the_carries(carries: tuple[Carry, ...], rows: lis
     assert TWO.carried(carries).tolist() == rows
 
 
-def test_the_authors_count() -> None:
+def test_the_authors_flops_by_hand() -> None:
     first = sum(2 * D * a**2 + 4 * D**2 * a + 8 * D**2 * b for a, b in ((4, 3), (3, 2)))
     second = sum(2 * D * a**2 + 4 * D**2 * a + 8 * D**2 * b for a, b in ((3, 2), (2, 1)))
     assert authors_flops(CONFIG, TWO.alive).tolist() == [first, second]
@@ -47,7 +47,7 @@ def test_the_authors_count() -> None:
     assert authors_ratio(CONFIG, TWO.alive) == pytest.approx(dense / (first + second))
 
 
-def test_the_engine_projects_and_feeds_forward_only_what_it_carries() -> None:
+def test_engine_flops_after_attention_are_those_of_carried_rows() -> None:
     first, last = engine_flops(CONFIG, np.array([[4, 3, 1]]), (Carry.SURVIVORS, Carry.FIRST))
     assert (first.qkv, first.attention) == (3 * D * D * 4, 2 * D * 4 * 4)
     assert (first.projection, first.ffn) == (D * D * 3, 2 * D * M * 3)
@@ -56,13 +56,13 @@ def test_the_engine_projects_and_feeds_forward_only_what_it_carries() -> None:
     assert first.total == first.qkv + first.attention + first.projection + first.ffn
 
 
-def test_work_is_a_mean_over_sequences() -> None:
+def test_engine_flops_are_a_mean_over_sequences() -> None:
     rows = np.array([[4, 2, 1], [2, 2, 1]])
     (layer, _) = engine_flops(CONFIG, rows, (Carry.SURVIVORS, Carry.FIRST))
     assert layer.qkv == 3 * D * D * 3
     assert layer.attention == 2 * D * (4 * 4 + 2 * 2) / 2
 
 
-def test_padding_is_work_like_any_other() -> None:
+def test_padded_flops_count_padding_as_tokens() -> None:
     per_layer = 4 * D * D * 9 + 2 * D * M * 9 + 2 * D * 9 * 9
     assert padded_flops(CONFIG, 5, 9) == 5 * 2 * per_layer

@@ -78,12 +78,12 @@ def test_a_score_equal_to_the_threshold_survives(threshold: float, kept: int) ->
 
 
 @pytest.mark.parametrize("count", range(1, 9))
-def test_ties_at_the_border_go_to_the_lower_index(count: int) -> None:
+def test_ties_at_a_top_k_rank_go_to_the_lower_index(count: int) -> None:
     problem = one_query(*[0.0] * 8, mode="topk", threshold=count / 8, keep_first=False)
     assert problem.solve()[1].tolist() == list(range(count))
 
 
-def test_ties_among_tokens_that_are_not_alive_neighbours() -> None:
+def test_ties_go_to_the_lower_index_with_pruned_tokens_in_between() -> None:
     problem = one_query(*[0.0] * 6, mode="topk", threshold=0.5, keep_first=False)
     alive = torch.tensor([1, 0, 0, 1, 1, 1], dtype=torch.int32)
     assert replace(problem, alive=alive).solve()[1].tolist() == [0, 3, 4]
@@ -158,7 +158,9 @@ def test_a_sequence_does_not_depend_on_its_neighbours(problem: Problem) -> None:
 
 @settings(max_examples=100)
 @given(problems(), problems())
-def test_marking_tokens_dead_is_as_good_as_removing_them(problem: Problem, other: Problem) -> None:
+def test_marking_tokens_dead_gives_the_answers_of_compaction(
+    problem: Problem, other: Problem
+) -> None:
     """Two layers in a row: carry=all or bounded, then survivors, equals survivors throughout."""
     answers = []
     for carry in ("survivors", "all", "bounded"):

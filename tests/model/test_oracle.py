@@ -88,10 +88,10 @@ INF = float("inf")
         # absolute: 1/(H*D) * score, D = 4 = the sequence's length
         ((Mode.ABSOLUTE, 0.2, [1, 0.25, 0.75, 2]), [0, 3], [INF, -0.6875, -0.0625, 1.5]),
         ((Mode.ABSOLUTE, 0.2, [0.2, 0.8, 0.4, 0.8]), [0, 1, 3], [INF, 0.0, -0.5, 0.0]),
-        # relative: score / best score, the best among the living
+        # relative: score / best score, the best of alive tokens
         ((Mode.RELATIVE, 0.5, [0.2, 1, 2, 4]), [0, 2, 3], [INF, -0.5, 0.0, 1.0]),
         ((Mode.RELATIVE, 0.5, [0.2, 1, 2, 9], [1, 1, 1, 0]), [0, 1, 2], [INF, 0.0, 1.0, INF]),
-        # top-k: the rival is the other side's nearest score
+        # top-k: the rival is the nearest score that is decided the other way
         ((Mode.TOPK, 0.5, [0.1, 1, 2, 4]), [0, 3], [INF, -0.75, -0.5, 1.0]),
         ((Mode.TOPK, 0.5, [1, 1, 1, 1, 0.5, 0.5], [0, 1, 0, 1, 1, 1]), [1, 3, 4], None),
         ((Mode.NONE, 0.0, [0.0, 0.0, 0.0]), [0, 1, 2], [INF] * 3),

@@ -77,25 +77,25 @@ class Buffers:
         ends = accumulate(sizes)
         return {n: slice(e - s, e) for n, s, e in zip(self._inputs, sizes, ends, strict=True)}
 
-    def given(self, names: list[str], part: int, rows: int, sequences: int) -> list[Tensor]:
+    def given(self, names: list[str], segment: int, rows: int, sequences: int) -> list[Tensor]:
         """The inputs of a segment for a request of these sizes.
 
         Args:
             names: of the inputs, with `NEXT` before the name of what the segment writes.
-            part: the segment's number, from 0.
+            segment: its number, from 0.
             rows, sequences: what this segment runs as, padding included.
         """
-        places = self._places(rows, sequences) if part == 0 else {}
+        places = self._places(rows, sequences) if segment == 0 else {}
         return [
             self._request[places[name]]
             if name in places
-            else self._view(name, part, rows, sequences)
+            else self._view(name, segment, rows, sequences)
             for name in names
         ]
 
-    def _view(self, name: str, part: int, rows: int, sequences: int) -> Tensor:
+    def _view(self, name: str, segment: int, rows: int, sequences: int) -> Tensor:
         writes, kind = name.startswith(NEXT), name.removeprefix(NEXT)
-        buffer = self._state[(part + writes) % 2][kind]
+        buffer = self._state[(segment + writes) % 2][kind]
         if kind == "count" or (kind == "residual" and not writes):
             return buffer  # `kept` may choose any row of the residual
         return buffer[: {"offsets": sequences + 1, "lengths": sequences}.get(kind, rows)]

@@ -67,7 +67,7 @@ def run(problem: Problem, dtype: type = np.float32) -> list[np.ndarray]:
 
 @settings(max_examples=120)
 @given(problems())
-def test_it_agrees_with_the_reference(problem: Problem) -> None:
+def test_onnx_functions_agree_with_the_reference(problem: Problem) -> None:
     assume(problem.offsets[-1] > 0)  # a padded view of nothing has no shape
     assume(naive.pruned_attention(problem)[-1] > TIE)
     expected = problem.solve()
@@ -79,7 +79,7 @@ def test_it_agrees_with_the_reference(problem: Problem) -> None:
 
 
 @pytest.mark.parametrize("carry", CARRIES)
-def test_fp16_is_computed_in_float32(carry: str) -> None:
+def test_onnx_functions_compute_fp16_in_float32(carry: str) -> None:
     """Only the context is rounded: the decisions are those of float32."""
     problem = random_problem([9, 1, 30], mode="relative", threshold=0.5, carry=carry)
     problem = Problem(**{**problem.__dict__, "qkv": problem.qkv.half().float()})

@@ -30,7 +30,7 @@ def nodes(bundle: Path, kind: str) -> list[str]:
     ("hidden_act", "fused"),
     [("gelu", "gelu"), ("gelu_new", "gelu_tanh"), ("relu", "relu"), ("silu", "none")],
 )
-def test_products_and_activations_are_ours(
+def test_products_with_their_activations_become_linear_nodes(
     hidden_act: str,
     fused: str,
     checkpoint_of: Callable[..., Path],
@@ -49,7 +49,7 @@ def test_products_and_activations_are_ours(
 
 
 @pytest.mark.parametrize(("target", "isa"), [("cpu", ""), ("haswell", "avx2")])
-def test_they_keep_to_the_targets_instruction_set(
+def test_linear_nodes_have_the_targets_instruction_set(
     target: str, isa: str, bert_checkpoint: Path, bundle_of: Callable[..., Path]
 ) -> None:
     linears = nodes(bundle_of(bert_checkpoint, target), "Linear")
@@ -58,7 +58,7 @@ def test_they_keep_to_the_targets_instruction_set(
 
 
 @pytest.mark.parametrize("target", ["cpu", "haswell"])
-def test_calibrated_rows_have_one_scale_and_answers_are_near(
+def test_calibrated_int8_has_one_scale_a_product_and_near_answers(
     target: str, bert_checkpoint: Path, calibrated: Path, tmp_path: Path
 ) -> None:
     options = BuildOptions(target, "int8", survivors=True)
@@ -74,7 +74,7 @@ def test_calibrated_rows_have_one_scale_and_answers_are_near(
 
 
 @pytest.mark.parametrize("target", ["cpu", "haswell"])
-def test_in_int8_the_weights_are_bytes_and_the_answers_near(
+def test_dynamic_int8_has_weights_of_bytes_and_near_answers(
     target: str, checkpoint_of: Callable[..., Path], bundle_of: Callable[..., Path]
 ) -> None:
     checkpoint = checkpoint_of("bert", None)

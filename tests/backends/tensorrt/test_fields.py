@@ -47,7 +47,7 @@ def number(*values: float) -> np.ndarray:
     return np.array(values, np.float32)
 
 
-def test_values_are_read_by_name_and_have_the_attributes_types() -> None:
+def test_fields_are_read_by_name_and_have_the_attributes_types() -> None:
     found = parse_fields([*fields(), SimpleNamespace(name="other", data=number(7))])
     assert found == {**VALUES, "keep_first": True}
     assert list(found) == ["heads", "mode", "threshold", "score_length", "keep_first", "carry"]
@@ -97,11 +97,11 @@ def test_a_wrong_field_is_refused_by_name(changes: dict[str, Any], message: str)
     ],
     ids=str,
 )
-def test_the_limits_themselves_are_allowed(changes: dict[str, Any]) -> None:
+def test_field_values_at_the_limits_are_allowed(changes: dict[str, Any]) -> None:
     parse_fields(fields(**changes))
 
 
-def test_a_collection_holds_what_is_parsed() -> None:
+def test_a_field_collection_holds_what_is_parsed() -> None:
     trt = SimpleNamespace(
         PluginField=lambda name, data, kind: SimpleNamespace(name=name, data=data, type=kind),
         PluginFieldCollection=list,
@@ -126,7 +126,7 @@ def test_enumerations_are_those_of_the_kernels(kind: type[Mode] | type[Carry]) -
     assert [int(member) for member in kind] == list(range(len(names)))
 
 
-def test_limits_and_order_are_those_of_the_cpp_plugin() -> None:
+def test_field_limits_and_order_are_those_of_the_cpp_plugin() -> None:
     text = (PLUGINS / "tensorrt" / "fields.cpp").read_text()
     visited = re.findall(r'visit\("(\w+)", fields\.\w+, (.*)\);', text)
     assert [name for name, _ in visited] == list(module.TYPES)

@@ -44,7 +44,7 @@ OPERATORS = {
 }
 
 
-def test_each_line_is_a_layer() -> None:
+def test_each_line_of_the_layer_log_is_a_layer() -> None:
     layers = read_layers(["Some other message", LOG])
     assert [layer["kind"] for layer in layers] == [
         "TrainStation",
@@ -64,15 +64,15 @@ def test_each_line_is_a_layer() -> None:
     assert layers[4]["outputs"] == ["Half", "Int32"]
 
 
-def test_what_matters_is_counted() -> None:
+def test_layers_are_counted_by_kind() -> None:
     counts = count_layers(read_layers([LOG]), OPERATORS)
     assert counts.plugins == 1
     assert counts.host_syncs == 1
-    assert counts.products == 2  # the bias behind one of them is no product
+    assert counts.products == 2  # the bias after one of them is no product
     assert counts.products_fp16 == 1  # the other reads float32
     assert counts.fused_activations == 1
     assert counts.fused_norms == 1
 
 
-def test_a_log_without_layers_has_none() -> None:
+def test_a_log_without_layers_gives_no_layers() -> None:
     assert read_layers(["Building", "Done"]) == []

@@ -28,19 +28,19 @@ def machine(monkeypatch: pytest.MonkeyPatch):
     return be
 
 
-def test_full_tensorrt_builds_where_its_gpu_is(machine) -> None:
+def test_tensorrt_builds_where_the_gpu_is_present(machine) -> None:
     machine("tensorrt", "tensorrt_rtx", gpu="7.5")
     assert choose_library("7.5") is TENSORRT
     assert choose_library("7.5", "tensorrt_rtx") is RTX
 
 
 @pytest.mark.parametrize("gpu", [None, "9.0"])
-def test_elsewhere_tensorrt_for_rtx_builds(machine, gpu: str | None) -> None:
+def test_tensorrt_for_rtx_builds_where_the_gpu_is_absent(machine, gpu: str | None) -> None:
     machine("tensorrt", "tensorrt_rtx", gpu=gpu)
     assert choose_library("7.5") is RTX
 
 
-def test_with_nothing_installed_both_ways_out_are_named(machine) -> None:
+def test_without_any_library_the_error_says_how_to_install_either(machine) -> None:
     machine()
     with pytest.raises(LtpError) as error:
         choose_library("7.5")
@@ -49,7 +49,7 @@ def test_with_nothing_installed_both_ways_out_are_named(machine) -> None:
     assert "pip install 'ltp-deploy[tensorrt-rtx]'" in message
 
 
-def test_what_neither_can_build_is_said(machine) -> None:
+def test_a_gpu_that_no_library_builds_for_is_refused_with_reasons(machine) -> None:
     machine("tensorrt", "tensorrt_rtx", gpu="7.5")
     with pytest.raises(LtpError, match=r"9\.0: TensorRT builds only for the GPU .* here 7\.5"):
         choose_library("9.0")

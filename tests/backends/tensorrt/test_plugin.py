@@ -165,7 +165,7 @@ def built(plugin: str, tmp_path: Path) -> Any:
     [[ALL], [SURVIVORS], [FIRST], [BOUNDED], [ALL, SURVIVORS, BOUNDED, SURVIVORS, FIRST]],
     ids=str,
 )
-def test_each_survivors_node_costs_one_host_synchronisation(built: Any, carries: list[int]) -> None:
+def test_each_compaction_costs_one_host_sync(built: Any, carries: list[int]) -> None:
     engine = built([{**FIELDS, "carry": carry} for carry in carries])
     assert engine["bytes"] > 0, engine["errors"]
     plugins = engine["layers"].count("PluginV3") + engine["layers"].count("custom_layer")
@@ -174,7 +174,7 @@ def test_each_survivors_node_costs_one_host_synchronisation(built: Any, carries:
 
 
 @pytest.mark.parametrize(
-    ("field", "value", "words"),
+    ("field", "value", "message"),
     [
         ("mode", 7, "field `mode` is 7; it takes one int32 from 0 to 3"),
         ("threshold", 1, "field `threshold` holds 1 of int32; it takes one float32"),
@@ -182,11 +182,11 @@ def test_each_survivors_node_costs_one_host_synchronisation(built: Any, carries:
         ("heads", 3, "qkv has 192 columns, but 3 heads take 3 * 3 * the head size"),
     ],
 )
-def test_a_bad_field_is_refused_by_name(built: Any, field: str, value: Any, words: str) -> None:
+def test_a_bad_field_is_refused_by_name(built: Any, field: str, value: Any, message: str) -> None:
     fields = {**FIELDS, "carry": ALL, field: value}
     engine = built([{name: v for name, v in fields.items() if v is not None}])
     assert engine["bytes"] == 0
-    assert words in engine["errors"]
+    assert message in engine["errors"]
 
 
 if __name__ == "__main__":

@@ -98,7 +98,7 @@ def made(creator: Any, **changes: Any) -> Any:
     return creator.create_plugin("layers.0.attention", source.get_fields_to_serialize(), None)
 
 
-def test_a_class_implements_the_interfaces_of_the_module_it_is_given(trt: Any) -> None:
+def test_a_joined_class_implements_the_modules_interfaces(trt: Any) -> None:
     (base,) = joined(trt, Plugin, ("IPluginV3",)).__bases__[1:]
     assert base is trt.IPluginV3
     assert not any(isinstance(kind, trt.IPluginV3) for kind in Plugin.__mro__)
@@ -138,7 +138,7 @@ def test_a_wrong_field_is_refused_with_the_nodes_name(creator: Any) -> None:
         (Carry.SURVIVORS, "output 4, as ceil_div(T, 2), at most T"),
     ],
 )
-def test_shapes_follow_from_the_carry(creator: Any, carry: Carry, rows: str) -> None:
+def test_output_shapes_follow_from_the_carry(creator: Any, carry: Carry, rows: str) -> None:
     plugin = made(creator, carry=int(carry))
     inputs = [[Size("T"), Constant(COLUMNS)], [Size("B1")], [Size("T")], [Size("B")]]
     shapes = plugin.get_output_shapes(inputs, [], Expressions())
@@ -193,7 +193,9 @@ def test_scratch_memory_is_for_the_largest_request(creator: Any) -> None:
     assert (layer.score_length, layer.keep_first) == (128, True)
 
 
-def test_tensors_reach_the_kernels_by_name(creator: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_enqueue_gives_the_kernels_tensors_by_name(
+    creator: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     calls: list[tuple[Any, ...]] = []
     device = SimpleNamespace(cudaGetDevice=lambda: (0, 3))
     monkeypatch.setattr(module, "runtime", lambda: device)

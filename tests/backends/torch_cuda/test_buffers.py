@@ -1,4 +1,4 @@
-"""Where requests, answers and what goes from part to part lie, on the CPU."""
+"""The memory of requests, of answers and of the state between segments, on the CPU."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def request(lengths: list[int]) -> dict[str, np.ndarray]:
     ("lengths", "rows", "sequences"),
     [([3, 2], 5, 2), ([3, 2], 9, 4), ([40, 24], 64, 4), ([1], 2, 1)],
 )
-def test_a_request_is_filled_up(
+def test_a_request_is_padded(
     buffers: Buffers, lengths: list[int], rows: int, sequences: int
 ) -> None:
     buffers.fill(request([16] * 4), ROWS, SEQUENCES)  # what was there before does not show
@@ -48,22 +48,22 @@ def test_a_request_is_filled_up(
     assert offsets.tolist() == ends + [used] * (sequences + 1 - len(ends))
 
 
-def test_a_part_reads_what_the_part_before_it_wrote_and_writes_elsewhere(buffers: Buffers) -> None:
+def test_a_segment_reads_what_the_one_before_wrote_and_writes_elsewhere(buffers: Buffers) -> None:
     written = [NEXT + name for name in STATE]
-    for part in range(4):
-        for value, buffer in enumerate(buffers.given(written, part, 40, 3)):
-            buffer.fill_(10 * part + value)
-        read = dict(zip(STATE, buffers.given(list(STATE), part + 1, 40, 3), strict=True))
+    for segment in range(4):
+        for value, buffer in enumerate(buffers.given(written, segment, 40, 3)):
+            buffer.fill_(10 * segment + value)
+        read = dict(zip(STATE, buffers.given(list(STATE), segment + 1, 40, 3), strict=True))
         for value, name in enumerate(STATE):
-            assert (read[name][:3] == 10 * part + value).all()
-        given = {buffer.data_ptr() for buffer in buffers.given(written, part + 1, 40, 3)}
+            assert (read[name][:3] == 10 * segment + value).all()
+        given = {buffer.data_ptr() for buffer in buffers.given(written, segment + 1, 40, 3)}
         shared = {name for name, buffer in read.items() if buffer.data_ptr() in given}
-        assert shared == {"lengths"}  # which the first part alone writes
+        assert shared == {"lengths"}  # which the first segment alone writes
     sizes = {name: len(buffer) for name, buffer in read.items()}
     assert sizes == {**dict.fromkeys(STATE, 40), "residual": ROWS, "offsets": 4, "lengths": 3}
 
 
-def test_answers_have_the_requests_size_and_are_its_own(buffers: Buffers) -> None:
+def test_answers_are_copies_without_padding(buffers: Buffers) -> None:
     offsets = torch.tensor([0, 3, 4, 4, 4], dtype=torch.int32)
     logits = torch.rand(4, 2).half()
     for _ in range(2):
@@ -77,7 +77,7 @@ def test_answers_have_the_requests_size_and_are_its_own(buffers: Buffers) -> Non
             value.fill(99)
 
 
-def test_the_number_of_rows_left_is_that_of_the_last_part(buffers: Buffers) -> None:
+def test_the_number_of_rows_left_is_what_the_last_segment_wrote(buffers: Buffers) -> None:
     (count,) = buffers.given([NEXT + "count"], 0, 5, 1)
     count[0] = 3
     assert buffers.rows_left(None) == 3

@@ -1,4 +1,4 @@
-"""When computations are captured, on a GPU that only notes what it is asked."""
+"""When computations are captured and replayed, on a GPU that only records its calls."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ltp_deploy.backends.torch_cuda.graphs import Graphs
 
 
 class FakeGraph:
-    """Of a pool that ends with its last graph, as PyTorch's do."""
+    """A graph of a memory pool that ends with its last graph, as in PyTorch."""
 
     log: list[str]
     pools: Counter[int]
@@ -51,17 +51,19 @@ def log(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 @pytest.fixture
 def graphs(log: list[str]) -> Graphs:
-    return Graphs(SimpleNamespace(synchronize=lambda: log.append("wait")))
+    return Graphs(SimpleNamespace(synchronize=lambda: log.append("sync")))
 
 
-def test_the_third_time_is_the_first_replay(graphs: Graphs, log: list[str]) -> None:
+def test_a_computation_is_captured_after_its_second_run_and_then_replayed(
+    graphs: Graphs, log: list[str]
+) -> None:
     with torch.inference_mode():
         for _ in range(4):
             graphs.run("key", lambda: log.append("compute"))
-    assert log == ["compute", "compute", "wait", "begin", "compute", "end", "replay", "replay"]
+    assert log == ["compute", "compute", "sync", "begin", "compute", "end", "replay", "replay"]
 
 
-def test_each_key_has_its_own(graphs: Graphs, log: list[str]) -> None:
+def test_each_key_has_a_graph_of_its_own(graphs: Graphs, log: list[str]) -> None:
     for _ in range(3):
         for key in ("a", "b"):
             graphs.run(key, lambda key=key: log.append(key))
@@ -69,7 +71,9 @@ def test_each_key_has_its_own(graphs: Graphs, log: list[str]) -> None:
     assert log.count("a") == log.count("b") == 3
 
 
-def test_what_cannot_be_captured_runs_as_it_is(graphs: Graphs, log: list[str]) -> None:
+def test_a_computation_that_cannot_be_captured_runs_uncaptured(
+    graphs: Graphs, log: list[str]
+) -> None:
     def compute() -> None:
         if "begin" in log and "end" not in log:
             raise RuntimeError("operation not permitted when stream is capturing")
@@ -80,7 +84,7 @@ def test_what_cannot_be_captured_runs_as_it_is(graphs: Graphs, log: list[str]) -
         graphs.run("key", compute)
     graphs.run("key", compute)
     # and it is not tried again
-    assert log == ["compute", "compute", "wait", "begin", "end", "compute"]
+    assert log == ["compute", "compute", "sync", "begin", "end", "compute"]
     for _ in range(3):
         graphs.run("another key", lambda: None)
     assert log[-1] == "replay"
@@ -94,10 +98,10 @@ def test_an_interrupted_capture_is_ended(graphs: Graphs, log: list[str]) -> None
     graphs.run("key", compute)
     with pytest.raises(KeyboardInterrupt):
         graphs.run("key", compute)
-    assert log == ["wait", "begin", "end"]
+    assert log == ["sync", "begin", "end"]
 
 
-def test_at_the_limit_all_go_at_once(
+def test_at_the_limit_all_graphs_are_dropped_at_once(
     graphs: Graphs, log: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cuda_graphs, "MAX_GRAPHS", 2)
@@ -108,4 +112,4 @@ def test_at_the_limit_all_go_at_once(
     log.clear()
     for _ in range(3):
         graphs.run(1, lambda: None)
-    assert log == ["wait", "begin", "end", "replay"]
+    assert log == ["sync", "begin", "end", "replay"]

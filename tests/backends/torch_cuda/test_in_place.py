@@ -1,5 +1,8 @@
-"""A part of an engine that writes its state where the next part reads it: the operators, with the
-reference and with the kernels in emulation, and the pass that puts them in."""
+"""Segments that write their state where the next one reads it.
+
+The operators with given outputs, by the reference and by the kernels in emulation, and the pass
+that puts them into a segment.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ import torch
 from ltp_deploy.backends.torch_cuda import in_place
 from ltp_deploy.backends.torch_cuda.in_place import NEXT, write_in_place
 from ltp_deploy.backends.torch_cuda.residual_norm import use_residual_norm
-from ltp_deploy.backends.torch_cuda.segments import STATE, cut
+from ltp_deploy.backends.torch_cuda.segments import STATE, Segment, cut
 from ltp_deploy.compiler.example import example_inputs
 from ltp_deploy.compiler.lower import lower
 from ltp_deploy.compiler.plan import PlanRequest, make_plan
@@ -27,7 +30,7 @@ RULE = {"mode": "topk", "threshold": 0.6, "carry": "bounded"}
 
 
 def buffers(problem: Problem) -> list[torch.Tensor]:
-    """Full of what no answer is."""
+    """Tensors for the results of a problem, full of values that no result has."""
     rows, hidden = len(problem.alive), problem.qkv.shape[1] // 3
     sizes = (rows, len(problem.offsets), rows, 1)
     numbers = [torch.full((size,), -7, dtype=torch.int32) for size in sizes]
@@ -47,19 +50,21 @@ LENGTHS = ([9, 0, 1, 30, 70], [1], [0, 0])
 
 
 @pytest.mark.parametrize("lengths", LENGTHS, ids=str)
-def test_attention_leaves_its_results_there(lengths: list[int]) -> None:
+def test_attention_by_the_reference_writes_to_given_tensors(lengths: list[int]) -> None:
     problem = random_problem(lengths, **RULE)
     check(replace(problem, qkv=problem.qkv.half()))
 
 
 @pytest.mark.parametrize("lengths", LENGTHS, ids=str)
-def test_so_do_its_kernels(lengths: list[int], emulated_gpu: list[str]) -> None:
+def test_attention_by_the_kernels_writes_to_given_tensors(
+    lengths: list[int], emulated_gpu: list[str]
+) -> None:
     problem = random_problem(lengths, **RULE)
     check(replace(problem, qkv=problem.qkv.half()))
     assert [name for name in emulated_gpu if name == "ltp_compact"] == ["ltp_compact"] * 2
 
 
-def test_a_layer_norm_leaves_its_result_there(emulated_gpu: list[str]) -> None:
+def test_residual_norm_writes_to_a_given_tensor(emulated_gpu: list[str]) -> None:
     x, residual, out = torch.randn(5, 8).half(), torch.randn(9, 8).half(), torch.empty(5, 8).half()
     kept = torch.tensor([8, 0, 3, 3, 1], dtype=torch.int32)
     given = (x, residual, kept, torch.randn(8).half(), torch.randn(8).half(), 1e-5)
@@ -79,24 +84,24 @@ def test_a_count_that_a_gpu_cannot_write_is_refused(emulated_gpu: list[str]) -> 
     assert not emulated_gpu
 
 
-@pytest.mark.parametrize("behind", [True, False])
-def test_the_host_waits_for_the_count_and_no_longer(behind: bool) -> None:
-    """Or for the end of the stream's work, behind which it is written for sure."""
+@pytest.mark.parametrize("finished", [True, False])
+def test_a_host_sync_ends_as_soon_as_the_count_is_written(finished: bool) -> None:
+    """It is written while the stream works, or at the latest when its work is finished."""
     count, queries = np.array([in_place.UNKNOWN], np.int32), []
 
     def query() -> bool:
         queries.append(len(queries))
         if len(queries) == 3:
             count[0] = 41
-            return behind
+            return finished
         return False
 
     assert in_place.host_sync(count, SimpleNamespace(query=query)) == 41
     assert len(queries) == 3
 
 
-def test_a_count_that_nothing_writes_is_an_error() -> None:
-    """As by kernels of another version."""
+def test_a_host_sync_that_nothing_ends_is_an_error() -> None:
+    """Which happens with compiled kernels of another version."""
     with pytest.raises(LtpError, match="of another version"):
         in_place.host_sync(np.array([in_place.UNKNOWN]), SimpleNamespace(query=lambda: True))
 
@@ -110,7 +115,7 @@ def test_a_count_that_nothing_writes_is_an_error() -> None:
         (3, lambda x: x[1:], "alive_out has 2 rows"),
     ],
 )
-def test_what_the_kernels_would_write_beside_is_refused(
+def test_tensors_that_cannot_hold_the_results_are_refused(
     position: int, change: Callable, message: str, emulated_gpu: list[str]
 ) -> None:
     problem = random_problem([3], **RULE)
@@ -121,7 +126,7 @@ def test_what_the_kernels_would_write_beside_is_refused(
     assert not emulated_gpu
 
 
-def test_a_gpu_that_fails_is_not_waited_for() -> None:
+def test_a_host_sync_ends_when_the_gpu_fails() -> None:
     def query() -> bool:
         raise RuntimeError("CUDA error: an illegal memory access was encountered")
 
@@ -130,17 +135,20 @@ def test_a_gpu_that_fails_is_not_waited_for() -> None:
 
 
 @pytest.mark.parametrize("fused", [True, False])
-def test_parts_write_what_they_returned(fused: bool) -> None:
+def test_segments_in_place_write_what_they_returned(fused: bool) -> None:
     """With a LayerNorm that the kernel does not take, the residual is copied."""
     policy = PrunePolicy((LayerRule(Mode.TOPK, 0.7), LayerRule(Mode.NONE, 0.0)) * 2, 0, True)
     encoder = tiny_encoder(policy)
     plan = make_plan(PlanRequest(encoder.config, "fp16"))
     values = example_inputs(lower(encoder, plan), encoder.config)
-    parts: Callable = lambda: cut(lower(encoder, plan), plan)  # noqa: E731
-    for returns, writes in zip(parts(), parts(), strict=True):
-        for part in (returns, writes):
+
+    def segments() -> list[Segment]:
+        return cut(lower(encoder, plan), plan)
+
+    for returns, writes in zip(segments(), segments(), strict=True):
+        for segment in (returns, writes):
             if fused:
-                use_residual_norm(part.module)
+                use_residual_norm(segment.module)
         found = returns.module(*(values[name] for name in returns.inputs))
         wanted = dict(zip(returns.outputs, found, strict=True))
         state = {name: value for name, value in wanted.items() if name in STATE}

@@ -1,4 +1,4 @@
-"""Measuring the cost model's constants, with a GPU whose clock is set by hand."""
+"""Measuring the cost model's constants, on a GPU whose clock is set by hand."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def captured(graph: Graph) -> Iterator[None]:
 
 @pytest.fixture
 def gpu(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """What was in counts when they were waited for."""
+    """What counts held at each host sync."""
     counts: list[int] = []
     monkeypatch.setattr(in_place, "host_sync", lambda count, stream: counts.append(int(count[0])))
     properties = SimpleNamespace(name="a GPU", multi_processor_count=7)
@@ -59,7 +59,7 @@ def gpu(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return counts
 
 
-def test_rates_are_work_over_time(gpu: list[int]) -> None:
+def test_measured_rates_are_work_over_time(gpu: list[int]) -> None:
     found = measure.measured()
     seconds = MILLISECONDS / 1e3 / measure.CALLS
     assert (found.name, found.processors, found.tensorrt) == ("a GPU", 7, False)
@@ -72,7 +72,9 @@ def test_rates_are_work_over_time(gpu: list[int]) -> None:
 
 
 @pytest.mark.usefixtures("gpu")
-def test_without_kernels_the_rest_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_kernels_attention_is_assumed_and_the_rest_measured(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     def missing() -> float:
         raise LtpError("there are no compiled CUDA kernels")
 
@@ -80,14 +82,14 @@ def test_without_kernels_the_rest_is_measured(monkeypatch: pytest.MonkeyPatch) -
     assert measure.measured().attention == H200.attention
 
 
-def test_without_a_gpu_constants_are_assumed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_gpu_all_constants_are_assumed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     measure.gpu_at_hand.cache_clear()
     assert measure.gpu_at_hand() is H200
     measure.gpu_at_hand.cache_clear()
 
 
-def test_floors_of_the_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_gpu_speed_compares_kernels_with_their_floors(monkeypatch: pytest.MonkeyPatch) -> None:
     """benchmarks/gpu_speed.py, with kernels that take a millisecond."""
     monkeypatch.syspath_prepend(Path(__file__).parents[3] / "benchmarks")
     for module in ("gpu_speed", "cases"):

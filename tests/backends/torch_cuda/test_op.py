@@ -59,7 +59,9 @@ class TestNumerics:
         ("mode", "threshold"),
         [("none", 0.0), ("absolute", 0.009), ("relative", 0.6), ("topk", 0.5)],
     )
-    def test_every_rule_and_carry(self, mode: str, threshold: float, carry: str) -> None:
+    def test_every_rule_and_carry_agrees_with_the_reference(
+        self, mode: str, threshold: float, carry: str
+    ) -> None:
         rule = {"mode": mode, "threshold": threshold, "score_length": 128, "carry": carry}
         compared = 0
         for seed in range(6):
@@ -69,12 +71,12 @@ class TestNumerics:
                 compared += 1
         assert compared >= 2
 
-    def test_a_request_of_no_rows(self) -> None:
+    def test_a_request_of_no_rows_is_answered(self) -> None:
         for carry in CARRIES:
             check(random_problem([0, 0], carry=carry))
 
 
-def test_random_problems(emulated_gpu: list[str]) -> None:
+def test_kernels_agree_with_the_reference_on_random_problems(emulated_gpu: list[str]) -> None:
     @given(problems())
     def compare(problem: Problem) -> None:
         problem = in_halves(problem)
@@ -89,7 +91,9 @@ def test_random_problems(emulated_gpu: list[str]) -> None:
     }
 
 
-def test_what_the_kernels_do_not_take_is_refused(emulated_gpu: list[str]) -> None:
+def test_tensors_and_heads_that_the_kernels_do_not_take_are_refused(
+    emulated_gpu: list[str],
+) -> None:
     problem = random_problem([3, 1])
     with pytest.raises(LtpError, match=r"qkv is torch\.float32 .* take torch\.float16"):
         problem.solve()
@@ -104,7 +108,7 @@ def test_what_the_kernels_do_not_take_is_refused(emulated_gpu: list[str]) -> Non
 
 @pytest.mark.parametrize("compact", ["all", "bounded", "none"])
 @pytest.mark.parametrize("policy", ["absolute", "topk", "reference"])
-def test_whole_engines_run_on_the_kernels(
+def test_whole_engines_on_the_kernels_answer_as_the_oracle(
     policy: str,
     compact: str,
     checkpoint_of: Callable[..., Path],

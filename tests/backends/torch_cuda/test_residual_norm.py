@@ -37,7 +37,7 @@ def reference(x: Tensor, residual: Tensor, kept: Tensor | None, *affine: Tensor)
 
 @pytest.mark.parametrize("gathers", [False, True])
 @pytest.mark.parametrize("columns", [8, 264, 768, 1024])
-def test_it_is_a_layer_norm(columns: int, gathers: bool) -> None:
+def test_residual_norm_is_a_layer_norm_of_a_sum(columns: int, gathers: bool) -> None:
     given = problem(5, columns, gathers)
     found = OP(*given, 1e-5)
     assert found.dtype == torch.float16
@@ -46,7 +46,9 @@ def test_it_is_a_layer_norm(columns: int, gathers: bool) -> None:
 
 @pytest.mark.parametrize("gathers", [False, True])
 @pytest.mark.parametrize(("rows", "columns"), [(0, 8), (1, 8), (5, 264), (9, 1024)])
-def test_so_is_its_kernel(rows: int, columns: int, gathers: bool, emulated_gpu: list[str]) -> None:
+def test_the_residual_norm_kernel_is_a_layer_norm_of_a_sum(
+    rows: int, columns: int, gathers: bool, emulated_gpu: list[str]
+) -> None:
     given = problem(rows, columns, gathers)
     found = OP(*given, 1e-5)
     torch.testing.assert_close(found.double(), reference(*given), rtol=1e-3, atol=1e-3)
@@ -62,7 +64,7 @@ def test_so_is_its_kernel(rows: int, columns: int, gathers: bool, emulated_gpu: 
         ("kept", lambda x: torch.zeros(5, dtype=torch.int64), r"kept is torch\.int64"),
     ],
 )
-def test_what_the_kernel_would_read_wrongly_is_refused(
+def test_tensors_that_the_norm_kernel_does_not_take_are_refused(
     name: str, change: Any, message: str, emulated_gpu: list[str]
 ) -> None:
     names = ("x", "residual", "kept", "weight", "bias")
@@ -78,7 +80,7 @@ def operators(module: fx.GraphModule, target: object) -> int:
 
 
 @pytest.mark.parametrize("compact", ["all", "none"])
-def test_every_layer_norm_of_a_layer_becomes_one(compact: str) -> None:
+def test_every_layer_norm_of_a_sum_becomes_residual_norm(compact: str) -> None:
     encoder = tiny_encoder(PrunePolicy((LayerRule(Mode.TOPK, 0.6),) * 3, 0, True))
     plan = make_plan(PlanRequest(encoder.config, "fp16", compact=compact))
     module = lower(encoder, plan)
@@ -86,15 +88,15 @@ def test_every_layer_norm_of_a_layer_becomes_one(compact: str) -> None:
     wanted = module(*values)[0]
     use_residual_norm(module)
     module.graph.lint()
-    assert operators(module, OP) == 7  # two in each layer, one behind the embeddings
+    assert operators(module, OP) == 7  # two in each layer, one after the embeddings
     called = [module.get_submodule(n.target) for n in module.graph.nodes if n.op == "call_module"]
     assert not any(isinstance(m, nn.LayerNorm) for m in called)
-    # The last layer gathers first rows for the sum alone, as layers that remove rows do.
+    # The last layer gathers first rows for the sum alone, as layers with compaction do.
     assert operators(module, torch.index_select) == 1
     torch.testing.assert_close(module(*values)[0], wanted, rtol=0, atol=0.02)
 
 
-def test_rows_that_a_warp_does_not_hold_are_left_alone() -> None:
+def test_layer_norms_of_too_many_columns_are_left_alone() -> None:
     policy = PrunePolicy((LayerRule(Mode.NONE, 0.0),), 0, True)
     encoder = tiny_encoder(policy, hidden_size=1040, embedding_size=1040, heads=2)
     module = lower(encoder, make_plan(PlanRequest(encoder.config, "fp16")))

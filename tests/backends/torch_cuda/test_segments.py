@@ -1,4 +1,4 @@
-"""Graphs cut where rows are removed: the parts, run one behind the other, are the whole."""
+"""Graphs cut after every compaction: the segments, run one after another, are the whole."""
 
 from __future__ import annotations
 
@@ -17,15 +17,17 @@ POLICY = PrunePolicy((LayerRule(Mode.TOPK, 0.7), LayerRule(Mode.NONE, 0.0)) * 2,
 
 
 @pytest.mark.parametrize("survivors", [False, True])
-@pytest.mark.parametrize(("compact", "parts"), [("all", 3), ("2", 2), ("bounded", 1), ("none", 1)])
-def test_the_parts_are_the_whole(compact: str, parts: int, survivors: bool) -> None:
+@pytest.mark.parametrize(("compact", "count"), [("all", 3), ("2", 2), ("bounded", 1), ("none", 1)])
+def test_segments_together_compute_what_the_whole_graph_does(
+    compact: str, count: int, survivors: bool
+) -> None:
     encoder = tiny_encoder(POLICY)
     plan = make_plan(PlanRequest(encoder.config, "f32", survivors=survivors, compact=compact))
     whole = lower(encoder, plan)
     values = example_inputs(whole, encoder.config)
     wanted = whole(*values.values())
     segments = cut(lower(encoder, plan), plan)
-    assert len(segments) == parts
+    assert len(segments) == count
     sizes = [len(values["input_ids"])]
     for segment in segments:
         found = segment.module(*(values[name] for name in segment.inputs))
@@ -41,7 +43,7 @@ def test_the_parts_are_the_whole(compact: str, parts: int, survivors: bool) -> N
     assert len(reported) == (6 if survivors else 0)
 
 
-def test_inside_a_part_no_size_depends_on_the_data() -> None:
+def test_inside_a_segment_no_size_depends_on_the_data() -> None:
     encoder = tiny_encoder(POLICY)
     plan = make_plan(PlanRequest(encoder.config, "f32"))
     for segment in cut(lower(encoder, plan), plan):
@@ -49,7 +51,7 @@ def test_inside_a_part_no_size_depends_on_the_data() -> None:
         assert Carry.SURVIVORS not in carries
 
 
-def test_a_part_has_its_own_weights_alone() -> None:
+def test_a_segment_has_its_own_weights_alone() -> None:
     encoder = tiny_encoder(POLICY)
     plan = make_plan(PlanRequest(encoder.config, "f32"))
     whole = lower(encoder, plan)
