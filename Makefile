@@ -5,7 +5,10 @@ BIN := $(VENV)/bin
 CPP := $(shell find cmake plugins engines -name '*.cpp' -o -name '*.h' -o -name '*.cu*' -o -name '*.cmake' -o -name CMakeLists.txt)
 OPENVINO_DIR = $(shell $(BIN)/python -c "import openvino, pathlib; print(pathlib.Path(openvino.__file__).parent / 'cmake')")
 
-.PHONY: setup demo test check cpp-test cpp-test-all cpp-quick cpp-configure bench gpu-check results clean
+# A worker for each core; the last lines are the slowest tests, the reasons of skips and the result.
+PYTEST = $(BIN)/python -m pytest --numprocesses $(shell nproc) --dist worksteal --durations 20
+
+.PHONY: setup demo quick test test-all check cpp-test cpp-test-all cpp-quick cpp-configure bench gpu-check results clean
 
 setup: $(VENV)/installed
 
@@ -22,8 +25,14 @@ demo: setup ## Train a small LTP model, build it for this CPU, prove it equal, t
 	$(BIN)/python examples/demo/demo.py
 	@echo 'Next: source $(BIN)/activate'
 
-test: setup check cpp-test ## Everything: lint, types, C++ tests, Python tests, README blocks
-	$(BIN)/python -m pytest
+quick: check ## Lint, types and the fast tests
+	$(PYTEST) -m "not slow and not full"
+
+test: check cpp-test ## What guards an answer or a crash: lint, types, C++ tests, Python tests, README
+	$(PYTEST)
+
+test-all: check cpp-test cpp-test-all ## And the long tests: every barrier, all data, more examples
+	$(PYTEST) -m "" --hypothesis-profile full
 
 check: setup
 	$(BIN)/ruff check .

@@ -7,14 +7,24 @@ shares no code and no data layout with the package.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 Array = np.ndarray
-# (summed scores by token, layer) -> the tokens to keep
-Decide = Callable[[dict[int, float], int], list[int]]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """How a layer prunes."""
+
+    heads: int
+    mode: str
+    threshold: float
+    score_length: int
+    keep_first: bool
 
 
 def softmax(x: Array) -> Array:
@@ -39,15 +49,6 @@ def attend(p: Array, v: Array) -> Array:
     return np.concatenate([p[h] @ heads[h] for h in range(len(p))], axis=1)
 
 
-def keep_absolute(scores: dict[int, float], theta: float, heads: int, length: int) -> list[int]:
-    return [i for i, s in scores.items() if not s / (heads * length) < theta]
-
-
-def keep_relative(scores: dict[int, float], theta: float) -> list[int]:
-    best = max(scores.values())
-    return [i for i, s in scores.items() if not s / best < theta]
-
-
 def keep_top(scores: dict[int, float], count: int) -> list[int]:
     """The `count` highest, lower index first among equals."""
     return sorted(sorted(scores, key=lambda i: (-scores[i], i))[:count])
@@ -57,33 +58,52 @@ def half_to_even(x: float) -> int:
     return int(np.rint(np.float32(x)))
 
 
-def released_rule(config: Mapping[str, Any], learned: list[float], length: int, D: int) -> Decide:
-    """The four prune modes of the released code for a sequence of `length` tokens."""
-    layers, heads, mode = (
-        config["num_hidden_layers"],
-        config["num_attention_heads"],
-        config["prune_mode"],
-    )
+def decide(rule: Any, scores: dict[int, float], length: int) -> tuple[list[int], float]:
+    """(who survives, the smallest relative distance of a score from what decides its fate).
 
-    def decide(scores: dict[int, float], layer: int) -> list[int]:
-        everyone = list(scores)
-        if mode == "absolute_threshold":
-            theta = config["final_token_threshold"] * layer / layers + learned[layer]
-            return everyone if theta == 0 else keep_absolute(scores, max(1e-5, theta), heads, D)
-        if mode == "threshold":
-            return keep_relative(scores, config["token_threshold"])
-        if mode == "rising_threshold":
-            return keep_relative(scores, config["final_token_threshold"] * layer / layers)
-        if mode == "topk":
-            first = max(3, math.ceil(0.15 * layers))
-            if layer < first:
-                return everyone
-            slope = (config["token_keep_rate"] - 1) / (layers - first)
-            rate = max(0.01, 1 + slope * (layer - first + 1))
-            return everyone if rate == 1 else keep_top(scores, half_to_even(length * rate))
-        return everyone
+    `scores` are summed over heads and queries; `rule` is a `Rule`, or a `Problem` of the op.
+    """
+    first, theta = min(scores), rule.threshold
+    if rule.mode == "none":
+        return list(scores), math.inf
+    if rule.mode == "topk":
+        if theta == 1:
+            return list(scores), math.inf
+        ranked = {**scores, **({first: math.inf} if rule.keep_first else {})}
+        count = max(half_to_even(np.float32(theta) * length), int(rule.keep_first))
+        ordered = sorted(ranked.values(), reverse=True)
+        inside = 0 < count < len(ordered)
+        margin = ordered[count - 1] / ordered[count] - 1 if inside else math.inf
+        return keep_top(ranked, count), margin
+    if rule.mode == "absolute":
+        values = {i: s / (rule.heads * (rule.score_length or length)) for i, s in scores.items()}
+    else:
+        values = {i: s / max(scores.values()) for i, s in scores.items()}
+    judged = {i: s for i, s in values.items() if not (rule.keep_first and i == first)}
+    survivors = [i for i in values if i not in judged or not values[i] < theta]
+    distances = [abs(s / theta - 1) for s in judged.values()] if theta > 0 else []
+    return survivors, min(distances, default=math.inf)
 
-    return decide
+
+def released_rule(config: Mapping[str, Any], layer: int, learned: float, score_length: int) -> Rule:
+    """What the four prune modes of the released code mean in a layer."""
+    layers, mode = config["num_hidden_layers"], config["prune_mode"]
+
+    def rule(kind: str, threshold: float = 0.0) -> Rule:
+        return Rule(config["num_attention_heads"], kind, threshold, score_length, keep_first=False)
+
+    if mode == "absolute_threshold":
+        theta = config["final_token_threshold"] * layer / layers + learned
+        return rule("none") if theta == 0 else rule("absolute", max(1e-5, theta))
+    if mode == "threshold":
+        return rule("relative", config["token_threshold"])
+    if mode == "rising_threshold":
+        return rule("relative", config["final_token_threshold"] * layer / layers)
+    first = max(3, math.ceil(0.15 * layers))
+    if mode == "topk" and layer >= first:
+        slope = (config["token_keep_rate"] - 1) / (layers - first)
+        return rule("topk", max(0.01, 1 + slope * (layer - first + 1)))
+    return rule("none")
 
 
 def released_model(
@@ -92,8 +112,10 @@ def released_model(
     ids: list[int],
     types: list[int],
     score_length: int = 128,
-) -> tuple[Array, list[list[int]]]:
-    """Logits and, per layer, the surviving positions of one sequence."""
+) -> tuple[Array, list[list[int]], float]:
+    """Of one sequence: logits, the surviving positions per layer, and how close the closest call
+    was.
+    """
     w = {name: np.asarray(value, np.float64) for name, value in state.items()}
     layers, heads = config["num_hidden_layers"], config["num_attention_heads"]
     pad, eps = config["pad_token_id"], config["layer_norm_eps"]
@@ -116,12 +138,7 @@ def released_model(
         + w["ibert.embeddings.token_type_embeddings.weight"][types]
     )
     x = norm("ibert.embeddings.LayerNorm", x)
-    learned = [
-        float(w[f"ibert.encoder.layer.{i}.attention.self.pruner.keep_threshold"])
-        for i in range(layers)
-    ]
-    decide = released_rule(config, learned, len(ids), score_length)
-    alive, survivors = list(range(len(ids))), []
+    alive, survivors, margin = list(range(len(ids))), [], math.inf
     for i in range(layers):
         name = f"ibert.encoder.layer.{i}"
         context = np.zeros_like(x)
@@ -133,7 +150,11 @@ def released_model(
             )
             p = probabilities(q, k, heads)
             context[alive] = attend(p, v)
-            kept = decide(dict(zip(alive, p.sum((0, 1)), strict=True)), i)
+            learned = float(w[f"{name}.attention.self.pruner.keep_threshold"])
+            rule = released_rule(config, i, learned, score_length)
+            scores = dict(zip(alive, p.sum((0, 1)).tolist(), strict=True))
+            kept, closest = decide(rule, scores, len(ids))
+            margin = min(margin, closest)
         x = norm(
             f"{name}.attention.output.LayerNorm",
             linear(f"{name}.attention.output.dense", context) + x,
@@ -144,7 +165,7 @@ def released_model(
         alive = kept
         survivors.append(kept)
     head = np.tanh(linear("classifier.dense", x[0]))
-    return linear("classifier.out_proj", head), survivors
+    return linear("classifier.out_proj", head), survivors, margin
 
 
 def pruned_attention(problem: Any) -> tuple[Array, list[int], list[int], list[int], float]:
@@ -178,29 +199,3 @@ def pruned_attention(problem: Any) -> tuple[Array, list[int], list[int], list[in
         alive += [0] * len(spare)
         context += [np.zeros(hidden)] * len(spare)
     return np.array(context).reshape(-1, hidden), kept, offsets, alive, margin
-
-
-def decide(problem: Any, scores: dict[int, float], length: int) -> tuple[list[int], float]:
-    """(who survives, the smallest relative distance of a score from what decides its fate)."""
-    first, theta = min(scores), problem.threshold
-    if problem.mode == "none":
-        return list(scores), math.inf
-    if problem.mode == "topk":
-        if theta == 1:
-            return list(scores), math.inf
-        ranked = {**scores, **({first: math.inf} if problem.keep_first else {})}
-        count = max(half_to_even(np.float32(theta) * length), int(problem.keep_first))
-        ordered = sorted(ranked.values(), reverse=True)
-        inside = 0 < count < len(ordered)
-        margin = ordered[count - 1] / ordered[count] - 1 if inside else math.inf
-        return keep_top(ranked, count), margin
-    if problem.mode == "absolute":
-        values = {
-            i: s / (problem.heads * (problem.score_length or length)) for i, s in scores.items()
-        }
-    else:
-        values = {i: s / max(scores.values()) for i, s in scores.items()}
-    judged = {i: s for i, s in values.items() if not (problem.keep_first and i == first)}
-    survivors = [i for i in values if i not in judged or not values[i] < theta]
-    distances = [abs(s / theta - 1) for s in judged.values()] if theta > 0 else []
-    return survivors, min(distances, default=math.inf)

@@ -21,6 +21,7 @@ from ltp_deploy.cuda import kernels
 from ltp_deploy.cuda.compile import FLAGS, nvcc
 from ltp_deploy.cuda.launches import Arguments, NormArguments
 from tests.cuda.ptx import Kernel, Unknown
+from tests.once import Once
 
 HERE = Path(__file__).parent
 SOURCES = ("emulated.cpp", "kernels.cpp", "emulation/block.cpp", "emulation/fiber.cpp")
@@ -29,15 +30,19 @@ KNOWN_NVCC = "13.0"  # whose PTX the interpreter knows
 
 
 @pytest.fixture(scope="session")
-def emulated_kernels(tmp_path_factory: pytest.TempPathFactory) -> ctypes.CDLL:
+def emulated_kernels(once: Once) -> ctypes.CDLL:
+    """A library of the kernels compiled for the host."""
     if shutil.which("g++") is None:
         pytest.skip("no g++ to compile the kernels' emulation with")
-    library = tmp_path_factory.mktemp("emulated") / "kernels.so"
     flags = "-shared -fPIC -O1 -std=c++17 -fno-strict-aliasing -Wno-unknown-pragmas".split()
     includes = [f"-I{HERE / 'emulation'}", f"-I{HERE.parents[1] / 'plugins'}"]
     sources = [str(HERE / source) for source in SOURCES]
-    subprocess.run(["g++", *flags, *includes, *sources, "-o", str(library)], check=True)
-    return ctypes.CDLL(str(library))
+
+    def make(directory: Path) -> None:
+        command = ["g++", *flags, *includes, *sources, "-o", str(directory / "kernels.so")]
+        subprocess.run(command, check=True)
+
+    return ctypes.CDLL(str(once(make, "emulated") / "kernels.so"))
 
 
 @pytest.fixture
@@ -56,17 +61,20 @@ def emulated_gpu(
 
 
 @pytest.fixture(scope="session", params=["75", "90"])
-def ptx(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
+def ptx(request: pytest.FixtureRequest, once: Once) -> str:
     """What nvcc makes of the kernels for a T4, and for an H100 or H200."""
     compiler = nvcc()
     if compiler is None:
         pytest.skip("no nvcc")
-    path = tmp_path_factory.mktemp("ptx") / "kernels.ptx"
     sources = HERE.parents[1] / "plugins"
     options = ["-ptx", f"-arch=compute_{request.param}", *FLAGS, f"-I{sources}"]
     source = sources / "cuda" / "pruned_attention.cu"
-    subprocess.run([compiler, *options, str(source), "-o", str(path)], check=True)
-    return path.read_text()
+
+    def make(directory: Path) -> None:
+        command = [compiler, *options, str(source), "-o", str(directory / "kernels.ptx")]
+        subprocess.run(command, check=True)
+
+    return (once(make, "ptx", request.param) / "kernels.ptx").read_text()
 
 
 @pytest.fixture

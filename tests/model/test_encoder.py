@@ -11,15 +11,16 @@ from ltp_deploy.checkpoint import load_encoder
 from ltp_deploy.model.policy import LayerRule, Mode, PrunePolicy
 from ltp_deploy.parity.oracle_run import OracleRun, run_oracle
 from tests.answers import batch_for, oracle_answers, packed_answers, pruned_tokens, reported
+from tests.known import KnownCheckpoint
 from tests.model.problems import policies, tiny_encoder
-from tests.trained import TrainedCheckpoint
+from tests.properties import examples
 
 SEEDS = st.integers(0, 2**31)
 LENGTHS = st.lists(st.integers(1, 20), min_size=1, max_size=6)
 TIE = 1e-5
 
 
-@settings(max_examples=200)
+@examples(200)
 @given(policies(), LENGTHS, SEEDS)
 def test_the_encoders_survivors_and_logits_are_the_oracles(
     policy: PrunePolicy, lengths: list[int], seed: int
@@ -52,7 +53,7 @@ def test_random_policies_prune_in_every_layer_and_also_the_first_token() -> None
     assert firsts > 10
 
 
-@settings(max_examples=40)
+@examples(40)
 @given(policies(), LENGTHS, SEEDS)
 def test_an_answer_does_not_depend_on_the_batch(
     policy: PrunePolicy, lengths: list[int], seed: int
@@ -67,7 +68,7 @@ def test_an_answer_does_not_depend_on_the_batch(
         np.testing.assert_allclose(alone[0][0], logits[i], atol=1e-4)
 
 
-@settings(max_examples=40)
+@examples(40)
 @given(policies(), LENGTHS, SEEDS)
 def test_a_kept_first_token_survives_every_layer(
     policy: PrunePolicy, lengths: list[int], seed: int
@@ -107,14 +108,14 @@ def test_a_token_that_is_pruned_still_served_as_a_key_in_its_layer() -> None:
     np.testing.assert_allclose(logits, packed_answers(dense, dense, batch)[0], atol=1e-5)
 
 
-def test_the_whole_development_set_gives_the_oracles_answers(
-    trained: TrainedCheckpoint, trained_oracle: OracleRun
+def test_released_checkpoints_give_the_known_answers(
+    known: KnownCheckpoint, known_oracle: OracleRun
 ) -> None:
-    encoder = load_encoder(trained.directory)
-    logits, survivors = packed_answers(encoder, encoder, trained.batch)
-    assert survivors == reported(trained_oracle.survivors)
-    assert np.abs(logits - trained_oracle.logits).max() < 1e-4
-    assert np.abs(logits - trained.logits).max() < 1e-4
+    encoder = load_encoder(known.directory)
+    logits, survivors = packed_answers(encoder, encoder, known.batch)
+    assert survivors == reported(known_oracle.survivors)
+    assert np.abs(logits - known_oracle.logits).max() < 1e-4
+    assert np.abs(logits - known.logits).max() < 1e-4
 
 
 def test_outputs_are_the_types_that_runtimes_expect() -> None:

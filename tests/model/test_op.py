@@ -6,15 +6,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 
 from tests import naive
 from tests.model.problems import CARRIES, Problem, problems, random_problem
+from tests.properties import examples
 
 TIE = 1e-5  # closer calls than this are left to rounding
 
 
-@settings(max_examples=250)
+@examples(250)
 @given(problems())
 def test_the_reference_agrees_with_a_naive_one(problem: Problem) -> None:
     context, kept, offsets, alive, margin = naive.pruned_attention(problem)
@@ -143,7 +144,7 @@ def test_an_empty_batch_gives_an_empty_answer(carry: str) -> None:
     assert (context.shape, len(kept), offsets.tolist(), len(alive)) == ((0, 16), 0, [0], 0)
 
 
-@settings(max_examples=100)
+@examples(100)
 @given(problems())
 def test_a_sequence_does_not_depend_on_its_neighbours(problem: Problem) -> None:
     whole = problem.solve()
@@ -156,7 +157,7 @@ def test_a_sequence_does_not_depend_on_its_neighbours(problem: Problem) -> None:
         assert torch.equal(alive[mine], whole[3][rows])
 
 
-@settings(max_examples=100)
+@examples(100)
 @given(problems(), problems())
 def test_marking_tokens_dead_gives_the_answers_of_compaction(
     problem: Problem, other: Problem

@@ -13,24 +13,38 @@ from ltp_deploy.model.oracle import decide
 from ltp_deploy.model.policy import LayerRule, Mode, PrunePolicy
 from ltp_deploy.parity.oracle_run import OracleRun, run_oracle
 from tests.answers import random_batch
+from tests.known import KnownCheckpoint
+from tests.ltp import make
 from tests.naive import released_model
 from tests.released import MODES
-from tests.trained import TrainedCheckpoint
+
+OWN = Path(make.__file__).parent
 
 
-def test_survivors_of_trained_models_are_exactly_those_of_the_released_code(
-    trained: TrainedCheckpoint, trained_oracle: OracleRun
+def test_survivors_are_exactly_the_known_ones(
+    known: KnownCheckpoint, known_oracle: OracleRun
 ) -> None:
-    longest = trained_oracle.survivors.shape[2]
-    np.testing.assert_array_equal(trained_oracle.survivors, trained.survivors[:, :, :longest])
-    assert not trained.survivors[:, :, longest:].any()
-    assert trained_oracle.survivors[:, -1].sum() < 0.8 * trained.lengths.sum()
+    np.testing.assert_array_equal(known_oracle.survivors, known.survivors)
+    assert known_oracle.survivors[:, -1].sum() < 0.8 * known.batch.lengths.sum()
 
 
-def test_logits_of_trained_models_are_those_of_the_released_code(
-    trained: TrainedCheckpoint, trained_oracle: OracleRun
-) -> None:
-    assert np.abs(trained_oracle.logits - trained.logits).max() < 1e-4
+def test_logits_are_the_known_ones(known: KnownCheckpoint, known_oracle: OracleRun) -> None:
+    assert np.abs(known_oracle.logits - known.logits).max() < 1e-4
+
+
+@pytest.mark.parametrize("mode", make.MODES)
+def test_stored_answers_are_those_of_the_definition(mode: str) -> None:
+    """And they cover what the policy `reference` is for: first tokens that are pruned."""
+    expected = json.loads((OWN / mode / "expected.json").read_text())
+    state = {n: t.numpy() for n, t in torch.load(OWN / "pytorch_model.bin").items()}
+    for stored in expected:
+        found, margin = make.answer(mode, state, stored["ids"])
+        assert found["survivors"] == stored["survivors"]
+        np.testing.assert_allclose(found["logits"], stored["logits"], atol=1e-6)
+        assert margin > make.CLEAR
+    finished = [0 not in stored["survivors"][-1] for stored in expected]
+    assert 10 < sum(finished) < len(expected) - 10
+    assert json.loads((OWN / mode / "config.json").read_text()) == make.config(mode)
 
 
 @pytest.mark.parametrize("score_length", [128, 100])
@@ -50,7 +64,7 @@ def test_released_checkpoints_mean_what_the_definition_says(
     for i in range(batch.sequences):
         part = slice(batch.offsets[i], batch.offsets[i + 1])
         ids, types = batch.input_ids[part].tolist(), batch.token_type_ids[part].tolist()
-        logits, survivors = released_model(config, state, ids, types, score_length)
+        logits, survivors, _ = released_model(config, state, ids, types, score_length)
         np.testing.assert_allclose(run.logits[i], logits, atol=2e-5)
         assert [np.flatnonzero(layer).tolist() for layer in run.survivors[i]] == survivors
         pruned += len(ids) - len(survivors[-1])

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 
 from ltp_deploy.backends.onnx.node import DOMAIN
 from ltp_deploy.backends.onnx.portable import make_portable
@@ -11,6 +11,7 @@ from ltp_deploy.model.policy import Carry, Mode
 from ltp_deploy.model.signature import INPUTS, NAME, OUTPUTS
 from tests import naive
 from tests.model.problems import CARRIES, Problem, problems, random_problem
+from tests.properties import examples
 
 onnx = pytest.importorskip("onnx")
 ort = pytest.importorskip("onnxruntime")
@@ -65,7 +66,7 @@ def run(problem: Problem, dtype: type = np.float32) -> list[np.ndarray]:
     return values[:4]
 
 
-@settings(max_examples=120)
+@examples(120)
 @given(problems())
 def test_onnx_functions_agree_with_the_reference(problem: Problem) -> None:
     assume(problem.offsets[-1] > 0)  # a padded view of nothing has no shape

@@ -26,7 +26,7 @@ from tests.answers import (
     pruned_tokens,
     reported,
 )
-from tests.trained import TrainedCheckpoint
+from tests.known import KnownCheckpoint
 
 # Every family and every mode, in pairs that also vary both conventions.
 CASES = [
@@ -191,10 +191,10 @@ def usable_isas() -> set[str]:
     return {isa for isa, names in needs.items() if all(f" {n} " in flags for n in names)}
 
 
-def test_the_whole_development_set_is_exact(
-    trained: TrainedCheckpoint, trained_oracle: OracleRun, bundle_of: Callable[..., Path]
+def test_released_checkpoints_are_exact(
+    known: KnownCheckpoint, known_oracle: OracleRun, bundle_of: Callable[..., Path]
 ) -> None:
-    result = load(bundle_of(trained.directory)).run(trained.batch)
-    assert as_lists(result.survivors) == reported(trained_oracle.survivors)
-    assert np.abs(result.logits - trained_oracle.logits).max() < 1e-4
-    assert np.abs(result.logits - trained.logits).max() < 1e-4
+    result = load(bundle_of(known.directory)).run(known.batch)
+    assert as_lists(result.survivors) == reported(known_oracle.survivors)
+    assert np.abs(result.logits - known_oracle.logits).max() < 1e-4
+    assert np.abs(result.logits - known.logits).max() < 1e-4
