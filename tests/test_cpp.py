@@ -29,6 +29,7 @@ def run(*command: object, input: str | None = None, **environment: str) -> str:
     return result.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not LTP_RUN.is_file(), reason="ltp-run is not built into the package")
 @pytest.mark.parametrize("policy", ["absolute", "topk", None])
 def test_ltp_run_prints_the_logits_of_the_python_engine(
@@ -44,6 +45,7 @@ def test_ltp_run_prints_the_logits_of_the_python_engine(
     np.testing.assert_allclose(logits, engine(input_ids=rows).logits, atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not LTP_RUN.is_file(), reason="ltp-run is not built into the package")
 def test_ltp_run_takes_a_limit_on_instructions_that_rules_out_bf16(
     bert_checkpoint: Path, bundle_of: Callable[..., Path]

@@ -94,6 +94,7 @@ def leave_a_demo(directory: Path) -> None:
         (directory / name).write_text("text\tlabel\n" + "".join(reviews))
 
 
+@pytest.mark.slow
 def test_the_blocks_of_the_readme_work(tmp_path: Path) -> None:
     if not (VENV / "bin" / "activate").is_file() or not (VENV / "bin" / "ltp-deploy").is_file():
         pytest.skip("the package is not installed in a virtual environment, as `make setup` does")

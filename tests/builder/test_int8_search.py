@@ -30,6 +30,7 @@ def judged(bert_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> E
     return Examples(texts, [float(label) for label in logits.argmax(1)])
 
 
+@pytest.mark.slow
 def test_a_wide_budget_keeps_every_layer(
     bert_checkpoint: Path, calibrated: Path, judged: Examples
 ) -> None:
@@ -39,6 +40,7 @@ def test_a_wide_budget_keeps_every_layer(
     assert 0 < found.drop <= 20
 
 
+@pytest.mark.slow
 def test_a_narrow_budget_keeps_out_the_layers_that_disturb_most(
     bert_checkpoint: Path, calibrated: Path, judged: Examples
 ) -> None:
@@ -52,6 +54,7 @@ def test_a_narrow_budget_keeps_out_the_layers_that_disturb_most(
     assert set(found.not_int8) == set(worst_first[: len(found.not_int8)].tolist())
 
 
+@pytest.mark.slow
 def test_layers_kept_out_hold_their_weights_as_they_were(
     bert_checkpoint: Path, calibrated: Path, tmp_path: Path
 ) -> None:
@@ -70,6 +73,7 @@ def test_layers_kept_out_hold_their_weights_as_they_were(
     np.testing.assert_allclose(logits, run_oracle(encoder, data).logits, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_a_t4_is_judged_by_the_model_that_it_gets(
     bert_checkpoint: Path, calibrated: Path, judged: Examples, tmp_path: Path
 ) -> None:

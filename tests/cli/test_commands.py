@@ -42,6 +42,7 @@ def fails(*arguments: object) -> str:
     return result.output
 
 
+@pytest.mark.slow
 def test_calibrate_then_build_in_int8_then_verify(
     bert_checkpoint: Path, texts: Path, tmp_path: Path
 ) -> None:

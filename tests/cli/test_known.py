@@ -19,6 +19,7 @@ def ltp_deploy(*arguments: object) -> str:
     return result.stdout
 
 
+@pytest.mark.slow
 def test_build_then_verify_gives_the_known_scores(known: KnownCheckpoint, tmp_path: Path) -> None:
     bundle = tmp_path / "bundle"
     built = ltp_deploy("build", known.directory, "-o", bundle, "--outputs", "survivors")

@@ -89,9 +89,12 @@ class Kernel:
 
     def _run_block(self) -> None:
         """Those threads go on that are furthest behind, and so meet the others again."""
-        at = np.zeros(len(self._threads), dtype=np.int64)
+        at = self._run_together(0)
         waits = np.zeros(len(self._threads), dtype=bool)
         while (can := ~waits & (at < self._end)).any():
+            if can.all() and (at == at[0]).all():
+                at = self._run_together(int(at[0]))
+                continue
             now = int(at[can].min())
             here = at == now
             waits[here] = False
@@ -116,6 +119,19 @@ class Kernel:
         if waits.any():
             text = self._actions[at[waits].min()].instruction.text
             raise PtxError(f"{waits.sum()} threads wait for others at {text}")
+
+    def _run_together(self, now: int) -> np.ndarray:
+        """All threads, from this instruction on until they part: where each of them goes on."""
+        everyone = slice(None)
+        while now < self._end:
+            action = self._actions[now]
+            found = _do(action, everyone)
+            now += 1
+            if action.jumps:
+                if np.ndim(found) and (found != found[0]).any():
+                    return found
+                now = int(found[0] if np.ndim(found) else found)
+        return np.full(len(self._threads), now)
 
     def _parse(self, text: str, name: str) -> list[Instruction]:
         found = re.search(rf"\.entry {name}\((.*?)\n\{{(.*?)\n\}}", text, re.DOTALL)
@@ -185,7 +201,7 @@ class Kernel:
         if operand in self._symbols:
             return dtype.type(self._symbols[operand])
         if re.fullmatch(r"0f[0-9A-F]{8}", operand):
-            return np.uint32(int(operand[2:], 16)).view(np.float32)
+            return np.uint32(int(operand[2:], 16)).view(dtype)
         if not re.fullmatch(r"-?\d+", operand):
             raise Unknown(operand)
         if dtype.kind == "b":
@@ -196,9 +212,17 @@ class Kernel:
     def _reads(self, operand: str, dtype: np.dtype) -> Step:
         """One operand, or several in braces: [lanes, their number]."""
         reads = [self._read(part, dtype) for part in _parts(operand)]
-        return lambda lanes: np.stack(
-            [np.broadcast_to(read(lanes), self._threads[lanes].shape) for read in reads], axis=1
-        )
+
+        def read_all(lanes: Lanes) -> np.ndarray:
+            values = np.empty((self._count(lanes), len(reads)), dtype)
+            for column, read in enumerate(reads):
+                values[:, column] = read(lanes)
+            return values
+
+        return read_all
+
+    def _count(self, lanes: Lanes) -> int:
+        return len(self._threads) if isinstance(lanes, slice) else len(lanes)
 
     def _write(self, operand: str) -> Callable[[Lanes, Any], None]:
         values = self._registers[operand]
@@ -224,9 +248,12 @@ class Kernel:
             raise Unknown(operand)
         base = self._read(found[1], TYPES["s64" if found[1].startswith("%rd") else "u32"])
         offset = int(found[2] or 0)
-        return lambda lanes: np.broadcast_to(
-            base(lanes).astype(np.int64) + offset, self._threads[lanes].shape
-        )
+
+        def address(lanes: Lanes) -> np.ndarray:
+            values = base(lanes).astype(np.int64) + offset
+            return values if values.ndim else np.full(self._count(lanes), values)
+
+        return address
 
     # Instructions
 
@@ -262,7 +289,10 @@ class Kernel:
         function, dtypes = MEANINGS[operation](*how)
         reads = [self._read(o, d) for o, d in zip(operands[1:], dtypes, strict=True)]
         write = self._write(operands[0])
-        return lambda lanes: write(lanes, function(*(read(lanes) for read in reads)))
+        if len(reads) == 2:  # most have two operands, and a general call takes twice as long
+            first, second = reads
+            return lambda lanes: write(lanes, function(first(lanes), second(lanes)))
+        return lambda lanes: write(lanes, function(*[read(lanes) for read in reads]))
 
     def _mov(self, how: list[str], operands: tuple[str, ...]) -> Step:
         (kind,), (to, source) = how, operands

@@ -94,6 +94,7 @@ def test_a_cache_that_cannot_be_written_is_done_without(
     assert compile.kernels().read_text() == "code\n"
 
 
+@pytest.mark.slow
 def test_the_real_compiler_takes_the_sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     compiler, sources = compile.nvcc(), cuda_sources()
     if compiler is None:

@@ -77,6 +77,7 @@ def test_each_method_gives_a_model_that_prunes(method: str, tmp_path: Path) -> N
     assert json.loads(json.dumps(learned.to_dict()))["policy"] == trained.config.policy.to_config()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["ltp", "manual", "topk"])
 def test_each_method_reaches_a_flops_ratio(method: str, tmp_path: Path) -> None:
     encoder = tiny_encoder(PrunePolicy.dense(6), num_labels=2)
@@ -96,6 +97,7 @@ def test_learn_goes_on_from_the_thresholds_of_a_model(tmp_path: Path) -> None:
     assert found == pytest.approx([0.0, 0.07, 0.03])
 
 
+@pytest.mark.slow
 def test_a_larger_lambda_prunes_more(tmp_path: Path) -> None:
     saved = []
     for weight in (0.0, 3.0):
@@ -230,6 +232,7 @@ def test_the_learn_and_tune_commands_write_checkpoints(
     assert (tuned / "tuned.svg").read_text().startswith("<?xml")
 
 
+@pytest.mark.slow
 def test_a_sweep_writes_and_measures_a_checkpoint_for_each_value(
     checkpoint_of: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

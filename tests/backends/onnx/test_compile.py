@@ -25,9 +25,16 @@ pytest.importorskip("onnxscript")
 pytest.importorskip("onnxruntime")
 
 CASES = [*((family, "mixed") for family in FAMILIES), *(("ltp", mode) for mode in MODES)]
+# What differs most; the others are for `make test-all`.
+FEW = [("bert", "mixed"), ("distilbert", "mixed"), ("ltp", "absolute_threshold"), ("ltp", "topk")]
 
 
-@pytest.mark.parametrize(("family", "policy"), CASES, ids=str)
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("family", "policy"),
+    [case if case in FEW else pytest.param(*case, marks=pytest.mark.full) for case in CASES],
+    ids=str,
+)
 def test_every_family_and_mode_is_exact(
     family: str,
     policy: str | None,
@@ -44,6 +51,7 @@ def test_every_family_and_mode_is_exact(
             assert (pruned_tokens(batch, survivors) > 0) == (policy is not None)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("compact", ["none", "bounded", "1"])
 def test_wherever_rows_are_removed_the_answers_are_the_same(
     compact: str, checkpoint_of: Callable[..., Path], bundle_of: Callable[..., Path]
@@ -55,6 +63,7 @@ def test_wherever_rows_are_removed_the_answers_are_the_same(
     )
 
 
+@pytest.mark.slow
 def test_fp16_stays_close(
     checkpoint_of: Callable[..., Path], bundle_of: Callable[..., Path]
 ) -> None:
@@ -69,6 +78,7 @@ def test_fp16_stays_close(
     assert weights == {onnx.TensorProto.FLOAT16}
 
 
+@pytest.mark.slow
 def test_the_portable_model_needs_no_operator_of_ours(
     checkpoint_of: Callable[..., Path], bundle_of: Callable[..., Path]
 ) -> None:
@@ -79,6 +89,7 @@ def test_the_portable_model_needs_no_operator_of_ours(
     onnx.checker.check_model(model, full_check=True)
 
 
+@pytest.mark.slow
 def test_nodes_are_named_after_what_they_compute(
     checkpoint_of: Callable[..., Path], tmp_path: Path
 ) -> None:

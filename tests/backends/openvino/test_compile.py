@@ -78,6 +78,7 @@ def test_a_bundle_of_logits_alone_gives_the_same_logits(
     np.testing.assert_allclose(result.logits, oracle_answers(encoder, batch)[0], atol=1e-4)
 
 
+@pytest.mark.slow
 def test_a_position_table_of_512_can_be_used_to_its_end(
     checkpoint_of: Callable[..., Path], bundle_of: Callable[..., Path]
 ) -> None:
@@ -88,6 +89,7 @@ def test_a_position_table_of_512_can_be_used_to_its_end(
     assert pruned_tokens(batch, survivors) > 200
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("target", "precision", "near", "same"),
     [
@@ -141,6 +143,7 @@ def in_new_process(bundle: Path, batch: PackedBatch, **environment: str) -> np.n
     return np.load(f"{request}.logits.npy")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("target", "isa"), [("haswell", ""), ("cpu", "portable"), ("cpu", "avx2"), ("cpu", "avx512")]
 )
@@ -156,6 +159,7 @@ def test_every_instruction_set_is_exact(
     np.testing.assert_allclose(logits, oracle_answers(encoder, batch)[0], atol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("limit", ["avx2", "AVX512_CORE_VNNI"])
 def test_a_limit_of_the_environment_on_instructions_holds_for_bf16_as_well(
     limit: str, bert_checkpoint: Path, bundle_of: Callable[..., Path]

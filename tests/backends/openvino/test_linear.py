@@ -57,6 +57,7 @@ def test_linear_nodes_have_the_targets_instruction_set(
     assert all(f'isa="{isa}"' in data for data in linears)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("target", ["cpu", "haswell"])
 def test_calibrated_int8_has_one_scale_a_product_and_near_answers(
     target: str, bert_checkpoint: Path, calibrated: Path, tmp_path: Path
@@ -73,6 +74,7 @@ def test_calibrated_int8_has_one_scale_a_product_and_near_answers(
     assert 0 < np.abs(logits - expected).mean() < 0.2 * expected.std()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("target", ["cpu", "haswell"])
 def test_dynamic_int8_has_weights_of_bytes_and_near_answers(
     target: str, checkpoint_of: Callable[..., Path], bundle_of: Callable[..., Path]

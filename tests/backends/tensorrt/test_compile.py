@@ -44,16 +44,17 @@ def counts_of(engine: TensorRtEngine) -> LayerCounts:
     return engine.layers
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("policy", "compact", "survivors", "syncs"),
     [
         ("absolute", "all", False, 2),  # the last layer carries the first tokens alone
-        ("absolute", "all", True, 3),
         ("topk", "1", False, 1),
-        ("topk", "none", False, 0),
         ("relative", "bounded", False, 0),
-        ("reference", "all", False, 2),
-        (None, "auto", False, 0),
+        pytest.param("absolute", "all", True, 3, marks=pytest.mark.full),
+        pytest.param("topk", "none", False, 0, marks=pytest.mark.full),
+        pytest.param("reference", "all", False, 2, marks=pytest.mark.full),
+        pytest.param(None, "auto", False, 0, marks=pytest.mark.full),
     ],
 )
 def test_the_engine_has_a_host_sync_for_each_compaction_and_no_other(
@@ -74,6 +75,7 @@ def test_the_engine_has_a_host_sync_for_each_compaction_and_no_other(
     assert counts.fused_norms >= 2 * LAYERS
 
 
+@pytest.mark.slow
 def test_int8_products_stand_between_q_and_dq_nodes(
     bert_checkpoint: Path, calibrated: Path, tmp_path: Path
 ) -> None:
@@ -99,7 +101,15 @@ def test_int8_products_stand_between_q_and_dq_nodes(
         assert kinds["DequantizeLinear"] == 2 * counts.products_int8
 
 
-@pytest.mark.parametrize("family", ["roberta", "electra", "distilbert"])
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "family",
+    [
+        pytest.param("roberta", marks=pytest.mark.full),
+        pytest.param("electra", marks=pytest.mark.full),
+        "distilbert",
+    ],
+)
 def test_every_family_builds(
     family: str, checkpoint_of: Callable[..., Path], bundle_of: Callable[..., Path]
 ) -> None:
@@ -114,6 +124,7 @@ def test_every_family_builds(
     assert layers["counts"] == to_json(engine.layers)
 
 
+@pytest.mark.slow
 def test_the_portable_model_of_a_bundle_answers_as_the_oracle(
     checkpoint_of: Callable[..., Path], bundle_of: Callable[..., Path]
 ) -> None:
@@ -130,6 +141,7 @@ def test_the_portable_model_of_a_bundle_answers_as_the_oracle(
     assert abs(found - logits).max() < 0.05
 
 
+@pytest.mark.slow
 def test_limits_are_those_of_the_engine(
     checkpoint_of: Callable[..., Path], bundle_of: Callable[..., Path]
 ) -> None:
@@ -139,6 +151,7 @@ def test_limits_are_those_of_the_engine(
     assert read_bundle(bundle).limits == Limits(max_tokens=80, max_batch=4, max_length=20)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(bool(gpus()), reason="this machine has a GPU")
 def test_without_a_gpu_loading_says_so(
     checkpoint_of: Callable[..., Path], bundle_of: Callable[..., Path]
@@ -159,6 +172,7 @@ def test_with_nothing_installed_that_builds_nothing_is_left(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_what_tensorrt_refuses_is_told_in_its_words(
     bert_checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -204,6 +218,7 @@ def test_heads_that_the_kernels_do_not_take_are_refused(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_both_plugins_build_the_same_engine(
     bert_checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -219,6 +234,7 @@ def test_both_plugins_build_the_same_engine(
     assert layers[0] == layers[1]
 
 
+@pytest.mark.slow
 def test_without_nvcc_the_build_says_that_there_are_no_kernels(
     bert_checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
