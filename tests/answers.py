@@ -21,7 +21,7 @@ LENGTHS = (25, 5, 1, 18, 2, 11, 25, 7)
 def random_batch(
     lengths: Sequence[int] = LENGTHS, seed: int = 0, vocabulary: int = 90, types: int = 1
 ) -> PackedBatch:
-    """Random tokens; ids start at 5, behind the special ones."""
+    """Random tokens; ids start at 5, after the special ones."""
     rng = np.random.default_rng(seed)
     return pack(
         [rng.integers(5, vocabulary, n).tolist() for n in lengths],
@@ -35,7 +35,7 @@ def batch_for(encoder: Encoder, lengths: Sequence[int] = LENGTHS, seed: int = 0)
 
 
 def oracle_answers(encoder: Encoder, batch: PackedBatch) -> tuple[np.ndarray, Survivors]:
-    """The oracle's logits and survivors; none once a sequence's first token is dead."""
+    """The oracle's logits and survivors; none once a sequence's first token is pruned."""
     run = run_oracle(encoder, batch)
     return run.logits, reported(run.survivors)
 

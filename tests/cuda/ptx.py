@@ -88,7 +88,7 @@ class Kernel:
                 self._run_block()
 
     def _run_block(self) -> None:
-        """Those threads go on that are furthest behind, and so meet the others again."""
+        """Those threads go on whose next instruction comes first, and so meet the others again."""
         at = self._run_together(0)
         waits = np.zeros(len(self._threads), dtype=bool)
         while (can := ~waits & (at < self._end)).any():

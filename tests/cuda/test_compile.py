@@ -44,7 +44,7 @@ def compilations(folder: Path) -> int:
     return sum("-cubin -arch=sm_90" in line for line in (folder / "log").read_text().splitlines())
 
 
-def test_the_second_time_comes_from_the_cache(toolkit: Path) -> None:
+def test_kernels_compiled_before_come_from_the_cache(toolkit: Path) -> None:
     path = compile.kernels()
     assert path.parent == toolkit / "cache" / "ltp-deploy"
     assert path.read_text() == "code\n"
@@ -54,7 +54,7 @@ def test_the_second_time_comes_from_the_cache(toolkit: Path) -> None:
     assert [p.name for p in path.parent.iterdir()] == [path.name]
 
 
-def test_other_sources_are_compiled_anew(toolkit: Path, tmp_path: Path) -> None:
+def test_changed_sources_are_compiled_anew(toolkit: Path, tmp_path: Path) -> None:
     source = tmp_path / "sources" / "cuda" / "pruned_attention.cu"
     source.parent.mkdir(parents=True)
     made = []
@@ -67,14 +67,14 @@ def test_other_sources_are_compiled_anew(toolkit: Path, tmp_path: Path) -> None:
     assert compilations(toolkit) == 2
 
 
-def test_an_error_of_the_compiler_is_told_and_leaves_nothing(toolkit: Path) -> None:
+def test_an_error_of_nvcc_is_told_and_leaves_no_file(toolkit: Path) -> None:
     _write_nvcc(toolkit, "unsupported gpu architecture")
     with pytest.raises(LtpError, match=r"cannot compile .* unsupported gpu architecture"):
         compile.kernels()
     assert not list((toolkit / "cache" / "ltp-deploy").iterdir())
 
 
-def test_without_a_compiler_what_was_installed_serves(
+def test_without_nvcc_the_installed_kernels_are_used(
     toolkit: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(compile, "nvcc", lambda: None)
@@ -86,7 +86,7 @@ def test_without_a_compiler_what_was_installed_serves(
         compile.kernels()
 
 
-def test_a_cache_that_cannot_be_written_is_done_without(
+def test_kernels_are_compiled_where_the_cache_cannot_be_written(
     toolkit: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (toolkit / "file").write_text("")
@@ -95,7 +95,7 @@ def test_a_cache_that_cannot_be_written_is_done_without(
 
 
 @pytest.mark.slow
-def test_the_real_compiler_takes_the_sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_nvcc_compiles_the_sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     compiler, sources = compile.nvcc(), cuda_sources()
     if compiler is None:
         pytest.skip("no nvcc")

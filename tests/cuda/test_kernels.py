@@ -87,7 +87,7 @@ def test_a_kernel_runs_in_its_devices_context(driver: FakeDriver, image: Path) -
     assert not driver.contexts
 
 
-def test_code_that_the_driver_does_not_take(driver: FakeDriver, image: Path) -> None:
+def test_an_image_that_the_driver_refuses_is_an_error(driver: FakeDriver, image: Path) -> None:
     driver.answer = Code(209)
     with pytest.raises(LtpError, match=r"NO_BINARY_FOR_GPU; the driver is older .*: update it"):
         kernels.enqueue([LAUNCH], NormArguments(), kernels.Queue(0, 7, image))
@@ -95,7 +95,7 @@ def test_code_that_the_driver_does_not_take(driver: FakeDriver, image: Path) -> 
     assert not driver.launched
 
 
-def test_without_cuda_python(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_cuda_python_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "cuda.bindings", None)
     with pytest.raises(LtpError, match=r"needs cuda-python: pip install 'ltp-deploy\[cuda\]'"):
         kernels.driver()

@@ -1,4 +1,4 @@
-"""The launches in Python are the twin of those in C++."""
+"""The launches in Python are the same as those in C++."""
 
 import ctypes
 import re
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ltp_deploy.cuda import launches as twin
+from ltp_deploy.cuda import launches as python
 from ltp_deploy.cuda.launches import Arguments, Layer, NormArguments, launches, workspace
 from ltp_deploy.model.policy import Carry, LayerRule, Mode
 
@@ -21,7 +21,7 @@ def layer(rule: LayerRule = TOP, carry: Carry = Carry.SURVIVORS, head_size: int 
 
 @pytest.mark.parametrize("structure", [Arguments, NormArguments])
 def test_the_arguments_lie_as_the_kernels_expect_them(structure: type[ctypes.Structure]) -> None:
-    """The C++ side asserts the same numbers when it is compiled."""
+    """The C++ code asserts the same numbers when it is compiled."""
     kind = structure.__name__
     asserted = dict(re.findall(rf"offsetof\({kind}, (\w+)\) == (\d+)", TEXT))
     assert asserted
@@ -38,19 +38,19 @@ def test_the_arguments_lie_as_the_kernels_expect_them(structure: type[ctypes.Str
 @pytest.mark.parametrize(
     ("constant", "value"),
     [
-        ("kAttendRows", twin.ATTEND_ROWS),
-        ("kAttendThreads", twin.ATTEND_THREADS),
-        ("kCompactRows", twin.COMPACT_ROWS),
-        ("kDecideThreads", twin.DECIDE_THREADS),
-        ("kFirstRowThreads", twin.FIRST_ROW_THREADS),
-        ("kNormRows", twin.NORM_ROWS),
-        ("kNormColumns", twin.MAX_NORM_COLUMNS),
+        ("kAttendRows", python.ATTEND_ROWS),
+        ("kAttendThreads", python.ATTEND_THREADS),
+        ("kCompactRows", python.COMPACT_ROWS),
+        ("kDecideThreads", python.DECIDE_THREADS),
+        ("kFirstRowThreads", python.FIRST_ROW_THREADS),
+        ("kNormRows", python.NORM_ROWS),
+        ("kNormColumns", python.MAX_NORM_COLUMNS),
     ],
 )
 def test_constants_are_those_of_the_kernels(constant: str, value: int) -> None:
     assert re.search(rf"\b{constant} = (\d+)", TEXT)[1] == str(value)
-    assert twin.COMPACT_THREADS == twin.COMPACT_ROWS * 32
-    assert twin.NORM_THREADS == twin.NORM_ROWS * 32
+    assert python.COMPACT_THREADS == python.COMPACT_ROWS * 32
+    assert python.NORM_THREADS == python.NORM_ROWS * 32
 
 
 def test_every_kernel_launched_exists() -> None:
@@ -85,7 +85,7 @@ def test_a_layer_launches_no_more_than_it_needs(
     assert [launch.kernel for launch in launches(layer(rule, carry), 100, 3)] == kernels
 
 
-def test_there_are_blocks_for_every_tile() -> None:
+def test_the_grid_has_blocks_for_every_tile() -> None:
     """However 129 rows are shared out among 2 sequences, 64 rows to a tile."""
     (attend, *_) = launches(layer(), 129, 2)
     needed = max(-(-a // 64) + -(-(129 - a) // 64) for a in range(130))
@@ -93,7 +93,7 @@ def test_there_are_blocks_for_every_tile() -> None:
     assert attend.grid[1] == 12
 
 
-def test_scratch_memory_does_not_overlap() -> None:
+def test_parts_of_the_workspace_do_not_overlap() -> None:
     space = workspace(layer(), 100, 3)
     sizes = {"scores": 800, "attended": 2 * 100 * 768, "survivors": 400, "survivor_counts": 12}
     end = 0

@@ -62,26 +62,28 @@ def clear(lengths: list[int], heads: int, head_size: int, **rule: Any) -> Proble
 
 @pytest.mark.slow
 @pytest.mark.parametrize("case", CASES, ids=str)
-def test_it_answers_like_the_reference(case: tuple[Any, ...], ptx: str, run_ptx: Run) -> None:
+def test_the_op_answers_like_its_reference(case: tuple[Any, ...], ptx: str, run_ptx: Run) -> None:
     with run_ptx(ptx):
         check(problem(*case))
 
 
 @pytest.mark.slow
-def test_so_it_does_for_many_rows(ptx: str, run_ptx: Run) -> None:
+def test_many_rows_are_answered_like_the_reference(ptx: str, run_ptx: Run) -> None:
     with run_ptx(ptx):
         check(many_rows())
 
 
 @pytest.mark.parametrize("gathers", [False, True])
-def test_so_does_the_layer_norm(gathers: bool, ptx: str, run_ptx: Run) -> None:
+def test_the_residual_norm_answers_like_its_reference(
+    gathers: bool, ptx: str, run_ptx: Run
+) -> None:
     given = norm_problem(5, 264, gathers)
     with run_ptx(ptx):
         found = torch.ops.ltp.residual_norm(*given, 1e-5)
     torch.testing.assert_close(found.double(), norm_reference(*given), rtol=1e-3, atol=1e-3)
 
 
-def test_no_kernel_is_left_out(ptx: str) -> None:
+def test_the_cases_launch_every_kernel(ptx: str) -> None:
     ran = {"ltp_residual_norm"}
     for mode, threshold, carry, head_size in CASES:
         rule = LayerRule(Mode[mode.upper()], threshold)
@@ -117,7 +119,7 @@ def test_a_whole_engine_answers_like_the_oracle(
         (r"(ld\.global\.v4\.u32[^\[]*\[%rd\d+)[^\]]*", r"\1+2", PtxError),
     ],
 )
-def test_a_fault_is_noticed(
+def test_a_changed_instruction_is_noticed(
     instruction: str, instead: str, error: type[Exception], ptx: str, run_ptx: Run
 ) -> None:
     faulty, places = re.subn(instruction, instead, ptx)
@@ -210,7 +212,7 @@ def test_what_no_gpu_allows_is_an_error(lines: str, message: str) -> None:
         kernel.run((1, 1), bytes(8))
 
 
-def test_more_threads_than_a_kernel_takes(ptx: str) -> None:
+def test_more_threads_than_a_kernel_takes_are_an_error(ptx: str) -> None:
     with pytest.raises(PtxError, match="256 threads; ltp_attend_64 takes at most 128"):
         Kernel(ptx, "ltp_attend_64", 256)
 
@@ -276,7 +278,9 @@ def test_an_unknown_instruction_is_named(line: str) -> None:
         ("selp.b32", [7, 8, False], 8),
     ],
 )
-def test_arithmetic(opcode: str, values: list[Any], expected: Any) -> None:
+def test_instructions_give_the_values_that_the_manual_says(
+    opcode: str, values: list[Any], expected: Any
+) -> None:
     operation, *how = opcode.split(".")
     function, dtypes = MEANINGS[operation](*how)
     with np.errstate(all="ignore"):
