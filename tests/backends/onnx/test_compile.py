@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from ltp_deploy.backends.onnx import export as onnx_model
-from ltp_deploy.builder.build import build
 from ltp_deploy.builder.draft import draft_encoder
 from ltp_deploy.bundle.options import BuildOptions
 from ltp_deploy.checkpoint import load_encoder
