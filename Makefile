@@ -23,7 +23,6 @@ $(VENV)/installed: pyproject.toml setup.py constraints.txt CMakeLists.txt $(CPP)
 
 demo: setup ## Train a small LTP model, build it for this CPU, prove it equal, time it
 	$(BIN)/python examples/demo/demo.py
-	@echo 'Next: source $(BIN)/activate'
 
 quick: check ## Lint, types and the fast tests
 	$(PYTEST) -m "not slow and not full"
