@@ -46,7 +46,7 @@ def test_without_an_installation_the_checkout_is_installed(monkeypatch: pytest.M
 
 
 def test_every_extra_that_the_code_names_exists() -> None:
-    call = re.compile(r"""(?:\bneeds\([^)]*?, |how_to_install\()"([\w-]+)\"""")
+    call = re.compile(r"""(?:\bneeds\([^)]*?, |how_to_install\()["']([\w-]+)""")
     named = {
         extra
         for file in (ROOT / "ltp_deploy").rglob("*.py")

@@ -5,14 +5,14 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from ltp_deploy.errors import LtpError
+from ltp_deploy.errors import LtpError, how_to_install
 from ltp_deploy.hardware.gpu import gpus
 
 
@@ -23,13 +23,13 @@ class Library:
     Attributes:
         name: of its Python module, and of the library in a manifest.
         title: its name for people.
-        install: how to install it.
+        install: gives the command that installs it.
         cross: whether it builds for GPUs that this machine does not have.
     """
 
     name: str
     title: str
-    install: str
+    install: Callable[[], str]
     cross: bool
 
     @property
@@ -45,13 +45,16 @@ class Library:
         try:
             return importlib.import_module(self.name)
         except (ImportError, OSError) as error:
-            raise LtpError(f"{self.title} cannot be imported ({error}): {self.install}") from None
+            raise LtpError(f"{self.title} cannot be imported ({error}): {self.install()}") from None
 
 
 TENSORRT = Library(
-    "tensorrt", "TensorRT", "install the `tensorrt` package on the machine with the GPU", False
+    "tensorrt",
+    "TensorRT",
+    lambda: "install the `tensorrt` package on the machine with the GPU",
+    False,
 )
-RTX = Library("tensorrt_rtx", "TensorRT for RTX", "pip install 'ltp-deploy[tensorrt-rtx]'", True)
+RTX = Library("tensorrt_rtx", "TensorRT for RTX", lambda: how_to_install("tensorrt-rtx"), True)
 LIBRARIES = {library.name: library for library in (TENSORRT, RTX)}
 RTX_CAPABILITIES = ("7.5", "8.0", "8.6", "8.9", "12.0", "12.1")
 
@@ -91,7 +94,7 @@ def choose_library(compute_capability: str, name: str | None = None) -> Library:
 def _why_not(library: Library, compute_capability: str, present: list[str]) -> str | None:
     """Why a library cannot build for a compute capability here, None where it can."""
     if not library.installed:
-        return f"is not installed ({library.install})"
+        return f"is not installed ({library.install()})"
     if library.cross and compute_capability not in RTX_CAPABILITIES:
         return f"knows only {', '.join(RTX_CAPABILITIES)}"
     if not library.cross and compute_capability not in present:

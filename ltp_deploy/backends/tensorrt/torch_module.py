@@ -12,7 +12,7 @@ from ltp_deploy.backends.tensorrt import TensorRtEngine
 from ltp_deploy.backends.tensorrt.plugin import NAMESPACE, VERSION
 from ltp_deploy.backends.tensorrt.session import prepare, use_plugin
 from ltp_deploy.bundle.manifest import Manifest
-from ltp_deploy.errors import BundleError, InputError
+from ltp_deploy.errors import BundleError, InputError, how_to_install
 from ltp_deploy.model.config import EncoderConfig
 from ltp_deploy.model.positions import position_ids
 from ltp_deploy.model.signature import NAME
@@ -39,7 +39,7 @@ def wrap(bundle: str | Path) -> WrappedEngine:
     except Exception as error:  # without its libraries it raises many kinds
         raise BundleError(
             "Torch-TensorRT cannot be imported; install the release that fits this PyTorch with "
-            f"pip install 'ltp-deploy[torch-tensorrt]' ({error})"
+            f"{how_to_install('torch-tensorrt')} ({error})"
         ) from None
     own = "tensorrt_rtx" if getattr(ENABLED_FEATURES, "tensorrt_rtx", False) else "tensorrt"
     if record.library != own:

@@ -12,7 +12,7 @@ from ltp_deploy.backends.tensorrt.library import (
     child_environment,
     choose_library,
 )
-from ltp_deploy.errors import LtpError
+from ltp_deploy.errors import LtpError, how_to_install
 from ltp_deploy.hardware.gpu import Gpu
 
 
@@ -46,7 +46,7 @@ def test_without_any_library_the_error_says_how_to_install_either(machine) -> No
         choose_library("7.5")
     message = str(error.value)
     assert "TensorRT is not installed (install the `tensorrt` package" in message
-    assert "pip install 'ltp-deploy[tensorrt-rtx]'" in message
+    assert f"TensorRT for RTX is not installed ({how_to_install('tensorrt-rtx')})" in message
 
 
 def test_a_gpu_that_no_library_builds_for_is_refused_with_reasons(machine) -> None:
