@@ -24,7 +24,7 @@ from gpu_numerics import check_engines, check_op
 from gpu_speed import CASES, goals, time_engines, time_kernels
 from random_model import MINILM, ROBERTA_BASE, Shape, a21, write_checkpoint
 
-from ltp_deploy.backends.torch_cuda.measure import gpu_at_hand
+from ltp_deploy.backends.torch_cuda.measure import local_gpu
 from ltp_deploy.cuda.compile import kernels, nvcc
 from ltp_deploy.hardware.gpu import gpus
 from ltp_deploy.hardware.machine import describe_machine
@@ -103,8 +103,8 @@ def _steps(options: argparse.Namespace, gpu: Any) -> dict[str, Any]:
         "op": lambda *_: [check_op("cuda", rounds=30)],
         "engines": lambda folder, _: _check_engines(folder, options, MINILM, "cuda"),
         "kernel tests": kernel_tests,
-        "constants": lambda *_: [asdict(gpu_at_hand())],
-        "kernel times": lambda *_: time_kernels(gpu_at_hand()),
+        "constants": lambda *_: [asdict(local_gpu())],
+        "kernel times": lambda *_: time_kernels(local_gpu()),
         "times": lambda folder, _: time_engines(
             _random(folder, ROBERTA_BASE), "cuda", options.seconds, CASES
         ),

@@ -1,1 +1,1 @@
-"""Measuring a bundle beside everything else that could run the same model."""
+"""Timing a bundle against everything else that could run the same model."""

@@ -43,7 +43,7 @@ def interleave(
         seconds: go on until so much time has passed, but at least once through all requests.
         iterations: run each request so many times instead.
         settle: seconds of rest after each call, for runtimes whose threads go on spinning.
-        title: shown beside the progress, which appears on terminals only.
+        title: shown with the progress, which appears on terminals only.
     """
     count = len(next(iter(runners.values())))
     samples: dict[str, list[list[float]]] = {name: [[] for _ in range(count)] for name in runners}

@@ -50,7 +50,7 @@ def choose_layers(
     measured: Measured,
     examples: Examples,
     max_drop: float,
-    progress: Progress = lambda words: None,
+    progress: Progress = lambda text: None,
 ) -> Searched:
     """Keep as few layers out of int8 as the budget allows, those that disturb the answers most.
 

@@ -134,7 +134,7 @@ class Calibration:
         return {"mean": float(lengths.mean()), **percentiles, "most": float(lengths.max())}
 
     def survivors(self) -> list[dict[str, Any]]:
-        """For sequences up to each of several lengths: tokens alive behind every layer."""
+        """For sequences up to each of several lengths: tokens alive after every layer."""
         lengths, found, shorter = self.profile.alive[:, 0], list[dict[str, Any]](), 0
         longest = int(lengths.max())
         for up_to in (*UP_TO, *([longest] if longest > UP_TO[-1] else [])):

@@ -60,9 +60,9 @@ def _shards(index: Path) -> list[Path]:
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise CheckpointError(f"{index} is not an index of weight shards: {error!r}") from error
     for name in names:
-        beside = isinstance(name, str) and Path(name).name == name
-        if not beside or not (index.parent / name).is_file():
-            raise CheckpointError(f"{index} names the shard {name!r}, which is not beside it")
+        in_folder = isinstance(name, str) and Path(name).name == name
+        if not in_folder or not (index.parent / name).is_file():
+            raise CheckpointError(f"{index} names the shard {name!r}, which is not in its folder")
     return [index.parent / name for name in sorted(names)]
 
 

@@ -84,8 +84,8 @@ def _numbers(compact: str, config: EncoderConfig, pruning: list[int]) -> list[in
     wrong = [i for i in chosen if i not in pruning]
     if wrong:
         raise LtpError(
-            f"--compact {compact}: nothing to remove at layer {wrong[0]}; this model has layers "
-            f"0..{config.layers - 1}, and rows can be removed at {pruning or 'none'}"
+            f"--compact {compact}: layer {wrong[0]} cannot compact; this model has layers "
+            f"0..{config.layers - 1}, and can compact at {pruning or 'none'}"
         )
     return chosen
 

@@ -70,7 +70,7 @@ class PackedBatch:
 
 def one_token() -> dict[str, np.ndarray]:
     """The inputs of the smallest request: engines run it when loaded, so that what they prepare at
-    their first run is not the first user's wait."""
+    the first user need not wait for it."""
     ids = dict.fromkeys(("input_ids", "position_ids", "token_type_ids"), np.zeros(1, np.int32))
     return {**ids, "offsets": np.array([0, 1], np.int32)}
 

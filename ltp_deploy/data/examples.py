@@ -29,7 +29,7 @@ LABELS = ("label", "labels", "score")
 
 @dataclass(frozen=True)
 class DataOptions:
-    """How to read and judge a data set; None means found by name, or all rows."""
+    """How to read a data set and score answers on it; None means found by name, or all rows."""
 
     text_columns: str | None = None
     label_column: str | None = None
@@ -41,7 +41,7 @@ class DataOptions:
 @dataclass(frozen=True)
 class Examples:
     """Texts (strings, or pairs of them), their labels, None where the data has none, and the
-    metric that judges answers, None for the usual one of the kind of task."""
+    metric that scores answers, None for the usual one of the kind of task."""
 
     texts: list[str | tuple[str, str]]
     labels: list[float | str] | None

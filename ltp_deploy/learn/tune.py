@@ -54,12 +54,12 @@ class Tuned:
 
 
 def tune(
-    encoder: Encoder, data: TaskData, max_drop: float, progress: Progress = lambda words: None
+    encoder: Encoder, data: TaskData, max_drop: float, progress: Progress = lambda text: None
 ) -> tuple[PrunePolicy, Tuned]:
     """Rescale the policy of `encoder`: one factor for all layers, then layer by layer.
 
     The drop is counted from the same weights without pruning, on the same data. What is chosen
-    on data fits that data best: judge it on other data.
+    on data fits that data best: check it on other data.
 
     Args:
         encoder: a model that prunes.

@@ -1,4 +1,4 @@
-"""The one model that everything behind the checkpoint loader sees: a packed LTP encoder."""
+"""The one model that everything after the checkpoint loader sees: a packed LTP encoder."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class Layer(nn.Module):
         return self.finish(context, torch.index_select(x, 0, kept)), kept, offsets, alive
 
     def finish(self, context: Tensor, residual: Tensor) -> Tensor:
-        """Everything behind the attention context: projection, norms, FFN."""
+        """Everything after the attention context: projection, norms, FFN."""
         x = self.attention_norm(self.attention_output(context) + residual)
         return self.output_norm(self.output(self.activation(self.intermediate(x))) + x)
 

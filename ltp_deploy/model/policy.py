@@ -22,7 +22,7 @@ class Mode(enum.IntEnum):
 class Carry(enum.IntEnum):
     """Which rows a layer hands to the next one."""
 
-    ALL = 0  # every row; pruned ones are only marked dead
+    ALL = 0  # every row; those of pruned tokens are only marked as not alive
     SURVIVORS = 1  # compaction
     FIRST = 2  # the first row of each sequence: all that the classifier reads
     BOUNDED = 3  # the survivors' rows, at the front of as many rows as came in

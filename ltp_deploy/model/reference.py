@@ -92,8 +92,8 @@ def packed_reference(
         offsets_out [B+1] int32, of the rows carried on; alive_out [T'] int32.
 
     A sequence whose first token is pruned (possible only with `keep_first` false) is *finished*:
-    no other token of it can reach the classifier any more. It carries its first row alone, dead,
-    whose context is zero from the next layer on.
+    no other token of it can reach the classifier any more. It carries its first row alone, not
+    alive, whose context is zero from the next layer on.
     """
     hidden = qkv.shape[1] // 3
     size = hidden // heads

@@ -60,7 +60,7 @@ def compare_survivors(
     """Compare who is alive after each layer.
 
     Only the first differing layer of a sequence is classified, since the later ones follow from
-    it. A sequence whose first token is dead is decided, and engines compute nothing else of it,
+    it. A sequence whose first token is pruned is finished: engines compute nothing else of it,
     so nothing is compared from there on.
 
     Args:
@@ -76,13 +76,13 @@ def compare_survivors(
         for layer in range(oracle.shape[1]):
             mine = np.zeros(oracle.shape[2], bool)
             mine[engine[i][layer]] = True
-            decided = not oracle[i, layer, 0]
+            finished = not oracle[i, layer, 0]
             differing = oracle[i, layer] != mine
-            if decided and not mine[0]:
+            if finished and not mine[0]:
                 break
             in_both += int((oracle[i, layer] & mine).sum())
             in_either += int((oracle[i, layer] | mine).sum())
-            if decided or not mine[0]:
+            if finished or not mine[0]:
                 differing = np.zeros_like(differing)
                 differing[0] = True
             if differing.any() and not differs:
@@ -92,7 +92,7 @@ def compare_survivors(
                 differences.append(
                     Difference(i, layer, tuple(tokens.tolist()), margin, margin <= tie)
                 )
-            if decided or not mine[0]:
+            if finished or not mine[0]:
                 break
     return SurvivorComparison(differences, in_both / in_either if in_either else 1.0)
 

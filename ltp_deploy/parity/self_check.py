@@ -29,7 +29,7 @@ def self_check(encoder: Encoder, session: Session, precision: str, limits: Limit
     tolerance, exact = TOLERANCES[precision], precision == "f32"
     ties = np.abs(oracle.margins).min((1, 2)) <= tolerance.tie
     worst = float(difference[~ties if exact else slice(None)].max(initial=0.0))
-    # In a narrow precision single sequences may be decided otherwise, but not most of them.
+    # In a reduced precision single sequences may differ, but not most of them.
     found = worst if exact else float(np.median(difference))
     limit = tolerance.self_check
     if not exact:

@@ -9,7 +9,7 @@ from ltp_deploy.report.table import table
 
 
 def describe(calibration: Calibration, path: Path) -> str:
-    """Lengths, and for each length how many tokens are alive behind every layer."""
+    """Lengths, and for each length how many tokens are alive after every layer."""
     sample, lengths = calibration.sample, calibration.lengths()
     words = ", ".join(f"{name} {value:.0f}" for name, value in lengths.items())
     layers = calibration.profile.alive.shape[1] - 1
@@ -34,7 +34,7 @@ def describe(calibration: Calibration, path: Path) -> str:
         [
             f"calibrated on {sample.count} texts of {sample.name}; tokens: {words}",
             "",
-            f"tokens alive behind each layer: mean ({PERCENTILES[0]} % to {PERCENTILES[-1]} %)",
+            f"tokens alive after each layer: mean ({PERCENTILES[0]} % to {PERCENTILES[-1]} %)",
             table(headers, rows),
             "",
             f"ranges of {len(calibration.ranges)} linear layers in {path}",

@@ -31,6 +31,6 @@ def describe(result: Tuned, output: Path) -> str:
             table(["", result.dense.metric, "against dense", "fewer FLOPs"], rows),
             f"thresholds times, by layer: {factors}",
             table(["all times", result.dense.metric, "fewer FLOPs"], curve),
-            "It was chosen on this data: judge it on other data (ltp-deploy verify).",
+            "It was chosen on this data: check it on other data (ltp-deploy verify).",
         ]
     )

@@ -4,6 +4,7 @@ Polygraphy knows no packed sequences and no pruning; its runners here answer wit
 every layer, who is alive, so that its reports show where two engines part.
 """
 
+# mypy: allow-subclassing-any
 from __future__ import annotations
 
 import time
@@ -53,7 +54,7 @@ def compare(
         save: the file for Polygraphy's `RunResults`.
 
     Raises:
-        LtpError: Polygraphy is missing, or a bundle has nothing that runs here.
+        LtpError: Polygraphy is missing, or nothing of a bundle runs on this machine.
     """
     with needs("this needs Polygraphy", "polygraphy"):
         from polygraphy.comparator import Comparator
@@ -76,12 +77,12 @@ def compare(
         return [
             comparison
             for i, precision in enumerate(precisions, 1)
-            for comparison in _judge(results, i, precision)
+            for comparison in _against_oracle(results, i, precision)
         ]
 
 
 def _engines(path: Path) -> list[tuple[str, Engine]]:
-    """The bundle's engine if it runs here, and its portable model if there is one."""
+    """The bundle's engine if it runs on this machine, and its portable model if there is one."""
     manifest = read_bundle(path)
     found = []
     if can_run(manifest):
@@ -165,7 +166,7 @@ def _runner(name: str, answer: Answer) -> Any:
     return Runner(name)
 
 
-def _judge(results: Any, runner: int, precision: str) -> list[OutputComparison]:
+def _against_oracle(results: Any, runner: int, precision: str) -> list[OutputComparison]:
     """Polygraphy's comparison of one runner with the first, over all iterations."""
     from polygraphy.comparator import Comparator, SimpleCompareFunc
 

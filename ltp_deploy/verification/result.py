@@ -37,9 +37,9 @@ class Tolerances:
 
 @dataclass(frozen=True)
 class Verification:
-    """All that was found; `failures` says in words which tolerances were broken.
+    """All that was found; `failures` has a sentence for each broken tolerance.
 
-    `overrides` names the conventions that the build was told to take instead of the checkpoint's.
+    `overrides` names the conventions given to the build in place of the checkpoint's.
     """
 
     bundle: str
@@ -79,7 +79,7 @@ def broken(
     sequences: int,
     tolerances: Tolerances,
 ) -> list[str]:
-    """The tolerances that are broken, in words; an answer that is no number always counts."""
+    """A sentence for each broken tolerance; logits that are not finite always break one."""
     failures = []
     if not isfinite(logits.max):
         failures.append("the engine's logits are not finite")

@@ -58,7 +58,7 @@ def test_sides_take_turns_and_change_their_order(clock: Clock):
 
 def test_seconds_end_the_run(clock: Clock):
     found = interleave({"a": [clock.taking("a", 1.0)]}, seconds=10.0)
-    # The first pass is not counted: time starts behind it.
+    # The first pass is not counted: time starts after it.
     assert len(found["a"].samples[0]) == 11
 
 

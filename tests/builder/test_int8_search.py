@@ -46,7 +46,7 @@ def test_a_narrow_budget_keeps_out_the_layers_that_disturb_most(
 ) -> None:
     measured = Measured(None, calibrated)
     everything = choose_layers(bert_checkpoint, INT8, measured, judged, 100.0).drop
-    options = BuildOptions("haswell", "int8")  # in f32 beside int8, so that a budget can be met
+    options = BuildOptions("haswell", "int8")  # the rest in f32, so that a budget can be met
     found = choose_layers(bert_checkpoint, options, measured, judged, everything / 2)
     assert 0 < len(found.not_int8) <= LAYERS
     assert found.drop <= everything / 2
@@ -74,7 +74,7 @@ def test_layers_kept_out_hold_their_weights_as_they_were(
 
 
 @pytest.mark.slow
-def test_a_t4_is_judged_by_the_model_that_it_gets(
+def test_a_t4_is_scored_by_its_portable_model(
     bert_checkpoint: Path, calibrated: Path, judged: Examples, tmp_path: Path
 ) -> None:
     pytest.importorskip("onnxscript")
@@ -88,7 +88,7 @@ def test_a_t4_is_judged_by_the_model_that_it_gets(
     assert found.drop == pytest.approx(100 - 100 * (logits.argmax(1) == few.labels).mean())
 
 
-def test_data_without_labels_cannot_judge(
+def test_choosing_layers_needs_labels(
     bert_checkpoint: Path, calibrated: Path, judged: Examples
 ) -> None:
     with pytest.raises(LtpError, match="needs labels"):

@@ -97,7 +97,7 @@ def test_it_serves_its_own_checkpoint_and_policy_alone(
         draft(bert_checkpoint, calibrated, score_length="sequence")
 
 
-def test_profile_data_beside_it_must_be_the_same(
+def test_profile_data_must_be_that_of_the_calibration(
     bert_checkpoint: Path, calibrated: Path, texts: Path, tmp_path: Path
 ) -> None:
     draft(bert_checkpoint, calibrated, ProfileData(str(texts), DataOptions()))

@@ -69,7 +69,7 @@ def test_a_rising_threshold_grows_from_zero_by_layer(tmp_path: Path) -> None:
         (24, 0.2, [1] * 4 + [1 - 0.8 / 20 * k for k in range(1, 21)]),  # m = ceil(0.15 * 24) = 4
     ],
 )
-def test_top_k_rates_fall_linearly_behind_the_first_layers(
+def test_top_k_rates_fall_linearly_after_the_first_layers(
     tmp_path: Path, layers: int, final_rate: float, rates: list[float]
 ) -> None:
     rules = rules_of(tmp_path, "topk", num_hidden_layers=layers, token_keep_rate=final_rate)

@@ -48,9 +48,9 @@ def test_options_say_where_compaction_is(
     ("compact", "message"),
     [
         ("some", "give auto, all, none, bounded, or layers such as 2,5,8"),
-        ("0", r"nothing to remove at layer 0; .* rows can be removed at \[1, 2\]"),
-        ("1,9", "nothing to remove at layer 9"),
-        ("3", "nothing to remove at layer 3"),  # carries the first token alone
+        ("0", r"layer 0 cannot compact; .* can compact at \[1, 2\]"),
+        ("1,9", "layer 9 cannot compact"),
+        ("3", "layer 3 cannot compact"),  # carries the first token alone
         ("", "give auto"),
     ],
 )
@@ -87,11 +87,11 @@ def test_auto_is_the_cheapest_of_all_choices(sync: float, seed: int) -> None:
 
 def test_slower_host_syncs_mean_fewer_compactions() -> None:
     request = SurvivorProfile.assumed(BASE.policy, 128).request(8)
-    removals = [
+    compactions = [
         place(BASE, "auto", False, replace(T4, sync=sync), request).count(S)
         for sync in (0.0, 3e-5, 1e-2)
     ]
-    assert removals[0] >= removals[1] >= removals[2] == 0
+    assert compactions[0] >= compactions[1] >= compactions[2] == 0
 
 
 @pytest.mark.parametrize(

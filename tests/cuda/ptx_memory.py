@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-NOBODY, SEVERAL = -1, -2  # in place of a thread
+NO_THREAD, SEVERAL = -1, -2  # in place of a thread
 
 
 class PtxError(Exception):
@@ -42,18 +42,18 @@ class SharedMemory(Memory):
     def __init__(self, size: int):
         super().__init__(np.zeros(size, np.uint8))
         words = -(-size // 4)
-        self._writer, self._reader = np.full((2, words), NOBODY)
+        self._writer, self._reader = np.full((2, words), NO_THREAD)
 
     def barrier(self) -> None:
         """What came before is before what comes after, for the whole block."""
-        self._writer[...] = self._reader[...] = NOBODY
+        self._writer[...] = self._reader[...] = NO_THREAD
 
     def touch(self, places: np.ndarray, size: int, threads: np.ndarray, writes: bool) -> None:
         words = places[:, :, None] * size // 4 + np.arange(max(1, size // 4))
         words = words.reshape(len(places), -1)
         threads = np.broadcast_to(threads[:, None], words.shape)
         others = [self._writer] + [self._reader] * writes
-        if any(((seen[words] != NOBODY) & (seen[words] != threads)).any() for seen in others):
+        if any(((seen[words] != NO_THREAD) & (seen[words] != threads)).any() for seen in others):
             raise PtxError("a race for shared memory")
         if writes:
             self._writer[words] = threads
@@ -61,5 +61,5 @@ class SharedMemory(Memory):
                 raise PtxError("a race for shared memory: two threads write there")
         else:
             seen = self._reader[words]
-            self._reader[words] = np.where(seen == NOBODY, threads, seen)
+            self._reader[words] = np.where(seen == NO_THREAD, threads, seen)
             self._reader[words[self._reader[words] != threads]] = SEVERAL

@@ -1,4 +1,4 @@
-"""Compiling the kernels for the GPU at hand: by nvcc, once."""
+"""Compiling the kernels for the local GPU: by nvcc, once."""
 
 from __future__ import annotations
 

@@ -124,7 +124,7 @@ def problems(draw: st.DrawFn) -> Problem:
 
 
 def _alive(n: int) -> st.SearchStrategy[list[int]]:
-    """Marks of n rows. Where the first one is dead the sequence is finished, and all are."""
+    """Marks of n rows. If the first one is pruned the sequence is finished, and all are pruned."""
     if n == 0:
         return st.just([])
     some = st.lists(st.integers(0, 1), min_size=n - 1, max_size=n - 1).map(lambda rest: [1, *rest])

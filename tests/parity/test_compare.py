@@ -1,4 +1,4 @@
-"""Differences between oracle and engine are found, and told apart from rounding."""
+"""Differences between oracle and engine are found, and distinguished from rounding."""
 
 import numpy as np
 import pytest

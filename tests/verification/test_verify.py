@@ -128,7 +128,7 @@ def test_a_broken_tolerance_is_a_failure(
     assert re.fullmatch(words, failure)
 
 
-def test_bfloat16_is_judged_by_its_predictions(
+def test_bfloat16_is_verified_by_its_predictions(
     bert_checkpoint: Path, bundle_of: Callable[..., Path]
 ) -> None:
     result = verified(

@@ -24,7 +24,7 @@ WEIGHTS = FileName("engine.bin")
 
 
 def compile_engine(job: Job) -> Output:
-    """Convert the graph, save the IR, and put the plugin beside it."""
+    """Convert the graph, save the IR, and copy the plugin."""
     import openvino as ov
 
     plugin = openvino_plugin()

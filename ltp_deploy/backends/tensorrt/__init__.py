@@ -101,7 +101,7 @@ class TensorRt(Backend):
     def open(
         self, directory: Path, engine: Compiled, threads: int | None, throughput: bool
     ) -> Session:
-        """See `session.open_engine`. `threads` means nothing here."""
+        """See `session.open_engine`. `threads` has no effect."""
         from ltp_deploy.backends.tensorrt.session import open_engine
 
         return open_engine(directory, engine, throughput)

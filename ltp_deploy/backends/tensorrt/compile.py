@@ -24,7 +24,7 @@ LAYERS = FileName("layers.json")
 
 
 def compile_engine(job: Job) -> Output:
-    """Export, build, and put beside the engine what was compiled of the plugin and its kernels."""
+    """Export, build, and add the compiled plugin and kernels, if there are any."""
     library = choose_library(job.target.compute_capability, job.options.library)
     model = export(job)
     onnx = job.directory / ONNX

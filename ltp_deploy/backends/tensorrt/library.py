@@ -86,7 +86,7 @@ def choose_library(compute_capability: str, name: str | None = None) -> Library:
             return library
         reasons.append(f"{library.title} {reason}")
     raise LtpError(
-        f"no library here builds engines for compute capability {compute_capability}: "
+        f"no installed library builds engines for compute capability {compute_capability}: "
         + "; ".join(reasons)
     )
 

@@ -1,5 +1,6 @@
 """Running a TensorRT bundle on its GPU."""
 
+# mypy: allow-subclassing-any
 from __future__ import annotations
 
 import queue

@@ -79,7 +79,7 @@ class WrappedEngine(nn.Module):
         Args:
             input_ids, token_type_ids: [T] integers on the GPU, all sequences one after another.
             offsets: [B+1] integers on the GPU, where each begins and ends. No sequence may be
-                longer than `limits.max_length`: that is not checked, as it would wait for the GPU.
+                longer than `limits.max_length`: that is not checked, as it would take a host sync.
 
         Returns:
             logits [B, labels] float32; with a bundle that reports survivors, a tuple that begins

@@ -55,9 +55,9 @@ class TorchCuda(Backend):
 
     def cost(self, target: Target) -> GpuCost:
         """Of the GPU that is present, else of an H200."""
-        from ltp_deploy.backends.torch_cuda.measure import gpu_at_hand
+        from ltp_deploy.backends.torch_cuda.measure import local_gpu
 
-        return gpu_at_hand()
+        return local_gpu()
 
     def compile(self, job: Job) -> Output:
         """See `compile.compile_engine`."""

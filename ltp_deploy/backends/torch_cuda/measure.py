@@ -19,7 +19,7 @@ LAUNCHES = 100  # kernels of a graph that is timed
 
 
 @functools.cache
-def gpu_at_hand() -> GpuCost:
+def local_gpu() -> GpuCost:
     """The cost model of PyTorch's GPU, or the assumed one of an H200 where there is none."""
     import torch
 

@@ -124,6 +124,6 @@ class TorchCudaSession:
         if number == 0:
             self.buffers.upload(rows, sequences)
         # Without the executor's own optimisations: they specialise and compile for each size.
-        with torch.jit.optimized_execution(False):
+        with torch.jit.optimized_execution(False):  # type: ignore[attr-defined]
             values = module(*self.buffers.given(list(names.inputs), number, rows, sequences))
         self.buffers.download(dict(zip(names.outputs, values, strict=True)))

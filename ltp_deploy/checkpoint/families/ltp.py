@@ -1,4 +1,4 @@
-"""The released LTP format (`model_type: "ltp"`): I-BERT names, thresholds beside the weights."""
+"""The released LTP format (`model_type: "ltp"`): I-BERT names, thresholds among the weights."""
 
 from __future__ import annotations
 

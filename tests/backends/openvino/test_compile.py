@@ -98,7 +98,7 @@ def test_a_position_table_of_512_can_be_used_to_its_end(
         ("haswell", "int8-dynamic", 0.1, 0.96),
     ],
 )
-def test_narrow_precisions_predict_nearly_the_same(
+def test_reduced_precisions_predict_nearly_the_same(
     target: str,
     precision: str,
     near: float,

@@ -84,9 +84,9 @@ def test_without_kernels_attention_is_assumed_and_the_rest_measured(
 
 def test_without_a_gpu_all_constants_are_assumed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    measure.gpu_at_hand.cache_clear()
-    assert measure.gpu_at_hand() is H200
-    measure.gpu_at_hand.cache_clear()
+    measure.local_gpu.cache_clear()
+    assert measure.local_gpu() is H200
+    measure.local_gpu.cache_clear()
 
 
 def test_gpu_speed_compares_kernels_with_their_floors(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""Dense PyTorch beside torch-cuda engines, on the CPU."""
+"""Dense PyTorch as baseline of torch-cuda engines, on the CPU."""
 
 from __future__ import annotations
 
