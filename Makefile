@@ -13,12 +13,18 @@ PYTEST = $(BIN)/python -m pytest --numprocesses $(shell nproc) --dist worksteal 
 setup: $(VENV)/installed
 
 # build/editable is kept, so that what did not change is not compiled again.
-$(VENV)/installed: pyproject.toml setup.py constraints.txt CMakeLists.txt $(CPP)
+INSTALL = $(BIN)/pip install --quiet --constraint constraints.txt --no-build-isolation \
+	--config-settings build-dir=build/editable
+
+$(VENV)/installed: $(VENV)/packages CMakeLists.txt $(CPP)
+	$(INSTALL) --no-deps --editable .
+	touch $@
+
+$(VENV)/packages: pyproject.toml setup.py constraints.txt
 	python3 -m venv $(VENV)
 	$(BIN)/pip install --quiet --constraint constraints.txt \
 		scikit-build-core cmake ninja nlohmann-json torch openvino
-	$(BIN)/pip install --quiet --constraint constraints.txt --no-build-isolation \
-		--config-settings build-dir=build/editable --editable ".[dev]"
+	$(INSTALL) --editable ".[dev]"
 	touch $@
 
 demo: setup ## Train a small LTP model, build it for this CPU, prove it equal, time it
