@@ -39,6 +39,14 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("filterwarnings", r"ignore:.torch\.jit\.:DeprecationWarning")
 
 
+LONGEST = ("test_readme.py", "test_cpp.py", "test_gpu_check.py")  # they run whole programs
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest tests come first, so that no worker is left alone with one at the end."""
+    items.sort(key=lambda item: item.path.name not in LONGEST)
+
+
 SHARED = Path(os.environ.get("LTP_SHARED", Path(__file__).parents[2] / "shared"))
 NOT_SHARED = f"no trained checkpoints at {SHARED}; set LTP_SHARED to their folder"
 OWN = Path(__file__).parent / "ltp"

@@ -46,6 +46,7 @@ def test_a_null_engine_is_built_verified_and_timed(
     assert [runner.name for runner in timed.cases[0].runners] == ["ltp-deploy"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("target", ["null", "torchscript"])
 def test_targets_need_no_backend_but_their_own(
     target: str, bert_checkpoint: Path, tmp_path: Path

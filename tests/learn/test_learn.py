@@ -240,9 +240,16 @@ def test_a_sweep_writes_and_measures_a_checkpoint_for_each_value(
     data = write_reviews(tmp_path / "data.tsv", 32)
     output = tmp_path / "family"
     arguments = typed(checkpoint_of("bert", None), data, output, "--hard-epochs 0")
-    arguments += ["--finetune", "--finetune-epochs", "1", "--sweep", "final-threshold=0.05,0.6"]
+    arguments += ["--finetune", "--finetune-epochs", "1", "--sweep", "final-threshold=0.05"]
     result = CliRunner().invoke(main, arguments)
     assert result.exit_code == 0, result.output
+    assert len(json.loads((output / "sweep.json").read_text())["runs"]) == 1
+    assert (output / "sweep.svg").read_text().startswith("<?xml")
+
+    before = (output / "dense" / "model.safetensors").stat().st_mtime_ns
+    again = CliRunner().invoke(main, [*arguments[:-1], "final-threshold=0.05,0.6", "--resume"])
+    assert again.exit_code == 0, again.output
+    assert (output / "dense" / "model.safetensors").stat().st_mtime_ns == before
     found = json.loads((output / "sweep.json").read_text())
     gentle, harsh = (run["point"]["flops_ratio"] for run in found["runs"])
     assert gentle < harsh
@@ -251,13 +258,6 @@ def test_a_sweep_writes_and_measures_a_checkpoint_for_each_value(
     assert all(
         r > 0 for run in found["runs"] for ratios in run["speed"].values() for r in ratios.values()
     )
-    assert (output / "sweep.svg").read_text().startswith("<?xml")
-
-    before = (output / "dense" / "model.safetensors").stat().st_mtime_ns
-    again = CliRunner().invoke(main, [*arguments[:-1], "final-threshold=0.05,0.6,0.3", "--resume"])
-    assert again.exit_code == 0, again.output
-    assert (output / "dense" / "model.safetensors").stat().st_mtime_ns == before
-    assert len(json.loads((output / "sweep.json").read_text())["runs"]) == 3
     assert "times faster, measured" in (output / "sweep.svg").read_text()
 
     other = CliRunner().invoke(main, [*arguments, "--resume", "--batch", "8"])

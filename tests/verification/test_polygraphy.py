@@ -18,6 +18,7 @@ pytest.importorskip("onnxruntime")
 EXAMPLES = Examples(["the film is good", "bad", "very very bad film .", "a great film"], None)
 
 
+@pytest.mark.slow
 def test_engines_are_compared_layer_by_layer(
     bert_checkpoint: Path, bundle_of: Callable[..., Path], tmp_path: Path
 ) -> None:

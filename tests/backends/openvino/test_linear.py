@@ -26,6 +26,7 @@ def nodes(bundle: Path, kind: str) -> list[str]:
     return re.findall(rf'type="{kind}"[^>]*>\s*(<data[^>]*>)?', engine)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("hidden_act", "fused"),
     [("gelu", "gelu"), ("gelu_new", "gelu_tanh"), ("relu", "relu"), ("silu", "none")],
