@@ -20,6 +20,7 @@ template <class... Parts>
     message << condition << ": ";
     ((message << parts << ' '), ...);
     std::fprintf(stderr, "%s:%d: %s\n", file, line, message.str().c_str());
+    if (std::getenv("LTP_STOP_AT_FAILURE")) std::exit(EXIT_FAILURE);
 }
 
 inline int report(const char* name) {
