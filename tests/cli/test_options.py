@@ -15,6 +15,7 @@ from ltp_deploy.cli import main
 from ltp_deploy.data.examples import DataOptions
 from ltp_deploy.learn.job import Job
 from ltp_deploy.learn.recipe import Recipe
+from ltp_deploy.learn.tuned_checkpoint import TuneJob
 from ltp_deploy.parity.profile import ProfileData
 from ltp_deploy.verification.result import Tolerances
 
@@ -151,7 +152,8 @@ def test_the_drop_of_tune_arrives(monkeypatch: pytest.MonkeyPatch) -> None:
     line = "tune model --data dev.tsv -o out --max-drop-from-dense 0.25 --score-length 9"
     found = asked(monkeypatch, "ltp_deploy.learn.tuned_checkpoint.tune_checkpoint", line)
     reading = DataOptions()
-    assert found == (Path("model"), "dev.tsv", Path("out"), 0.25, reading, "9", None, False)
+    job = TuneJob(Path("model"), "dev.tsv", Path("out"), 0.25, reading, "9", None, False)
+    assert found == (job,)
 
 
 def test_lists_and_distributions_of_bench_arrive(monkeypatch: pytest.MonkeyPatch) -> None:

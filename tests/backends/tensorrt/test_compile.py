@@ -167,9 +167,7 @@ def test_with_nothing_installed_that_builds_nothing_is_left(
     bert_checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(library.Library, "installed", property(lambda self: False))
-    with pytest.raises(
-        LtpError, match="no installed library builds engines for compute"
-    ):
+    with pytest.raises(LtpError, match="no installed library builds engines for compute"):
         build(bert_checkpoint, tmp_path / "out", BuildOptions("t4"))
     assert list(tmp_path.iterdir()) == []
 

@@ -7,15 +7,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from ltp_deploy.benchmark.engines import (
-    OURS,
-    PYTORCH,
-    PYTORCH_ONE_BY_ONE,
-    PYTORCH_UNPADDED,
-    UNPRUNED,
-)
 
-from ltp_deploy.benchmark.baselines.torch import unpadded_attention
+from ltp_deploy.benchmark.baselines.torch import ONE_BY_ONE, PADDED, UNPADDED, unpadded_attention
+from ltp_deploy.benchmark.ours import OURS, UNPRUNED
 from ltp_deploy.benchmark.run import Options, run
 from ltp_deploy.benchmark.workload import of_distribution
 from ltp_deploy.errors import LtpError
@@ -42,10 +36,10 @@ def test_a_gpu_engine_meets_dense_pytorch(engine: Engine, bert_checkpoint: Path)
     result = run(engine, [of_distribution(engine.config, 12, 30, 4)], bert_checkpoint, ONCE)
     (case,) = result.cases
     names = [r.name for r in case.runners]
-    assert names == [OURS, UNPRUNED, PYTORCH, PYTORCH_ONE_BY_ONE, PYTORCH_UNPADDED]
+    assert names == [OURS, UNPRUNED, PADDED, ONE_BY_ONE, UNPADDED]
     assert not result.warnings
     flops = {r.name: r.flops_ratio for r in case.runners}
-    assert flops[PYTORCH] > flops[PYTORCH_ONE_BY_ONE] == flops[PYTORCH_UNPADDED] > 1
+    assert flops[PADDED] > flops[ONE_BY_ONE] == flops[UNPADDED] > 1
 
 
 def test_peers_are_refused(engine: Engine, bert_checkpoint: Path) -> None:
