@@ -130,7 +130,7 @@ def packed_reference(
     total = torch.nn.functional.pad(torch.cumsum(carried, 0), (1, 0))
     offsets_out = total[offsets.to(torch.int64)].to(torch.int32)
     rows, alive_rows = context[kept], alive_out[kept]
-    if carry == Carry.BOUNDED.value:  # T' = T: the padding is zero, dead, and stands for row 0
+    if carry == Carry.BOUNDED.value:  # T' = T: the padding is zero, not alive, and stands for row 0
         missing = qkv.shape[0] - kept.shape[0]
         rows = torch.nn.functional.pad(rows, (0, 0, 0, missing))
         kept = torch.nn.functional.pad(kept, (0, missing))

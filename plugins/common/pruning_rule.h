@@ -16,7 +16,7 @@ enum class Mode { None, Absolute, Relative, TopK };
 
 /// Which rows a layer hands to the next one.
 enum class Carry {
-    All,        ///< every row; those of pruned tokens are marked dead
+    All,        ///< every row; those of pruned tokens are marked as not alive
     Survivors,  ///< compaction: the survivors' rows, or the first row alone of a finished sequence
     First,      ///< the first row of each sequence (all that the classifier reads)
     Bounded,    ///< the survivors' rows, at the front of as many rows as came in

@@ -26,7 +26,7 @@ struct Arguments {
     // Scratch; what a layer does not need is null.
     unsigned long long* scores;  ///< [T] zeroed: what each row receives, see fixed_point.cuh
     __half* attended;            ///< [T, d] from `attend`; it is `context` unless rows move later
-    std::int32_t* survivors;     ///< [T] sequence b's from offsets[b] on; ~row if dead
+    std::int32_t* survivors;     ///< [T] sequence b's from offsets[b] on; ~row if it is pruned
     std::int32_t* survivor_counts;  ///< [B]
 
     std::int32_t rows;       ///< T

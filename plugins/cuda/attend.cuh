@@ -10,7 +10,7 @@
 
 namespace ltp::cuda {
 
-/// Scores of keys that are dead or not there. A lane's keys are at bits 0 and 1 of each byte.
+/// Scores of keys that are not alive or not there. A lane's keys are at bits 0 and 1 of each byte.
 __device__ __forceinline__ void mask(float (&s)[kKeyPart / 8][4], unsigned alive) {
     if ((alive & 0x03030303u) == 0x03030303u) return;  // in most parts all are there
 #pragma unroll

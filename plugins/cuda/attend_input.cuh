@@ -30,7 +30,7 @@ public:
           width_(a.head_size),
           query_(a.qkv + row_offset(s.begin, stride_) + head * a.head_size) {}
 
-    /// The fragments of a row of queries, see mma.cuh; zero if it is dead.
+    /// The fragments of a row of queries, see mma.cuh; zero if it is not alive.
     __device__ __forceinline__ bool load_query(unsigned (&query)[kSize / 8][2], int row,
                                                int r) const {
         const bool alive = row < rows_ && alive_[row] != 0;

@@ -5,7 +5,7 @@
 
 namespace ltp::cuda {
 
-/// Carry::All: the rows go on as they are, with those already dead; `decide` marks the newly dead
+/// Carry::All: the rows go on as they are, with those not alive; `decide` marks the newly pruned
 /// ones.
 __device__ inline void carry_all(const Arguments& a, const Tile& tile) {
     const int b = blockIdx.x;

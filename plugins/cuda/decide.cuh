@@ -28,11 +28,11 @@ struct BlockRank {
     }
 };
 
-/// Carry::All: rows that just died; a warp clears the context of those of its threads.
-__device__ inline void mark_dead(const Arguments& a, int row, bool dead, bool clear) {
-    if (dead) a.alive_out[row] = 0;
+/// Carry::All: rows pruned by this layer; a warp clears the context of those of its threads.
+__device__ inline void mark_pruned(const Arguments& a, int row, bool pruned, bool clear) {
+    if (pruned) a.alive_out[row] = 0;
     const int first = row - lane();
-    for (unsigned rest = __ballot_sync(kAllLanes, dead && clear); rest; rest &= rest - 1) {
+    for (unsigned rest = __ballot_sync(kAllLanes, pruned && clear); rest; rest &= rest - 1) {
         const std::size_t cleared = first + __ffs(rest) - 1;
         uint4* out = reinterpret_cast<uint4*>(a.context + cleared * hidden(a));
         for (int i = lane(); i < hidden(a) / 8; i += kWarpSize) out[i] = uint4{};
@@ -40,7 +40,7 @@ __device__ inline void mark_dead(const Arguments& a, int row, bool dead, bool cl
 }
 
 /// Carry::First: the row of a sequence without any.
-__device__ inline void put_nobody(const Arguments& a, int b) {
+__device__ inline void put_padding(const Arguments& a, int b) {
     uint4* out = reinterpret_cast<uint4*>(a.context + static_cast<std::size_t>(b) * hidden(a));
     for (int i = threadIdx.x; i < hidden(a) / 8; i += kDecideThreads) out[i] = uint4{};
 }
@@ -72,12 +72,12 @@ __device__ inline void decide(const Arguments& a) {
                 if (survives) a.survivors[s.begin + carried + place.rank] = s.begin + i;
                 carried += place.total;
             } else {
-                // The first row, if it dies here, still finishes this layer.
-                mark_dead(a, s.begin + i, key != Decision::kDead && !survives, i > 0);
+                // The first row, if it is pruned here, still finishes this layer.
+                mark_pruned(a, s.begin + i, key != Decision::kNotAlive && !survives, i > 0);
             }
         }
     }
-    if (first_only && empty) put_nobody(a, b);
+    if (first_only && empty) put_padding(a, b);
     if (threadIdx.x > 0) return;
     if (first_only) {
         a.kept[b] = empty ? 0 : s.begin;

@@ -13,7 +13,7 @@ constexpr int kDecideThreads = 512;
 /// All threads of a block make it together; each then asks about rows of its own.
 class Decision {
 public:
-    static constexpr unsigned kDead = 0, kFirst = ~0u,
+    static constexpr unsigned kNotAlive = 0, kFirst = ~0u,
                               kNanKey = ~0u;  // NaN ranks highest, as in ranks_before
 
     __device__ Decision(const Arguments& a, const Sequence& s)
@@ -41,7 +41,7 @@ public:
 
     /// ties_before: tied rows of lower index.
     __device__ bool survives(int i, unsigned key, int ties_before) const {
-        if (key == kDead) return false;
+        if (key == kNotAlive) return false;
         if (!prunes_ || (a_.rule.keep_first && i == 0)) return true;
         if (top_k_) return key > limit_ || (key == limit_ && ties_before < ties_);
         return !below_threshold(score(key), divisor_, a_.rule.threshold);
@@ -49,7 +49,7 @@ public:
 
 private:
     __device__ unsigned compute_key(int i) const {
-        if (i >= s_.size() || a_.alive[s_.begin + i] == 0) return kDead;
+        if (i >= s_.size() || a_.alive[s_.begin + i] == 0) return kNotAlive;
         if (!prunes_) return 1;
         if (top_k_ && a_.rule.keep_first && i == 0) return kFirst;
         const float score = to_float(a_.scores[s_.begin + i]);

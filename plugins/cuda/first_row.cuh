@@ -59,17 +59,17 @@ __device__ __forceinline__ void first_row(const Arguments& a) {
     if (b == a.sequences) return;
 
     const Sequence s = sequence(a, b);
-    const bool empty = s.size() == 0, dead = empty || finished(a, s);
+    const bool empty = s.size() == 0, not_alive = empty || finished(a, s);
     if (head == 0 && threadIdx.x == 0) {
         a.kept[b] = empty ? 0 : s.begin;
-        a.alive_out[b] = !dead;
+        a.alive_out[b] = !not_alive;
     }
     const int column = threadIdx.x % kGroup * 8;
     const bool valid = column < a.head_size;
     const std::size_t stride = 3 * static_cast<std::size_t>(hidden(a));
     const __half* query = a.qkv + s.begin * stride + head * a.head_size + column;
     PartialContext mine{-1e30f, 0.f, {}};  // of no keys
-    if (!dead) {
+    if (!not_alive) {
         float q[8] = {};
         if (valid) load8(q, query);
         const float scale = score_scale(a.head_size);
@@ -97,7 +97,7 @@ __device__ __forceinline__ void first_row(const Arguments& a) {
     __syncthreads();
     if (threadIdx.x >= kGroup || !valid) return;
     uint4 out = {};
-    if (!dead) {
+    if (!not_alive) {
 #pragma unroll
         for (int w = 1; w < kFirstRowThreads / kWarpSize; ++w) {
             const PartialContext& other = shared.warp[w][threadIdx.x];

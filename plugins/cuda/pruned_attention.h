@@ -33,7 +33,7 @@ struct Inputs {
 /// All on the device, but for `count`, which may be the host's, pinned: it is written before the
 /// rows are, so that the host can go on meanwhile. T' = T where the carry is All or Bounded, B
 /// where it is First, and *count, which is at most T, where it is Survivors. Padding (All: the rows
-/// after offsets[B]; Bounded: those after the survivors) is dead and zero, as is the row of an
+/// after offsets[B]; Bounded: those after the survivors) is not alive and zero, as is the row of an
 /// empty sequence where the carry is First; `kept` is a valid index in all rows.
 struct Outputs {
     __half* context;        ///< [T', d]

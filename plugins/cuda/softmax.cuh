@@ -79,7 +79,8 @@ struct Softmax {
             for (int i = 0; i < 4; ++i) s[n][i] = power_of_two(fmaf(s[n][i], scale, -max[i / 2]));
     }
 
-    /// What turns the exponentials of an alive row into probabilities; zero for a dead row.
+    /// What turns the exponentials of an alive row into probabilities; zero for a row that is not
+    /// alive.
     __device__ __forceinline__ void normaliser(const bool (&alive)[2], float (&factor)[2]) const {
 #pragma unroll
         for (int r = 0; r < 2; ++r) {

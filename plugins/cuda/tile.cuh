@@ -28,7 +28,7 @@ public:
                             : uint4{};
     }
 
-    /// Dead rows become zero: whatever they hold, even a NaN, must not count.
+    /// Rows that are not alive become zero: whatever they hold, even a NaN, must not count.
     __device__ __forceinline__ void store(SharedTile<kRows, kSize>& tile,
                                           unsigned long long alive) const {
         alive >>= row();

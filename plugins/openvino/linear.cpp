@@ -10,7 +10,7 @@ namespace ltp {
 namespace {
 
 constexpr size_t kCachedInput =
-    size_t{1} << 20;          // bytes of x that a core keeps at hand while the weights pass by
+    size_t{1} << 20;          // bytes of x that stay in a core's cache while the weights are read
 constexpr int kFactors = 32;  // that kernels read at once
 
 int parts(int count, int at_once) { return (count + at_once - 1) / at_once; }

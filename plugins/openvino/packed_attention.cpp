@@ -49,8 +49,8 @@ private:
     int first_row(int b) const { return in_.offsets[b]; }
     int row_count(int b) const { return in_.offsets[b + 1] - in_.offsets[b]; }
 
-    /// A sequence whose first token is dead is finished: nothing in it can reach the classifier any
-    /// more.
+    /// A sequence whose first token is pruned is finished: nothing in it can reach the classifier
+    /// any more.
     void find_alive_rows() {
         int sequences_before = 0;  // not counting empty ones
         for (int b = 0; b < in_.sequences; ++b) {

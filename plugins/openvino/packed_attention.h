@@ -20,7 +20,7 @@ struct PackedInput {
     int hidden;              ///< d, a multiple of heads
     int heads;               ///< H
     const int32_t* offsets;  ///< [B + 1]
-    const int32_t* alive;    ///< [T] 0 = dead: neither a query nor a key
+    const int32_t* alive;    ///< [T] 0 = pruned by an earlier layer: neither a query nor a key
     const int32_t* lengths;  ///< [B] original token counts
 };
 

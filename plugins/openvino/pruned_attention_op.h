@@ -12,7 +12,7 @@ namespace ltp {
 /// Inputs (T rows of B packed sequences, hidden size d):
 ///   0 qkv      [T, 3d]  f32 or bf16, columns Q heads | K heads | V heads
 ///   1 offsets  [B + 1]  i32, sequence b is rows offsets[b] .. offsets[b + 1]
-///   2 alive    [T]      i32, 0 = dead
+///   2 alive    [T]      i32, 0 = pruned by an earlier layer
 ///   3 lengths  [B]      i32, original token counts
 /// Outputs:
 ///   0 context  [T', d]  as qkv

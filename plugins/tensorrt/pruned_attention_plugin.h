@@ -13,10 +13,11 @@ inline constexpr const char* plugin_version = "1";
 inline constexpr const char* plugin_namespace = "";
 
 /// Inputs (T rows of B packed sequences, hidden size d):
-///   0 qkv      [T, 3d]  f16, columns Q heads | K heads | V heads; a head's size is a multiple of 8,
+///   0 qkv      [T, 3d]  f16, columns Q heads | K heads | V heads; a head's size is a multiple of
+///   8,
 ///                       at most 128
 ///   1 offsets  [B + 1]  i32, sequence b is rows offsets[b] .. offsets[b + 1]
-///   2 alive    [T]      i32, 0 = dead
+///   2 alive    [T]      i32, 0 = pruned by an earlier layer
 ///   3 lengths  [B]      i32, original token counts
 /// Outputs:
 ///   0 context  [T', d]  f16

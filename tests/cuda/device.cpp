@@ -10,7 +10,7 @@
 namespace test {
 namespace {
 
-/// Whether a row is padding: zero, dead, and a valid index.
+/// Whether a row is padding: zero, not alive, and a valid index.
 bool is_padding(const Result& result, int row, int kept, int hidden) {
     const auto context = result.context.begin() + size_t(row) * hidden;
     return result.kept[row] == kept && result.alive[row] == 0 &&
@@ -46,8 +46,8 @@ LayerResult without_empty(const Problem& p, const LayerResult& result, const std
 }  // namespace
 
 Problem half_problem(Random& random, int heads, int head_size, const std::vector<int>& lengths,
-                     double dead) {
-    Problem p = random_problem(random, heads, head_size, ltp::Element::F32, lengths, dead);
+                     double pruned) {
+    Problem p = random_problem(random, heads, head_size, ltp::Element::F32, lengths, pruned);
     for (float& x : p.qkv) x = __half2float(__float2half_rn(x));
     return p;
 }

@@ -9,9 +9,9 @@
 
 namespace test {
 
-/// Inputs that half precision can represent. `dead`: the share of rows that are dead.
+/// Inputs that half precision can represent. `pruned`: the share of rows that are not alive.
 Problem half_problem(Random& random, int heads, int head_size, const std::vector<int>& lengths,
-                     double dead);
+                     double pruned);
 
 std::vector<__half> to_half(const std::vector<float>& values);
 
@@ -28,7 +28,7 @@ LayerResult run(const Problem& problem, const ltp::PruningRule& rule, ltp::Carry
 /// What rounding probabilities and context to half precision may cost, for inputs of unit variance.
 constexpr double kContextTolerance = 2e-3;
 
-/// Also compares it with the reference. Returns how many doubtful tokens were decided otherwise.
+/// Also compares it with the reference. Returns how many ties were decided otherwise.
 int check(const Problem& problem, const struct Attention& attention, const ltp::PruningRule& rule,
           ltp::Carry carry, int spare_rows = 0);
 

@@ -13,8 +13,8 @@ using namespace ltp;
 test::Random random_(2107);
 long tokens = 0, doubts = 0;
 
-void check(int head_size, const std::vector<int>& lengths, double dead) {
-    const test::Problem p = test::half_problem(random_, 2, head_size, lengths, dead);
+void check(int head_size, const std::vector<int>& lengths, double pruned) {
+    const test::Problem p = test::half_problem(random_, 2, head_size, lengths, pruned);
     const test::Attention attention = test::reference_attention(p);
     const PruningRule none, half{Mode::TopK, 0.5f, 0, true};
     test::check(p, attention, none, Carry::All);
@@ -33,7 +33,7 @@ void large_scores() {
             CHECK(x > -10.f && x < 10.f, x);
 }
 
-/// A row that is dead may hold anything.
+/// A row that is not alive may hold anything.
 void dead_rows_do_not_count() {
     test::Problem p = test::half_problem(random_, 2, 64, {70, 20}, 0.3);
     for (int row = 0; row < p.rows(); ++row)
@@ -57,7 +57,7 @@ int main() {
         check(head_size, {33, 1, 18, 66}, 0.3);
     large_scores();
     dead_rows_do_not_count();
-    std::printf("%ld tokens compared, %ld doubtful ones decided otherwise\n", tokens, doubts);
+    std::printf("%ld tokens compared, %ld ties decided otherwise\n", tokens, doubts);
     CHECK(doubts * 50 < tokens, "too many doubtful decisions to call this a test");
     return test::report("cuda_attend");
 }

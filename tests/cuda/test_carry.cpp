@@ -26,13 +26,13 @@ std::vector<PruningRule> rules(test::Random& random) {
 
 class Sweep {
 public:
-    void problem(int heads, int head_size, const std::vector<int>& lengths, double dead) {
-        problem(heads, head_size, lengths, dead, rules(random_));
+    void problem(int heads, int head_size, const std::vector<int>& lengths, double pruned) {
+        problem(heads, head_size, lengths, pruned, rules(random_));
     }
 
-    void problem(int heads, int head_size, const std::vector<int>& lengths, double dead,
+    void problem(int heads, int head_size, const std::vector<int>& lengths, double pruned,
                  const std::vector<PruningRule>& rules) {
-        const test::Problem p = test::half_problem(random_, heads, head_size, lengths, dead);
+        const test::Problem p = test::half_problem(random_, heads, head_size, lengths, pruned);
         const test::Attention attention = test::reference_attention(p);
         for (const PruningRule& rule : rules)
             for (const Carry carry : {Carry::All, Carry::Survivors, Carry::First, Carry::Bounded}) {
@@ -43,7 +43,7 @@ public:
     }
 
     void report() const {
-        std::printf("%ld tokens compared, %ld doubtful ones decided otherwise\n", tokens_, doubts_);
+        std::printf("%ld tokens compared, %ld ties decided otherwise\n", tokens_, doubts_);
         CHECK(doubts_ * 50 < tokens_, "too many doubtful decisions to call this a test");
     }
 

@@ -8,8 +8,8 @@ namespace {
 
 using namespace ltp;
 
-void check(test::Random& random, int head_size, const std::vector<int>& lengths, double dead) {
-    const test::Problem p = test::half_problem(random, 3, head_size, lengths, dead);
+void check(test::Random& random, int head_size, const std::vector<int>& lengths, double pruned) {
+    const test::Problem p = test::half_problem(random, 3, head_size, lengths, pruned);
     test::check(p, test::reference_attention(p), {}, Carry::First, random() % 3);
 }
 

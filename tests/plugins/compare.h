@@ -15,7 +15,7 @@ struct Tolerance {
 /// What float32 or bfloat16 arithmetic may differ from the reference, for inputs of unit variance.
 Tolerance tolerance(const ltp::Kernel& kernel, ltp::Element element);
 
-/// Returns how many doubtful tokens were decided otherwise than by the reference.
+/// Returns how many ties were decided otherwise than by the reference.
 int compare(const Problem& problem, const Attention& attention, const ltp::PruningRule& rule,
             ltp::Carry carry, const Result& result, Tolerance tolerance, const std::string& where);
 

@@ -35,16 +35,17 @@ std::string Problem::describe() const {
 }
 
 Problem random_problem(Random& random, int heads, int head_size, ltp::Element element,
-                       const std::vector<int>& lengths, double dead) {
+                       const std::vector<int>& lengths, double pruned) {
     Problem p;
     p.heads = heads;
     p.head_size = head_size;
     p.element = element;
     std::uniform_real_distribution<double> uniform;
     for (const int rows : lengths) {
-        for (int r = 0; r < rows; ++r) p.alive.push_back(uniform(random) >= (r ? dead : dead / 2));
+        for (int r = 0; r < rows; ++r)
+            p.alive.push_back(uniform(random) >= (r ? pruned : pruned / 2));
         p.offsets.push_back(p.offsets.back() + rows);
-        p.lengths.push_back(rows + (dead > 0 ? static_cast<int>(random() % 4) : 0));
+        p.lengths.push_back(rows + (pruned > 0 ? static_cast<int>(random() % 4) : 0));
     }
     std::normal_distribution<float> normal;
     p.qkv.resize(size_t(p.rows()) * 3 * p.hidden());

@@ -26,9 +26,9 @@ struct Problem {
 
 using Random = std::mt19937;
 
-/// dead: the share of rows that are dead (the first row of a sequence less often).
+/// pruned: the share of rows that are not alive (the first row of a sequence less often).
 Problem random_problem(Random& random, int heads, int head_size, ltp::Element element,
-                       const std::vector<int>& lengths, double dead);
+                       const std::vector<int>& lengths, double pruned);
 
 struct Result {
     std::vector<float> context;  // [rows, hidden]

@@ -9,8 +9,10 @@ namespace test {
 
 /// Everything that does not depend on the rule.
 struct Attention {
-    std::vector<double> score;    // [T] summed over heads and alive query rows; 0 for dead rows
-    std::vector<double> context;  // [T, hidden]; 0 for dead rows and finished sequences
+    std::vector<double>
+        score;  // [T] summed over heads and alive query rows; 0 for rows that are not alive
+    std::vector<double>
+        context;  // [T, hidden]; 0 for rows that are not alive and for finished sequences
 };
 
 Attention reference_attention(const Problem& problem);

@@ -177,7 +177,7 @@ int main() {
     for (const int depth : {1, 2, 3, 31, 32, 33, 63, 65, 255, 256, 257, 511, 513, 768})
         for (const int rows : {3, 20}) sweep.sizes(rows, depth, 33);
     for (int columns = 1; columns <= 70; ++columns) sweep.sizes(18, 40, columns);
-    sweep.sizes(700, 800, 64);  // more rows than a core keeps at hand
+    sweep.sizes(700, 800, 64);  // more rows than fit in a core's cache
     sweep.activations();
     threads_do_not_see_each_other();
     std::printf("%ld values compared\n", sweep.compared());

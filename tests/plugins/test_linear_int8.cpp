@@ -203,7 +203,7 @@ int main(int argc, char** argv) {
     for (const int depth : {1, 2, 3, 4, 5, 31, 32, 33, 63, 65, 127, 128, 129, 255, 257, 768})
         for (const int rows : {3, 20}) sweep.sizes(rows, depth, 33);
     for (int columns = 1; columns <= 70; ++columns) sweep.sizes(18, 40, columns);
-    sweep.sizes(2100, 1024, 64);  // more rows than a core keeps at hand
+    sweep.sizes(2100, 1024, 64);  // more rows than fit in a core's cache
     sweep.off_the_grid();
     sweep.odd_rows();
     std::printf("%ld values compared\n", sweep.compared());

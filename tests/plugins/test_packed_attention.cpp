@@ -61,9 +61,9 @@ public:
             check(p, attention, {Mode::TopK, 0.9f, 0, true}, Carry::Survivors, k);
     }
 
-    void random(int heads, int head_size, const std::vector<int>& lengths, double dead) {
+    void random(int heads, int head_size, const std::vector<int>& lengths, double pruned) {
         for (const Element element : {Element::F32, Element::BF16})
-            problem(test::random_problem(random_, heads, head_size, element, lengths, dead));
+            problem(test::random_problem(random_, heads, head_size, element, lengths, pruned));
     }
 
     /// Whatever the softmax is fed, it must not overflow.
@@ -81,7 +81,7 @@ public:
 
     void report() const {
         for (const Kernel* k : kernels_) std::printf("kernel %s\n", k->name);
-        std::printf("%ld tokens compared, %ld doubtful ones decided otherwise\n", tokens_, doubts_);
+        std::printf("%ld tokens compared, %ld ties decided otherwise\n", tokens_, doubts_);
         CHECK(doubts_ * 50 < tokens_, "too many doubtful decisions to call this a test");
     }
 

@@ -161,7 +161,7 @@ class TensorRt(Backend):
         if record.run_by != record.library:
             lines.append(
                 "int8 is promised for TensorRT itself: where the engine runs, build it with "
-                f"--library tensorrt; nobody has shown that {record.library} runs it well"
+                f"--library tensorrt; {record.library} has not been shown to run it well"
             )
         if not (record.plugin or record.kernels):
             lines.append(

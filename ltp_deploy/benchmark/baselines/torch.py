@@ -39,9 +39,7 @@ def baselines(request: BaselineRequest) -> list[Runner]:
         LtpError: peers were asked for.
     """
     if request.peers:
-        raise LtpError(
-            "peers run on CPUs; this engine is timed against PyTorch in any case"
-        )
+        raise LtpError("peers run on CPUs; this engine is timed against PyTorch in any case")
     dense = dense_model(request.checkpoint, request.encoder)
     padded = TorchSession(dense, request.precision, request.device)
     unpadded = UnpaddedSession(request.encoder, request.device)

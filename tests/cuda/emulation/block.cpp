@@ -182,7 +182,7 @@ Block block;
 __attribute__((no_sanitize_address))  // it never returns, so that nothing would clear what it marks
                                       // on the stack
 #endif
-                                      void Block::enter() {
+void Block::enter() {
     Fiber::entered();
     (*block.body_)();
     block.stop(State::Done);
