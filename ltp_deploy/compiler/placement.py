@@ -1,7 +1,7 @@
 """At which layers pruned rows are removed.
 
-A layer without compaction marks their rows as not alive, which changes no answer. Compaction saves work
-in later layers, and costs a host sync where the host must learn how many rows are left.
+A layer without compaction marks their rows as not alive, which changes no answer. Compaction saves
+work in later layers, and costs a host sync where the host must learn how many rows are left.
 """
 
 from __future__ import annotations
