@@ -154,7 +154,7 @@ def CarryFirst(survives, context, place, column, inside, qkv):
 
 @script(portable, default_opset=op)
 def Filled(rows, kept, alive, count, qkv):
-    """Results with padding, as many rows as came in: it is zero, not alive, and stands for row 0."""
+    """Results padded to as many rows as came in: zero, not alive, standing for row 0."""
     missing = op.Shape(qkv, start=0, end=1) - op.Cast(op.Reshape(count, [1]), to=7)
     after = op.Concat([0], missing, axis=0)
     below = op.Concat([0, 0], missing, [0], axis=0)
