@@ -39,7 +39,8 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("filterwarnings", r"ignore:.torch\.jit\.:DeprecationWarning")
 
 
-LONGEST = ("test_readme.py", "test_cpp.py", "test_gpu_check.py")  # they run whole programs
+# They run whole programs.
+LONGEST = ("test_install.py", "test_readme.py", "test_cpp.py", "test_gpu_check.py")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

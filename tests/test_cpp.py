@@ -56,7 +56,7 @@ def test_ltp_run_takes_a_limit_on_instructions_that_rules_out_bf16(
     np.testing.assert_allclose([[float(x) for x in printed.split()]], expected, atol=0.1)
 
 
-@pytest.mark.slow
+@pytest.mark.full
 def test_the_cpp_example_builds_and_classifies(tmp_path: Path) -> None:
     """The steps of examples/cpp/README.md."""
     cmake = ["cmake", "-G", "Ninja", f"-DOpenVINO_DIR={Path(openvino.__file__).parent / 'cmake'}"]

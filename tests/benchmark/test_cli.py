@@ -23,6 +23,7 @@ def data(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_data_and_json(bert_bundle: Path, bert_checkpoint: Path, data: Path, tmp_path: Path):
     output = tmp_path / "result.json"
     arguments = [bert_bundle, "--against", bert_checkpoint, "--data", data, "-o", output, "--json"]

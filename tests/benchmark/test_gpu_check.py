@@ -22,7 +22,7 @@ def gpu_check(*arguments: object) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.mark.slow
+@pytest.mark.full
 def test_the_rehearsal_passes_and_writes_its_figures(tmp_path: Path) -> None:
     done = gpu_check("--rehearse", "-o", tmp_path / "gpu.json")
     assert done.returncode == 0, done.stdout + done.stderr
@@ -37,6 +37,7 @@ def test_the_rehearsal_passes_and_writes_its_figures(tmp_path: Path) -> None:
     assert {"ltp-deploy", "PyTorch dense, padded", "PyTorch dense, unpadded"} <= runners
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(bool(gpus()), reason="there is a GPU")
 def test_without_a_gpu_it_says_so() -> None:
     done = gpu_check()

@@ -34,6 +34,7 @@ def request(checkpoint: Path, encoder: Encoder) -> BaselineRequest:
     return BaselineRequest(checkpoint, encoder, "f32", "f32", "cpu", (), 1, ())
 
 
+@pytest.mark.slow
 def test_all_runners_are_measured_on_all_cases(engine: Engine, bert_checkpoint: Path):
     config = engine.config
     cases = [of_length(config, 9, 1), of_distribution(config, 12, 30, 4)]
@@ -52,6 +53,7 @@ def test_all_runners_are_measured_on_all_cases(engine: Engine, bert_checkpoint: 
     assert all(r.name in text for r in mixed.runners)
 
 
+@pytest.mark.slow
 def test_an_int8_engine_meets_a_dense_int8_model(
     bert_checkpoint: Path, bundle_of: Callable[..., Path]
 ):
@@ -71,6 +73,7 @@ def test_without_a_checkpoint_only_the_bundle_is_measured(engine: Engine):
     assert OURS in describe(result)
 
 
+@pytest.mark.slow
 def test_a_baseline_that_is_another_model_is_reported(
     engine: Engine, bert_checkpoint: Path, monkeypatch: pytest.MonkeyPatch
 ):

@@ -26,6 +26,7 @@ def tables_of(page: str) -> list[Table]:
     return [[row.strip("| ").split(" | ") for row in (b[0], *b[2:])] for b in blocks]
 
 
+@pytest.mark.slow
 def test_the_page_has_the_tables_that_the_script_prints(printed: list[Table]) -> None:
     assert [len(table) for table in printed] == [1 + 7, 1 + 2 * 7]
     for table in printed:

@@ -26,6 +26,7 @@ def quick(checkpoint: Path, output: Path, force: bool = False) -> Manifest:
     return build(checkpoint, output, BuildOptions("null"), force=force)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("target", TARGETS)
 def test_the_manifest_returned_is_the_one_written(
     target: str, bert_checkpoint: Path, tmp_path: Path
@@ -124,6 +125,7 @@ def test_a_bundle_comes_back_when_its_successor_cannot_take_its_place(
     assert [p.name for p in tmp_path.iterdir()] == ["out"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
 def test_a_stopped_build_leaves_no_half_bundle(
     stop: signal.Signals, bert_checkpoint: Path, tmp_path: Path

@@ -73,7 +73,7 @@ def test_layers_kept_out_hold_their_weights_as_they_were(
     np.testing.assert_allclose(logits, run_oracle(encoder, data).logits, atol=1e-4)
 
 
-@pytest.mark.slow
+@pytest.mark.full
 def test_a_t4_is_scored_by_its_portable_model(
     bert_checkpoint: Path, calibrated: Path, judged: Examples, tmp_path: Path
 ) -> None:

@@ -237,6 +237,7 @@ def test_a_path_that_leaves_the_bundle_is_refused(bundle: Path, place: str, name
     refuses(bundle, "outside the bundle")
 
 
+@pytest.mark.slow
 def test_a_portable_model_cannot_lie_outside(bert_checkpoint: Path, tmp_path: Path) -> None:
     pytest.importorskip("onnxscript")
     build(bert_checkpoint, tmp_path / "bundle", BuildOptions("onnx"))

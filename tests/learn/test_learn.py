@@ -232,7 +232,7 @@ def test_the_learn_and_tune_commands_write_checkpoints(
     assert (tuned / "tuned.svg").read_text().startswith("<?xml")
 
 
-@pytest.mark.slow
+@pytest.mark.full
 def test_a_sweep_writes_and_measures_a_checkpoint_for_each_value(
     checkpoint_of: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -34,6 +34,7 @@ def verified(bundle: Path, checkpoint: Path, batch: int = 8, **tolerances: float
     return verify(bundle, checkpoint, examples(), batch, Tolerances(**tolerances))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("target", ["cpu", "torchscript"])
 @pytest.mark.parametrize("survivors", [True, False])
 def test_a_right_bundle_passes(

@@ -108,7 +108,7 @@ def test_nodes_are_named_after_what_they_compute(
     assert outputs == [5, 5, 4]  # the last one's row count does not depend on the data
 
 
-@pytest.mark.slow
+@pytest.mark.full
 def test_released_checkpoints_keep_their_answers_in_fp16(
     known: KnownCheckpoint, known_oracle: OracleRun, bundle_of: Callable[..., Path]
 ) -> None:

@@ -54,6 +54,7 @@ def assert_same(engine: Engine, checkpoint: Path, prunes: bool, seeds: int = 3) 
         assert (pruned_tokens(batch, survivors) > 10) == prunes
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("family", "policy"), CASES, ids=str)
 def test_float32_is_exact(
     family: str,
@@ -65,6 +66,7 @@ def test_float32_is_exact(
     assert_same(load(bundle_of(checkpoint)), checkpoint, prunes=policy is not None)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("labels", [1, 3])
 def test_a_bundle_of_logits_alone_gives_the_same_logits(
     labels: int, checkpoint_of: Callable[..., Path], bundle_of: Callable[..., Path]

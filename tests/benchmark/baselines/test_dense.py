@@ -48,6 +48,7 @@ def converted(bert_checkpoint: Path) -> Any:
     return convert(dense_model(bert_checkpoint, load_encoder(bert_checkpoint)))
 
 
+@pytest.mark.slow
 def test_openvino_fuses_attention(converted: Any, bert_checkpoint: Path):
     types = [node.get_type_name() for node in converted.get_ops()]
     assert types.count("ScaledDotProductAttention") == LAYERS
