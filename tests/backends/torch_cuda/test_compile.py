@@ -26,17 +26,11 @@ from ltp_deploy.runtime.result import make_result
 from ltp_deploy.verification.result import Tolerances
 from ltp_deploy.verification.verify import verify
 from tests.answers import as_lists, batch_for
-from tests.released import MODES
-from tests.tiny import FAMILIES, POLICIES
-
-CASES = [
-    *((family, policy) for family in FAMILIES for policy in (*POLICIES, None)),
-    *(("ltp", mode) for mode in MODES),
-]
+from tests.cases import families_and_policies
 
 
 @pytest.mark.parametrize("compact", ["all", "none"])
-@pytest.mark.parametrize(("family", "policy"), CASES, ids=str)
+@pytest.mark.parametrize(("family", "policy"), families_and_policies(), ids=str)
 def test_the_parts_answer_as_the_whole_graph(
     family: str,
     policy: str | None,

@@ -11,16 +11,10 @@ import pytest
 from ltp_deploy.checkpoint import load_encoder
 from ltp_deploy.runtime.engine import load
 from tests.answers import assert_as_oracle, batch_for, oracle_answers, pruned_tokens
-from tests.released import MODES
-from tests.tiny import FAMILIES, POLICIES
-
-CASES = [
-    *((family, policy) for family in FAMILIES for policy in (*POLICIES, None)),
-    *(("ltp", mode) for mode in MODES),
-]
+from tests.cases import families_and_policies
 
 
-@pytest.mark.parametrize(("family", "policy"), CASES, ids=str)
+@pytest.mark.parametrize(("family", "policy"), families_and_policies(), ids=str)
 def test_every_family_and_mode_is_exact(
     family: str,
     policy: str | None,
