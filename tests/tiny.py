@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 import torch
+import transformers  # lazy: its models are imported where they are used
 from torch import nn
-from transformers import AutoConfig, AutoModelForSequenceClassification, PreTrainedModel
 
 FAMILIES = ("bert", "roberta", "xlm-roberta", "electra", "distilbert")
 LAYERS = 3
@@ -26,7 +26,9 @@ _SHAPES: dict[str, dict[str, Any]] = {
 }
 
 
-def tiny_model(family: str, labels: int = 2, seed: int = 0, **changes: Any) -> PreTrainedModel:
+def tiny_model(
+    family: str, labels: int = 2, seed: int = 0, **changes: Any
+) -> transformers.PreTrainedModel:
     """A classifier whose every weight and bias matters, and whose attention is far from uniform."""
     shape: dict[str, Any] = {
         "vocab_size": VOCABULARY,
@@ -44,10 +46,10 @@ def tiny_model(family: str, labels: int = 2, seed: int = 0, **changes: Any) -> P
             "hidden_dim": 96,
             "max_position_embeddings": 40,
         }
-    config = AutoConfig.for_model(
+    config = transformers.AutoConfig.for_model(
         family, num_labels=labels, **{**shape, **_SHAPES[family], **changes}
     )
-    model = AutoModelForSequenceClassification.from_config(config).eval()
+    model = transformers.AutoModelForSequenceClassification.from_config(config).eval()
     randomise(model, seed)
     return model
 

@@ -33,6 +33,7 @@ def test_the_page_has_the_tables_that_the_script_prints(printed: list[Table]) ->
         assert table in tables_of(PAGE)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("on_page", "stale"),
     [

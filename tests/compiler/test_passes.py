@@ -74,6 +74,7 @@ def test_every_pass_keeps_the_answers(
             assert as_lists(result.survivors) == kept, step
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("family", "policy"), CASES, ids=str)
 def test_answers_do_not_depend_on_where_compaction_is(
     family: str, policy: str | None, checkpoint_of: Callable[..., Path]

@@ -73,6 +73,7 @@ def test_many_rows_are_answered_like_the_reference(ptx: str, run_ptx: Run) -> No
         check(many_rows())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("gathers", [False, True])
 def test_the_residual_norm_answers_like_its_reference(
     gathers: bool, ptx: str, run_ptx: Run
@@ -83,6 +84,7 @@ def test_the_residual_norm_answers_like_its_reference(
     torch.testing.assert_close(found.double(), norm_reference(*given), rtol=1e-3, atol=1e-3)
 
 
+@pytest.mark.slow
 def test_the_cases_launch_every_kernel(ptx: str) -> None:
     ran = {"ltp_residual_norm"}
     for mode, threshold, carry, head_size in CASES:
@@ -212,6 +214,7 @@ def test_what_no_gpu_allows_is_an_error(lines: str, message: str) -> None:
         kernel.run((1, 1), bytes(8))
 
 
+@pytest.mark.slow
 def test_more_threads_than_a_kernel_takes_are_an_error(ptx: str) -> None:
     with pytest.raises(PtxError, match="256 threads; ltp_attend_64 takes at most 128"):
         Kernel(ptx, "ltp_attend_64", 256)

@@ -265,6 +265,7 @@ def test_a_sweep_writes_and_measures_a_checkpoint_for_each_value(
     assert "was trained with batch" in other.output
 
 
+@pytest.mark.slow
 def test_a_sweep_of_flops_reaches_each_ratio(
     checkpoint_of: Callable[..., Path], tmp_path: Path
 ) -> None:

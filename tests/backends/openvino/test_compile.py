@@ -174,6 +174,7 @@ def test_a_limit_of_the_environment_on_instructions_holds_for_bf16_as_well(
     np.testing.assert_allclose(logits, load(bundle).run(batch).logits, atol=0.1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("options", "precision", "isa"),
     [({}, "f32", ""), ({"target": "haswell"}, "f32", "avx2"), ({"precision": "bf16"}, "bf16", "")],

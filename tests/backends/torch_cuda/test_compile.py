@@ -29,6 +29,7 @@ from tests.answers import as_lists, batch_for
 from tests.cases import families_and_policies
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("compact", ["all", "none"])
 @pytest.mark.parametrize(("family", "policy"), families_and_policies(), ids=str)
 def test_the_parts_answer_as_the_whole_graph(

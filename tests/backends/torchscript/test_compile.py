@@ -14,6 +14,7 @@ from tests.answers import assert_as_oracle, batch_for, oracle_answers, pruned_to
 from tests.cases import families_and_policies
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("family", "policy"), families_and_policies(), ids=str)
 def test_every_family_and_mode_is_exact(
     family: str,
@@ -30,6 +31,7 @@ def test_every_family_and_mode_is_exact(
     assert (pruned_tokens(batch, survivors) > 0) == (policy is not None)
 
 
+@pytest.mark.slow
 def test_plain_torch_loads_the_engine_and_answers_the_same(
     checkpoint_of: Callable[..., Path], bundle_of: Callable[..., Path], tmp_path: Path
 ) -> None:

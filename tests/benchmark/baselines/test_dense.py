@@ -59,6 +59,7 @@ def test_openvino_fuses_attention(converted: Any, bert_checkpoint: Path):
     np.testing.assert_allclose(found["logits"], without_pruning(encoder), atol=2e-5)
 
 
+@pytest.mark.slow
 def test_a_fixed_shape_leaves_the_converted_model_free(converted: Any):
     fixed = open_dense(converted, "f32", shape=(3, 6))
     assert [list(port.shape) for port in fixed.compiled.inputs] == [[3, 6]] * 3

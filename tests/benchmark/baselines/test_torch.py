@@ -32,6 +32,7 @@ def test_attention_without_padding_is_attention() -> None:
     torch.testing.assert_close(found, problem.solve()[0], rtol=0, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_gpu_engine_meets_dense_pytorch(engine: Engine, bert_checkpoint: Path) -> None:
     result = run(engine, [of_distribution(engine.config, 12, 30, 4)], bert_checkpoint, ONCE)
     (case,) = result.cases
