@@ -95,13 +95,21 @@ def leave_a_demo(directory: Path) -> None:
 
 
 @pytest.mark.slow
-def test_the_blocks_of_the_readme_work(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "experimental",
+    [False, pytest.param(True, marks=pytest.mark.full)],
+    ids=["all that has run", "GPUs too"],
+)
+def test_the_blocks_of_the_readme_work(experimental: bool, tmp_path: Path) -> None:
     if not (VENV / "bin" / "activate").is_file() or not (VENV / "bin" / "ltp-deploy").is_file():
         pytest.skip("the package is not installed in a virtual environment, as `make setup` does")
     leave_a_demo(tmp_path / "out" / "demo")
     (tmp_path / ".venv").symlink_to(VENV)
     environment, ran = first_environment(), 0
-    for block in blocks(README.read_text(encoding="utf-8")):
+    text = README.read_text(encoding="utf-8")
+    before, heading, _ = text.partition("\n## Experimental")
+    assert heading
+    for block in blocks(text if experimental else before):
         if block.reason is None:
             result = run(block, tmp_path, environment)
             where = f"README.md, line {block.line}:\n{block.text}\n{result.stdout}"

@@ -47,7 +47,7 @@ def test_a_null_engine_is_built_verified_and_timed(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("target", ["null", "torchscript"])
+@pytest.mark.parametrize("target", ["null", pytest.param("torchscript", marks=pytest.mark.full)])
 def test_targets_need_no_backend_but_their_own(
     target: str, bert_checkpoint: Path, tmp_path: Path
 ) -> None:

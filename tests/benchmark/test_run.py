@@ -53,7 +53,7 @@ def test_all_runners_are_measured_on_all_cases(engine: Engine, bert_checkpoint: 
     assert all(r.name in text for r in mixed.runners)
 
 
-@pytest.mark.slow
+@pytest.mark.full
 def test_an_int8_engine_meets_a_dense_int8_model(
     bert_checkpoint: Path, bundle_of: Callable[..., Path]
 ):
@@ -73,7 +73,7 @@ def test_without_a_checkpoint_only_the_bundle_is_measured(engine: Engine):
     assert OURS in describe(result)
 
 
-@pytest.mark.slow
+@pytest.mark.full
 def test_a_baseline_that_is_another_model_is_reported(
     engine: Engine, bert_checkpoint: Path, monkeypatch: pytest.MonkeyPatch
 ):

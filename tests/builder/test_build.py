@@ -27,7 +27,10 @@ def quick(checkpoint: Path, output: Path, force: bool = False) -> Manifest:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize(
+    "target",
+    [t if t in ("null", "cpu", "t4") else pytest.param(t, marks=pytest.mark.full) for t in TARGETS],
+)
 def test_the_manifest_returned_is_the_one_written(
     target: str, bert_checkpoint: Path, tmp_path: Path
 ) -> None:
@@ -126,7 +129,9 @@ def test_a_bundle_comes_back_when_its_successor_cannot_take_its_place(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "stop", [pytest.param(signal.SIGINT, marks=pytest.mark.full), signal.SIGTERM]
+)
 def test_a_stopped_build_leaves_no_half_bundle(
     stop: signal.Signals, bert_checkpoint: Path, tmp_path: Path
 ) -> None:

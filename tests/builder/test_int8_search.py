@@ -7,7 +7,7 @@ import pytest
 
 from ltp_deploy.builder.build import build
 from ltp_deploy.builder.draft import Measured
-from ltp_deploy.builder.int8_search import choose_layers
+from ltp_deploy.builder.int8_search import _fewest, choose_layers
 from ltp_deploy.bundle.options import BuildOptions
 from ltp_deploy.checkpoint import load_encoder
 from ltp_deploy.data.examples import Examples, read_examples
@@ -40,7 +40,7 @@ def test_a_wide_budget_keeps_every_layer(
     assert 0 < found.drop <= 20
 
 
-@pytest.mark.slow
+@pytest.mark.full
 def test_a_narrow_budget_keeps_out_the_layers_that_disturb_most(
     bert_checkpoint: Path, calibrated: Path, judged: Examples
 ) -> None:
@@ -97,3 +97,22 @@ def test_choosing_layers_needs_labels(
         )
     with pytest.raises(LtpError, match="pass --precision int8"):
         choose_layers(bert_checkpoint, BuildOptions(), Measured(), judged, 1.0)
+
+
+@pytest.mark.parametrize("needed", range(5))
+def test_the_fewest_layers_are_found_by_bisection(needed: int) -> None:
+    """Of four layers, worst first, so many must stay out; a drop falls with each that does."""
+    worst_first, tried = [2, 0, 3, 1], list[tuple[int, ...]]()
+
+    def drop(kept_out: tuple[int, ...]) -> float:
+        tried.append(kept_out)
+        return float(needed - len(kept_out))
+
+    found, lost = _fewest(worst_first, drop, 0.0)
+    wanted = max(1, needed)  # none at all was tried before
+    assert (found, lost) == (tuple(sorted(worst_first[:wanted])), float(needed - wanted))
+    assert len(tried) <= 3
+
+
+def test_too_few_layers_are_none_with_what_is_still_lost() -> None:
+    assert _fewest([1, 0], lambda kept_out: 5.0 - len(kept_out), 0.0) == (None, 3.0)

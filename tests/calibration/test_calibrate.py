@@ -62,7 +62,7 @@ def test_survivors_are_the_oracles(bert_checkpoint: Path, calibrated: Path, text
     np.testing.assert_array_equal(profile.alive, run_oracle(encoder, data).profile.alive)
 
 
-@pytest.mark.slow
+@pytest.mark.full
 def test_samples_are_drawn_by_the_seed(bert_checkpoint: Path, texts: Path) -> None:
     first, second, other = (
         calibrate(bert_checkpoint, str(texts), samples=16, seed=seed) for seed in (0, 0, 1)

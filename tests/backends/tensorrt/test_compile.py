@@ -141,7 +141,7 @@ def test_the_portable_model_of_a_bundle_answers_as_the_oracle(
     assert abs(found - logits).max() < 0.05
 
 
-@pytest.mark.slow
+@pytest.mark.full
 def test_limits_are_those_of_the_engine(
     checkpoint_of: Callable[..., Path], bundle_of: Callable[..., Path]
 ) -> None:
@@ -172,7 +172,7 @@ def test_with_nothing_installed_that_builds_nothing_is_left(
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.slow
+@pytest.mark.full
 def test_errors_of_tensorrt_are_passed_on(
     bert_checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

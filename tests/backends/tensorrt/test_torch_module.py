@@ -33,7 +33,7 @@ def test_other_backends_are_refused(bert_checkpoint: Path, bundle_of: Callable[.
         wrap(bundle_of(bert_checkpoint, "torchscript"))
 
 
-@pytest.mark.slow
+@pytest.mark.full
 def test_where_torch_tensorrt_is_missing_it_is_named(
     bert_checkpoint: Path, bundle_of: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
