@@ -36,7 +36,7 @@ quick: check ## Lint, types and the fast tests
 test: check cpp-test ## What guards an answer or a crash: lint, types, C++ tests, Python tests, README
 	$(PYTEST)
 
-test-all: check cpp-test cpp-test-all ## And the long tests: every barrier, all data, more examples
+test-all: check cpp-test-all ## And the long tests: every barrier, all data, more examples
 	$(PYTEST) -m "" --hypothesis-profile full
 
 check: setup

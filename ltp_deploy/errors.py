@@ -1,4 +1,4 @@
-"""The one exception type that users meet, with a message that says what to do."""
+"""The exceptions that users meet, with a message that says what to do."""
 
 from __future__ import annotations
 

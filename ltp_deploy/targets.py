@@ -1,8 +1,8 @@
-"""The table of targets: a name, the backend behind it, its precisions and limits."""
+"""The table of targets: a name, its backend, precisions and limits."""
 
 from __future__ import annotations
 
-from ltp_deploy.backends.backend import Job, Target
+from ltp_deploy.backends.backend import Target
 from ltp_deploy.backends.table import BACKENDS
 from ltp_deploy.errors import LtpError
 
@@ -63,6 +63,3 @@ def find_target(name: str) -> Target:
     if name not in TARGETS:
         raise LtpError(f"unknown target {name!r}; known: {', '.join(TARGETS)}")
     return TARGETS[name]
-
-
-__all__ = ["TARGETS", "Job", "Target", "find_target"]

@@ -161,8 +161,17 @@ OpenVinoParts openvino_parts(const Value& manifest, const Files& files) {
             manifest["versions"]["openvino"].string()};
 }
 
-TensorRtParts tensorrt_parts(const Value& manifest) {
+/// Checks the file under a key, where there is one: what this runtime does not read is checked too.
+void check_optional(const Files& files, const Value& holder, const char* key) {
+    if (holder.has(key) && !holder[key].is_null()) files.file(holder[key]);
+}
+
+TensorRtParts tensorrt_parts(const Value& manifest, const Files& files) {
     const Value engine = manifest["engine"];
+    for (const char* key : {"onnx", "weights", "layers_file", "kernels"})
+        check_optional(files, engine, key);
+    if (engine.has("portable") && !engine["portable"].is_null())
+        for (const char* key : {"file", "weights"}) check_optional(files, engine["portable"], key);
     const std::string& library = engine["library"].string();
     if (library != "tensorrt" && library != "tensorrt_rtx")
         throw json::Error(text("library ", library, " is unknown to this version of ltp-deploy"));
@@ -195,6 +204,7 @@ Bundle read(const fs::path& directory, const Value& manifest) {
     check_platform(directory, manifest);
     const Files files(directory, manifest["files"]);
     if (!manifest["tokenizer"].is_null()) files.check_folder(manifest["tokenizer"]);
+    check_optional(files, manifest, "calibration");
 
     const Value engine = manifest["engine"], model = manifest["model"];
     Bundle bundle;
@@ -204,7 +214,7 @@ Bundle read(const fs::path& directory, const Value& manifest) {
     bundle.inputs = manifest["inputs"].strings();
     bundle.backend = manifest["backend"].string();
     if (bundle.backend == "openvino") bundle.openvino = openvino_parts(manifest, files);
-    if (bundle.backend == "tensorrt") bundle.tensorrt = tensorrt_parts(manifest);
+    if (bundle.backend == "tensorrt") bundle.tensorrt = tensorrt_parts(manifest, files);
     bundle.position_start = model["position_start"].number(0);
     bundle.padding_skips = model["padding_skips"].boolean();
     bundle.info = info(manifest);

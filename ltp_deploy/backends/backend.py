@@ -180,7 +180,7 @@ class Backend(ABC):
         return options
 
     def baselines(self, engine: Compiled) -> tuple[str, str] | None:
-        """What runs the dense models that the engine is timed beside, a name in
+        """What runs the dense models that the engine is timed against, a name in
         `ltp_deploy.benchmark.baselines.BASELINES`, and its device; None where nothing does."""
         return "openvino", "cpu"
 

@@ -51,4 +51,4 @@ class Null(Backend):
         import ltp_deploy.model.op  # noqa: F401
         from ltp_deploy.backends.torchscript.session import TorchScriptSession
 
-        return TorchScriptSession.open(directory / ENGINE, engine, threads)
+        return TorchScriptSession.open(directory / engine.record(NullEngine).file, engine, threads)

@@ -13,6 +13,7 @@ from ltp_deploy.backends.torch_cuda import TorchCuda
 from ltp_deploy.backends.torchscript import TorchScript
 from ltp_deploy.bundle.manifest import Compiled, EngineRecord, Manifest, read_manifest
 from ltp_deploy.errors import BundleError
+from ltp_deploy.heads import HEADS
 
 _ALL: tuple[Backend, ...] = (OpenVino(), TensorRt(), TorchCuda(), Onnx(), TorchScript(), Null())
 
@@ -39,7 +40,13 @@ def read_bundle(path: str | Path) -> Manifest:
     def record_of(backend: str) -> type[EngineRecord]:
         return find_backend(backend).record
 
-    return read_manifest(path, record_of)
+    manifest = read_manifest(path, record_of)
+    if manifest.model.head not in HEADS:
+        raise BundleError(
+            f"{path} has the head {manifest.model.head!r}, which this version does not have; it "
+            f"has {', '.join(HEADS)}"
+        )
+    return manifest
 
 
 def open_session(

@@ -143,7 +143,7 @@ def _result(
 
 
 def survivors(encoder: Encoder, case: Case) -> SurvivorProfile:
-    """Who survives, by the oracle, for every sequence of the case in order."""
+    """Which tokens survive, by the oracle, for every sequence of the case in order."""
     from ltp_deploy.parity.oracle_run import run_oracle
 
     profiles = [

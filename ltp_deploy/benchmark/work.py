@@ -15,7 +15,7 @@ def multiply_adds(
     """Multiply-adds for all requests of `case` once.
 
     Args:
-        profile: who survives the pruning policy, for the sequences of `case` in their order.
+        profile: which tokens survive, for the sequences of `case` in their order.
     """
     if runner.layout is Layout.PADDED:
         return sum(padded_flops(config, r.sequences, int(r.lengths.max())) for r in case.requests)

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import ltp_deploy
+from ltp_deploy.backends.backend import Job
 from ltp_deploy.backends.table import can_run, open_session, portable
 from ltp_deploy.builder.draft import Draft, Measured, draft_build
 from ltp_deploy.bundle.files import FileName, FolderName
@@ -26,7 +27,7 @@ from ltp_deploy.compiler.lower import lower
 from ltp_deploy.compiler.passes import output_names
 from ltp_deploy.data.tokenizer import copy_tokenizer
 from ltp_deploy.parity.self_check import self_check
-from ltp_deploy.targets import Job, find_target
+from ltp_deploy.targets import find_target
 
 CALIBRATION = FileName("calibration.json")
 TOKENIZER = FolderName("tokenizer")

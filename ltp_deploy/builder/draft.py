@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from ltp_deploy.backends.backend import Target
 from ltp_deploy.bundle.limits import Limits
 from ltp_deploy.bundle.manifest import Manifest
 from ltp_deploy.bundle.options import BuildOptions
@@ -19,7 +20,7 @@ from ltp_deploy.errors import LtpError
 from ltp_deploy.model.encoder import Encoder
 from ltp_deploy.model.survivors import SurvivorProfile
 from ltp_deploy.parity.profile import ProfileData, measure_profile
-from ltp_deploy.targets import TARGETS, Target, find_target
+from ltp_deploy.targets import TARGETS, find_target
 
 
 @dataclass(frozen=True)

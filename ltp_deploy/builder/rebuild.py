@@ -24,7 +24,7 @@ def reference_build(engine: Engine, checkpoint: Path) -> Iterator[Engine]:
     if engine.manifest.options.survivors:
         yield engine
         return
-    options = replace(engine.manifest.options, survivors=True)
+    options = replace(engine.manifest.options, survivors=True, portable=False)
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder) / "reference"
         build(checkpoint, output, options, Measured.of_bundle(engine.directory, engine.manifest))
@@ -34,7 +34,7 @@ def reference_build(engine: Engine, checkpoint: Path) -> Iterator[Engine]:
 def compile_variant(engine: Engine, encoder: Encoder, directory: Path) -> Compiled:
     """The same build of another encoder, whose policy may prune elsewhere, into `directory`."""
     manifest = engine.manifest
-    options = replace(manifest.options, compact="auto")
+    options = replace(manifest.options, compact="auto", portable=False)
     calibration = Measured.of_bundle(engine.directory, manifest).calibration
     ranges = Calibration.read(calibration).ranges if calibration else {}
     compiled = compile_engine(draft_encoder(encoder, options, ranges), directory)

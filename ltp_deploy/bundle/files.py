@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass
@@ -21,7 +22,7 @@ class FileName(str):
         path = PurePosixPath(name)
         inside = path.parts and not path.is_absolute() and ".." not in path.parts
         if not inside or str(path) != name or "\\" in name or "\0" in name:
-            raise ValueError(f"the manifest names {name!r}, which lies outside the bundle")
+            raise ValueError(f"the manifest names {name!r}, which is no path inside the bundle")
         return super().__new__(cls, name)
 
 
@@ -38,6 +39,10 @@ class FileEntry:
     sha256: str
     bytes: int
 
+    def __post_init__(self) -> None:
+        if not re.fullmatch("[0-9a-f]{64}", self.sha256) or self.bytes < 0:
+            raise ValueError(f"{self.sha256!r} and {self.bytes} are no hash and no size")
+
 
 def file_hash(path: Path) -> str:
     """SHA-256 of a file, in hex."""
@@ -53,18 +58,24 @@ def list_files(directory: Path, without: tuple[str, ...]) -> dict[FileName, File
         if path.is_dir() and not path.is_symlink():
             continue
         if name not in without:
-            _check_kind(directory, FileName(name))
+            check_regular(directory, FileName(name))
             found[FileName(name)] = FileEntry(file_hash(path), path.stat().st_size)
     return found
 
 
 def named_files(record: Any) -> Iterator[FileName]:
-    """Every file name in a dataclass and in the dataclasses inside it."""
+    """Every file name in a dataclass, and in the dataclasses, mappings and tuples inside it."""
     if isinstance(record, FileName):
         yield record
     elif is_dataclass(record):
         for field in fields(record):
             yield from named_files(getattr(record, field.name))
+    elif isinstance(record, Mapping):
+        for entry in record.values():
+            yield from named_files(entry)
+    elif isinstance(record, tuple):
+        for entry in record:
+            yield from named_files(entry)
 
 
 def check_files(
@@ -73,7 +84,8 @@ def check_files(
     """Check that all `names` are listed in `files`, and that the files are what the list says.
 
     Raises:
-        BundleError: a name without a hash, a file that is missing, damaged, or no regular file.
+        BundleError: a name without a hash, a file that is missing, damaged, or no regular file; in
+            a folder that is named, a file that is not listed.
     """
     for name in names:
         listed = name in files
@@ -83,12 +95,24 @@ def check_files(
             raise BundleError(
                 f"the manifest of {directory} names {name!r}, but lists no hash of it"
             )
+        if isinstance(name, FolderName):
+            _check_folder(directory, name, files)
     for name, entry in files.items():
         _check_file(directory, name, entry)
 
 
+def _check_folder(directory: Path, name: FolderName, files: Mapping[FileName, FileEntry]) -> None:
+    """Whoever reads a folder reads whatever lies in it, so all of it must be listed."""
+    for path in sorted((directory / name).rglob("*")):
+        folder = path.is_dir() and not path.is_symlink()
+        if not folder and path.relative_to(directory).as_posix() not in files:
+            raise BundleError(
+                f"{path} is not in the manifest of {directory}; remove it, or rebuild the bundle"
+            )
+
+
 def _check_file(directory: Path, name: FileName, entry: FileEntry) -> None:
-    _check_kind(directory, name)
+    check_regular(directory, name)
     path = directory / name
     size = path.stat().st_size
     if size != entry.bytes:
@@ -103,7 +127,7 @@ def _check_file(directory: Path, name: FileName, entry: FileEntry) -> None:
         )
 
 
-def _check_kind(directory: Path, name: FileName) -> None:
+def check_regular(directory: Path, name: FileName) -> None:
     """Refuse what could be a way out of the bundle, or would never end: links and devices."""
     path = directory
     for part in PurePosixPath(name).parts:

@@ -21,12 +21,13 @@ from ltp_deploy.bundle.files import (
     FileName,
     FolderName,
     check_files,
+    check_regular,
     file_hash,
     list_files,
     named_files,
 )
 from ltp_deploy.bundle.limits import Limits
-from ltp_deploy.bundle.options import BuildOptions
+from ltp_deploy.bundle.options import PRECISIONS, BuildOptions
 from ltp_deploy.bundle.plan import PlanRecord
 from ltp_deploy.codec import Malformed, from_json, to_json
 from ltp_deploy.errors import BundleError
@@ -36,6 +37,7 @@ FORMAT = "ltp-deploy bundle"
 FORMAT_VERSION = 3
 MANIFEST = "manifest.json"
 MANIFEST_HASH = "manifest.sha256"
+INPUTS = ("input_ids", "position_ids", "token_type_ids", "offsets")  # of engines, see `feeds`
 
 
 @dataclass(frozen=True)
@@ -111,6 +113,20 @@ class Compiled:
     outputs: tuple[str, ...]
     engine: EngineRecord
     versions: Mapping[str, str]
+
+    def __post_init__(self) -> None:
+        if self.precision not in PRECISIONS or self.activations not in PRECISIONS:
+            raise ValueError(f"unknown precisions {self.precision!r} and {self.activations!r}")
+        if len(self.plan.layers) != self.model.layers:
+            raise ValueError(f"a plan of {len(self.plan.layers)} layers for {self.model.layers}")
+        if self.limits.max_length > self.model.max_length:
+            raise ValueError(
+                f"a limit of {self.limits.max_length} tokens, and the model takes "
+                f"{self.model.max_length}"
+            )
+        unknown = set(self.inputs) - set(INPUTS)
+        if unknown:
+            raise ValueError(f"unknown inputs {sorted(unknown)}; known are {', '.join(INPUTS)}")
 
     def record(self, kind: type[Record]) -> Record:
         """The backend's own record of the engine."""
@@ -196,15 +212,27 @@ def read_manifest(path: str | Path, record_of: Callable[[str], type[EngineRecord
     return manifest
 
 
+def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object whose keys are all different: of two readers each could take another value."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("an object has the same key twice")
+    return found
+
+
 def _read_document(directory: Path, file: Path) -> dict[str, Any]:
     """The manifest's entries without the two that name its format."""
     if not file.is_file():
         raise BundleError(f"{directory} is not a bundle: it has no {MANIFEST}")
+    check_regular(directory, FileName(MANIFEST))
     recorded = directory / MANIFEST_HASH
+    if recorded.exists():
+        check_regular(directory, FileName(MANIFEST_HASH))
     if not recorded.is_file() or recorded.read_bytes().strip() != file_hash(file).encode():
         raise BundleError(f"{file} was edited or damaged: its hash is not the recorded one")
     try:
-        document = json.loads(file.read_text(encoding="utf-8"))
+        text = file.read_text(encoding="utf-8")
+        document = json.loads(text, object_pairs_hook=_without_duplicates)
     except (ValueError, RecursionError) as error:
         raise BundleError(f"{file} is not valid JSON: {error}") from error
     if not isinstance(document, dict) or document.pop("format", None) != FORMAT:

@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ltp_deploy.errors import LtpError
+
+PRECISIONS = ("f32", "bf16", "fp16", "int8-dynamic", "int8")
+_COUNTS = ("usual_batch", "max_tokens", "max_batch", "max_length")
+
 
 @dataclass(frozen=True)
 class BuildOptions:
@@ -17,8 +22,8 @@ class BuildOptions:
         precision: None for the target's first.
         survivors: the engine also reports which tokens survived each layer.
         score_length, first_token: conventions that replace the checkpoint's own.
-        compact: where the rows of pruned tokens are removed: "auto", "all", "none", "bounded", or
-            layer numbers with commas between them.
+        compact: the layers that compact: "auto", "all", "none", "bounded", or layer numbers with
+            commas between them.
         usual_batch: sequences of a typical request, for which plan and engine are tuned.
         max_tokens, max_batch, max_length: what the engine accepts at most, see `Limits`.
         not_int8: layers that an int8 build keeps in the precision of the activations.
@@ -39,3 +44,11 @@ class BuildOptions:
     not_int8: tuple[int, ...] = ()
     library: str | None = None
     portable: bool = False
+
+    def __post_init__(self) -> None:
+        for name in _COUNTS:
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise LtpError(f"{name} must be at least 1, found {value}")
+        if any(layer < 0 for layer in self.not_int8):
+            raise LtpError(f"not_int8 names layers from 0 on, found {self.not_int8}")

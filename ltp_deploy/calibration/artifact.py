@@ -40,7 +40,7 @@ class Calibration:
     Attributes:
         checkpoint: its hash, see `checkpoint_hash`.
         policy: the pruning policy under which it ran.
-        profile: who survived, sample by sample.
+        profile: which tokens survived, sample by sample.
         ranges: of every linear layer's input, by the name of its module in the compiler's graph.
     """
 

@@ -1,4 +1,4 @@
-"""At which layers pruned rows are removed.
+"""Which layers compact.
 
 A layer without compaction marks their rows as not alive, which changes no answer. Compaction saves
 work in later layers, and costs a host sync where the host must learn how many rows are left.

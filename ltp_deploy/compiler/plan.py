@@ -50,7 +50,7 @@ class Plan:
     Attributes:
         precision: as asked for; of all layers but those that were left out of int8.
         activations: the type of what flows between operators: f32, bf16 or fp16.
-        survivors: the engine reports who survived each layer.
+        survivors: the engine reports which tokens survived each layer.
         prediction: what the choice rests on, for targets with a cost model.
     """
 

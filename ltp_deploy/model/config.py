@@ -61,6 +61,8 @@ class EncoderConfig:
                 raise ValueError(f"{name} must be positive, found {getattr(self, name)}")
         if len(self.policy.layers) != self.layers:
             raise ValueError(f"{len(self.policy.layers)} rules for {self.layers} layers")
+        if self.hidden_size % self.heads:
+            raise ValueError(f"hidden size {self.hidden_size} is no multiple of {self.heads} heads")
         if self.labels and len(self.labels) != self.num_labels:
             raise ValueError(f"{len(self.labels)} labels for {self.num_labels} outputs")
         if not 0 <= self.pad_token_id < self.vocab_size:

@@ -98,8 +98,19 @@ class PrunePolicy:
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> PrunePolicy:
-        """What `to_json` wrote; see `from_config`."""
-        return cls.from_config(data, len(data["layers"]))
+        """What `to_json` wrote, with nothing left to a default.
+
+        Raises:
+            ValueError: entries that are missing or unknown.
+        """
+        if not isinstance(data, dict) or set(data) != {"layers", "score_length", "first_token"}:
+            raise ValueError("it needs layers, score_length and first_token, and nothing else")
+        layers = data["layers"]
+        if not isinstance(layers, list) or any(
+            not isinstance(entry, dict) or set(entry) != {"mode", "threshold"} for entry in layers
+        ):
+            raise ValueError("`layers` must be a list, each entry with mode and threshold alone")
+        return cls.from_config(data, len(layers))
 
     @classmethod
     def from_config(cls, config: dict[str, Any], layers: int) -> PrunePolicy:

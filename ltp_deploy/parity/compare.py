@@ -57,7 +57,7 @@ class SurvivorComparison:
 def compare_survivors(
     oracle: np.ndarray, engine: Sequence[Sequence[np.ndarray]], margins: np.ndarray, tie: float
 ) -> SurvivorComparison:
-    """Compare who is alive after each layer.
+    """Compare which tokens are alive after each layer.
 
     Only the first differing layer of a sequence is classified, since the later ones follow from
     it. A sequence whose first token is pruned is finished: engines compute nothing else of it,

@@ -21,7 +21,7 @@ def self_check(encoder: Encoder, session: Session, precision: str, limits: Limit
 
     Raises:
         LtpError: an f32 engine gives other logits than the oracle, with no tie to excuse it; one
-            in a narrow precision gives others for most sequences.
+            in a reduced precision gives others for most sequences.
     """
     data = _random_batch(encoder, limits)
     oracle = run_oracle(encoder, data, title="self-check")

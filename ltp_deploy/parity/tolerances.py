@@ -1,6 +1,6 @@
 """How far engines may be from what they are compared with: one row per precision.
 
-f32 is held to exactness. In narrower precisions a rounding decides single tokens differently,
+f32 is held to exactness. In reduced precisions a rounding decides single tokens differently,
 which moves single logits far: there predictions, scores and averages are held.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 SELF_CHECK_F32 = 1e-3  # of a logit, on random tokens
-SELF_CHECK_NARROW = 0.25  # the median difference, relative to the largest logit
+SELF_CHECK_REDUCED = 0.25  # the median difference, relative to the largest logit
 SELF_CHECK_CALIBRATED = 0.5  # random tokens leave the ranges that texts were found to have
 
 
@@ -26,7 +26,7 @@ class Tolerance:
         max_drop: `verify` fails when the score drops by more points; None where not held.
         self_check: see the constants above; relative but in f32.
         statistic, logits, marks: what Polygraphy's comparison holds, "max" or "mean", of logits
-            and of the marks (0 or 1) of who is alive after a layer.
+            and of the marks (0 or 1) of the tokens alive after a layer.
         baseline: difference of logits, relative to the largest, up to which the unpruned engine
             and a dense baseline count as the same model.
     """
@@ -43,9 +43,59 @@ class Tolerance:
 
 
 TOLERANCES = {
-    "f32": Tolerance(1e-4, 1e-4, None, None, SELF_CHECK_F32, "max", 1e-4, 0.0, 1e-3),
-    "fp16": Tolerance(1e-2, None, 1.0, 1.0, SELF_CHECK_NARROW, "mean", 0.05, 0.02, 0.05),
-    "bf16": Tolerance(5e-2, None, 1.0, 1.0, SELF_CHECK_NARROW, "mean", 0.1, 0.05, 0.1),
-    "int8-dynamic": Tolerance(0.2, None, 4.0, 1.0, SELF_CHECK_NARROW, "mean", 0.2, 0.1, 0.3),
-    "int8": Tolerance(0.3, None, 4.0, 1.0, SELF_CHECK_CALIBRATED, "mean", 0.4, 0.15, 0.3),
+    "f32": Tolerance(
+        tie=1e-4,
+        max_logit_difference=1e-4,
+        max_flips=None,
+        max_drop=None,
+        self_check=SELF_CHECK_F32,
+        statistic="max",
+        logits=1e-4,
+        marks=0.0,
+        baseline=1e-3,
+    ),
+    "fp16": Tolerance(
+        tie=1e-2,
+        max_logit_difference=None,
+        max_flips=1.0,
+        max_drop=1.0,
+        self_check=SELF_CHECK_REDUCED,
+        statistic="mean",
+        logits=0.05,
+        marks=0.02,
+        baseline=0.05,
+    ),
+    "bf16": Tolerance(
+        tie=5e-2,
+        max_logit_difference=None,
+        max_flips=1.0,
+        max_drop=1.0,
+        self_check=SELF_CHECK_REDUCED,
+        statistic="mean",
+        logits=0.1,
+        marks=0.05,
+        baseline=0.1,
+    ),
+    "int8-dynamic": Tolerance(
+        tie=0.2,
+        max_logit_difference=None,
+        max_flips=4.0,
+        max_drop=1.0,
+        self_check=SELF_CHECK_REDUCED,
+        statistic="mean",
+        logits=0.2,
+        marks=0.1,
+        baseline=0.3,
+    ),
+    "int8": Tolerance(
+        tie=0.3,
+        max_logit_difference=None,
+        max_flips=4.0,
+        max_drop=1.0,
+        self_check=SELF_CHECK_CALIBRATED,
+        statistic="mean",
+        logits=0.4,
+        marks=0.15,
+        baseline=0.3,
+    ),
 }

@@ -35,7 +35,7 @@ def load(
         throughput: favour many requests at once (`engine.submit`) over the latency of one.
         portable: run a bundle for a GPU on the CPU: its portable ONNX model in ONNX Runtime, or a
             torch-cuda engine with the op's reference. Slow, but it shows what the engine computes
-            where there is no GPU.
+            where there is no GPU. An engine for the CPU is portable as it is.
 
     Raises:
         BundleError: the bundle is damaged, edited, or made for other hardware or versions.

@@ -1,7 +1,7 @@
 """The oracle and several engines as Polygraphy runners under one Comparator.
 
 Polygraphy knows no packed sequences and no pruning; its runners here answer with logits and, for
-every layer, who is alive, so that its reports show where two engines part.
+every layer, which tokens are alive, so that its reports show where two engines part.
 """
 
 # mypy: allow-subclassing-any

@@ -94,5 +94,5 @@ def broken(
     if tolerances.max_drop is not None and scores:
         drop = scores["oracle"] - scores["engine"]
         if drop > tolerances.max_drop:
-            failures.append(f"accuracy drops by {drop:.2f}, allowed {tolerances.max_drop:g}")
+            failures.append(f"the score drops by {drop:.2f}, allowed {tolerances.max_drop:g}")
     return failures

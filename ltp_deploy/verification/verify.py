@@ -27,7 +27,7 @@ from ltp_deploy.verification.source import as_built, load_source
 def verify(
     bundle: str | Path,
     checkpoint: str | Path,
-    examples: Examples | str,
+    examples: Examples | str | Path,
     batch: int = 32,
     tolerances: Tolerances | None = None,
     portable: bool = False,
@@ -44,8 +44,8 @@ def verify(
     Raises:
         LtpError: the bundle was built from another checkpoint, or the labels do not fit.
     """
-    if isinstance(examples, str):
-        examples = read_examples(examples)
+    if not isinstance(examples, Examples):
+        examples = read_examples(str(examples))
     engine = load(bundle, portable=portable)
     encoder, overrides = as_built(load_source(engine, Path(checkpoint)), engine)
     data = engine.tokenize(examples.texts)

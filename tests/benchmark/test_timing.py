@@ -41,18 +41,18 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 
 def test_every_call_is_timed_alone(clock: Clock):
-    sides = {
+    runners = {
         "a": [clock.taking("a0", 1.0), clock.taking("a1", 2.0)],
         "b": [clock.taking("b0", 10.0), clock.taking("b1", 20.0)],
     }
-    found = interleave(sides, iterations=3, settle=100.0)
+    found = interleave(runners, iterations=3, settle=100.0)
     assert found["a"].samples == [[1.0] * 3, [2.0] * 3]
     assert found["b"].samples == [[10.0] * 3, [20.0] * 3]
 
 
 def test_sides_take_turns_and_change_their_order(clock: Clock):
-    sides = {name: [clock.taking(name, 1.0)] for name in "abc"}
-    interleave(sides, iterations=3)
+    runners = {name: [clock.taking(name, 1.0)] for name in "abc"}
+    interleave(runners, iterations=3)
     assert clock.log == list("abcbcacab")
 
 

@@ -9,7 +9,7 @@ import pytest
 from ltp_deploy.builder.build import build
 from ltp_deploy.bundle.limits import Limits
 from ltp_deploy.bundle.options import BuildOptions
-from ltp_deploy.errors import InputError
+from ltp_deploy.errors import InputError, LtpError
 from ltp_deploy.runtime.engine import load
 from tests.model.test_flops import CONFIG
 
@@ -57,3 +57,11 @@ def test_engines_for_a_cpu_keep_to_them_too(bert_checkpoint: Path, tmp_path: Pat
     assert len(engine(input_ids=[[2, 3]]).logits) == 1
     with pytest.raises(InputError, match="2 sequences, the engine takes 1"):
         engine(input_ids=[[2, 3], [2, 3]])
+
+
+@pytest.mark.parametrize(
+    "options", [{"max_batch": -3}, {"max_length": 0}, {"usual_batch": 0}, {"not_int8": (-1,)}]
+)
+def test_options_that_no_engine_can_have_are_refused(options: dict) -> None:
+    with pytest.raises(LtpError, match=r"must be at least 1|from 0 on"):
+        BuildOptions(**options)

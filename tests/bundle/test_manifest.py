@@ -5,13 +5,14 @@ import json
 import os
 import shutil
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from ltp_deploy.backends.table import read_bundle
 from ltp_deploy.builder.build import build
-from ltp_deploy.bundle.files import FileEntry, list_files
+from ltp_deploy.bundle.files import FileEntry, FileName, list_files, named_files
 from ltp_deploy.bundle.options import BuildOptions
 from ltp_deploy.codec import to_json
 from ltp_deploy.errors import BundleError
@@ -187,6 +188,15 @@ def test_a_bundle_from_elsewhere_is_refused(
         ("engine", "engine.xml", "`engine` must be an object, found 'engine.xml'"),
         ("parity.ties", "none", "`parity.ties` must be an integer"),
         ("surprise", 1, "has an unknown entry `surprise`"),
+        ("precision", "f16", "unknown precisions 'f16' and 'f32'"),
+        ("limits.max_length", 41, "a limit of 41 tokens, and the model takes 40"),
+        ("inputs", ["input_ids", "labels"], r"unknown inputs \['labels'\]"),
+        ("engine.isa", "avx3", "unknown instruction set 'avx3'"),
+        ("model.head", "ner", "has the head 'ner', which this version does not have"),
+        ("model.policy.first_token", None, "needs layers, score_length and first_token"),
+        ("model.policy.mode", "topk", "needs layers, score_length and first_token"),
+        ("options.max_batch", 0, "max_batch must be at least 1, found 0"),
+        ("options.not_int8", [-1], "not_int8 names layers from 0 on"),
         ("backend", 1, "names no `backend`"),
     ],
 )
@@ -234,7 +244,7 @@ def test_a_path_that_leaves_the_bundle_is_refused(bundle: Path, place: str, name
             (manifest[holder] if holder else manifest)[key] = name
 
     edit_manifest(bundle, escape)
-    refuses(bundle, "outside the bundle")
+    refuses(bundle, "is no path inside the bundle")
 
 
 @pytest.mark.slow
@@ -248,7 +258,7 @@ def test_a_portable_model_cannot_lie_outside(bert_checkpoint: Path, tmp_path: Pa
         manifest["engine"]["file"] = "../outside.onnx"
 
     edit_manifest(tmp_path / "bundle", escape)
-    refuses(tmp_path / "bundle", "outside the bundle")
+    refuses(tmp_path / "bundle", "is no path inside the bundle")
 
 
 @pytest.mark.parametrize("name", ["libltp_openvino.so", "tokenizer"])
@@ -269,3 +279,44 @@ def test_links_among_the_files_of_a_build_are_refused(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to("/etc/hostname")
     with pytest.raises(BundleError, match="is a symbolic link"):
         list_files(tmp_path, ())
+
+
+@pytest.mark.parametrize("link", [False, True])
+def test_a_file_that_was_added_to_the_tokenizer_is_refused(bundle: Path, link: bool) -> None:
+    """Whoever reads the folder would read it too."""
+    added = bundle / "tokenizer" / "added_tokens.json"
+    outside = bundle.parent / "added_tokens.json"
+    outside.write_text("{}")
+    added.symlink_to(outside) if link else added.write_text("{}")
+    refuses(bundle, "added_tokens.json is not in the manifest of .*; remove it, or rebuild")
+
+
+@pytest.mark.parametrize("name", ["manifest.json", "manifest.sha256"])
+def test_a_manifest_that_is_a_link_is_refused(bundle: Path, name: str) -> None:
+    outside = (bundle / name).rename(bundle.parent / name)
+    (bundle / name).symlink_to(outside)
+    refuses(bundle, "is a symbolic link")
+
+
+def test_a_key_that_stands_twice_is_refused(bundle: Path) -> None:
+    text = (bundle / "manifest.json").read_text()
+    rewrite_manifest(bundle, text.replace('"target": "cpu"', '"target": "cpu", "target": "t4"', 1))
+    refuses(bundle, "not valid JSON: an object has the same key twice")
+
+
+def test_a_size_or_a_hash_that_is_none_is_refused(bundle: Path) -> None:
+    edit_manifest(bundle, lambda m: m["files"]["engine.bin"].update(sha256="abc"))
+    refuses(bundle, "'abc' and .* are no hash and no size")
+
+
+def test_names_are_found_in_tuples_and_mappings() -> None:
+    """A backend whose engine has several files cannot forget to have them checked."""
+
+    @dataclass(frozen=True)
+    class Shards:
+        one: FileName
+        several: tuple[FileName, ...]
+        named: dict[str, FileName]
+
+    a, b, c = map(FileName, ("a.bin", "b.bin", "c.bin"))
+    assert list(named_files(Shards(a, (b,), {"last": c}))) == [a, b, c]

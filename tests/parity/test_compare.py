@@ -75,7 +75,7 @@ def test_the_largest_margin_of_the_tokens_that_differ_decides() -> None:
     assert (difference.tokens, difference.margin) == ((1, 2), 0.5)
 
 
-def test_a_decided_sequence_is_not_compared_any_further() -> None:
+def test_a_finished_sequence_is_not_compared_any_further() -> None:
     assert compared(("0110", "0010"), ("0000", "0000")).differences == []
 
 

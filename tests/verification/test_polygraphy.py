@@ -49,7 +49,7 @@ def test_an_engine_that_prunes_otherwise_is_found(
         compare([other], bert_checkpoint, EXAMPLES, batch=4, save=tmp_path / "run.json")
     import ltp_deploy.verification.polygraphy as module
 
-    monkeypatch.setattr(module, "check_source", lambda *sides: None)
+    monkeypatch.setattr(module, "check_source", lambda *arguments: None)
     monkeypatch.setattr(module, "as_built", lambda encoder, engine: (encoder, []))
     rows = compare([other], bert_checkpoint, EXAMPLES, batch=4, save=tmp_path / "run.json")
     assert not all(row.passed for row in rows if row.output.startswith("alive"))

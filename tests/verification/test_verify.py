@@ -118,7 +118,7 @@ def test_a_wrong_score_length_is_found(
     [
         ({"max_logit_difference": 0.0}, "logits differ by .*, allowed 0"),
         ({"max_flips": -1}, "0.00 % of predictions flip, allowed -1 %"),
-        ({"max_drop": -1}, "accuracy drops by 0.00, allowed -1"),
+        ({"max_drop": -1}, "the score drops by 0.00, allowed -1"),
     ],
 )
 def test_a_broken_tolerance_is_a_failure(

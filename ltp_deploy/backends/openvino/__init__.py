@@ -23,6 +23,10 @@ class OpenVinoEngine(EngineRecord):
     plugin: FileName
     isa: str
 
+    def __post_init__(self) -> None:
+        if self.isa not in ("", "avx2"):
+            raise ValueError(f"unknown instruction set {self.isa!r}; known are '' and 'avx2'")
+
     @property
     def native(self) -> bool:
         return True

@@ -57,7 +57,7 @@ def open_engine(
     _check_version(directory, engine.version("openvino"), release(ov.__version__))
     core = ov.Core()
     core.add_extension(str(directory / record.plugin))
-    model = core.read_model(directory / record.file)
+    model = core.read_model(directory / record.file, directory / record.weights)
     settings = compile_settings(engine.activations, threads, throughput)
     session = OpenVinoSession(core.compile_model(model, "CPU", settings), engine.inputs)
     session.run(one_token())

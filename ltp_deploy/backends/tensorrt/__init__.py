@@ -132,7 +132,7 @@ class TensorRt(Backend):
         """None: a dense TensorRT engine would have to be built for it."""
 
     def describe(self, engine: Compiled) -> list[tuple[str, str]]:
-        """What runs it where, and how often it calls the plugin and waits for a row count."""
+        """What runs it where, how often it calls the plugin, and how many host syncs it has."""
         record = engine.record(TensorRtEngine)
         kernels = "its kernels" if record.kernels else "no kernels: nvcc was missing"
         plugin = record.plugin or f"in Python, with {kernels}"

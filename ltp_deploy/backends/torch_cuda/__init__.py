@@ -40,6 +40,10 @@ class TorchCudaEngine(EngineRecord):
     hidden_size: int
     device: str
 
+    def __post_init__(self) -> None:
+        if self.device not in ("cuda", "cpu"):
+            raise ValueError(f"unknown device {self.device!r}; known are cuda and cpu")
+
 
 class TorchCuda(Backend):
     """PyTorch with our CUDA kernels."""

@@ -1,4 +1,4 @@
-"""The dense models that engines are timed beside. A new one is a file and a line here."""
+"""The dense models that engines are timed against. A new one is a file and a line here."""
 
 from __future__ import annotations
 

@@ -12,11 +12,11 @@ from ltp_deploy.model.encoder import Encoder
 
 @dataclass(frozen=True)
 class BaselineRequest:
-    """The dense model to be timed beside an engine.
+    """The dense model to time an engine against.
 
     Attributes:
         encoder: the loaded checkpoint.
-        precision: the engine's; `activations`: of what it computes beside int8 matrix products.
+        precision: the engine's; `activations`: of what is not an int8 matrix product.
         device: "cpu" or "cuda".
         peers: more runtimes, by their names in `peers.PEERS`.
         threads: of the CPU, None for all.

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ltp_deploy.backends.backend import Job
 from ltp_deploy.backends.onnx import export as onnx_model
 from ltp_deploy.builder.draft import draft_encoder
 from ltp_deploy.bundle.options import BuildOptions
@@ -13,7 +14,7 @@ from ltp_deploy.checkpoint import load_encoder
 from ltp_deploy.compiler.lower import lower
 from ltp_deploy.parity.oracle_run import OracleRun
 from ltp_deploy.runtime.engine import load
-from ltp_deploy.targets import Job, find_target
+from ltp_deploy.targets import find_target
 from tests.answers import assert_as_oracle, batch_for, oracle_answers, pruned_tokens
 from tests.known import KnownCheckpoint
 from tests.released import MODES
