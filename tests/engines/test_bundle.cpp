@@ -151,6 +151,23 @@ void names() {
     CHECK_REFUSED(ltp::read_bundle(toy.path), "has no hash of unlisted");
 }
 
+/// Also of files that this runtime does not read itself.
+void names_of_other_files() {
+    edited("\"tokenizer\"", "\"calibration\": \"../engine.bin\", \"tokenizer\"",
+           "inside the bundle");
+    edited("\"tokenizer\"", "\"calibration\": \"other.json\", \"tokenizer\"", "is missing");
+    for (const char* key : {"onnx", "weights", "layers_file", "kernels"}) {
+        ToyBundle toy;
+        toy.make_tensorrt("tensorrt", "10.9.0");
+        toy.replace("\"plugin\"", "\"" + std::string(key) + "\": \"../engine.onnx\", \"plugin\"");
+        CHECK_REFUSED(ltp::read_bundle(toy.path), "inside the bundle");
+    }
+    ToyBundle toy;
+    toy.make_tensorrt("tensorrt", "10.9.0");
+    toy.replace("\"plugin\"", "\"portable\": {\"file\": \"../portable.onnx\"}, \"plugin\"");
+    CHECK_REFUSED(ltp::read_bundle(toy.path), "inside the bundle");
+}
+
 void special_files() {
     const ToyBundle other;
     ToyBundle toy;
@@ -235,6 +252,7 @@ int main() {
     entries();
     platforms();
     names();
+    names_of_other_files();
     special_files();
     tokenizers();
     files();
