@@ -42,7 +42,7 @@ class Null(Backend):
         plan = json.dumps(to_json(job.plan.record()), indent=2)
         (job.directory / PLAN).write_text(plan + "\n")
         (job.directory / GRAPH).write_text(f"{job.module.graph}\n")
-        return Output(NullEngine(), save_traced(job.module, job))
+        return Output(NullEngine(), save_traced(job.module, job, ENGINE))
 
     def open(
         self, directory: Path, engine: Compiled, threads: int | None, throughput: bool

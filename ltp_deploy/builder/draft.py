@@ -81,7 +81,7 @@ def draft_build(checkpoint: Path, options: BuildOptions, measured: Measured) -> 
     """
     _check_options(options, measured)
     encoder = load_encoder(checkpoint, options.score_length, options.first_token)
-    choose_limits(encoder, options)
+    choose_limits(encoder, options)  # refuses before anything slow is done
     calibration = _calibration(checkpoint, encoder, measured)
     profile = calibration.profile if calibration else None
     if profile is None and measured.data is not None:

@@ -20,11 +20,11 @@ ENGINE = FileName("engine.pt")
 
 def compile_engine(job: Job) -> Output:
     """Replace the op by its scripted reference, trace, save."""
-    return Output(TorchScriptEngine(ENGINE), save_traced(_Expanded(job.module), job))
+    return Output(TorchScriptEngine(ENGINE), save_traced(_Expanded(job.module), job, ENGINE))
 
 
-def save_traced(module: nn.Module, job: Job) -> tuple[str, ...]:
-    """Trace a module that takes the inputs of the job's graph, and save it as ENGINE in the job's
+def save_traced(module: nn.Module, job: Job, file: FileName) -> tuple[str, ...]:
+    """Trace a module that takes the inputs of the job's graph, and save it as `file` in the job's
     directory; returns the names of the inputs."""
     inputs = example_inputs(job.module, job.config)
     with warnings.catch_warnings(), torch.inference_mode():
@@ -32,7 +32,7 @@ def save_traced(module: nn.Module, job: Job) -> tuple[str, ...]:
         warnings.simplefilter("ignore", DeprecationWarning)
         warnings.simplefilter("ignore", FutureWarning)
         traced = torch.jit.trace(module, tuple(inputs.values()), check_trace=False)
-        torch.jit.save(traced, job.directory / ENGINE)
+        torch.jit.save(traced, job.directory / file)
     return tuple(inputs)
 
 
