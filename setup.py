@@ -12,6 +12,7 @@ from importlib.metadata import version
 DEPENDENCIES = [
     "torch>=2.6",
     "transformers>=4.50,<6",
+    "tokenizers>=0.21",
     "safetensors>=0.5",
     "numpy>=1.26",
     "click>=8.1",

@@ -203,7 +203,8 @@ Bundle read(const fs::path& directory, const Value& manifest) {
     check_format(directory, manifest);
     check_platform(directory, manifest);
     const Files files(directory, manifest["files"]);
-    if (!manifest["tokenizer"].is_null()) files.check_folder(manifest["tokenizer"]);
+    if (const Value tokenizer = manifest["tokenizer"]; !tokenizer.is_null())
+        files.check_folder(tokenizer["folder"]);
     check_optional(files, manifest, "calibration");
 
     const Value engine = manifest["engine"], model = manifest["model"];

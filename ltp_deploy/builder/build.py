@@ -12,7 +12,8 @@ import ltp_deploy
 from ltp_deploy.backends.backend import Job
 from ltp_deploy.backends.table import can_run, open_session, portable
 from ltp_deploy.builder.draft import Draft, Measured, draft_build
-from ltp_deploy.bundle.files import FileName, FolderName
+from ltp_deploy.builder.tokenizer import bundle_tokenizer
+from ltp_deploy.bundle.files import FileName
 from ltp_deploy.bundle.manifest import (
     Compiled,
     Manifest,
@@ -22,16 +23,19 @@ from ltp_deploy.bundle.manifest import (
     write_manifest,
 )
 from ltp_deploy.bundle.options import BuildOptions
+from ltp_deploy.bundle.tokenizer import TokenizerRecord
 from ltp_deploy.checkpoint.files import checkpoint_hash
 from ltp_deploy.compiler.lower import lower
 from ltp_deploy.compiler.passes import output_names
-from ltp_deploy.data.tokenizer import copy_tokenizer
 from ltp_deploy.parity.self_check import self_check
 from ltp_deploy.targets import find_target
 
 CALIBRATION = FileName("calibration.json")
-TOKENIZER = FolderName("tokenizer")
-PACKAGES = ("torch", "transformers")  # whose versions decide what a build makes of a checkpoint
+PACKAGES = (
+    "torch",
+    "transformers",
+    "tokenizers",
+)  # whose versions decide what a build makes of a checkpoint
 
 
 def build(
@@ -61,11 +65,12 @@ def build(
     checkpoint, measured = Path(checkpoint), measured or Measured()
     with new_bundle(Path(output), force) as directory:
         draft = draft_build(checkpoint, options or BuildOptions(), measured)
+        tokenizer = _bundled_tokenizer(draft, checkpoint, directory)
         compiled = compile_engine(draft, directory, dump)
         manifest = Manifest(
             **vars(compiled),
             source=Source(checkpoint.resolve().name, checkpoint_hash(checkpoint)),
-            tokenizer=_copied_tokenizer(draft, checkpoint, directory),
+            tokenizer=tokenizer,
             calibration=_copied_calibration(measured, directory),
             parity=checked(draft, compiled, directory),
         )
@@ -117,9 +122,10 @@ def checked(draft: Draft, compiled: Compiled, directory: Path) -> Parity | None:
     return self_check(draft.encoder, session, compiled.precision, compiled.limits)
 
 
-def _copied_tokenizer(draft: Draft, checkpoint: Path, directory: Path) -> FolderName | None:
-    copied = copy_tokenizer(checkpoint, directory / TOKENIZER, draft.encoder.config.family)
-    return TOKENIZER if copied else None
+def _bundled_tokenizer(draft: Draft, checkpoint: Path, directory: Path) -> TokenizerRecord | None:
+    if not draft.options.tokenizer:
+        return None
+    return bundle_tokenizer(checkpoint, directory, draft.encoder.config)
 
 
 def _copied_calibration(measured: Measured, directory: Path) -> FileName | None:

@@ -15,10 +15,10 @@ from ltp_deploy.builder.draft import Draft, Measured, draft_build, draft_encoder
 from ltp_deploy.bundle.options import BuildOptions
 from ltp_deploy.data.batch import PackedBatch
 from ltp_deploy.data.examples import Examples
-from ltp_deploy.data.tokenizer import Tokenizer
+from ltp_deploy.data.transformers_tokenizer import TransformersTokenizer
 from ltp_deploy.errors import LtpError
 from ltp_deploy.heads import head_of
-from ltp_deploy.parity.oracle_run import length_batches, run_oracle
+from ltp_deploy.parity.oracle_run import run_oracle
 from ltp_deploy.targets import find_target
 
 PROBED = 64  # sequences on which each layer's own error is measured
@@ -131,7 +131,7 @@ class _Trials:
             raise LtpError("--max-drop needs labels, and the data has no label column")
         config = draft.encoder.config
         targets = head_of(config).targets(examples.labels, config)
-        data = Tokenizer(checkpoint, config)(examples.texts)
+        data = TransformersTokenizer(checkpoint, config)(examples.texts)
         oracle = run_oracle(draft.encoder, data).logits
         best = head_of(config).score(oracle, targets, examples.metric)[1]
         return cls(draft, examples, data, targets, oracle, best, progress, [])
@@ -171,6 +171,6 @@ def _logits(draft: Draft, not_int8: tuple[int, ...], data: PackedBatch) -> np.nd
     logits = np.zeros((data.sequences, config.num_labels), np.float32)
     with TemporaryDirectory() as folder:
         session = open_session(Path(folder), compile_engine(trial, Path(folder)))
-        for chosen in length_batches(data.lengths, BATCH):
+        for chosen in draft.limits.requests(data.lengths, BATCH):
             logits[chosen] = session.run(data.select(chosen).feeds(config))["logits"]
     return logits

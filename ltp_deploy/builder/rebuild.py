@@ -24,7 +24,7 @@ def reference_build(engine: Engine, checkpoint: Path) -> Iterator[Engine]:
     if engine.manifest.options.survivors:
         yield engine
         return
-    options = replace(engine.manifest.options, survivors=True, portable=False)
+    options = replace(engine.manifest.options, survivors=True, portable=False, tokenizer=False)
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder) / "reference"
         build(checkpoint, output, options, Measured.of_bundle(engine.directory, engine.manifest))

@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
+
+import numpy as np
 
 from ltp_deploy.bundle.options import BuildOptions
 from ltp_deploy.errors import InputError, LtpError
 from ltp_deploy.model.config import EncoderConfig
 
 MAX_BATCH = 32
+
+
+def common(limits: Sequence[Limits]) -> Limits:
+    """What engines with these limits all accept."""
+    return Limits(
+        min((each.max_tokens for each in limits if each.max_tokens), default=0),
+        min((each.max_batch for each in limits if each.max_batch), default=0),
+        min(each.max_length for each in limits),
+    )
 
 
 @dataclass(frozen=True)
@@ -47,6 +59,28 @@ class Limits:
         if tokens and options.max_tokens and options.max_length and tokens < length:
             raise LtpError(f"--max-tokens {tokens} leaves no room for --max-length {length}")
         return cls(tokens, batch, min(length, tokens) if tokens else length)
+
+    def requests(self, lengths: np.ndarray, batch: int | None = None) -> list[list[int]]:
+        """Requests that the engine accepts, of sequences of similar length.
+
+        Args:
+            lengths: [N] tokens, none above `max_length`.
+            batch: the most sequences of a request, unless the engine takes fewer.
+
+        Returns:
+            The sequences' numbers, request by request.
+        """
+        most = min((n for n in (batch, self.max_batch) if n), default=len(lengths))
+        found: list[list[int]] = []
+        tokens = 0
+        for i in np.argsort(lengths, kind="stable").tolist():
+            tokens += int(lengths[i])
+            full = bool(self.max_tokens) and tokens > self.max_tokens
+            if not found or full or len(found[-1]) == most:
+                found.append([])
+                tokens = int(lengths[i])
+            found[-1].append(i)
+        return found
 
     def allow(self, lengths: Any) -> bool:
         """Whether a request of sequences of these lengths [B] is accepted."""

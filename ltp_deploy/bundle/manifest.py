@@ -19,7 +19,6 @@ from ltp_deploy.bundle.directory import check_new_directory, new_directory
 from ltp_deploy.bundle.files import (
     FileEntry,
     FileName,
-    FolderName,
     check_files,
     check_regular,
     file_hash,
@@ -29,6 +28,7 @@ from ltp_deploy.bundle.files import (
 from ltp_deploy.bundle.limits import Limits
 from ltp_deploy.bundle.options import PRECISIONS, BuildOptions
 from ltp_deploy.bundle.plan import PlanRecord
+from ltp_deploy.bundle.tokenizer import TokenizerRecord
 from ltp_deploy.codec import Malformed, from_json, to_json
 from ltp_deploy.errors import BundleError
 from ltp_deploy.model.config import EncoderConfig
@@ -149,14 +149,14 @@ class Manifest(Compiled):
     """What `manifest.json` says.
 
     Attributes:
-        tokenizer: the folder with the checkpoint's tokenizer, None where it has none.
+        tokenizer: None where the checkpoint has none, or the build left it out.
         calibration: the file that the build was calibrated by.
         parity: None where the engine could not be run on the machine that built it.
         files: every file of the bundle but the manifest and its hash.
     """
 
     source: Source
-    tokenizer: FolderName | None
+    tokenizer: TokenizerRecord | None
     calibration: FileName | None
     parity: Parity | None
     platform: Platform = field(default_factory=Platform.here)

@@ -28,6 +28,7 @@ class BuildOptions:
         max_tokens, max_batch, max_length: what the engine accepts at most, see `Limits`.
         not_int8: layers that an int8 build keeps in the precision of the activations.
         library: which TensorRT builds; None for the best that this machine has.
+        tokenizer: put the checkpoint's tokenizer into the bundle, where it has one.
         portable: also write the model in standard ONNX operators.
     """
 
@@ -43,6 +44,7 @@ class BuildOptions:
     max_length: int | None = None
     not_int8: tuple[int, ...] = ()
     library: str | None = None
+    tokenizer: bool = True
     portable: bool = False
 
     def __post_init__(self) -> None:

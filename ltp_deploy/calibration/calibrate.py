@@ -11,7 +11,7 @@ from ltp_deploy.calibration.ranges import activation_ranges, need_nncf
 from ltp_deploy.checkpoint import load_encoder
 from ltp_deploy.checkpoint.files import checkpoint_hash
 from ltp_deploy.data.examples import DataOptions, read_examples
-from ltp_deploy.data.tokenizer import Tokenizer
+from ltp_deploy.data.transformers_tokenizer import TransformersTokenizer
 from ltp_deploy.errors import LtpError
 from ltp_deploy.parity.oracle_run import run_oracle
 
@@ -46,7 +46,7 @@ def calibrate(
             "ranges that hold; pass more data or a larger --samples"
         )
     chosen = np.sort(np.random.default_rng(seed).permutation(len(examples))[:count])
-    data = Tokenizer(checkpoint, encoder.config)([examples.texts[i] for i in chosen])
+    data = TransformersTokenizer(checkpoint, encoder.config)([examples.texts[i] for i in chosen])
     oracle = run_oracle(encoder, data, title="survivors")
     if not np.isfinite(oracle.logits).all():
         raise LtpError(

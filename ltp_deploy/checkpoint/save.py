@@ -10,7 +10,7 @@ from typing import Any
 from ltp_deploy.bundle.directory import new_directory
 from ltp_deploy.checkpoint.families import FAMILIES
 from ltp_deploy.checkpoint.files import read_config
-from ltp_deploy.data.tokenizer import copy_tokenizer_files
+from ltp_deploy.data.transformers_tokenizer import copy_tokenizer
 from ltp_deploy.model.encoder import Encoder
 
 
@@ -42,4 +42,4 @@ def save_encoder(encoder: Encoder, source: Path, output: Path) -> None:
     write_json(output / "config.json", config)
     save_file(tensors, output / "model.safetensors", {"format": "pt"})
     if source.resolve() != output.resolve():
-        copy_tokenizer_files(source, output)
+        copy_tokenizer(source, output)

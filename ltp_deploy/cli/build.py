@@ -150,6 +150,13 @@ output_options = compose(
         help="Add the model in standard ONNX operators (t4).",
     ),
     output_section(
+        "--no-tokenizer",
+        "tokenizer",
+        flag_value=False,
+        default=True,
+        help="Leave the checkpoint's tokenizer out: the engine takes token ids alone.",
+    ),
+    output_section(
         "--dump",
         type=PATH,
         metavar="FOLDER",

@@ -73,10 +73,21 @@ class Head(ABC):
     def distillation(self, logits: Tensor, teacher: Tensor) -> Tensor:
         """How far logits [B, outputs] are from a teacher's, a scalar."""
 
-    def flips(self, reference: np.ndarray, logits: np.ndarray) -> int:
-        """How many sequences change their answer, which the gate of `verify` limits."""
+    def pool(self, logits: np.ndarray, windows: np.ndarray) -> np.ndarray:
+        """[N, outputs] the answers to N texts that were read in windows: their mean.
+
+        Args:
+            logits: [sum of windows, outputs], the windows of a text one after another.
+            windows: [N] how many a text has, at least one.
+        """
+        starts = np.cumsum(windows) - windows
+        sums = np.add.reduceat(logits, starts) if len(windows) else logits
+        return (sums / windows[:, None]).astype(np.float32)
+
+    def flips(self, reference: np.ndarray, logits: np.ndarray) -> int | None:
+        """How many sequences change their answer; None where answers are values."""
         changed = self.changed(reference, logits)
-        return 0 if changed is None else int(changed.sum())
+        return None if changed is None else int(changed.sum())
 
     def score(
         self, logits: np.ndarray, targets: np.ndarray, metric: str | None = None

@@ -12,7 +12,7 @@ import torch
 from ltp_deploy.checkpoint import load_encoder
 from ltp_deploy.checkpoint.save import new_checkpoint, save_encoder, write_json
 from ltp_deploy.data.examples import DataOptions, Examples, read_examples
-from ltp_deploy.data.tokenizer import Tokenizer, copy_tokenizer_files
+from ltp_deploy.data.transformers_tokenizer import TransformersTokenizer, copy_tokenizer
 from ltp_deploy.errors import LtpError
 from ltp_deploy.heads import head_for_labels
 from ltp_deploy.learn.data import TaskData, required_labels
@@ -81,7 +81,7 @@ def run(job: Job) -> Learned:
         dev = read_examples(job.dev, job.options)
         source = starting_checkpoint(job, train)
         encoder = starting_encoder(source, job)
-        tokenizer = Tokenizer(source, encoder.config)
+        tokenizer = TransformersTokenizer(source, encoder.config)
         data, judged = (
             TaskData.read(examples, tokenizer, encoder.config, job.recipe.max_length)
             for examples in (train, dev)
@@ -114,7 +114,7 @@ def with_new_head(model: Path, labels: int, folder: Path, seed: int) -> Path:
     AutoModelForSequenceClassification.from_pretrained(
         model, num_labels=labels, local_files_only=True, trust_remote_code=False
     ).save_pretrained(folder)
-    copy_tokenizer_files(model, folder)
+    copy_tokenizer(model, folder)
     return folder
 
 

@@ -11,7 +11,7 @@ from ltp_deploy.backends.table import read_bundle
 from ltp_deploy.checkpoint import load_encoder
 from ltp_deploy.checkpoint.save import new_checkpoint, save_encoder, write_json
 from ltp_deploy.data.examples import DataOptions, read_examples
-from ltp_deploy.data.tokenizer import Tokenizer
+from ltp_deploy.data.transformers_tokenizer import TransformersTokenizer
 from ltp_deploy.learn.data import TaskData
 from ltp_deploy.learn.plot import FLOPS, by_flops, draw
 from ltp_deploy.learn.tune import Tuned, tune
@@ -67,7 +67,9 @@ def tune_checkpoint(job: TuneJob) -> Tuned:
     with new_checkpoint(job.output, job.force) as directory:
         encoder = load_encoder(checkpoint, job.score_length, job.first_token)
         examples = read_examples(job.data, job.options)
-        data = TaskData.read(examples, Tokenizer(checkpoint, encoder.config), encoder.config)
+        data = TaskData.read(
+            examples, TransformersTokenizer(checkpoint, encoder.config), encoder.config
+        )
         with tqdm(desc="tune", unit=" settings", disable=None) as bar:
 
             def progress(words: str) -> None:

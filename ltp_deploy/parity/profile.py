@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ltp_deploy.data.examples import DataOptions, read_examples
-from ltp_deploy.data.tokenizer import VOCABULARIES, Tokenizer
+from ltp_deploy.data.transformers_tokenizer import TransformersTokenizer, has_tokenizer
 from ltp_deploy.errors import LtpError
 from ltp_deploy.model.encoder import Encoder
 from ltp_deploy.model.survivors import SurvivorProfile
@@ -29,10 +29,10 @@ def measure_profile(encoder: Encoder, checkpoint: Path, data: ProfileData) -> Su
     Raises:
         LtpError: the checkpoint has no tokenizer, or the data cannot be read.
     """
-    if not any((checkpoint / name).is_file() for name in VOCABULARIES):
+    if not has_tokenizer(checkpoint):
         raise LtpError(f"{checkpoint} has no tokenizer, so survivors cannot be measured")
     examples = read_examples(data.source, data.options)
     texts = examples.texts[: data.options.limit or ROWS]
     return run_oracle(
-        encoder, Tokenizer(checkpoint, encoder.config)(texts), title="profile"
+        encoder, TransformersTokenizer(checkpoint, encoder.config)(texts), title="profile"
     ).profile

@@ -18,6 +18,7 @@ def describe(manifest: Manifest) -> str:
             ("source", f"{manifest.source.name}, sha256 {manifest.source.sha256[:16]}"),
             ("versions", ", ".join(f"{k} {v}" for k, v in manifest.versions.items())),
             ("outputs", "logits and survivors" if manifest.options.survivors else "logits"),
+            ("tokenizer", _tokenizer(manifest)),
             ("largest request", _limits(manifest.limits)),
             *find_backend(manifest.backend).describe(manifest),
         ]
@@ -25,6 +26,13 @@ def describe(manifest: Manifest) -> str:
     files = [(name, f"{entry.bytes:,}") for name, entry in manifest.files.items()]
     model = describe_checkpoint(manifest.model)
     return "\n\n".join([made, model, table(["file", "bytes"], files)])
+
+
+def _tokenizer(manifest: Manifest) -> str:
+    record = manifest.tokenizer
+    if record is None:
+        return "none: the engine takes token ids"
+    return f"{record.size} tokens, read by {record.library}"
 
 
 def _limits(limits: Limits) -> str:

@@ -85,6 +85,7 @@ def built(manifest: Manifest, output: Path) -> str:
         f"{size / 1e6:.0f} MB",
         conventions(manifest.model),
         *find_backend(manifest.backend).notes(manifest),
+        *_tokenizer_notes(manifest),
     ]
     if manifest.parity is None:
         lines.append("not run: this machine cannot run the engine, so verify it where it runs")
@@ -92,3 +93,22 @@ def built(manifest: Manifest, output: Path) -> str:
         worst = manifest.parity.max_logit_difference
         lines.append(f"self-check against the oracle: logits differ by at most {worst:.2g}")
     return "\n".join(lines)
+
+
+def _tokenizer_notes(manifest: Manifest) -> list[str]:
+    """What a user of texts must know."""
+    record, rows = manifest.tokenizer, manifest.model.vocab_size
+    if record is None:
+        return ["no tokenizer: the engine takes token ids, no texts"]
+    notes = []
+    if record.size > rows:
+        notes.append(
+            f"the tokenizer knows {record.size} tokens, the model {rows}: texts with one of the "
+            "others are refused"
+        )
+    if record.library == "transformers":
+        notes.append(
+            "the tokenizer exists in Python alone: texts need the extra [python-tokenizers], token "
+            "ids need nothing"
+        )
+    return notes

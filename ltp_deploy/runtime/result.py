@@ -19,6 +19,10 @@ class Result:
     Attributes:
         logits: [B, labels] float32.
         labels: the predicted class names, or None where the model knows none.
+        truncated: [B] bool, the texts that are longer than what was read of them; None where token
+            ids were given.
+        windows: [B] the number of windows in which each text was read; None where the engine makes
+            none.
         survivors: [B][layer] int32 arrays, the original positions alive after the layer; None
             unless the bundle was built with `--outputs survivors`. Once a sequence's first token
             is pruned the sequence is finished: its answer is known, nothing else of it is
@@ -28,6 +32,8 @@ class Result:
     logits: np.ndarray
     labels: list[str] | None = None
     survivors: list[list[np.ndarray]] | None = None
+    truncated: np.ndarray | None = None
+    windows: np.ndarray | None = None
 
 
 def make_result(

@@ -11,7 +11,7 @@ from ltp_deploy.builder.int8_search import _fewest, choose_layers
 from ltp_deploy.bundle.options import BuildOptions
 from ltp_deploy.checkpoint import load_encoder
 from ltp_deploy.data.examples import Examples, read_examples
-from ltp_deploy.data.tokenizer import Tokenizer
+from ltp_deploy.data.transformers_tokenizer import TransformersTokenizer
 from ltp_deploy.errors import LtpError
 from ltp_deploy.parity.oracle_run import run_oracle
 from ltp_deploy.runtime.engine import load
@@ -26,7 +26,9 @@ def judged(bert_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> E
     path = write_texts(tmp_path_factory.mktemp("judged") / "texts.tsv", count=400, seed=3)
     texts = read_examples(str(path)).texts
     encoder = load_encoder(bert_checkpoint)
-    logits = run_oracle(encoder, Tokenizer(bert_checkpoint, encoder.config)(texts)).logits
+    logits = run_oracle(
+        encoder, TransformersTokenizer(bert_checkpoint, encoder.config)(texts)
+    ).logits
     return Examples(texts, [float(label) for label in logits.argmax(1)])
 
 
@@ -68,7 +70,9 @@ def test_layers_kept_out_hold_their_weights_as_they_were(
         sizes[kept_out] = (tmp_path / str(len(kept_out)) / "engine.bin").stat().st_size
     assert sizes[()] < sizes[(1,)] < sizes[(0, 1, 2)]
     encoder = load_encoder(bert_checkpoint)
-    data = Tokenizer(bert_checkpoint, encoder.config)(["good film .", "the film was not bad ."])
+    data = TransformersTokenizer(bert_checkpoint, encoder.config)(
+        ["good film .", "the film was not bad ."]
+    )
     logits = load(tmp_path / "3").run(data).logits
     np.testing.assert_allclose(logits, run_oracle(encoder, data).logits, atol=1e-4)
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from ltp_deploy.builder.build import build
-from ltp_deploy.bundle.limits import Limits
+from ltp_deploy.bundle.limits import Limits, common
 from ltp_deploy.bundle.options import BuildOptions
 from ltp_deploy.errors import InputError, LtpError
 from ltp_deploy.runtime.engine import load
@@ -65,3 +65,28 @@ def test_engines_for_a_cpu_keep_to_them_too(bert_checkpoint: Path, tmp_path: Pat
 def test_options_that_no_engine_can_have_are_refused(options: dict) -> None:
     with pytest.raises(LtpError, match=r"must be at least 1|from 0 on"):
         BuildOptions(**options)
+
+
+@pytest.mark.parametrize(
+    ("limits", "batch", "expected"),
+    [
+        (Limits(0, 0, 9), None, [[1, 3, 0, 4, 2]]),
+        (Limits(0, 0, 9), 2, [[1, 3], [0, 4], [2]]),
+        (Limits(0, 2, 9), 3, [[1, 3], [0, 4], [2]]),
+        (Limits(8, 0, 9), None, [[1, 3, 0], [4], [2]]),
+        (Limits(12, 2, 9), 4, [[1, 3], [0, 4], [2]]),
+    ],
+)
+def test_many_sequences_become_requests_that_fit(
+    limits: Limits, batch: int | None, expected: list[list[int]]
+) -> None:
+    lengths = np.array([5, 1, 9, 1, 7])
+    lengths = np.minimum(lengths, limits.max_tokens or 9)
+    found = limits.requests(lengths, batch)
+    assert found == expected
+    assert all(limits.allow(lengths[rows]) for rows in found)
+
+
+def test_several_engines_take_what_each_of_them_takes() -> None:
+    assert common([Limits(0, 8, 40), Limits(100, 0, 30)]) == Limits(100, 8, 30)
+    assert common([Limits(0, 0, 40)]) == Limits(0, 0, 40)

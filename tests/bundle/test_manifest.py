@@ -78,7 +78,7 @@ def test_what_is_written_is_what_is_read(bert_bundle: Path) -> None:
     assert to_json(read_bundle(bert_bundle)) == document
 
 
-FILES = ("engine.xml", "engine.bin", "libltp_openvino.so", "tokenizer/vocab.txt")
+FILES = ("engine.xml", "engine.bin", "libltp_openvino.so", "tokenizer/tokenizer.json")
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -223,7 +223,14 @@ def test_a_manifest_that_is_none_is_refused(bundle: Path, content: str) -> None:
     refuses(bundle, "not valid JSON|not the manifest of a bundle")
 
 
-NAMED = ("engine.file", "engine.weights", "engine.plugin", "tokenizer", "calibration", "files")
+NAMED = (
+    "engine.file",
+    "engine.weights",
+    "engine.plugin",
+    "tokenizer.folder",
+    "calibration",
+    "files",
+)
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from ltp_deploy.calibration.artifact import Calibration
 from ltp_deploy.calibration.calibrate import calibrate
 from ltp_deploy.checkpoint import load_encoder
 from ltp_deploy.data.examples import read_examples
-from ltp_deploy.data.tokenizer import Tokenizer
+from ltp_deploy.data.transformers_tokenizer import TransformersTokenizer
 from ltp_deploy.errors import LtpError
 from ltp_deploy.parity.oracle_run import run_oracle
 from tests.tiny import LAYERS, save_tokenizer, tiny_model, write_texts
@@ -31,7 +31,7 @@ def test_ranges_are_those_of_the_rows_that_survive(
     bert_checkpoint: Path, calibrated: Path, texts: Path
 ) -> None:
     encoder = load_encoder(bert_checkpoint)
-    data = Tokenizer(bert_checkpoint, encoder.config)(read_examples(str(texts)).texts)
+    data = TransformersTokenizer(bert_checkpoint, encoder.config)(read_examples(str(texts)).texts)
     found = dict[str, list[np.ndarray]]()
     names = {f"layers.{i}.intermediate" for i in range(LAYERS)}
     for name, module in encoder.named_modules():
@@ -57,7 +57,7 @@ def test_ranges_are_those_of_the_rows_that_survive(
 
 def test_survivors_are_the_oracles(bert_checkpoint: Path, calibrated: Path, texts: Path) -> None:
     encoder = load_encoder(bert_checkpoint)
-    data = Tokenizer(bert_checkpoint, encoder.config)(read_examples(str(texts)).texts)
+    data = TransformersTokenizer(bert_checkpoint, encoder.config)(read_examples(str(texts)).texts)
     profile = Calibration.read(calibrated).profile
     np.testing.assert_array_equal(profile.alive, run_oracle(encoder, data).profile.alive)
 

@@ -90,7 +90,14 @@ def test_build_groups_its_options(capsys: pytest.CaptureFixture[str]) -> None:
         "Shapes": ["--max-tokens", "--max-batch", "--max-length", "--usual-batch"],
         "Plan": ["--compact", "--profile-data", "--dry-run"],
         "Data": data,
-        "Output": ["--output", "--outputs", "--portable-onnx", "--dump", "--force"],
+        "Output": [
+            "--output",
+            "--outputs",
+            "--portable-onnx",
+            "--no-tokenizer",
+            "--dump",
+            "--force",
+        ],
         "Other options": ["--help"],
     }
 

@@ -9,7 +9,7 @@ from click.testing import CliRunner
 from ltp_deploy.checkpoint import load_encoder
 from ltp_deploy.cli import main
 from ltp_deploy.data.examples import read_examples
-from ltp_deploy.data.tokenizer import Tokenizer
+from ltp_deploy.data.transformers_tokenizer import TransformersTokenizer
 from tests.known import KnownCheckpoint, by_the_released_code
 
 
@@ -46,6 +46,6 @@ def test_figures_of_the_trained_checkpoints_are_those_published_with_them(shared
 
 def test_tokens_of_texts_are_the_known_ones(known: KnownCheckpoint) -> None:
     texts = read_examples(str(known.texts)).texts
-    batch = Tokenizer(known.directory, load_encoder(known.directory).config)(texts)
+    batch = TransformersTokenizer(known.directory, load_encoder(known.directory).config)(texts)
     assert (batch.input_ids == known.batch.input_ids).all()
     assert (batch.offsets == known.batch.offsets).all()

@@ -98,7 +98,9 @@ void entries() {
     edited("\"system\": \"", "\"sister\": \"", "it has no `platform.system`");
     edited("\"activations\": \"f32\"", "\"activations\": {}", "`activations` is not a string");
     edited("{\"openvino\": \"", "{\"openvinn\": \"", "it has no `versions.openvino`");
-    edited("\"tokenizer\": null", "\"tokenizer\": 1", "`tokenizer` is not a string");
+    edited("\"tokenizer\": null", "\"tokenizer\": 1", "`tokenizer` is not an object");
+    edited("\"tokenizer\": null", "\"tokenizer\": {\"folder\": 1}",
+           "`tokenizer.folder` is not a string");
     edited("\"tokenizer\": null", "\"tongue\": null", "it has no `tokenizer`");
     edited("\"bytes\": ", "\"bytes\": -", "bytes` is not an integer from 0");
     edited("\"sha256\": \"", "\"sha256\": \"0", "was edited or damaged");
@@ -190,14 +192,14 @@ void tokenizers() {
     ToyBundle toy;
     fs::create_directory(toy.path / "tokenizer");
     toy.put("tokenizer/vocab.txt", "words");
-    toy.replace("\"tokenizer\": null", "\"tokenizer\": \"tokenizer\"");
+    toy.replace("\"tokenizer\": null", "\"tokenizer\": {\"folder\": \"tokenizer\"}");
     CHECK_REFUSED(ltp::read_bundle(toy.path), "has no hash of a file in tokenizer");
     toy.add_entry("tokenizer/vocab.txt");
     ltp::read_bundle(toy.path);
     toy.put("tokenizer/vocab.txt", "WORDS");
     CHECK_REFUSED(ltp::read_bundle(toy.path), "vocab.txt\" was edited or damaged");
     toy.put("tokenizer/vocab.txt", "words");
-    toy.replace("\"tokenizer\": \"tokenizer\"", "\"tokenizer\": \"engine.bin\"");
+    toy.replace("\"folder\": \"tokenizer\"", "\"folder\": \"engine.bin\"");
     CHECK_REFUSED(ltp::read_bundle(toy.path), "engine.bin\" is not a folder");
 }
 

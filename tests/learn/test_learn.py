@@ -4,6 +4,7 @@ import json
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -318,6 +319,7 @@ def test_a_data_set_by_name_is_trained_on_its_training_split(
             asked.append((*name, split))
             return [{"sentence1": "good", "sentence2": "bad", "label": i % 2} for i in range(8)]
 
+    import_module("transformers.trainer")  # before it could take the fake for the package
     monkeypatch.setitem(sys.modules, "datasets", FakeDatasets)
     recipe = replace(QUICK, method="manual", finetune_epochs=0.0)
     name = "glue/mrpc"

@@ -66,7 +66,10 @@ LONG = [2] * 41  # the position table holds 40
         ({"texts": 5}, "texts .* found int"),
         ({"texts": ["film", 5]}, "text 1 must be a string or a pair of strings, found 5"),
         ({"texts": [("a", "film", "is")]}, "text 0 must be a string or a pair"),
-        ({"texts": [["a", "film"]]}, "text 0 must be a string or a pair"),
+        ({"texts": [["a", "film", "is"]]}, "text 0 must be a string or a pair"),
+        ({"texts": b"film"}, "texts must be a list of strings, found bytes"),
+        ({"texts": ["fine", "a \ud83d film"]}, r"text 1 holds half a character, .* at position 2"),
+        ({"texts": [("fine", "a film \udc00")]}, r"text 0 holds half a character, .* position 7"),
     ],
     ids=lambda value: None if isinstance(value, str) else str(value)[:50].replace("\n", ""),
 )

@@ -10,6 +10,7 @@ import torch
 from transformers import AutoTokenizer
 
 from ltp_deploy.checkpoint import load_encoder
+from ltp_deploy.errors import InputError, LtpError
 from ltp_deploy.runtime.engine import Engine, load
 from ltp_deploy.runtime.result import Result
 from tests.answers import LENGTHS, as_lists, batch_for, oracle_answers, random_batch
@@ -32,8 +33,10 @@ def any_engine(
     return load(bundle_of(bert_checkpoint, request.param))
 
 
-def test_all_forms_of_a_request_give_the_same_answer(any_engine: Engine) -> None:
-    tokenizer = AutoTokenizer.from_pretrained(any_engine.directory / "tokenizer")
+def test_all_forms_of_a_request_give_the_same_answer(
+    any_engine: Engine, bert_checkpoint: Path
+) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(bert_checkpoint)
     ragged = tokenizer(TEXTS)
     numpy_padded = tokenizer(TEXTS, padding=True, return_tensors="np")
     torch_padded = tokenizer(TEXTS, padding=True, return_tensors="pt")
@@ -51,8 +54,38 @@ def test_all_forms_of_a_request_give_the_same_answer(any_engine: Engine) -> None
     assert_equal(any_engine.run(any_engine.tokenize(TEXTS)), expected)
 
 
-def test_pairs_of_texts_have_two_token_types(any_engine: Engine) -> None:
-    tokenizer = AutoTokenizer.from_pretrained(any_engine.directory / "tokenizer")
+def test_long_texts_are_cut_read_in_windows_or_refused(
+    bert_checkpoint: Path, bundle_of: Callable[..., Path]
+) -> None:
+    bundle = bundle_of(bert_checkpoint, "torchscript", survivors=False, max_length=12, max_batch=2)
+    short, text = "the film is good .", "a very bad film was not great " * 4
+    cut = load(bundle)([short, text])
+    assert cut.truncated is not None
+    assert cut.truncated.tolist() == [False, True]
+    assert cut.windows is None
+
+    engine = load(bundle, long_texts="window", stride=3)
+    found = engine([text, short, text])  # more sequences than a request of this engine holds
+    tokens = engine.tokenize([text])
+    each = [engine.run(tokens.select([i])).logits[0] for i in range(tokens.sequences)]
+    assert found.windows is not None
+    assert found.windows.tolist() == [len(each), 1, len(each)]
+    assert len(each) > 3
+    np.testing.assert_allclose(found.logits[0], np.mean(each, 0), atol=1e-6)
+    np.testing.assert_allclose(found.logits[1], cut.logits[0], atol=1e-6)
+    np.testing.assert_allclose(found.logits[2], found.logits[0], atol=1e-6)
+
+    with pytest.raises(InputError, match="text 1 has more than 12 tokens"):
+        load(bundle, long_texts="refuse")([short, text])
+
+
+def test_a_text_in_windows_has_no_survivors(bert_bundle: Path) -> None:
+    with pytest.raises(LtpError, match="in windows a text is several"):
+        load(bert_bundle, long_texts="window")
+
+
+def test_pairs_of_texts_have_two_token_types(any_engine: Engine, bert_checkpoint: Path) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(bert_checkpoint)
     first, second = ["the film", "dull"], ["is great", "not good ."]
     encoded = tokenizer(first, second, padding=True, return_tensors="np")
     assert encoded["token_type_ids"].max() == 1

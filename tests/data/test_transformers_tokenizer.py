@@ -1,43 +1,37 @@
-"""The checkpoint's tokenizer, in the bundle and out of it."""
+"""A checkpoint's own tokenizer."""
 
 from __future__ import annotations
 
-import contextlib
 import json
 from pathlib import Path
 
 import pytest
 
-from ltp_deploy.builder.build import build
-from ltp_deploy.bundle.options import BuildOptions
 from ltp_deploy.checkpoint import load_encoder
-from ltp_deploy.data.tokenizer import Tokenizer
+from ltp_deploy.data.transformers_tokenizer import (
+    TransformersTokenizer,
+    copy_tokenizer,
+    has_tokenizer,
+)
 from ltp_deploy.errors import LtpError
-from ltp_deploy.runtime.engine import load
 from tests.tiny import save_tiny, save_tokenizer
-
-
-def test_a_tokenizer_that_names_no_class_still_loads_from_the_bundle(tmp_path: Path) -> None:
-    checkpoint = save_tiny(tmp_path / "checkpoint", "bert")
-    save_tokenizer(checkpoint)
-    (checkpoint / "tokenizer_config.json").write_text('{"do_lower_case": true}')
-    build(checkpoint, tmp_path / "bundle", BuildOptions("torchscript"))
-    assert load(tmp_path / "bundle")(["the film is good"]).logits.shape == (1, 2)
 
 
 def test_pairs_work_where_the_family_has_no_token_types(tmp_path: Path) -> None:
     checkpoint = save_tiny(tmp_path / "checkpoint", "distilbert")
     save_tokenizer(checkpoint)
-    batch = Tokenizer(checkpoint, load_encoder(checkpoint).config)([("a film", "very good")])
+    tokenizer = TransformersTokenizer(checkpoint, load_encoder(checkpoint).config)
+    batch = tokenizer([("a film", "very good")])
     assert batch.lengths.tolist() == [7]
     assert not batch.token_type_ids.any()
 
 
-def test_a_tokenizer_that_cannot_be_loaded_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("content", ["{}", "{"])
+def test_a_tokenizer_that_cannot_be_loaded_is_refused(content: str, tmp_path: Path) -> None:
     checkpoint = save_tiny(tmp_path / "checkpoint", "bert")
-    (checkpoint / "tokenizer.json").write_text("{}")
+    (checkpoint / "tokenizer.json").write_text(content)
     with pytest.raises(LtpError, match="cannot load the tokenizer"):
-        Tokenizer(checkpoint, load_encoder(checkpoint).config)
+        TransformersTokenizer(checkpoint, load_encoder(checkpoint).config)
 
 
 def test_code_that_comes_with_a_checkpoint_never_runs(
@@ -57,6 +51,20 @@ def test_code_that_comes_with_a_checkpoint_never_runs(
         json.dumps({"auto_map": {"AutoTokenizer": ["custom.Custom"] * 2}})
     )
     monkeypatch.setattr("builtins.input", lambda *_: "y")  # whatever transformers may ask
-    with contextlib.suppress(LtpError):
-        Tokenizer(checkpoint, config)
+    with pytest.raises(LtpError, match=r"names code of its own, .*custom\.Custom"):
+        TransformersTokenizer(checkpoint, config)
     assert not ran.exists()
+
+
+def test_files_of_a_tokenizer_are_copied_and_no_others(tmp_path: Path) -> None:
+    checkpoint = save_tiny(tmp_path / "checkpoint", "roberta")
+    assert not has_tokenizer(checkpoint)
+    (checkpoint / "vocab.txt").write_text("the</w> 1\n")
+    (checkpoint / "bpe.codes").write_text("t h 5\n")
+    (checkpoint / "notes.txt").write_text("mine")
+    (checkpoint / "tokenizer_config.json").write_text('{"tokenizer_class": "BertweetTokenizer"}')
+    assert has_tokenizer(checkpoint)
+    (tmp_path / "copy").mkdir()
+    copy_tokenizer(checkpoint, tmp_path / "copy")
+    found = {path.name for path in (tmp_path / "copy").iterdir()}
+    assert found == {"vocab.txt", "bpe.codes", "tokenizer_config.json"}

@@ -1,0 +1,90 @@
+"""The checkpoint's tokenizer, put into a bundle and compared with the checkpoint's own."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+from ltp_deploy.bundle.files import FolderName
+from ltp_deploy.bundle.tokenizer import TokenizerRecord
+from ltp_deploy.data.json_tokenizer import FILE
+from ltp_deploy.data.probes import PROBES
+from ltp_deploy.data.texts import Text
+from ltp_deploy.data.tokenizer import Tokenizer, first_difference, open_tokenizer
+from ltp_deploy.data.transformers_tokenizer import (
+    TransformersTokenizer,
+    copy_tokenizer,
+    has_tokenizer,
+)
+from ltp_deploy.errors import LtpError
+from ltp_deploy.model.config import EncoderConfig
+
+FOLDER = FolderName("tokenizer")
+SAMPLED = 512  # tokens of the vocabulary that are read one by one
+SHORT = 12  # tokens; at this length most texts are cut
+
+
+def bundle_tokenizer(
+    checkpoint: Path, bundle: Path, config: EncoderConfig
+) -> TokenizerRecord | None:
+    """Write the checkpoint's tokenizer into the bundle; None where the checkpoint has none.
+
+    Raises:
+        LtpError: transformers cannot load it, or the bundle's reads a text otherwise.
+    """
+    if not has_tokenizer(checkpoint):
+        return None
+    own = TransformersTokenizer(checkpoint, config)
+    (bundle / FOLDER).mkdir()
+    record = _write(own, bundle / FOLDER)
+    _compare(own, open_tokenizer(bundle, record, config), list(_texts(own)))
+    own.max_length = min(SHORT, own.max_length)
+    _compare(own, open_tokenizer(bundle, record, config, SHORT), PROBES)
+    return record
+
+
+def _write(own: TransformersTokenizer, folder: Path) -> TokenizerRecord:
+    """One `tokenizer.json` where the tokenizer is one, else its files."""
+    tokenizer = own.tokenizer
+    if tokenizer.is_fast:
+        backend = type(tokenizer.backend_tokenizer).from_str(tokenizer.backend_tokenizer.to_str())
+        backend.no_padding()
+        backend.enable_truncation(own.max_length, direction=tokenizer.truncation_side)
+        backend.save(str(folder / FILE))
+    else:
+        copy_tokenizer(own.directory, folder)
+        settings = json.loads((own.directory / "config.json").read_text(encoding="utf-8-sig"))
+        known = {key: settings[key] for key in ("model_type", "tokenizer_class") if key in settings}
+        (folder / "config.json").write_text(json.dumps(known) + "\n")
+    return TokenizerRecord(
+        folder=FOLDER,
+        library="tokenizers" if tokenizer.is_fast else "transformers",
+        token_types=own.token_types,
+        split_special_tokens=bool(tokenizer.split_special_tokens),
+        size=len(tokenizer),
+        fingerprint=own.fingerprint(),
+    )
+
+
+def _texts(own: TransformersTokenizer) -> Iterator[Text]:
+    """Difficult texts, tokens from all over the vocabulary, and every token that was added."""
+    yield from PROBES
+    vocabulary = sorted(own.tokenizer.get_vocab())
+    words = [str(word) for word in vocabulary[:: max(1, len(vocabulary) // SAMPLED)]]
+    yield from words
+    yield " ".join(words)
+    yield "".join(words)
+    yield (" ".join(words[::2]), " ".join(words[1::2]))
+    for added in own.tokenizer.get_added_vocab():
+        yield f"a {added} b{added}c{added.lower()}"
+
+
+def _compare(own: Tokenizer, bundled: Tokenizer, texts: list[Text]) -> None:
+    difference = first_difference(own(texts), bundled(texts))
+    if difference is not None:
+        number, what = difference
+        raise LtpError(
+            f"the bundle's tokenizer reads {texts[number]!r:.80} otherwise than the checkpoint's: "
+            f"{what}; please report this, and build with --no-tokenizer to pass ids"
+        )

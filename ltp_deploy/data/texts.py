@@ -1,0 +1,53 @@
+"""Texts as users pass them: strings, and pairs of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from ltp_deploy.errors import InputError
+
+Text = str | tuple[str, str]
+Texts = Text | Sequence[Text | list[str]]
+
+
+def as_texts(given: Any) -> list[Text]:
+    """A list of texts; pairs become tuples.
+
+    Args:
+        given: a string, a tuple of two strings (one pair), or an iterable of strings and pairs;
+            inside it, a list of two strings is a pair too, as JSON has them.
+
+    Raises:
+        InputError: something else, or a text that is no Unicode; with its number.
+    """
+    if isinstance(given, str | tuple):
+        given = [given]
+    if isinstance(given, bytes) or not isinstance(given, Iterable):
+        raise InputError(f"texts must be a list of strings, found {type(given).__name__}")
+    return [_as_text(i, text) for i, text in enumerate(given)]
+
+
+def _as_text(number: int, given: Any) -> Text:
+    pair = isinstance(given, tuple | list) and len(given) == 2
+    parts = tuple(given) if pair else (given,)
+    for part in parts:
+        if not isinstance(part, str):
+            raise InputError(
+                f"text {number} must be a string or a pair of strings, found {given!r:.80}"
+            )
+        if (at := lone_surrogate(part)) is not None:
+            raise InputError(
+                f"text {number} holds half a character, {part[at]!r} at position {at} (a lone "
+                "surrogate), so it is no Unicode text; repair or leave it out"
+            )
+    return (parts[0], parts[1]) if pair else parts[0]
+
+
+def lone_surrogate(text: str) -> int | None:
+    """The place of the first surrogate without its other half, which no encoding can hold."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        return error.start
+    return None
