@@ -27,7 +27,7 @@ from ltp_deploy.cli.options import (
 
 if TYPE_CHECKING:
     from ltp_deploy.data.examples import DataOptions, Examples
-    from ltp_deploy.verification.result import Tolerances
+    from ltp_deploy.verification.gates import Tolerances
 
 model_options = compose(
     model_section(
@@ -56,14 +56,36 @@ tolerance_options = compose(
         "--max-flips",
         type=Number(min=0),
         metavar="PERCENT",
-        help="Largest percentage of predictions that change. Default: 4 for int8 and "
-        "int8-dynamic, 1 for fp16 and bf16, none for f32.",
+        help="Largest percentage of answers that change, where answers are labels. Default: 4 for "
+        "int8 and int8-dynamic, 1 for fp16 and bf16, none for f32.",
+    ),
+    tolerance_section(
+        "--max-error",
+        type=Number(min=0),
+        metavar="PERCENT",
+        help="Largest RMS error, in percent of the deviation of the oracle's values, where answers "
+        "are values, as of rerankers. Default: 5.",
+    ),
+    tolerance_section(
+        "--min-spearman",
+        type=Number(min=-1, max=1),
+        metavar="R",
+        help="Least rank correlation with the oracle's values, likewise; of pairs whose first "
+        "texts repeat, within each of these. Default: 0.99.",
+    ),
+    tolerance_section(
+        "--min-agreement",
+        type=Number(min=0, max=100),
+        metavar="PERCENT",
+        help="Least percentage of the tokens alive in the oracle or the engine that are alive in "
+        "both, over all layers. Default: 99.9 for f32, 98 for fp16 and bf16, 95 for int8 and "
+        "int8-dynamic.",
     ),
     tolerance_section(
         "--max-drop",
         type=Number(min=0),
         metavar="POINTS",
-        help=f"{MAX_DROP} Default: 1, none for f32.",
+        help=f"{MAX_DROP} Needs labels. Default: 1 where there are labels, none for f32.",
     ),
 )
 polygraphy_section = section("Polygraphy")
@@ -94,7 +116,7 @@ polygraphy_options = compose(
 @tolerance_options
 @polygraphy_options
 @json_option
-@gathered(reading=DATA_OPTIONS, tolerances="ltp_deploy.verification.result:Tolerances")
+@gathered(reading=DATA_OPTIONS, tolerances="ltp_deploy.verification.gates:Tolerances")
 def verify(
     bundle: Path,
     against: Path,
@@ -109,8 +131,9 @@ def verify(
 ) -> None:
     """Prove that BUNDLE computes what CHECKPOINT means, on real data.
 
-    The engine is compared with the f32 oracle, which masks pruned tokens: logits, predictions,
-    score, and the survivors of each layer. Exits with status 1 when a tolerance is broken.
+    The engine is compared with the f32 oracle, which masks pruned tokens and reads texts with the
+    checkpoint's own tokenizer: logits, answers, score, and the survivors of each layer. Exits with
+    status 1 when a tolerance is broken.
     """
     if also and polygraphy is None:
         raise click.UsageError("--also needs --polygraphy")

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from ltp_deploy.data.metrics import spearman
 from ltp_deploy.heads import Head
 
 
@@ -28,12 +29,27 @@ class Difference:
 @dataclass(frozen=True)
 class LogitComparison:
     """Absolute differences of logits, over all sequences and over those without a tie; `flips`
-    counts the sequences whose answer changes."""
+    counts the sequences whose answer changes, None where answers are values."""
 
     max: float
     mean: float
     max_without_ties: float
-    flips: int
+    flips: int | None
+
+
+@dataclass(frozen=True)
+class ValueComparison:
+    """How far values are from the oracle's.
+
+    Attributes:
+        error: root of the mean squared difference, as a share of the standard deviation of the
+            oracle's values; None where these do not differ.
+        spearman: rank correlation of both; with queries the mean of each query's, weighted by its
+            number of texts. None where the oracle's values do not differ.
+    """
+
+    error: float | None
+    spearman: float | None
 
 
 @dataclass(frozen=True)
@@ -95,6 +111,26 @@ def compare_survivors(
             if finished or not mine[0]:
                 break
     return SurvivorComparison(differences, in_both / in_either if in_either else 1.0)
+
+
+def compare_values(
+    oracle: np.ndarray, engine: np.ndarray, queries: np.ndarray | None = None
+) -> ValueComparison:
+    """Compare one value of each sequence; both [N].
+
+    Args:
+        queries: [N] numbers, the same for texts that are ranked with each other; None for all.
+    """
+    deviation = float(oracle.std())
+    error = float(np.sqrt(np.mean((oracle - engine) ** 2)))
+    groups = np.zeros(len(oracle), int) if queries is None else queries
+    ranked = [rows for rows in (groups == g for g in np.unique(groups)) if np.ptp(oracle[rows])]
+    weights = [rows.sum() for rows in ranked]
+    orders = [spearman(engine[rows], oracle[rows]) for rows in ranked]
+    return ValueComparison(
+        error / deviation if deviation else None,
+        float(np.average(orders, weights=weights)) if ranked else None,
+    )
 
 
 def compare_logits(

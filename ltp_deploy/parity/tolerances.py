@@ -24,6 +24,10 @@ class Tolerance:
             logits are not held.
         max_flips: `verify` fails when more percent of predictions change; None where not held.
         max_drop: `verify` fails when the score drops by more points; None where not held.
+        min_agreement: `verify` fails when fewer percent of the tokens that are alive after a layer
+            in the oracle or the engine are alive in both, over all layers.
+        max_error: `verify` fails when the RMS error of values is more percent of their deviation.
+        min_spearman: `verify` fails when the rank correlation of values is less.
         self_check: see the constants above; relative but in f32.
         statistic, logits, marks: what Polygraphy's comparison holds, "max" or "mean", of logits
             and of the marks (0 or 1) of the tokens alive after a layer.
@@ -35,11 +39,14 @@ class Tolerance:
     max_logit_difference: float | None
     max_flips: float | None
     max_drop: float | None
+    min_agreement: float
     self_check: float
     statistic: str
     logits: float
     marks: float
     baseline: float
+    max_error: float = 5.0
+    min_spearman: float = 0.99
 
 
 TOLERANCES = {
@@ -48,6 +55,7 @@ TOLERANCES = {
         max_logit_difference=1e-4,
         max_flips=None,
         max_drop=None,
+        min_agreement=99.9,
         self_check=SELF_CHECK_F32,
         statistic="max",
         logits=1e-4,
@@ -59,6 +67,7 @@ TOLERANCES = {
         max_logit_difference=None,
         max_flips=1.0,
         max_drop=1.0,
+        min_agreement=98.0,
         self_check=SELF_CHECK_REDUCED,
         statistic="mean",
         logits=0.05,
@@ -70,6 +79,7 @@ TOLERANCES = {
         max_logit_difference=None,
         max_flips=1.0,
         max_drop=1.0,
+        min_agreement=98.0,
         self_check=SELF_CHECK_REDUCED,
         statistic="mean",
         logits=0.1,
@@ -81,6 +91,7 @@ TOLERANCES = {
         max_logit_difference=None,
         max_flips=4.0,
         max_drop=1.0,
+        min_agreement=95.0,
         self_check=SELF_CHECK_REDUCED,
         statistic="mean",
         logits=0.2,
@@ -92,6 +103,7 @@ TOLERANCES = {
         max_logit_difference=None,
         max_flips=4.0,
         max_drop=1.0,
+        min_agreement=95.0,
         self_check=SELF_CHECK_CALIBRATED,
         statistic="mean",
         logits=0.4,

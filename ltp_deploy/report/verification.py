@@ -11,6 +11,8 @@ def describe(result: Verification, shown: int = 5) -> str:
     blocks = [
         f"{result.bundle}: {result.sequences} sequences, {result.tokens} tokens, {result.precision}"
     ]
+    if result.truncated:
+        blocks.append(f"{result.truncated} texts are longer than the engine reads, and were cut")
     if result.overrides:
         blocks.append("OVERRIDDEN AT BUILD TIME: " + "; ".join(result.overrides))
     if result.metric:
@@ -21,7 +23,7 @@ def describe(result: Verification, shown: int = 5) -> str:
     blocks.append(
         pairs(
             [
-                ("predictions that flip", logits.flips),
+                *_answers(result),
                 ("logit difference, max", f"{logits.max:.3g}"),
                 ("logit difference, max without ties", f"{logits.max_without_ties:.3g}"),
                 ("logit difference, mean", f"{logits.mean:.3g}"),
@@ -45,6 +47,18 @@ def describe(result: Verification, shown: int = 5) -> str:
             f"sequence {d.sequence}, layer {d.layer}, tokens {list(d.tokens)}: "
             f"{100 * d.margin:.3g} % from the threshold"
         )
-    passed = "PASSED: same survivors, same logits" if result.precision == "f32" else "PASSED"
-    verdict = "FAILED: " + "; ".join(result.failures) if result.failures else passed
+    rows = [[gate.what, f"{gate.found:.4g}{gate.unit}", gate.allowed] for gate in result.gates]
+    blocks.append(table(["judged", "found", "allowed"], rows))
+    verdict = "FAILED: " + "; ".join(result.failures) if result.failures else "PASSED"
     return "\n\n".join([*blocks, verdict])
+
+
+def _answers(result: Verification) -> list[tuple[str, object]]:
+    """How many labels are others, or how far values are."""
+    if result.values is None:
+        return [("answers that change", result.logits.flips)]
+    shown = {
+        "RMS error, of the deviation": result.values.error,
+        "rank correlation": result.values.spearman,
+    }
+    return [(what, "none" if x is None else f"{x:.4g}") for what, x in shown.items()]

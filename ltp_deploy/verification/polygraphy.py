@@ -18,15 +18,17 @@ import numpy as np
 
 from ltp_deploy.backends.table import can_run, portable, read_bundle
 from ltp_deploy.builder.rebuild import reference_build
+from ltp_deploy.bundle.limits import common
 from ltp_deploy.checkpoint import load_encoder
 from ltp_deploy.data.batch import PackedBatch
 from ltp_deploy.data.examples import Examples
 from ltp_deploy.errors import LtpError, needs
 from ltp_deploy.model.encoder import Encoder
-from ltp_deploy.parity.oracle_run import length_batches, run_oracle
+from ltp_deploy.parity.oracle_run import run_oracle
 from ltp_deploy.parity.tolerances import TOLERANCES
 from ltp_deploy.runtime.engine import Engine, load
 from ltp_deploy.verification.source import as_built, check_source
+from ltp_deploy.verification.texts import tokenized
 
 Answer = Callable[[PackedBatch], dict[str, np.ndarray]]
 
@@ -63,12 +65,14 @@ def compare(
         stack.enter_context(G_LOGGER.verbosity(G_LOGGER.ERROR))  # it is chatty
         engines = [found for path in bundles for found in _engines(path)]
         encoder = _common_encoder([engine for _, engine in engines], checkpoint)
-        data = engines[0][1].tokenize(examples.texts)
+        shortest = min((engine for _, engine in engines), key=lambda e: e.limits.max_length)
+        data = tokenized(shortest, checkpoint, examples.texts).batch
         answers: list[tuple[str, Answer]] = [("oracle", _of_oracle(encoder))]
         for name, engine in engines:
             reporting = stack.enter_context(reference_build(engine, checkpoint))
             answers.append((name, _of_engine(engine, reporting)))
-        requests = [_feed(data.select(chosen)) for chosen in length_batches(data.lengths, batch)]
+        limits = common([engine.limits for _, engine in engines])
+        requests = [_feed(data.select(rows)) for rows in limits.requests(data.lengths, batch)]
         runners = [_runner(name, answer) for name, answer in answers]
         results = Comparator.run(runners, data_loader=requests)
         save.parent.mkdir(parents=True, exist_ok=True)

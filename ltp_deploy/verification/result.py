@@ -1,45 +1,22 @@
-"""The result of a verification, and what counts as broken."""
+"""The result of a verification."""
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from math import isfinite
 from typing import Any
 
-from ltp_deploy.parity.compare import LogitComparison, SurvivorComparison
-from ltp_deploy.parity.tolerances import TOLERANCES
-
-
-@dataclass(frozen=True)
-class Tolerances:
-    """What makes `verify` fail; None asks for nothing.
-
-    Attributes:
-        max_logit_difference: sequences with ties excepted.
-        max_flips: percent of sequences whose answer changes.
-        max_drop: points of the score against the oracle.
-    """
-
-    max_logit_difference: float | None = None
-    max_flips: float | None = None
-    max_drop: float | None = None
-
-    def or_defaults(self, precision: str) -> Tolerances:
-        """With the precision's default for every tolerance that was not stated."""
-        default = TOLERANCES[precision]
-        return Tolerances(
-            *(
-                stated if stated is not None else getattr(default, name)
-                for name, stated in asdict(self).items()
-            )
-        )
+from ltp_deploy.parity.compare import LogitComparison, SurvivorComparison, ValueComparison
+from ltp_deploy.verification.gates import Gate
 
 
 @dataclass(frozen=True)
 class Verification:
-    """All that was found; `failures` has a sentence for each broken tolerance.
+    """All that was found, and how it was judged.
 
-    `overrides` names the conventions given to the build in place of the checkpoint's.
+    Attributes:
+        overrides: conventions given to the build in place of the checkpoint's.
+        truncated: texts that are longer than what the engine reads of them, on both sides.
+        values: None where answers are labels.
     """
 
     bundle: str
@@ -47,21 +24,35 @@ class Verification:
     precision: str
     sequences: int
     tokens: int
+    truncated: int
     metric: str | None
     scores: dict[str, float]
     logits: LogitComparison
+    values: ValueComparison | None
     survivors: SurvivorComparison
     tie_tolerance: float
     survivors_from_reference_build: bool
     mean_alive: list[float]
     flops_ratio_authors: float
     flops_ratio_engine: float
-    failures: list[str]
+    gates: list[Gate]
+
+    @property
+    def failures(self) -> list[str]:
+        """A sentence for each gate that is not passed; one where no gate was about answers."""
+        found = [str(gate) for gate in self.gates if not gate.passed]
+        if not any(gate.answers for gate in self.gates):
+            found.append(
+                f"nothing was judged: the answers to {self.sequences} sequences do not differ, so "
+                "they have neither scale nor order; pass more data"
+            )
+        return found
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready."""
         return {
             **asdict(self),
+            "failures": self.failures,
             "survivors": {
                 "agreement": self.survivors.agreement,
                 "sequences_that_differ": len(self.survivors.differences),
@@ -69,30 +60,3 @@ class Verification:
                 "disagreements": [asdict(d) for d in self.survivors.disagreements],
             },
         }
-
-
-def broken(
-    precision: str,
-    logits: LogitComparison,
-    survivors: SurvivorComparison,
-    scores: dict[str, float],
-    sequences: int,
-    tolerances: Tolerances,
-) -> list[str]:
-    """A sentence for each broken tolerance; logits that are not finite always break one."""
-    failures = []
-    if not isfinite(logits.max):
-        failures.append("the engine's logits are not finite")
-    limit = tolerances.max_logit_difference
-    if limit is not None and not logits.max_without_ties <= limit:
-        failures.append(f"logits differ by {logits.max_without_ties:.3g}, allowed {limit:g}")
-    if precision == "f32" and survivors.disagreements:
-        failures.append(f"{len(survivors.disagreements)} sequences disagree on survivors, no tie")
-    flips = 100 * logits.flips / sequences
-    if tolerances.max_flips is not None and flips > tolerances.max_flips:
-        failures.append(f"{flips:.2f} % of predictions flip, allowed {tolerances.max_flips:g} %")
-    if tolerances.max_drop is not None and scores:
-        drop = scores["oracle"] - scores["engine"]
-        if drop > tolerances.max_drop:
-            failures.append(f"the score drops by {drop:.2f}, allowed {tolerances.max_drop:g}")
-    return failures

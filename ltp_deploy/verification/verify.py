@@ -11,17 +11,20 @@ from tqdm import tqdm
 from ltp_deploy.builder.rebuild import reference_build
 from ltp_deploy.data.batch import PackedBatch
 from ltp_deploy.data.examples import Examples, read_examples
+from ltp_deploy.errors import LtpError
 from ltp_deploy.heads import head_of
 from ltp_deploy.model.encoder import Encoder
 from ltp_deploy.model.flops import authors_ratio, engine_flops
 from ltp_deploy.model.policy import Carry, PrunePolicy
 from ltp_deploy.model.survivors import SurvivorProfile
-from ltp_deploy.parity.compare import compare_logits, compare_survivors
-from ltp_deploy.parity.oracle_run import OracleRun, length_batches, run_oracle
+from ltp_deploy.parity.compare import compare_logits, compare_survivors, compare_values
+from ltp_deploy.parity.oracle_run import OracleRun, run_oracle
 from ltp_deploy.parity.tolerances import TOLERANCES
 from ltp_deploy.runtime.engine import Engine, load
-from ltp_deploy.verification.result import Tolerances, Verification, broken
+from ltp_deploy.verification.gates import Tolerances, gates
+from ltp_deploy.verification.result import Verification
 from ltp_deploy.verification.source import as_built, load_source
+from ltp_deploy.verification.texts import queries, tokenized
 
 
 def verify(
@@ -37,45 +40,57 @@ def verify(
     Args:
         examples: texts, with labels where scores are wanted; or a file or data set's name, see
             `read_examples`.
-        batch: sequences of a request.
+        batch: sequences of a request, unless the engine takes fewer.
         tolerances: what counts as broken, the precision's defaults where nothing is stated.
         portable: run a bundle for a GPU on the CPU, see `load`.
 
     Raises:
-        LtpError: the bundle was built from another checkpoint, or the labels do not fit.
+        LtpError: the bundle was built from another checkpoint, or reads texts otherwise; the labels
+            do not fit, or a drop of the score was to be judged without any.
     """
     if not isinstance(examples, Examples):
         examples = read_examples(str(examples))
     engine = load(bundle, portable=portable)
     encoder, overrides = as_built(load_source(engine, Path(checkpoint)), engine)
-    data = engine.tokenize(examples.texts)
-    targets = None
+    texts = tokenized(engine, Path(checkpoint), examples.texts)
+    data, head, targets = texts.batch, head_of(engine.config), None
+    tolerances = tolerances or Tolerances()
     if examples.labels is not None:
-        targets = head_of(engine.config).targets(examples.labels, engine.config)
+        targets = head.targets(examples.labels, engine.config)
+    elif tolerances.max_drop is not None:
+        raise LtpError("--max-drop needs labels, and the data has no label column")
     answers = _answers(engine, encoder, Path(checkpoint), data, batch)
     metric, scores = _scores(engine, answers, targets, examples.metric)
     precision = engine.manifest.precision
     tie = TOLERANCES[precision].tie
     oracle, profile = answers.oracle, answers.oracle.profile
     survivors = compare_survivors(oracle.survivors, answers.survivors, oracle.margins, tie)
-    logits = compare_logits(head_of(engine.config), oracle.logits, answers.logits, survivors)
-    allowed = (tolerances or Tolerances()).or_defaults(precision)
+    logits = compare_logits(head, oracle.logits, answers.logits, survivors)
+    values = None
+    if logits.flips is None:
+        values = compare_values(
+            head.predictions(oracle.logits),
+            head.predictions(answers.logits),
+            queries(examples.texts),
+        )
     return Verification(
         bundle=str(bundle),
         overrides=overrides,
         precision=precision,
         sequences=data.sequences,
         tokens=len(data.input_ids),
+        truncated=int(texts.truncated.sum()),
         metric=metric,
         scores=scores,
         logits=logits,
+        values=values,
         survivors=survivors,
         tie_tolerance=tie,
         survivors_from_reference_build=answers.from_reference_build,
         mean_alive=profile.alive.mean(0).tolist(),
         flops_ratio_authors=authors_ratio(engine.config, profile.alive),
         flops_ratio_engine=_engine_ratio(engine, profile),
-        failures=broken(precision, logits, survivors, scores, data.sequences, allowed),
+        gates=gates(precision, data.sequences, logits, values, survivors, scores, tolerances),
     )
 
 
@@ -127,7 +142,7 @@ def run_engine(
     logits = np.zeros((data.sequences, engine.config.num_labels), np.float32)
     survivors: list[list[np.ndarray]] = [[] for _ in range(data.sequences)]
     for chosen in tqdm(
-        length_batches(data.lengths, batch), desc="engine", leave=False, disable=None
+        engine.limits.requests(data.lengths, batch), desc="engine", leave=False, disable=None
     ):
         result = engine.run(data.select(chosen))
         logits[chosen] = result.logits

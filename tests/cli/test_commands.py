@@ -204,11 +204,11 @@ def test_verify_exits_with_1_when_a_tolerance_is_broken(
     options = ["--max-logit-difference", "0", *(["--json"] if as_json else [])]
     result = call("verify", bert_bundle, "--against", bert_checkpoint, "--data", reviews, *options)
     assert result.exit_code == 1
-    assert "logits differ by" in result.output
+    assert "largest logit difference" in result.output
     if as_json:
         assert len(json.loads(result.output)["failures"]) == 1
     else:
-        assert "FAILED: logits differ by" in result.output
+        assert "FAILED: largest logit difference" in result.output
 
 
 def test_verify_exits_with_1_when_the_engine_has_another_score_length(
@@ -218,8 +218,8 @@ def test_verify_exits_with_1_when_the_engine_has_another_score_length(
     edit_manifest(bundle, lambda manifest: manifest["model"]["policy"].update(score_length=24))
     result = call("verify", bundle, "--against", bert_checkpoint, "--data", reviews)
     assert result.exit_code == 1
-    assert "FAILED: logits differ by" in result.output
-    assert "sequences disagree on survivors, no tie" in result.output
+    assert "FAILED: largest logit difference" in result.output
+    assert "sequences whose survivors differ without a tie: 4" in result.output
 
 
 def test_run_answers_line_by_line(bert_bundle: Path) -> None:

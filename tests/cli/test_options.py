@@ -17,7 +17,7 @@ from ltp_deploy.learn.job import Job
 from ltp_deploy.learn.recipe import Recipe
 from ltp_deploy.learn.tuned_checkpoint import TuneJob
 from ltp_deploy.parity.profile import ProfileData
-from ltp_deploy.verification.result import Tolerances
+from ltp_deploy.verification.gates import Tolerances
 
 
 class Asked(Exception):
@@ -130,7 +130,7 @@ def test_every_option_of_learn_arrives(monkeypatch: pytest.MonkeyPatch) -> None:
     ("options", "tolerances", "batch", "portable"),
     [
         ("", Tolerances(), 32, False),
-        ("--max-drop 2 --max-flips 3 --portable", Tolerances(None, 3, 2), 32, True),
+        ("--max-drop 2 --max-flips 3 --portable", Tolerances(max_flips=3, max_drop=2), 32, True),
         ("--max-logit-difference 0 --batch 4", Tolerances(0), 4, False),
     ],
 )

@@ -111,7 +111,7 @@ def test_an_answer_changes_where_the_class_does() -> None:
     other[2] = [0, 5]
     assert HEADS["classification"].flips(LOGITS, other) == 1
     assert HEADS["classification"].flips(LOGITS, 3 * LOGITS) == 0
-    assert HEADS["regression"].flips(VALUES, VALUES + 1) == 0
+    assert HEADS["regression"].flips(VALUES, VALUES + 1) is None
 
 
 def test_losses_fall_as_answers_approach_the_labels() -> None:

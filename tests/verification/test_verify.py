@@ -3,6 +3,7 @@
 import re
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,9 @@ from ltp_deploy.model.flops import authors_ratio
 from ltp_deploy.parity.oracle_run import length_batches, run_oracle
 from ltp_deploy.parity.self_check import self_check
 from ltp_deploy.runtime.engine import load
-from ltp_deploy.verification.verify import Tolerances, Verification, verify
+from ltp_deploy.verification.gates import Tolerances
+from ltp_deploy.verification.result import Verification
+from ltp_deploy.verification.verify import verify
 from tests.answers import batch_for
 from tests.spoil import edit_manifest
 
@@ -80,6 +83,11 @@ def test_a_regression_is_scored_by_correlation(
     bundle = bundle_of(checkpoint, "torchscript")
     result = verify(bundle, checkpoint, data, 8, Tolerances())
     assert (result.metric, result.failures) == ("pearson %", [])
+    assert result.logits.flips is None
+    assert result.values is not None
+    assert result.values.error == pytest.approx(0, abs=1e-4)
+    assert result.values.spearman == pytest.approx(1)
+    assert {"RMS error, of the deviation", "rank correlation"} < {g.what for g in result.gates}
 
 
 def test_conventions_chosen_at_build_time_are_those_that_are_verified(
@@ -107,18 +115,19 @@ def test_a_wrong_score_length_is_found(
     bundle = shutil.copytree(original, tmp_path / "bundle")
     edit_manifest(bundle, other_score_length)
     result = verified(bundle, bert_checkpoint)
-    assert any("logits differ by" in failure for failure in result.failures)
+    assert any("largest logit difference" in failure for failure in result.failures)
     if survivors:
         assert len(result.survivors.disagreements) > 5
-        assert any("disagree on survivors, no tie" in failure for failure in result.failures)
+        assert any("survivors differ without a tie" in failure for failure in result.failures)
 
 
 @pytest.mark.parametrize(
     ("tolerances", "words"),
     [
-        ({"max_logit_difference": 0.0}, "logits differ by .*, allowed 0"),
-        ({"max_flips": -1}, "0.00 % of predictions flip, allowed -1 %"),
-        ({"max_drop": -1}, "the score drops by 0.00, allowed -1"),
+        ({"max_logit_difference": 0.0}, "largest logit difference: .*, allowed at most 0"),
+        ({"max_flips": -1}, "answers that change: 0 %, allowed at most -1 %"),
+        ({"min_agreement": 101}, "agreement of survivors: 100 %, allowed at least 101 %"),
+        ({"max_drop": -1}, "drop of the score: 0 points, allowed at most -1 points"),
     ],
 )
 def test_a_broken_tolerance_is_a_failure(
@@ -161,6 +170,66 @@ def test_the_batch_size_changes_nothing(
     expected, found = run_oracle(encoder, data), run_oracle(encoder, data, batch)
     np.testing.assert_allclose(found.logits, expected.logits, atol=1e-5)
     np.testing.assert_array_equal(found.survivors, expected.survivors)
+
+
+def test_long_texts_and_small_engines_are_verified_as_they_are(
+    bert_checkpoint: Path, bundle_of: Callable[..., Path]
+) -> None:
+    """Texts are cut on both sides, and requests are as small as the engine asks for."""
+    bundle = bundle_of(bert_checkpoint, "torchscript", max_length=12, max_batch=4, max_tokens=20)
+    result = verified(bundle, bert_checkpoint, batch=32)
+    assert result.failures == []
+    assert result.truncated == sum(len(text.split()) > 10 for text in examples().texts)
+    assert 0 < result.truncated < 30
+
+
+def test_a_drop_of_the_score_cannot_be_judged_without_labels(
+    bert_checkpoint: Path, bert_bundle: Path
+) -> None:
+    unlabelled = Examples(examples().texts, None)
+    result = verify(bert_bundle, bert_checkpoint, unlabelled)
+    assert (result.failures, result.metric) == ([], None)
+    assert not any("drop" in gate.what for gate in result.gates)
+    with pytest.raises(LtpError, match="--max-drop needs labels"):
+        verify(bert_bundle, bert_checkpoint, unlabelled, tolerances=Tolerances(max_drop=1))
+
+
+def test_a_bundle_that_reads_texts_otherwise_is_refused(
+    bert_checkpoint: Path, bert_bundle: Path, tmp_path: Path
+) -> None:
+    bundle = shutil.copytree(bert_bundle, tmp_path / "bundle")
+    edit_manifest(bundle, lambda manifest: manifest["tokenizer"].update(token_types=False))
+    pairs = Examples(["same", ("the film", "a film")], None)
+    with pytest.raises(LtpError, match=r"reads text 1, .* otherwise than the checkpoint: token_ty"):
+        verify(bundle, bert_checkpoint, pairs)
+
+
+def test_texts_need_a_tokenizer_in_the_checkpoint(
+    checkpoint_of: Callable[..., Path], bundle_of: Callable[..., Path]
+) -> None:
+    checkpoint = checkpoint_of("roberta", "mixed")
+    with pytest.raises(LtpError, match="has no tokenizer"):
+        verify(bundle_of(checkpoint, "torchscript"), checkpoint, examples())
+
+
+def test_a_bundle_without_a_tokenizer_is_verified_by_the_checkpoints(
+    bert_checkpoint: Path, bundle_of: Callable[..., Path]
+) -> None:
+    bundle = bundle_of(bert_checkpoint, "torchscript", tokenizer=False)
+    assert load(bundle).manifest.tokenizer is None
+    assert verified(bundle, bert_checkpoint).failures == []
+
+
+def test_values_that_do_not_differ_judge_nothing_but_logits(
+    checkpoint_of: Callable[..., Path], bundle_of: Callable[..., Path]
+) -> None:
+    checkpoint = checkpoint_of("bert", "topk", labels=1, id2label=None)
+    one = Examples(["the film"], None)
+    exact = verify(bundle_of(checkpoint, "torchscript"), checkpoint, one)
+    assert exact.failures == []
+    reduced = replace(exact, gates=[gate for gate in exact.gates if not gate.answers])
+    (failure,) = reduced.failures
+    assert failure.startswith("nothing was judged: the answers to 1 sequences do not differ")
 
 
 class Liar:

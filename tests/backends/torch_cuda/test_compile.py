@@ -23,7 +23,7 @@ from ltp_deploy.data.examples import DataOptions, read_examples
 from ltp_deploy.errors import BundleError, LtpError
 from ltp_deploy.runtime.engine import load
 from ltp_deploy.runtime.result import make_result
-from ltp_deploy.verification.result import Tolerances
+from ltp_deploy.verification.gates import Tolerances
 from ltp_deploy.verification.verify import verify
 from tests.answers import as_lists, batch_for
 from tests.cases import families_and_policies

@@ -1,0 +1,46 @@
+"""Texts as the checkpoint reads them, which the bundle must read alike."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from ltp_deploy.data.texts import Text
+from ltp_deploy.data.tokenizer import Tokenized, first_difference
+from ltp_deploy.data.transformers_tokenizer import TransformersTokenizer, has_tokenizer
+from ltp_deploy.errors import LtpError
+from ltp_deploy.runtime.engine import Engine
+
+
+def tokenized(engine: Engine, checkpoint: Path, texts: Sequence[Text]) -> Tokenized:
+    """The texts by the checkpoint's own tokenizer, cut to what the engine takes.
+
+    Raises:
+        LtpError: the checkpoint has no tokenizer, or the bundle's reads a text otherwise.
+    """
+    if not has_tokenizer(checkpoint):
+        raise LtpError(f"{checkpoint} has no tokenizer, and what is verified are answers to texts")
+    own = TransformersTokenizer(checkpoint, engine.config)
+    own.max_length = min(own.max_length, engine.limits.max_length)
+    expected = own.tokenize(texts)
+    if engine.manifest.tokenizer is not None:
+        difference = first_difference(expected.batch, engine.tokenize(texts))
+        if difference is not None:
+            number, what = difference
+            raise LtpError(
+                f"the bundle reads text {number}, {texts[number]!r:.80}, otherwise than the "
+                f"checkpoint: {what}; build it again"
+            )
+    return expected
+
+
+def queries(texts: Sequence[Text]) -> np.ndarray | None:
+    """[N] the number of each pair's first text where some are the same, as a reranker's queries
+    are; None for other texts."""
+    firsts = [text[0] for text in texts if isinstance(text, tuple)]
+    if len(firsts) < len(texts) or len(set(firsts)) == len(firsts):
+        return None
+    numbers = {first: i for i, first in enumerate(dict.fromkeys(firsts))}
+    return np.array([numbers[first] for first in firsts])

@@ -1,0 +1,127 @@
+"""What counts as broken, in every precision, and that something is judged."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from ltp_deploy.parity.compare import (
+    Difference,
+    LogitComparison,
+    SurvivorComparison,
+    ValueComparison,
+    compare_values,
+)
+from ltp_deploy.parity.tolerances import TOLERANCES
+from ltp_deploy.verification.gates import Gate, Tolerances, gates
+from ltp_deploy.verification.texts import queries
+
+NONE = Tolerances()
+SAME = SurvivorComparison()
+
+
+def broken(precision: str, tolerances: Tolerances = NONE, **found: object) -> list[str]:
+    given = {
+        "logits": LogitComparison(max=0.0, mean=0.0, max_without_ties=0.0, flips=0),
+        "values": None,
+        "survivors": SAME,
+        "scores": {},
+        **found,
+    }
+    judged = gates(precision, 100, tolerances=tolerances, **given)  # type: ignore[arg-type]
+    return [gate.what for gate in judged if not gate.passed]
+
+
+def logits(**changes: object) -> LogitComparison:
+    return dataclasses.replace(LogitComparison(0.0, 0.0, 0.0, 0), **changes)
+
+
+def values(**changes: float | None) -> dict[str, object]:
+    compared = dataclasses.replace(ValueComparison(0.0, 1.0), **changes)
+    return {"logits": logits(flips=None), "values": compared}
+
+
+@pytest.mark.parametrize("precision", TOLERANCES)
+def test_values_are_judged_by_their_scale_and_their_order(precision: str) -> None:
+    assert broken(precision, **values(error=0.049, spearman=0.991)) == []
+    assert broken(precision, **values(error=0.051)) == ["RMS error, of the deviation"]
+    assert broken(precision, **values(spearman=0.989)) == ["rank correlation"]
+
+
+@pytest.mark.parametrize(
+    ("precision", "least"),
+    [("f32", 99.9), ("fp16", 98), ("bf16", 98), ("int8-dynamic", 95), ("int8", 95)],
+)
+def test_survivors_must_agree_whatever_ties_excuse(precision: str, least: float) -> None:
+    tie = Difference(sequence=0, layer=0, tokens=(1,), margin=0.0, tie=True)
+    found = SurvivorComparison([tie], least / 100 + 1e-4)
+    assert broken(precision, survivors=found) == []
+    found = SurvivorComparison([tie], least / 100 - 1e-4)
+    assert broken(precision, survivors=found) == ["agreement of survivors"]
+
+
+def test_one_disagreement_without_a_tie_breaks_f32() -> None:
+    differs = Difference(sequence=0, layer=0, tokens=(1,), margin=0.1, tie=False)
+    found = SurvivorComparison([differs], 0.9999)
+    assert broken("f32", survivors=found) == ["sequences whose survivors differ without a tie"]
+    assert broken("bf16", survivors=found) == []
+
+
+@pytest.mark.parametrize("precision", TOLERANCES)
+def test_logits_that_are_not_finite_always_break(precision: str) -> None:
+    found = logits(max=float("nan"), max_without_ties=float("nan"))
+    assert "logits that are not finite" in broken(precision, logits=found)
+
+
+@pytest.mark.parametrize("precision", ["fp16", "bf16", "int8-dynamic", "int8"])
+def test_reduced_precisions_may_change_a_few_answers(precision: str) -> None:
+    allowed = int(TOLERANCES[precision].max_flips or 0)
+    assert broken(precision, logits=logits(max=9.0, max_without_ties=9.0, flips=allowed)) == []
+    found = logits(flips=allowed + 1)
+    assert broken(precision, logits=found) == ["answers that change"]
+    assert broken(precision, Tolerances(max_flips=50.0), logits=found) == []
+
+
+def test_a_score_may_drop_by_a_point_where_there_is_one() -> None:
+    scores = {"oracle": 90.0, "engine": 88.9, "dense": 90.0}
+    assert broken("bf16", scores=scores) == ["drop of the score"]
+    assert broken("f32", scores=scores) == []
+    assert broken("f32", Tolerances(max_drop=1.0), scores=scores) == ["drop of the score"]
+
+
+def test_a_gate_says_what_was_found_and_what_is_allowed() -> None:
+    assert str(Gate("drop", 1.23456, 1, " points")) == (
+        "drop: 1.235 points, allowed at most 1 points"
+    )
+    assert str(Gate("order", 0.9, 0.99, least=True)) == "order: 0.9, allowed at least 0.99"
+    assert not Gate("drop", float("nan"), 1).passed
+    assert not Gate("order", float("nan"), 0, least=True).passed
+
+
+def test_values_are_compared_in_the_scale_of_the_oracles() -> None:
+    oracle = np.array([0.0, 1.0, 2.0, 3.0])
+    found = compare_values(oracle, oracle + np.array([0.1, -0.1, 0.1, -0.1]))
+    assert found.error == pytest.approx(0.1 / oracle.std())
+    assert found.spearman == pytest.approx(1)
+    assert compare_values(oracle, oracle[::-1]).spearman == pytest.approx(-1)
+    assert compare_values(np.ones(4), oracle) == ValueComparison(None, None)
+
+
+def test_texts_are_ranked_within_their_query() -> None:
+    """Both queries' texts keep their order although the queries change places."""
+    oracle = np.array([0.0, 1.0, 2.0, 10.0, 11.0])
+    engine = np.array([10.0, 11.0, 12.0, 1.0, 0.0])
+    found = compare_values(oracle, engine, np.array([0, 0, 0, 1, 1]))
+    assert found.spearman == pytest.approx((3 * 1 + 2 * -1) / 5)
+
+
+def test_queries_are_first_texts_that_repeat() -> None:
+    pairs = [("who", "a"), ("what", "b"), ("who", "c")]
+    found = queries(pairs)
+    assert found is not None
+    assert found.tolist() == [0, 1, 0]
+    assert queries([("a", "b"), ("c", "d")]) is None
+    assert queries(["a", "b"]) is None
+    assert queries([("a", "b"), ("a", "c"), "d"]) is None
