@@ -65,7 +65,7 @@ request_options = compose(
     data_section(
         "--data",
         metavar="DATA",
-        help="Real text: a .tsv, .csv or .jsonl file, or a `datasets` name.",
+        help="Real text: a .tsv, .csv, .jsonl or .json file, or a `datasets` name.",
     ),
     data_options,
     data_section(

@@ -1,4 +1,4 @@
-"""How well answers meet labels: the metrics of GLUE."""
+"""How well answers meet labels: the metrics of GLUE, and those of sets of labels."""
 
 from __future__ import annotations
 
@@ -17,6 +17,24 @@ def f1(found: np.ndarray, labels: np.ndarray) -> float:
     """Of class 1: harmonic mean of precision and recall, 0 where nothing is found right."""
     both = np.sum((found == 1) & (labels == 1))
     return float(2 * both / max(1, np.sum(found == 1) + np.sum(labels == 1)))
+
+
+def micro_f1(found: np.ndarray, labels: np.ndarray) -> float:
+    """2 TP / (2 TP + FP + FN), counted over all labels of all texts; both [N, outputs] bool. 0
+    where no label is found and none is given."""
+    return float(2 * np.sum(found & labels) / max(1, found.sum() + labels.sum()))
+
+
+def macro_f1(found: np.ndarray, labels: np.ndarray) -> float:
+    """The mean of each label's own F1; both [N, outputs] bool. A label that is never found and
+    never given counts as 0, as in scikit-learn."""
+    both = np.sum(found & labels, 0)
+    return float((2 * both / np.maximum(1, found.sum(0) + labels.sum(0))).mean())
+
+
+def subset_accuracy(found: np.ndarray, labels: np.ndarray) -> float:
+    """The share of texts with exactly the right set of labels; both [N, outputs] bool."""
+    return float((found == labels).all(1).mean())
 
 
 def correlation(found: np.ndarray, labels: np.ndarray) -> float:
