@@ -63,7 +63,7 @@ def load_encoder(
         encoder = Encoder(
             EncoderConfig(
                 family=config["model_type"],
-                head=head_for(num_labels),
+                head=head_for(num_labels, config.get("problem_type")),
                 num_labels=num_labels,
                 labels=labels,
                 policy=policy.override(score_length, first_token),

@@ -36,7 +36,7 @@ data_options = compose(
         "train",
         required=True,
         metavar="DATA",
-        help="Training data: a .tsv, .csv or .jsonl file, or a `datasets` name, whose split "
+        help="Training data: a .tsv, .csv, .jsonl or .json file, or a `datasets` name, whose split "
         "`train` is read.",
     ),
     data_section(

@@ -96,7 +96,7 @@ MAX_DROP = (  # one meaning wherever an option has this name
     "Points of the score that may be lost against the f32 oracle of the same checkpoint under the "
     "same pruning."
 )
-METRICS = ("accuracy", "f1", "matthews", "pearson", "spearman")
+METRICS = ("accuracy", "f1", "matthews", "pearson", "spearman", "f1-micro", "f1-macro")
 
 data_section = section("Data")
 model_section = section("Model")
@@ -121,7 +121,7 @@ source_option = data_section(
     "--data",
     required=True,
     metavar="DATA",
-    help="A .tsv, .csv or .jsonl file, or a `datasets` name.",
+    help="A .tsv, .csv, .jsonl or .json file, also with .gz, or a `datasets` name.",
 )
 data_options = compose(
     data_section(
@@ -131,8 +131,9 @@ data_options = compose(
     ),
     data_section(
         "--label-column",
-        metavar="NAME",
-        help="Column with the label. Default: label, labels or score.",
+        metavar="A[,B,C]",
+        help="Column with the label; or columns of 0 and 1 with the names of labels of which a "
+        "text may have several. Default: found by name.",
     ),
     data_section(
         "--split",
@@ -148,8 +149,8 @@ judged_data_options = compose(
     data_section(
         "--metric",
         type=click.Choice(METRICS),
-        help="Score of the answers. Default: that of a GLUE name; else accuracy, or pearson for a "
-        "regression.",
+        help="Score of the answers. Default: that of a GLUE name; else accuracy, pearson for a "
+        "regression, f1-micro for a model that gives any number of labels.",
     ),
 )
 batch_option = data_section(

@@ -53,8 +53,9 @@ def run(
     """Classify the lines of FILE (standard input by default) with BUNDLE.
 
     A line is a text, or two texts with a tab between them. Prints one JSON object per line: the
-    label where the model knows names, the logits, `"truncated": true` where a text was cut, the
-    number of windows where there are several, and the survivors where the bundle reports them.
+    label where the model knows names, or the list of labels where it gives any number of them, the
+    logits, `"truncated": true` where a text was cut, the number of windows where there are several,
+    and the survivors where the bundle reports them.
     """
     from ltp_deploy import load
 
@@ -65,7 +66,8 @@ def run(
         for i in range(len(chunk)):
             answer: dict[str, object] = {"logits": result.logits[i].tolist()}
             if result.labels:
-                answer = {"label": result.labels[i], **answer}
+                label = result.labels[i]
+                answer = {"label" if isinstance(label, str) else "labels": label, **answer}
             if result.truncated is not None and result.truncated[i]:
                 answer["truncated"] = True
             if result.windows is not None and result.windows[i] > 1:

@@ -7,9 +7,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ltp_deploy.data.labels import Label, as_number
 from ltp_deploy.data.metrics import accuracy, correlation, f1
 from ltp_deploy.errors import LtpError
 from ltp_deploy.heads.head import Head
+from ltp_deploy.heads.naming import (
+    all_known,
+    by_name,
+    by_number,
+    one_label,
+    refuse_mixture,
+    refuse_unknown,
+)
 from ltp_deploy.model.config import EncoderConfig
 
 if TYPE_CHECKING:
@@ -21,12 +30,20 @@ class Classification(Head):
 
     name = "classification"
     noun = "classes"
+    problem_type = "single_label_classification"
     metrics = {"accuracy": accuracy, "f1": f1, "matthews": correlation}  # noqa: RUF012
     binary_metrics = frozenset({"f1", "matthews"})
 
-    def outputs_for(self, labels: Sequence[float]) -> int:
+    def outputs_for(self, labels: Sequence[Label]) -> int:
         """One for each class; classes are numbered from 0."""
-        return int(max(labels)) + 1
+        numbers = [as_number(one_label(row, label)) for row, label in enumerate(labels, 1)]
+        lowest, highest = min(n or 0 for n in numbers), max(n or 0 for n in numbers)
+        if lowest < 0 or highest < 1:
+            raise LtpError(
+                f"classes are numbered from 0 and there are at least two, but the labels lie "
+                f"between {lowest:g} and {highest:g}"
+            )
+        return int(highest) + 1
 
     def activation(self, logits: np.ndarray) -> np.ndarray:
         """Probabilities: the softmax of each row."""
@@ -42,15 +59,26 @@ class Classification(Head):
             return None
         return [config.labels[i] for i in self.predictions(logits)]
 
-    def targets(self, labels: Sequence[float | str], config: EncoderConfig) -> np.ndarray:
-        """[N] the numbers of the classes; names become the numbers that the model gives them."""
-        names = {name: i for i, name in enumerate(config.labels)}
-        values = [names.get(label, label) if isinstance(label, str) else label for label in labels]
-        for row, value in enumerate(values, 1):
-            if value not in range(config.num_labels):
-                known = list(config.labels) or f"0..{config.num_labels - 1}"
-                raise LtpError(f"row {row} has the label {value!r}, the model knows {known}")
-        return np.array(values)
+    def targets(self, labels: Sequence[Label], config: EncoderConfig) -> np.ndarray:
+        """[N] the numbers of the classes.
+
+        Where every label is a name that the model gives a class, labels are names, also if they
+        read as numbers. Else every label must be the number of a class.
+        """
+        rows = [one_label(row, label) for row, label in enumerate(labels, 1)]
+        name, number = by_name(config), by_number(config)
+        named = [name(label) for label in rows]
+        numbered = [number(label) for label in rows]
+        found = all_known(named) or all_known(numbered)
+        if found is not None:
+            return np.array(found, np.int64)
+        for row, label in enumerate(rows, 1):
+            if named[row - 1] is None and numbered[row - 1] is None:
+                refuse_unknown(row, label, config)
+        without_number, without_name = numbered.index(None), named.index(None)
+        refuse_mixture(
+            (without_number + 1, rows[without_number]), (without_name + 1, rows[without_name])
+        )
 
     def changed(self, reference: np.ndarray, logits: np.ndarray) -> np.ndarray:
         """[N] bool, where the class is another."""

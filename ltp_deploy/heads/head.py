@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from ltp_deploy.data.labels import Label
 from ltp_deploy.errors import LtpError
 from ltp_deploy.model.config import EncoderConfig
 
@@ -23,12 +24,15 @@ class Head(ABC):
     Attributes:
         name: as manifests have it.
         noun: what it answers, for messages.
-        metrics: by name, (predictions [N], targets [N]) -> 0..1 or -1..1; the default first.
+        problem_type: as transformers' config.json has it.
+        metrics: by name, (predictions, targets) -> 0..1 or -1..1, both as `predictions` and
+            `targets` give them; the default first.
         binary_metrics: those that are defined for the targets 0 and 1 alone.
     """
 
     name: ClassVar[str]
     noun: ClassVar[str]
+    problem_type: ClassVar[str]
     metrics: ClassVar[Mapping[str, Metric]]
     binary_metrics: ClassVar[frozenset[str]] = frozenset()
 
@@ -37,8 +41,12 @@ class Head(ABC):
         return {"logits": ("B", config.num_labels)}
 
     @abstractmethod
-    def outputs_for(self, labels: Sequence[float]) -> int:
-        """The number of outputs that a new head for these labels [N] needs."""
+    def outputs_for(self, labels: Sequence[Label]) -> int:
+        """The number of outputs that a new head for the labels of N texts needs.
+
+        Raises:
+            LtpError: they do not say.
+        """
 
     @abstractmethod
     def activation(self, logits: np.ndarray) -> np.ndarray:
@@ -46,15 +54,21 @@ class Head(ABC):
 
     @abstractmethod
     def predictions(self, logits: np.ndarray) -> np.ndarray:
-        """[N] what `metrics` compare with the targets."""
+        """[N], or [N, outputs] for a head with several labels, what `metrics` compare with the
+        targets."""
 
     @abstractmethod
-    def labels(self, logits: np.ndarray, config: EncoderConfig) -> list[str] | None:
-        """The predicted label of each sequence, None where the model knows no names."""
+    def labels(
+        self, logits: np.ndarray, config: EncoderConfig
+    ) -> list[str] | list[list[str]] | None:
+        """The predicted label of each sequence, or its labels where it may have several; None
+        where the model knows no names."""
 
     @abstractmethod
-    def targets(self, labels: Sequence[float | str], config: EncoderConfig) -> np.ndarray:
-        """[N] numbers for the labels of a data set.
+    def targets(self, labels: Sequence[Label], config: EncoderConfig) -> np.ndarray:
+        """Numbers for the labels of a data set, of the shape of `predictions`.
+
+        What labels mean is decided for all of them together.
 
         Raises:
             LtpError: a label that the model cannot give, with its row.
@@ -67,7 +81,8 @@ class Head(ABC):
 
     @abstractmethod
     def loss(self, logits: Tensor, targets: Tensor) -> Tensor:
-        """What training minimises, a scalar: logits [B, outputs], targets [B]."""
+        """What training minimises, a scalar: logits [B, outputs], targets [B], or
+        [B, outputs] for a head with several labels."""
 
     @abstractmethod
     def distillation(self, logits: Tensor, teacher: Tensor) -> Tensor:

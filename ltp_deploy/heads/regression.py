@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import isfinite
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ltp_deploy.data.labels import Label, as_number
 from ltp_deploy.data.metrics import correlation, spearman
 from ltp_deploy.errors import LtpError
 from ltp_deploy.heads.head import Head
+from ltp_deploy.heads.naming import one_label
 from ltp_deploy.model.config import EncoderConfig
 
 if TYPE_CHECKING:
@@ -21,9 +24,10 @@ class Regression(Head):
 
     name = "regression"
     noun = "a regression"
+    problem_type = "regression"
     metrics = {"pearson": correlation, "spearman": spearman}  # noqa: RUF012
 
-    def outputs_for(self, labels: Sequence[float]) -> int:
+    def outputs_for(self, labels: Sequence[Label]) -> int:
         """One, whatever the labels are."""
         return 1
 
@@ -38,12 +42,15 @@ class Regression(Head):
     def labels(self, logits: np.ndarray, config: EncoderConfig) -> None:
         return None
 
-    def targets(self, labels: Sequence[float | str], config: EncoderConfig) -> np.ndarray:
-        """[N] the values."""
+    def targets(self, labels: Sequence[Label], config: EncoderConfig) -> np.ndarray:
+        """[N] float64, the values."""
+        values = []
         for row, label in enumerate(labels, 1):
-            if isinstance(label, str):
+            value = as_number(one_label(row, label))
+            if value is None or not isfinite(value):
                 raise LtpError(f"row {row} has the label {label!r}, the model gives numbers")
-        return np.array(labels)
+            values.append(value)
+        return np.array(values)
 
     def changed(self, reference: np.ndarray, logits: np.ndarray) -> None:
         return None

@@ -10,9 +10,8 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from ltp_deploy.data.batch import PackedBatch, pack
-from ltp_deploy.data.examples import Examples
+from ltp_deploy.data.examples import Examples, required_labels
 from ltp_deploy.data.tokenizer import Tokenizer
-from ltp_deploy.errors import LtpError
 from ltp_deploy.heads import head_of
 from ltp_deploy.model.config import EncoderConfig
 
@@ -22,9 +21,9 @@ class TaskData(Dataset[dict[str, Any]]):
 
     Attributes:
         batch: their tokens, as packed sequences.
-        labels: [N] class numbers, or targets of a regression.
-        metric: the name of the score that judges answers, see `metrics.score`; None for the usual
-            one.
+        labels: what the model's head makes of labels, see `Head.targets`: [N] numbers, or
+            [N, labels] bool.
+        metric: the name of the score that judges answers, see `Head.score`; None for the usual one.
         teacher: [N, labels] float32 logits of the model that training learns from, or None.
     """
 
@@ -50,7 +49,7 @@ class TaskData(Dataset[dict[str, Any]]):
         Raises:
             LtpError: there are no labels, or some that the model does not know.
         """
-        labels = head_of(config).targets(required_labels(examples), config)
+        labels = head_of(config).targets(required_labels(examples, "training"), config)
         batch = tokenizer(examples.texts)
         if max_length is not None:
             batch = truncated(batch, max_length)
@@ -76,17 +75,6 @@ class TaskData(Dataset[dict[str, Any]]):
         if self.teacher is not None:
             item["teacher"] = self.teacher[index]
         return item
-
-
-def required_labels(examples: Examples) -> list[float | str]:
-    """The labels of examples, which must have some.
-
-    Raises:
-        LtpError: there are none.
-    """
-    if examples.labels is None:
-        raise LtpError("training needs labels, and the data has no label column")
-    return examples.labels
 
 
 def truncated(batch: PackedBatch, max_length: int) -> PackedBatch:

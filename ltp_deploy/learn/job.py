@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -11,11 +12,12 @@ import torch
 
 from ltp_deploy.checkpoint import load_encoder
 from ltp_deploy.checkpoint.save import new_checkpoint, save_encoder, write_json
-from ltp_deploy.data.examples import DataOptions, Examples, read_examples
+from ltp_deploy.data.examples import DataOptions, Examples, read_examples, required_labels
+from ltp_deploy.data.labels import Label
 from ltp_deploy.data.transformers_tokenizer import TransformersTokenizer, copy_tokenizer
 from ltp_deploy.errors import LtpError
 from ltp_deploy.heads import head_for_labels
-from ltp_deploy.learn.data import TaskData, required_labels
+from ltp_deploy.learn.data import TaskData
 from ltp_deploy.learn.evaluate import Point
 from ltp_deploy.learn.learn import Learned, learn
 from ltp_deploy.learn.recipe import Recipe
@@ -99,39 +101,58 @@ def starting_checkpoint(job: Job, train: Examples) -> Path:
     """The job's model; where it is to be fine-tuned, a copy with a new head in OUTPUT.work.
 
     Raises:
-        LtpError: see `label_count`.
+        LtpError: see `NewHead.for_labels`.
     """
     if not job.recipe.finetune_epochs:
         return job.model
-    return with_new_head(job.model, label_count(train), job.work / "head", job.recipe.seed)
+    head = NewHead.for_labels(required_labels(train, "training"))
+    return with_new_head(job.model, head, job.work / "head", job.recipe.seed)
 
 
-def with_new_head(model: Path, labels: int, folder: Path, seed: int) -> Path:
-    """Write a checkpoint of `model` with a new, random head for so many labels to `folder`."""
+@dataclass(frozen=True)
+class NewHead:
+    """A head that is to be trained.
+
+    Attributes:
+        problem_type: its kind, as config.json has it.
+        outputs: how many.
+        names: of the outputs, or () where the data does not say.
+    """
+
+    problem_type: str
+    outputs: int
+    names: tuple[str, ...] = ()
+
+    @classmethod
+    def for_labels(cls, labels: Sequence[Label]) -> NewHead:
+        """The head that learns these labels, see `head_for_labels`.
+
+        Raises:
+            LtpError: they do not say how many outputs it needs.
+        """
+        head = head_for_labels(labels)
+        names = tuple(labels[0]) if isinstance(labels[0], Mapping) else ()
+        return cls(head.problem_type, head.outputs_for(labels), names)
+
+
+def with_new_head(model: Path, head: NewHead, folder: Path, seed: int) -> Path:
+    """Write a checkpoint of `model` with a new, random head to `folder`."""
     from transformers import AutoModelForSequenceClassification
 
     torch.manual_seed(seed)
+    names: dict[str, Any] = {"num_labels": head.outputs}
+    if head.names:
+        names |= {"id2label": dict(enumerate(head.names))}
+        names |= {"label2id": {name: i for i, name in enumerate(head.names)}}
     AutoModelForSequenceClassification.from_pretrained(
-        model, num_labels=labels, local_files_only=True, trust_remote_code=False
+        model,
+        problem_type=head.problem_type,
+        local_files_only=True,
+        trust_remote_code=False,
+        **names,
     ).save_pretrained(folder)
     copy_tokenizer(model, folder)
     return folder
-
-
-def label_count(examples: Examples) -> int:
-    """The number of outputs that a new head for these examples needs.
-
-    Labels that are not all whole numbers make a regression, others are classes.
-
-    Raises:
-        LtpError: there are no labels, or they are names of classes, whose order is not known.
-    """
-    labels = required_labels(examples)
-    names = sorted({label for label in labels if isinstance(label, str)})
-    if names:
-        raise LtpError(f"a new head needs labels that are numbers, found {names[:5]}")
-    numbers = [float(label) for label in labels]
-    return head_for_labels(numbers).outputs_for(numbers)
 
 
 def starting_encoder(source: Path, job: Job) -> Encoder:

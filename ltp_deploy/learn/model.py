@@ -79,7 +79,7 @@ class Learner(nn.Module):
 
         Args:
             input_ids, token_type_ids, attention_mask: [B, n] integers, real tokens first.
-            labels: [B] class numbers, or float targets of a regression.
+            labels: the targets of the head's loss, see `Head.loss`.
             teacher: [B, labels] logits of the dense model.
 
         Returns:

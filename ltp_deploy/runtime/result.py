@@ -18,7 +18,8 @@ class Result:
 
     Attributes:
         logits: [B, labels] float32.
-        labels: the predicted class names, or None where the model knows none.
+        labels: the predicted class names; for a model that gives any number of labels, the list of
+            each sequence's, possibly empty; None where the model knows no names.
         truncated: [B] bool, the texts that are longer than what was read of them; None where token
             ids were given.
         windows: [B] the number of windows in which each text was read; None where the engine makes
@@ -30,7 +31,7 @@ class Result:
     """
 
     logits: np.ndarray
-    labels: list[str] | None = None
+    labels: list[str] | list[list[str]] | None = None
     survivors: list[list[np.ndarray]] | None = None
     truncated: np.ndarray | None = None
     windows: np.ndarray | None = None

@@ -115,7 +115,7 @@ def test_the_offered_values_are_those_that_the_package_knows() -> None:
     assert known == OFFERED_TARGETS
     assert tuple(LIBRARIES) == OFFERED_LIBRARIES
     assert METHODS == OFFERED_METHODS
-    assert tuple(name for head in HEADS.values() for name in head.metrics) == METRICS
+    assert tuple(dict.fromkeys(name for head in HEADS.values() for name in head.metrics)) == METRICS
     assert tuple(PEERS) == OFFERED_PEERS
     sweep = next(option for option in main.commands["learn"].params if option.name == "sweep")
     assert isinstance(sweep, click.Option)

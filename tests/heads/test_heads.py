@@ -1,5 +1,6 @@
 """Heads: scores against their definitions, counted by hand; labels, targets, losses."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 import torch
 
 from ltp_deploy.checkpoint import load_encoder
-from ltp_deploy.errors import LtpError
+from ltp_deploy.errors import CheckpointError, LtpError
 from ltp_deploy.heads import HEADS, head_for, head_of
 from ltp_deploy.model.config import EncoderConfig
 
@@ -70,17 +71,43 @@ def test_a_metric_of_another_task_is_refused() -> None:
         score(np.eye(3), np.arange(3), "f1")
 
 
+def named(config: EncoderConfig, *names: str, labels: int | None = None) -> EncoderConfig:
+    """The configuration of a model with these names, or with so many labels without names."""
+    return replace(config, labels=names, num_labels=labels or len(names))
+
+
+STARS = ("1", "2", "3", "4", "5")
+
+
 @pytest.mark.parametrize(
-    ("labels", "numbers"),
-    [([0.0, 1.0], [0, 1]), (["good", "bad"], [1, 0]), (["good", 0.0], [1, 0])],
+    ("names", "labels", "numbers"),
+    [
+        (("bad", "good"), [0.0, 1.0], [0, 1]),
+        (("bad", "good"), ["good", "bad"], [1, 0]),
+        (("bad", "good"), ["1", "0.0"], [1, 0]),
+        (("bad", "good"), ["True", "false"], [1, 0]),
+        (("False", "True"), ["true", "FALSE"], [1, 0]),
+        (("True", "False"), ["true", "FALSE"], [0, 1]),
+        (STARS, ["1", "3", "4"], [0, 2, 3]),
+        (STARS, [1, 3.0, "5.0"], [0, 2, 4]),
+        (STARS, ["0", "3", "4"], [0, 3, 4]),
+        (("-1", "0", "1"), ["0", "1"], [1, 2]),
+        (("-1", "0", "1"), ["0", "1", "-1.0"], [1, 2, 0]),
+        (("-1", "0", "1"), ["0", "1", "2"], [0, 1, 2]),
+        (("a", "a", "b"), ["0", "2"], [0, 2]),
+        ((), [0, "2"], [0, 2]),
+        (("bad", "good"), [np.int64(1), np.float32(0)], [1, 0]),
+        (("bad", "good"), [], []),
+    ],
 )
-def test_labels_are_numbers_or_the_models_names(
-    labels: list[float | str], numbers: list[int], config: EncoderConfig
+def test_labels_are_the_models_names_or_else_numbers(
+    names: tuple[str, ...], labels: list, numbers: list[int], config: EncoderConfig
 ) -> None:
-    assert head_of(config).targets(labels, config).tolist() == numbers
+    known = named(config, *names, labels=len(names) or 3)
+    assert HEADS["classification"].targets(labels, known).tolist() == numbers
 
 
-@pytest.mark.parametrize("label", [2.0, -1.0, 0.5, "neutral", float("nan")])
+@pytest.mark.parametrize("label", [2.0, -1.0, 0.5, "neutral", float("nan"), "inf", ""])
 def test_a_label_that_the_model_does_not_know_is_refused(
     label: float | str, config: EncoderConfig
 ) -> None:
@@ -88,11 +115,72 @@ def test_a_label_that_the_model_does_not_know_is_refused(
         head_of(config).targets([1.0, label], config)
 
 
-def test_a_regression_takes_numbers_alone(config: EncoderConfig) -> None:
+@pytest.mark.parametrize(
+    ("label", "message"),
+    [
+        ("-", "row 1 has the label '-', .* where annotators do not agree"),
+        ("-1", "row 1 has the label '-1', .* -1 where there is no label"),
+        ("a", "row 1 has the label 'a', .* several outputs have this name"),
+        (["b"], "row 1: one label for each text is needed, found .*; labels of tokens and spans"),
+        ({"b": True}, "row 1: one label for each text is needed"),
+    ],
+)
+def test_why_a_label_is_unknown_is_said(label: object, message: str, config: EncoderConfig) -> None:
+    with pytest.raises(LtpError, match=message):
+        HEADS["classification"].targets([label], named(config, "a", "a", "b"))
+
+
+def test_names_and_numbers_are_not_mixed(config: EncoderConfig) -> None:
+    with pytest.raises(
+        LtpError, match=r"row 1 has the label 'good', a name .*, and row 2 0.0, which can only be"
+    ):
+        head_of(config).targets(["good", 0.0], config)
+    with pytest.raises(LtpError, match=r"row 2 has the label '5', a name .*, and row 1 '0', which"):
+        HEADS["classification"].targets(["0", "5"], named(config, *STARS))
+
+
+def test_a_regression_takes_finite_numbers_alone(config: EncoderConfig) -> None:
     head = HEADS["regression"]
-    assert head.targets([0.5, -2.0], config).tolist() == [0.5, -2.0]
-    with pytest.raises(LtpError, match="row 2 has the label 'good', the model gives numbers"):
-        head.targets([0.5, "good"], config)
+    assert head.targets([0.5, "-2", "1e1", "true"], config).tolist() == [0.5, -2.0, 10.0, 1.0]
+    for label in ("good", "nan", float("inf")):
+        with pytest.raises(LtpError, match=r"row 2 has the label .*, the model gives numbers"):
+            head.targets([0.5, label], config)
+    with pytest.raises(LtpError, match="row 1: one label for each text"):
+        head.targets([[0.5]], config)
+
+
+@pytest.mark.parametrize(
+    ("outputs", "problem_type", "name"),
+    [
+        (1, None, "regression"),
+        (2, None, "classification"),
+        (1, "regression", "regression"),
+        (3, "single_label_classification", "classification"),
+        (6, "multi_label_classification", "multi_label"),
+        (1, "multi_label_classification", "multi_label"),
+    ],
+)
+def test_the_head_is_that_of_the_problem_type(
+    outputs: int, problem_type: str | None, name: str
+) -> None:
+    assert head_for(outputs, problem_type) == name
+    assert problem_type in (None, HEADS[name].problem_type)
+
+
+@pytest.mark.parametrize(
+    ("outputs", "problem_type", "message"),
+    [
+        (2, "regression", "with 2 outputs is not supported"),
+        (1, "single_label_classification", "with one output .* write regression, and"),
+        (2, "token_classification", "'token_classification' is unknown; there are single_label_cl"),
+        (2, 5, "problem_type 5 is unknown"),
+    ],
+)
+def test_a_problem_type_that_does_not_fit_is_refused(
+    outputs: int, problem_type: object, message: str
+) -> None:
+    with pytest.raises(CheckpointError, match=message):
+        head_for(outputs, problem_type)
 
 
 def test_an_answer_is_a_label_or_a_value(config: EncoderConfig) -> None:

@@ -1,24 +1,27 @@
 """Learning from end to end, on a task that a tiny model can learn."""
 
 import json
+import shutil
 import sys
 from collections.abc import Callable
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner
+from safetensors.torch import load_file, save_file
 
 from ltp_deploy.checkpoint import load_encoder
 from ltp_deploy.cli import main
-from ltp_deploy.data.examples import Examples
+from ltp_deploy.data.examples import DataOptions
 from ltp_deploy.errors import LtpError
 from ltp_deploy.learn import trainer as trainer_module
 from ltp_deploy.learn.data import TaskData
-from ltp_deploy.learn.job import Job, label_count, run
+from ltp_deploy.learn.job import Job, NewHead, run
 from ltp_deploy.learn.learn import learn, starting_policy
 from ltp_deploy.learn.masks import Dense
 from ltp_deploy.learn.model import Learner
@@ -187,19 +190,95 @@ def test_a_loss_of_nan_is_an_error(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("labels", "count"), [([0.0, 1.0, 1.0], 2), ([0.0, 4.0], 5), ([0.5, 1.0], 1)]
+    ("labels", "head"),
+    [
+        (["0", 1.0, "1.0"], NewHead("single_label_classification", 2)),
+        ([0.0, 4.0], NewHead("single_label_classification", 5)),
+        (["true", "false"], NewHead("single_label_classification", 2)),
+        (["0.5", 1.0], NewHead("regression", 1)),
+        ([[0, 2], [1]], NewHead("multi_label_classification", 3)),
+        ([{"b": True, "a": False}], NewHead("multi_label_classification", 2, ("b", "a"))),
+    ],
 )
-def test_a_new_head_has_an_output_for_each_class_or_one_for_a_regression(
-    labels: list, count: int
+def test_a_new_head_is_for_the_labels(labels: list, head: NewHead) -> None:
+    assert NewHead.for_labels(labels) == head
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        (["good", "bad"], r"labels that are numbers, found \['bad', 'good'\]"),
+        (["-1", "1"], "classes are numbered from 0 .* between -1 and 1"),
+        ([0, 0], "at least two, but the labels lie between 0 and 0"),
+    ],
+)
+def test_a_new_head_refuses_names_and_classes_that_it_cannot_number(
+    labels: list, message: str
 ) -> None:
-    assert label_count(Examples(["a"] * len(labels), labels)) == count
+    with pytest.raises(LtpError, match=message):
+        NewHead.for_labels(labels)
 
 
-def test_a_new_head_refuses_class_names_and_missing_labels() -> None:
-    with pytest.raises(LtpError, match=r"labels that are numbers, found \['bad', 'good'\]"):
-        label_count(Examples(["a", "b"], ["good", "bad"]))
-    with pytest.raises(LtpError, match="no label column"):
-        label_count(Examples(["a"], None))
+def test_training_needs_labels(bert_checkpoint: Path, tmp_path: Path) -> None:
+    data = tmp_path / "data.tsv"
+    data.write_text("text\tstars\na film\t5\n")
+    job = Job(bert_checkpoint, str(data), str(data), tmp_path / "out", QUICK)
+    with pytest.raises(
+        LtpError, match=r"training needs labels.* \['text', 'stars'\] with --label-"
+    ):
+        run(job)
+
+
+SETS = """text,toxic,rude,short
+a very good film,0,0,0
+bad,0,1,1
+not good,1,0,1
+a very bad film,1,1,0
+"""
+
+
+@pytest.mark.parametrize("finetune", [True, False])
+def test_sets_of_labels_are_learned(
+    finetune: bool, checkpoint_of: Callable[..., Path], tmp_path: Path
+) -> None:
+    changes: dict[str, Any] = {"id2label": None}
+    if not finetune:
+        names = dict(enumerate(("rude", "short", "toxic")))
+        changes = {"labels": 3, "id2label": names, "problem_type": "multi_label_classification"}
+    data = tmp_path / "data.csv"
+    data.write_text(SETS + SETS.partition("\n")[2] * 3)
+    model = checkpoint_of("bert", None, **changes)
+    job = Job(
+        model if not finetune else headless(model, tmp_path / "headless"),
+        str(data),
+        str(data),
+        tmp_path / "out",
+        replace(
+            QUICK, method="manual", batch=8, distill=0.5, finetune_epochs=float(finetune) * 20,
+            final_threshold=0.1,
+        ),
+        DataOptions(label_column="toxic,rude,short"),
+    )  # fmt: skip
+    learned = run(job)
+    assert learned.dense.metric == "f1-micro %"
+    config = load_encoder(job.output).config
+    assert config.head == "multi_label"
+    assert set(config.labels) == {"toxic", "rude", "short"}
+    written = json.loads((job.output / "config.json").read_text())
+    assert written["problem_type"] == "multi_label_classification"
+    if finetune:
+        assert learned.dense.score > 90
+        assert config.labels == ("toxic", "rude", "short")
+
+
+def headless(model: Path, folder: Path) -> Path:
+    """A copy of a BERT checkpoint without its classifier, and without what its config says of
+    labels."""
+    shutil.copytree(model, folder)
+    tensors = load_file(folder / "model.safetensors")
+    kept = {name: tensor for name, tensor in tensors.items() if "classifier" not in name}
+    save_file(kept, folder / "model.safetensors", {"format": "pt"})
+    return folder
 
 
 def test_the_learn_and_tune_commands_write_checkpoints(

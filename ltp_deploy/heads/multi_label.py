@@ -1,0 +1,163 @@
+"""Any number of labels for each text, each decided on its own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from numbers import Real
+from typing import TYPE_CHECKING, NoReturn
+
+import numpy as np
+
+from ltp_deploy.data.columns import find_column
+from ltp_deploy.data.labels import Label, as_number
+from ltp_deploy.data.metrics import macro_f1, micro_f1, subset_accuracy
+from ltp_deploy.errors import LtpError
+from ltp_deploy.heads.head import Head
+from ltp_deploy.heads.naming import Find, all_known, by_name, by_number
+from ltp_deploy.model.config import EncoderConfig
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+_List = Sequence[str | float]
+_WANTED = (
+    "names or numbers of labels in a list, or a list with 0 or 1 for each output of the model, or "
+    "columns of 0 and 1 that --label-column lists"
+)
+
+
+class MultiLabel(Head):
+    """A text has the labels whose logit is above 0, that is, whose probability is above a half."""
+
+    name = "multi_label"
+    noun = "sets of labels"
+    problem_type = "multi_label_classification"
+    metrics = {"f1-micro": micro_f1, "f1-macro": macro_f1, "accuracy": subset_accuracy}  # noqa: RUF012
+
+    def outputs_for(self, labels: Sequence[Label]) -> int:
+        """One for each label: as many as there are columns, or entries of lists of 0 and 1; else
+        one more than the highest number."""
+        if isinstance(labels[0], Mapping):
+            return len(labels[0])
+        rows = [_listed(row, label) for row, label in enumerate(labels, 1)]
+        numbers = [as_number(part) for row in rows for part in row]
+        if not numbers or not all(n is not None and n >= 0 and n.is_integer() for n in numbers):
+            found = sorted({str(part) for row in rows for part in row})
+            raise LtpError(
+                "a new head needs numbers of labels, from 0, or columns of 0 and 1 that "
+                f"--label-column lists, found {found[:5]}"
+            )
+        flags = len({len(row) for row in rows}) == 1 and set(numbers) <= {0, 1}
+        distinct = all(len(set(map(as_number, row))) == len(row) for row in rows)
+        if flags and distinct:
+            raise LtpError(f"lists such as {rows[0]} may hold 0 or 1 for each label, or numbers")
+        return len(rows[0]) if flags else int(max(n for n in numbers if n is not None)) + 1
+
+    def activation(self, logits: np.ndarray) -> np.ndarray:
+        """Probabilities: the sigmoid of each logit."""
+        return 0.5 * (1 + np.tanh(0.5 * logits))
+
+    def predictions(self, logits: np.ndarray) -> np.ndarray:
+        """[N, outputs] bool, which labels each text has."""
+        return logits > 0
+
+    def labels(self, logits: np.ndarray, config: EncoderConfig) -> list[list[str]] | None:
+        if not config.labels:
+            return None
+        return [
+            [name for name, has in zip(config.labels, row, strict=True) if has]
+            for row in self.predictions(logits)
+        ]
+
+    def targets(self, labels: Sequence[Label], config: EncoderConfig) -> np.ndarray:
+        """[N, outputs] bool, which labels each text has.
+
+        Lists hold names where every entry is a name that the model gives a label, else numbers of
+        outputs; or each list holds 0 or 1 for every output.
+
+        Raises:
+            LtpError: other labels, or lists that may be read in both ways.
+        """
+        columns = [label for label in labels if isinstance(label, Mapping)]
+        if columns and len(columns) == len(labels):
+            return _from_columns(columns, config)
+        if config.num_labels == 1:  # a text has the one label or not, which needs no list
+            labels = [[label] if isinstance(label, (str, Real)) else label for label in labels]
+        rows = [_listed(row, label) for row, label in enumerate(labels, 1)]
+        chosen = _chosen(rows, by_name(config), config)
+        if chosen is None:
+            chosen = _chosen(rows, by_number(config), config)
+        flags = _flags(rows, config)
+        if chosen is not None and flags is not None and (chosen != flags).any():
+            row = int((chosen != flags).any(1).argmax())
+            raise LtpError(
+                f"row {row + 1} has the labels {rows[row]}: names or numbers of labels, or 0 or 1 "
+                "for each? use names, or a column for each label"
+            )
+        found = flags if chosen is None else chosen
+        return _refuse(rows, config) if found is None else found
+
+    def changed(self, reference: np.ndarray, logits: np.ndarray) -> np.ndarray:
+        """[N] bool, where at least one label is added or lost."""
+        return (self.predictions(reference) != self.predictions(logits)).any(1)
+
+    def loss(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """The mean binary cross-entropy of logits and targets, both [B, outputs]."""
+        from torch.nn import functional
+
+        return functional.binary_cross_entropy_with_logits(logits, targets.to(logits.dtype))
+
+    def distillation(self, logits: Tensor, teacher: Tensor) -> Tensor:
+        """The mean binary cross-entropy against the teacher's probabilities."""
+        from torch.nn import functional
+
+        return functional.binary_cross_entropy_with_logits(logits, teacher.sigmoid())
+
+
+def _listed(row: int, label: Label) -> _List:
+    if isinstance(label, (str, Real, Mapping)):
+        raise LtpError(f"row {row} has the label {label!r}, the model gives sets: use {_WANTED}")
+    assert not isinstance(label, float)  # a Real
+    return label
+
+
+def _chosen(rows: Sequence[_List], find: Find, config: EncoderConfig) -> np.ndarray | None:
+    """[N, outputs] bool of lists that name or number labels; None where an entry is none of them,
+    or stands twice in a list."""
+    found = np.zeros((len(rows), config.num_labels), bool)
+    for i, row in enumerate(rows):
+        places = all_known([find(part) for part in row])
+        if places is None or len(set(places)) < len(places):
+            return None
+        found[i, places] = True
+    return found
+
+
+def _flags(rows: Sequence[_List], config: EncoderConfig) -> np.ndarray | None:
+    """[N, outputs] bool of lists with 0 or 1 for each output; None where they are others."""
+    numbers = [[as_number(part) for part in row] for row in rows]
+    if any(len(row) != config.num_labels or not set(row) <= {0, 1} for row in numbers):
+        return None
+    return np.array(numbers, float).reshape(-1, config.num_labels) == 1
+
+
+def _from_columns(labels: Sequence[Mapping[str, bool]], config: EncoderConfig) -> np.ndarray:
+    """[N, outputs] bool. Columns are found by the labels' names; for a model that knows no names
+    they stand in the order of its outputs."""
+    columns = list(labels[0])
+    order = [find_column(name, columns) for name in config.labels] or list(columns)
+    if None in order or set(order) != set(columns) or len(order) != config.num_labels:
+        known = list(config.labels) or f"{config.num_labels} labels without names"
+        raise LtpError(f"the label columns are {columns}, the model knows {known}")
+    return np.array([[label[name] for name in order if name] for label in labels], bool)
+
+
+def _refuse(rows: Sequence[_List], config: EncoderConfig) -> NoReturn:
+    known = list(config.labels) or f"0..{config.num_labels - 1}"
+    ways = by_name(config), by_number(config)
+    for i, row in enumerate(rows, 1):
+        if _flags([row], config) is None and all(_chosen([row], w, config) is None for w in ways):
+            raise LtpError(
+                f"row {i} has the labels {list(row)!r:.200}, the model knows {known}; use {_WANTED}"
+            )
+    raise LtpError(f"the lists of labels are of several kinds; use one of them: {_WANTED}")

@@ -1,0 +1,83 @@
+"""From the labels of data to the numbers of a model's outputs."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from numbers import Real
+from typing import NoReturn
+
+from ltp_deploy.data.labels import Label, as_number, label_text
+from ltp_deploy.errors import LtpError
+from ltp_deploy.model.config import EncoderConfig
+
+Find = Callable[[str | float], int | None]
+
+
+def by_name(config: EncoderConfig) -> Find:
+    """The output that a label names; None where there is none, or several."""
+    names = [label_text(name) for name in config.labels]
+    count = Counter(names)
+    known = {name: i for i, name in enumerate(names) if count[name] == 1}
+    return lambda label: known.get(label_text(label))
+
+
+def by_number(config: EncoderConfig) -> Find:
+    """The output whose number, counted from 0, a label is; None where there is none."""
+
+    def find(label: str | float) -> int | None:
+        number = as_number(label)
+        return int(number) if number is not None and number in range(config.num_labels) else None
+
+    return find
+
+
+def one_label(row: int, label: Label) -> str | float:
+    """The label of a text that has exactly one.
+
+    Raises:
+        LtpError: it has several, or a list of them.
+    """
+    if not isinstance(label, (str, Real)):
+        raise LtpError(
+            f"row {row}: one label for each text is needed, found {label!r:.80}; labels of tokens "
+            "and spans of answers are not supported, and lists of labels only by models whose "
+            "config.json has the problem_type multi_label_classification"
+        )
+    return label
+
+
+def refuse_unknown(row: int, label: str | float, config: EncoderConfig) -> NoReturn:
+    """Say that the label of this row is none of the model's.
+
+    Raises:
+        LtpError: always.
+    """
+    known = list(config.labels) or f"0..{config.num_labels - 1}"
+    text, hint = label_text(label), ""
+    if text == "-":
+        hint = "; SNLI and MNLI write - where annotators do not agree: leave out these rows"
+    elif text == "-1":
+        hint = "; data sets often write -1 where there is no label: leave out these rows"
+    elif [label_text(name) for name in config.labels].count(text) > 1:
+        hint = "; several outputs have this name, so give their numbers"
+    raise LtpError(f"row {row} has the label {label!r}, the model knows {known}{hint}")
+
+
+def refuse_mixture(named: tuple[int, object], numbered: tuple[int, object]) -> NoReturn:
+    """Say that one row has a name of the model and another one a number; both are (row, label).
+
+    Raises:
+        LtpError: always.
+    """
+    raise LtpError(
+        f"row {named[0]} has the label {named[1]!r}, a name that the model knows, and row "
+        f"{numbered[0]} {numbered[1]!r}, which can only be an output's number; use names or "
+        "numbers for all"
+    )
+
+
+def all_known(found: Sequence[int | None]) -> list[int] | None:
+    """The numbers, where none of them is None."""
+    known = [number for number in found if number is not None]
+    return known if len(known) == len(found) else None

@@ -1,0 +1,184 @@
+"""Sets of labels: the signs of logits, scores counted by hand, what lists of labels may mean."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from ltp_deploy.checkpoint import load_encoder
+from ltp_deploy.errors import LtpError
+from ltp_deploy.heads import HEADS, head_for_labels
+from ltp_deploy.model.config import EncoderConfig
+
+HEAD = HEADS["multi_label"]
+# Found: a b, none, c, a c; given: a, none, b c, a c.
+LOGITS = np.array([[2.0, 0.5, -1], [-3, -2, -1], [-1, -1, 4], [1, -1, 1]])
+GIVEN = np.array([[1, 0, 0], [0, 0, 0], [0, 1, 1], [1, 0, 1]], bool)
+
+
+@pytest.fixture
+def config(bert_checkpoint: Path) -> EncoderConfig:
+    """Of a model with the labels a, b and c."""
+    found = load_encoder(bert_checkpoint).config
+    return replace(found, head=HEAD.name, num_labels=3, labels=("a", "b", "c"))
+
+
+def named(config: EncoderConfig, *names: str) -> EncoderConfig:
+    return replace(config, num_labels=len(names), labels=names)
+
+
+def test_a_text_has_the_labels_above_zero(config: EncoderConfig) -> None:
+    assert HEAD.labels(LOGITS, config) == [["a", "b"], [], ["c"], ["a", "c"]]
+    assert HEAD.labels(np.zeros((1, 3)), config) == [[]]
+    assert HEAD.labels(LOGITS, replace(config, labels=())) is None
+    assert HEAD.activation(np.array([[0.0, 1e4, -1e4]])).tolist() == [[0.5, 1.0, 0.0]]
+    np.testing.assert_allclose(HEAD.activation(LOGITS), 1 / (1 + np.exp(-LOGITS)))
+
+
+@pytest.mark.parametrize(
+    ("metric", "name", "value"),
+    [
+        (None, "f1-micro %", 100 * 8 / 10),
+        ("f1-micro", "f1-micro %", 100 * 8 / 10),
+        ("f1-macro", "f1-macro %", 100 * (1 + 0 + 1) / 3),
+        ("accuracy", "accuracy %", 50.0),
+    ],
+)
+def test_scores(metric: str | None, name: str, value: float) -> None:
+    assert HEAD.score(LOGITS, GIVEN, metric) == (name, pytest.approx(value))
+
+
+def test_where_nothing_is_given_and_found_f1_is_0() -> None:
+    nothing = np.zeros((2, 3), bool)
+    assert [HEAD.score(-np.ones((2, 3)), nothing, m)[1] for m in HEAD.metrics] == [0, 0, 100]
+
+
+def test_the_f1_of_two_classes_is_refused() -> None:
+    with pytest.raises(LtpError, match="f1 is no metric for sets of labels; there are f1-micro"):
+        HEAD.score(LOGITS, GIVEN, "f1")
+
+
+def test_an_answer_changes_where_a_label_comes_or_goes() -> None:
+    other = LOGITS.copy()
+    other[0] = [0.5, 2.0, -1]  # another largest logit, the same labels
+    other[1, 2] = 0.1
+    other[3] *= -1
+    assert HEAD.changed(LOGITS, other).tolist() == [False, True, False, True]
+    assert HEAD.flips(LOGITS, other) == 2
+
+
+AB_NONE_C = [[1, 1, 0], [0, 0, 0], [0, 0, 1]]
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        [["a", "b"], [], ["c"]],
+        [["0", "1"], [], ["2"]],
+        [[0.0, 1], [], [2]],
+        [["1", "1.0", "0"], [0, 0, 0], ["false", "False", "True"]],
+        np.array(AB_NONE_C),
+        [
+            {"b": True, "a": True, "c": False},
+            {"b": False, "a": False, "c": False},
+            {"b": False, "a": False, "c": True},
+        ],
+    ],
+)
+def test_labels_are_names_numbers_flags_or_columns(labels: list, config: EncoderConfig) -> None:
+    assert HEAD.targets(labels, config).tolist() == np.array(AB_NONE_C, bool).tolist()
+
+
+def test_numbers_are_names_where_the_model_has_such_names(config: EncoderConfig) -> None:
+    stars = named(config, "1", "2", "3")
+    assert HEAD.targets([[1, 3]], stars).tolist() == [[True, False, True]]
+    assert HEAD.targets([[0, 2]], stars).tolist() == [[True, False, True]]
+
+
+def test_columns_of_a_model_without_names_are_in_order(config: EncoderConfig) -> None:
+    unnamed = replace(config, labels=())
+    assert HEAD.targets([{"z": True, "x": False, "y": True}], unnamed).tolist() == [
+        [True, False, True]
+    ]
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        (["a"], r"row 1 has the label 'a', the model gives sets: use names or numbers"),
+        ([["a"], 1.0], "row 2 has the label 1.0, the model gives sets"),
+        ([["a"], ["d"]], r"row 2 has the labels \['d'\], the model knows \['a', 'b', 'c'\]"),
+        ([[0, 3]], r"row 1 has the labels \[0, 3\]"),
+        ([["a", "a"]], r"row 1 has the labels \['a', 'a'\]"),
+        ([["a", 0]], r"row 1 has the labels \['a', 0\]"),
+        ([["a"], [1, 0, 0]], "of several kinds"),
+        ([["a"], [2]], "of several kinds"),
+        ([{"a": True, "b": True}], r"the label columns are \['a', 'b'\], the model knows"),
+        ([{"a": True, "b": True, "d": True}], "the label columns are"),
+        ([{"a": True, "b": True, "c": True, "d": True}], "the label columns are"),
+    ],
+)
+def test_labels_that_the_model_does_not_know_are_refused(
+    labels: list, message: str, config: EncoderConfig
+) -> None:
+    with pytest.raises(LtpError, match=message):
+        HEAD.targets(labels, config)
+
+
+def test_lists_with_two_meanings_are_refused(config: EncoderConfig) -> None:
+    two = named(config, "a", "b")
+    with pytest.raises(LtpError, match=r"row 1 has the labels \[0, 1\]: names or numbers .*, or"):
+        HEAD.targets([[0, 1], [1, 0]], two)
+    assert HEAD.targets([[0, 1], [0, 0]], two).tolist() == [[False, True], [False, False]]
+    assert HEAD.targets([[0, 1], [0]], two).tolist() == [[True, True], [True, False]]
+
+
+def test_of_one_label_no_list_is_needed(config: EncoderConfig) -> None:
+    one = named(config, "relevant")
+    for labels in (["1", "0"], [[1], [0]], [["relevant"], []], ["true", 0.0]):
+        assert HEAD.targets(labels, one).tolist() == [[True], [False]]
+
+
+def test_losses_are_binary_cross_entropy() -> None:
+    random = np.random.default_rng(0)
+    logits, teacher = random.normal(size=(2, 4, 3))
+    for found, wanted in (
+        (HEAD.loss(torch.tensor(logits), torch.tensor(GIVEN)), GIVEN),
+        (
+            HEAD.distillation(torch.tensor(logits), torch.tensor(teacher)),
+            1 / (1 + np.exp(-teacher)),
+        ),
+    ):
+        chance = 1 / (1 + np.exp(-logits))
+        expected = -(wanted * np.log(chance) + (1 - wanted) * np.log(1 - chance)).mean()
+        assert found.item() == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("labels", "outputs"),
+    [
+        ([[0, 2], [], [4]], 5),
+        ([["0", "1", "0"], ["1", "1", "0"]], 3),
+        ([{"a": True, "b": False}], 2),
+    ],
+)
+def test_lists_and_columns_need_a_head_for_sets(labels: list, outputs: int) -> None:
+    head = head_for_labels(labels)
+    assert (head.name, head.outputs_for(labels)) == (HEAD.name, outputs)
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        ([["good"], []], r"a new head needs numbers of labels, .* found \['good'\]"),
+        ([["-1"]], "a new head needs numbers"),
+        ([[]], "a new head needs numbers"),
+        ([[0, 1], [1, 0]], r"lists such as \[0, 1\] may hold 0 or 1"),
+        ([[0], "1"], "row 2 has the label '1', the model gives sets"),
+    ],
+)
+def test_a_new_head_needs_to_know_how_many(labels: list, message: str) -> None:
+    with pytest.raises(LtpError, match=message):
+        HEAD.outputs_for(labels)
