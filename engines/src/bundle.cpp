@@ -184,6 +184,7 @@ Info info(const Value& manifest) {
     Info info;
     info.target = manifest["target"].string();
     info.precision = manifest["precision"].string();
+    info.head = model["head"].string();
     info.labels = model["labels"].strings();
     info.num_labels = model["num_labels"].number(1);
     info.max_length = model["max_length"].number(1);
@@ -196,7 +197,9 @@ Info info(const Value& manifest) {
         info.max_length = std::min(info.max_length, length);
     if (!info.labels.empty() && info.labels.size() != static_cast<std::size_t>(info.num_labels))
         throw json::Error(text(info.num_labels, " classes but ", info.labels.size(), " labels"));
-    return info;
+    for (const char* head : {"classification", "regression", "multi_label"})
+        if (info.head == head) return info;
+    throw json::Error(text("head ", info.head, " is unknown to this version of ltp-deploy"));
 }
 
 Bundle read(const fs::path& directory, const Value& manifest) {

@@ -29,6 +29,16 @@ auto with_errors(const char* failed, Action action) {
 
 }  // namespace
 
+std::vector<std::size_t> Info::predicted(const float* logits) const {
+    std::vector<std::size_t> found;
+    if (head == "classification")
+        found.push_back(std::max_element(logits, logits + num_labels) - logits);
+    else if (head == "multi_label")
+        for (int i = 0; i < num_labels; ++i)
+            if (logits[i] > 0) found.push_back(i);
+    return found;
+}
+
 std::size_t Result::best(std::size_t sequence) const {
     const float* row = (*this)[sequence];
     return std::max_element(row, row + num_labels) - row;

@@ -19,7 +19,8 @@ the special tokens ([CLS] ... [SEP]). Token types may follow after a '|':
 
   --batch N     sequences per request (default 32)
   --threads N   CPU threads (default: OpenVINO's choice)
-  --labels      print the name of the likeliest class and a tab before the logits
+  --labels      print the name of the likeliest class and a tab before the logits;
+                of a multi-label model all labels above 0, with commas between them
   --help        print this text
 )";
 

@@ -36,8 +36,8 @@ public:
     explicit Runner(const Arguments& arguments)
         : arguments_(arguments), engine_(arguments.bundle, arguments.engine) {
         const ltp::Info& info = engine_.info();
-        if (arguments.labels && (info.labels.empty() || info.num_labels == 1))
-            throw Failure{"the bundle names no classes; leave out --labels"};
+        if (arguments.labels && (info.labels.empty() || info.head == "regression"))
+            throw Failure{"the bundle names no labels; leave out --labels"};
     }
 
     void add(std::string_view line) {
@@ -71,10 +71,16 @@ private:
         throw Failure{"line " + std::to_string(line) + ": " + reason};
     }
 
+    std::string names(const float* logits) const {
+        std::string list;
+        for (const std::size_t label : engine_.info().predicted(logits))
+            list += (list.empty() ? "" : ",") + engine_.info().labels[label];
+        return list;
+    }
+
     void print(const ltp::Result& result) const {
         for (std::size_t i = 0; i < result.size(); ++i) {
-            if (arguments_.labels)
-                std::printf("%s\t", engine_.info().labels[result.best(i)].c_str());
+            if (arguments_.labels) std::printf("%s\t", names(result[i]).c_str());
             for (std::size_t j = 0; j < result.num_labels; ++j)
                 std::printf(j == 0 ? "%.9g" : " %.9g", result[i][j]);
             std::printf("\n");

@@ -13,11 +13,15 @@ int main(int argc, char** argv) try {
         ltp::pack({{101, 1037, 2307, 3185, 102}, {101, 2009, 2001, 11771, 102}});
     const ltp::Result result = engine.run(batch);
 
-    const auto& labels = engine.info().labels;
+    const ltp::Info& info = engine.info();
     for (std::size_t i = 0; i < result.size(); ++i) {
-        const std::size_t best = result.best(i);
-        const std::string name = labels.empty() ? std::to_string(best) : labels[best];
-        std::printf("sequence %zu: class %s, logits", i, name.c_str());
+        std::printf("sequence %zu:", i);
+        for (const std::size_t label : info.predicted(result[i])) {
+            const std::string name =
+                info.labels.empty() ? std::to_string(label) : info.labels[label];
+            std::printf(" class %s,", name.c_str());
+        }
+        std::printf(" logits");
         for (std::size_t j = 0; j < result.num_labels; ++j) std::printf(" %.6g", result[i][j]);
         std::printf("\n");
     }

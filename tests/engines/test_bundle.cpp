@@ -25,6 +25,7 @@ void valid() {
     CHECK(info.num_labels == 3 && info.pad_token_id == 1, "numbers");
     CHECK(info.max_tokens == 0 && info.max_batch == 0, "no limits");
     CHECK(info.labels.at(2) == "oui à la carte", info.labels.at(2));
+    CHECK(info.head == "classification", info.head);
 }
 
 void valid_for_tensorrt() {
@@ -67,6 +68,7 @@ void manifests() {
            "was built for torchscript");
     edited("{\"format\"", "[\"format\"", "is not valid JSON");
     edited("\"no\", ", "", "3 classes but 2 labels");
+    edited("\"classification\"", "\"spans\"", "head spans is unknown to this version");
     edited("\"bytes\": ", "\"size\": ", "it has no `files.engine.xml.bytes`");
     edited("\"plugin\": null", "\"plugin\": \"engine.so\"", "is incomplete: engine.so is missing");
 }

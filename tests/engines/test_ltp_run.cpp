@@ -39,6 +39,11 @@ int main(int, char** argv) {
     gives(with_input("5 6,7\\r\\n9, 9 | 1 0\\n"), 0, "18 9 0\n18 5 1\n");
     gives(with_input("5\\n6\\n7", "--batch 2 --threads 1"), 0, "5 2 0\n6 2 0\n7 2 0\n");
     gives(with_input("5\\n0\\n", "--labels"), 0, "no\t5 2 0\nperhaps\t0 2 0\n");
+    toy.replace("\"classification\"", "\"multi_label\"");
+    gives(with_input("5\\n0\\n", "--labels"), 0, "no,perhaps\t5 2 0\nperhaps\t0 2 0\n");
+    toy.replace("\"multi_label\"", "\"regression\"");
+    gives(with_input("5\\n", "--labels"), 1, "names no labels; leave out --labels");
+    toy.replace("\"regression\"", "\"classification\"");
     CHECK(with_input("").text.empty() && with_input("").status == 0, "no lines, no output");
 
     toy.put("lines", "8\n");

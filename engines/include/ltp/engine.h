@@ -49,7 +49,8 @@ struct Options {
 struct Info {
     std::string target;               ///< as given to `ltp-deploy build --target`
     std::string precision;            ///< "f32", "bf16", "int8-dynamic", "fp16", ...
-    std::vector<std::string> labels;  ///< names of the classes, empty where the model has none
+    std::string head;                 ///< "classification", "regression" or "multi_label"
+    std::vector<std::string> labels;  ///< names of the labels, empty where the model has none
     int num_labels;
     int max_length;       ///< longest sequence, in tokens
     int vocab_size;       ///< token ids are 0 .. vocab_size - 1
@@ -57,6 +58,10 @@ struct Info {
     int pad_token_id;
     int max_tokens = 0;  ///< most tokens in one batch; 0: as many as memory holds
     int max_batch = 0;   ///< most sequences in one batch; 0: as many as memory holds
+
+    /// Numbers of the labels that the `num_labels` logits of one sequence mean: the class with the
+    /// largest; of a multi-label model all that are above 0, possibly none; none of a regression.
+    std::vector<std::size_t> predicted(const float* logits) const;
 };
 
 /// B sequences with T tokens in all.
