@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TextIO
 
@@ -17,7 +18,7 @@ LONG_TEXTS = ("truncate", "window", "refuse")  # as `ltp_deploy.data.long_texts`
 
 @click.command(cls=Command)
 @click.argument("bundle", type=PATH)
-@click.argument("file", type=click.File(encoding="utf-8"), default="-")
+@click.argument("file", type=click.File(encoding="utf-8-sig"), default="-")
 @click.option(
     "--batch",
     type=COUNT,
@@ -60,9 +61,9 @@ def run(
     from ltp_deploy import load
 
     engine = load(bundle, threads, long_texts=long_texts, stride=stride)
-    lines = (line.rstrip("\n") for line in file)
-    while chunk := list(itertools.islice(lines, batch)):
-        result = engine([_text(line) for line in chunk])
+    texts = _texts(file)
+    while chunk := list(itertools.islice(texts, batch)):
+        result = engine(chunk)
         for i in range(len(chunk)):
             answer: dict[str, object] = {"logits": result.logits[i].tolist()}
             if result.labels:
@@ -77,6 +78,26 @@ def run(
             click.echo(json.dumps(answer))
 
 
-def _text(line: str) -> str | tuple[str, str]:
-    first, tab, second = line.partition("\t")
-    return (first, second) if tab else first
+def _texts(file: TextIO) -> Iterator[str | tuple[str, str]]:
+    """The texts and pairs of texts of a file's lines.
+
+    Raises:
+        LtpError: a line with more than one tab, or one that is not UTF-8.
+    """
+    from ltp_deploy.errors import LtpError
+
+    number = 0
+    try:
+        for number, line in enumerate(file, 1):
+            first, *more = line.rstrip("\n").split("\t")
+            if len(more) > 1:
+                raise LtpError(
+                    f"line {number} has {len(more)} tabs; a line is a text, or two texts with one "
+                    "tab between them"
+                )
+            yield (first, more[0]) if more else first
+    except UnicodeDecodeError as error:
+        raise LtpError(
+            f"the text after line {number} is not UTF-8: {error}; convert it, for example by "
+            "`iconv -f CP1252 -t UTF-8 OLD > NEW`"
+        ) from None

@@ -82,7 +82,10 @@ def find_column(name: str, columns: Iterable[str]) -> str | None:
         return name
     alike = [column for column in columns if _plain(column) == _plain(name)]
     if len(alike) > 1:
-        raise LtpError(f"the columns {alike} differ in case and spaces alone; rename them")
+        raise LtpError(
+            f"the columns {alike} differ in case and spaces alone: which is meant by {name!r}? "
+            "name it as it is written, with --text-columns or --label-column"
+        )
     return alike[0] if alike else None
 
 

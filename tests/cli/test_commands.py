@@ -222,6 +222,16 @@ def test_verify_exits_with_1_when_the_engine_has_another_score_length(
     assert "sequences whose survivors differ without a tie: 4" in result.output
 
 
+def test_run_reads_lines_as_what_they_are(bert_bundle: Path, tmp_path: Path) -> None:
+    file = tmp_path / "lines"
+    file.write_bytes("\ufeffthe film\r\n".encode())
+    assert succeeds("run", bert_bundle, file) == succeeds("run", bert_bundle, input="the film\n")
+    file.write_text("dull\na\tb\tc\n")
+    assert "line 2 has 2 tabs" in fails("run", bert_bundle, file)
+    file.write_bytes("caf\u00e9\n".encode("cp1252"))
+    assert "the text after line 0 is not UTF-8" in fails("run", bert_bundle, file)
+
+
 def test_run_answers_line_by_line(bert_bundle: Path) -> None:
     output = succeeds("run", bert_bundle, input="the film is good .\ndull\tvery bad\n")
     answers = [json.loads(line) for line in output.splitlines()]
