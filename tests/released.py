@@ -16,7 +16,7 @@ POSITIONS = 50
 VOCABULARY = 90
 
 # What config.json adds for each prune mode; values prune on batches of 5 to 25 tokens.
-MODES: dict[str | None, dict[str, Any]] = {
+MODES: dict[str | bool | None, dict[str, Any]] = {
     "absolute_threshold": {"final_token_threshold": 0.01},
     "threshold": {"token_threshold": 0.4},
     "rising_threshold": {"final_token_threshold": 1.1},
@@ -25,7 +25,7 @@ MODES: dict[str | None, dict[str, Any]] = {
 }
 
 
-def released_config(prune_mode: str | None, **changes: Any) -> dict[str, Any]:
+def released_config(prune_mode: str | bool | None, **changes: Any) -> dict[str, Any]:
     return {
         "model_type": "ltp",
         "architectures": ["LTPForSequenceClassification"],
@@ -42,7 +42,7 @@ def released_config(prune_mode: str | None, **changes: Any) -> dict[str, Any]:
         "quant_mode": False,
         "type_vocab_size": 2,
         "vocab_size": VOCABULARY,
-        **MODES[prune_mode],
+        **MODES.get(prune_mode, {}),
         **changes,
     }
 
@@ -93,7 +93,7 @@ def released_weights(
 
 def save_released(
     directory: Path,
-    prune_mode: str | None,
+    prune_mode: str | bool | None,
     labels: int = 2,
     seed: int = 0,
     thresholds: list[float] | None = None,

@@ -11,7 +11,10 @@ import torch
 import transformers  # lazy: its models are imported where they are used
 from torch import nn
 
+# Every layout of weights and positions, for tests of what comes after the loader ...
 FAMILIES = ("bert", "roberta", "xlm-roberta", "electra", "distilbert")
+# ... and those that differ from these by names alone, for tests of the loader.
+ALL_FAMILIES = (*FAMILIES, "camembert", "data2vec-text", "ibert")
 LAYERS = 3
 VOCABULARY = 90
 # that `save_tokenizer` knows
@@ -21,6 +24,9 @@ _SHAPES: dict[str, dict[str, Any]] = {
     "bert": {"num_attention_heads": 4},
     "roberta": {"num_attention_heads": 2, "type_vocab_size": 1, "pad_token_id": 1},
     "xlm-roberta": {"num_attention_heads": 4, "type_vocab_size": 1, "pad_token_id": 1},
+    "camembert": {"num_attention_heads": 4, "type_vocab_size": 1, "pad_token_id": 1},
+    "data2vec-text": {"num_attention_heads": 4, "type_vocab_size": 1, "pad_token_id": 1},
+    "ibert": {"num_attention_heads": 2, "type_vocab_size": 2, "pad_token_id": 1},
     "electra": {"num_attention_heads": 2, "embedding_size": 40},
     "distilbert": {},
 }

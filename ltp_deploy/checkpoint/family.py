@@ -4,12 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from torch import Tensor
 
 from ltp_deploy.errors import CheckpointError
 from ltp_deploy.model.policy import PrunePolicy
+
+
+class ReadPolicy(Protocol):
+    """How a family's checkpoints say their pruning policy."""
+
+    def __call__(
+        self,
+        config: dict[str, Any],
+        state: Mapping[str, Tensor],
+        layers: int,
+        stated: int | str | None = None,
+    ) -> PrunePolicy:
+        """The policy of a model of `layers` layers.
+
+        Args:
+            config: config.json.
+            state: the weights, by the family's names.
+            stated: the score denominator to take where the checkpoint leaves it undecided.
+
+        Raises:
+            CheckpointError: a policy that cannot be read, or is undecided and not stated.
+        """
 
 
 @dataclass(frozen=True)
@@ -21,13 +43,24 @@ class Family:
         names: our module name -> the family's, both without `.weight`/`.bias`; `{}` stands for the
             layer number. Modules left out do not exist in the family.
         shape: config.json -> the `EncoderConfig` fields that depend on the family.
-        policy: (config.json, state dict, layers) -> the pruning policy.
+        policy: reads the pruning policy.
+        in_transformers: transformers has the family, and with it the defaults of settings that
+            config.json leaves out.
+        architectures: classes of the family that transformers does not have.
     """
 
     model_types: tuple[str, ...]
     names: Mapping[str, str]
     shape: Callable[[dict[str, Any]], dict[str, Any]]
-    policy: Callable[[dict[str, Any], Mapping[str, Tensor], int], PrunePolicy]
+    policy: ReadPolicy
+    in_transformers: bool = True
+    architectures: tuple[str, ...] = ()
+
+    def base(self) -> tuple[str, set[str]]:
+        """The name of the encoder within the model, and the names of its own parts."""
+        base = self.names["word"].partition(".")[0]
+        inner = [name.split(".") for name in self.names.values()]
+        return base, {parts[1] for parts in inner if parts[0] == base}
 
     def tensor_names(self, layers: int) -> Iterator[tuple[str, str]]:
         """(our name, the family's name) of every weight and bias in a model of `layers` layers."""
@@ -42,11 +75,21 @@ class Family:
         return {theirs: state[ours] for ours, theirs in pairs if ours in state}
 
 
-def own_policy(config: dict[str, Any], state: Mapping[str, Tensor], layers: int) -> PrunePolicy:
+def own_policy(
+    config: dict[str, Any],
+    state: Mapping[str, Tensor],
+    layers: int,
+    stated: int | str | None = None,
+) -> PrunePolicy:
     """The policy in our own format: the `ltp` entry of config.json, or none (dense)."""
-    if config.get("ltp") is None:
-        return PrunePolicy.dense(layers)
-    return PrunePolicy.from_config(config["ltp"], layers)
+    if config.get("ltp") is not None:
+        return PrunePolicy.from_config(config["ltp"], layers)
+    if config.get("prune_mode"):
+        raise CheckpointError(
+            f"prune_mode {config['prune_mode']!r} belongs to model_type 'ltp', and config.json has "
+            f"{config['model_type']!r}; correct the one, or remove the other"
+        )
+    return PrunePolicy.dense(layers)
 
 
 def bert_like_shape(config: dict[str, Any]) -> dict[str, Any]:

@@ -18,10 +18,36 @@ WEIGHT_FILES = (
     "pytorch_model.bin",
     "pytorch_model.bin.index.json",
 )
+# Weights that are not read: which files they are, and what makes them readable.
+_CONVERT = (
+    "convert them with a version of transformers that reads them (4, by "
+    "`from_pretrained(DIR, from_{}=True)` and `save_pretrained`)"
+)
+_OTHER_WEIGHTS = {
+    "tf_model*.h5": _CONVERT.format("tf"),
+    "flax_model*.msgpack": _CONVERT.format("flax"),
+    "model.*.safetensors": "rename the variant that you mean to model.safetensors",
+    "pytorch_model.*.bin": "rename the variant that you mean to pytorch_model.bin",
+    "model-*-of-*.safetensors": "these are shards; model.safetensors.index.json is missing",
+    "pytorch_model-*-of-*.bin": "these are shards; pytorch_model.bin.index.json is missing",
+    "adapter_model.*": "an adapter alone is no model; merge it into the model (PEFT: "
+    "`merge_and_unload()`) and save that",
+    "checkpoint-*": "name the training run's folder that you mean",
+    "**/*.onnx": "ONNX holds a finished graph; get the checkpoint that it was exported from",
+    "*.xml": "OpenVINO holds a finished graph; get the checkpoint that it was exported from",
+    "*.gguf": "get the checkpoint that it was made from",
+    "*.ckpt": "save the model's own state_dict, or use `save_pretrained`",
+    "*.pt": "save with `save_pretrained`, or as pytorch_model.bin",
+    "*.pth": "save with `save_pretrained`, or as pytorch_model.bin",
+    "*.safetensors": "rename the file that you mean to model.safetensors",
+    "*.bin": "rename the file that you mean to pytorch_model.bin",
+}
+_ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors", "adapter_model.bin")
+_POINTER = b"version https://git-lfs"
 
 
 def read_config(directory: Path) -> dict[str, Any]:
-    """config.json as a dict; for models that transformers knows, with its defaults filled in."""
+    """config.json as a dict, as it stands there."""
     path = directory / "config.json"
     if not directory.is_dir():
         raise CheckpointError(
@@ -34,7 +60,7 @@ def read_config(directory: Path) -> dict[str, Any]:
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise CheckpointError(f"{path} is not valid JSON: {error}") from error
+        raise CheckpointError(f"{path} is not valid JSON in UTF-8: {error}") from error
     if not isinstance(config, dict):
         raise CheckpointError(f"{path} must hold a JSON object, found a {type(config).__name__}")
     return config
@@ -51,7 +77,17 @@ def weight_files(directory: Path) -> list[Path]:
         return _shards(path)
     raise CheckpointError(
         f"{directory} holds no weights; expected one of {', '.join(WEIGHT_FILES)}"
+        f"{_others(directory)}"
     )
+
+
+def _others(directory: Path) -> str:
+    """What weights there are instead, and what to do with them."""
+    for pattern, advice in _OTHER_WEIGHTS.items():
+        found = sorted(str(path.relative_to(directory)) for path in directory.glob(pattern))
+        if found:
+            return f"; found {', '.join(found[:4])}: {advice}"
+    return ""
 
 
 def _shards(index: Path) -> list[Path]:
@@ -67,14 +103,31 @@ def _shards(index: Path) -> list[Path]:
 
 
 def read_weights(directory: Path) -> dict[str, Tensor]:
-    """All tensors of the checkpoint by name."""
+    """All tensors of the checkpoint by name.
+
+    Raises:
+        CheckpointError: there are none, they cannot be read without running code, or an adapter
+            lies beside them, with which the model would be another one.
+    """
     state: dict[str, Tensor] = {}
-    for path in weight_files(directory):
+    files = weight_files(directory)
+    for name in _ADAPTER_FILES:
+        if (directory / name).exists():
+            raise CheckpointError(
+                f"{directory} holds an adapter beside the weights ({name}); merge it into them "
+                "(PEFT: `merge_and_unload()`) and save the whole model, or remove it"
+            )
+    for path in files:
         state.update(_read_file(path))
     return state
 
 
 def _read_file(path: Path) -> dict[str, Tensor]:
+    with path.open("rb") as file:
+        if file.read(len(_POINTER)) == _POINTER:
+            raise CheckpointError(
+                f"{path} is a Git LFS pointer, not the weights themselves: `git lfs pull` gets them"
+            )
     if path.suffix == ".safetensors":
         from safetensors import SafetensorError
         from safetensors.torch import load_file
@@ -95,8 +148,17 @@ def _read_file(path: Path) -> dict[str, Tensor]:
         ) from error
     except Exception as error:  # what torch raises for a damaged file is not documented
         raise CheckpointError(f"{path} cannot be read: {_first_line(error)}") from error
-    if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
-        raise CheckpointError(f"{path} does not hold a dict of tensors")
+    if not isinstance(state, dict):
+        raise CheckpointError(
+            f"{path} does not hold a dict of tensors, but a {type(state).__name__}"
+        )
+    others = [str(name) for name, value in state.items() if not isinstance(value, Tensor)]
+    if others:
+        raise CheckpointError(
+            f"{path} does not hold a dict of tensors: {', '.join(others[:6])} "
+            f"{'are' if len(others) > 1 else 'is'} something else; save the model's own state_dict "
+            "alone (often the entry `state_dict` of a training checkpoint)"
+        )
     return state
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,9 @@ from torch import Tensor
 from ltp_deploy.checkpoint.families import FAMILIES
 from ltp_deploy.checkpoint.family import Family
 from ltp_deploy.checkpoint.files import read_config, read_weights
+from ltp_deploy.checkpoint.labels import read_labels
+from ltp_deploy.checkpoint.names import family_names
+from ltp_deploy.checkpoint.refusals import check_config, without_head
 from ltp_deploy.errors import CheckpointError
 from ltp_deploy.heads import head_for
 from ltp_deploy.model.config import EncoderConfig
@@ -27,6 +31,7 @@ _SIZES = (
     "embedding_size",
 )
 
+_REAL = {torch.float16, torch.bfloat16, torch.float32, torch.float64}
 # What the first BERT checkpoints call a LayerNorm's weight and bias.
 _LEGACY_PARTS = {"weight": "gamma", "bias": "beta"}
 
@@ -35,6 +40,7 @@ def load_encoder(
     directory: str | Path,
     score_length: int | str | None = None,
     first_token: str | None = None,
+    undecided_score_length: int | str | None = None,
 ) -> Encoder:
     """Load a trained checkpoint as a float32 Encoder in eval mode.
 
@@ -42,27 +48,31 @@ def load_encoder(
         directory: config.json plus safetensors or pytorch_model.bin weights.
         score_length: overrides the score denominator D, a positive integer or "sequence".
         first_token: overrides "keep" or "reference".
+        undecided_score_length: D where the checkpoint leaves it undecided, which is otherwise an
+            error; it overrides nothing.
 
     Raises:
         CheckpointError: anything unsupported, missing, mis-shaped or not finite, by name.
     """
     directory = Path(directory)
-    config = read_config(directory)
-    family = _family(config)
-    if config["model_type"] != "ltp":
-        config = _with_defaults(directory)
-    state = read_weights(directory)
+    written = read_config(directory)
+    family = _family(written)
+    state = family_names(read_weights(directory), family)
+    config = _with_defaults(written) if family.in_transformers else written
     try:
         shape = _shape(family, config)
-        policy = family.policy(config, state, shape["layers"])
+        stated = undecided_score_length if score_length is None else score_length
+        policy = family.policy(config, state, shape["layers"], stated)
         tensors = _rename(family, state, shape["layers"])
-        num_labels, labels = _labels(config, tensors)
+        outputs = _outputs(tensors)
+        labels = read_labels(written, outputs) if outputs else ()
     except (AttributeError, TypeError, ValueError) as error:
         raise CheckpointError(f"config.json holds a value of a wrong kind: {error}") from error
+    num_labels = outputs or 2  # without a classifier any number: `_check` refuses it
     with torch.device("meta"):
         encoder = Encoder(
             EncoderConfig(
-                family=config["model_type"],
+                family=config["model_type"] if family.in_transformers else family.model_types[0],
                 head=head_for(num_labels, config.get("problem_type")),
                 num_labels=num_labels,
                 labels=labels,
@@ -70,7 +80,7 @@ def load_encoder(
                 **shape,
             )
         )
-    _check(encoder, tensors, dict(family.tensor_names(shape["layers"])))
+    _check(encoder, tensors, dict(family.tensor_names(shape["layers"])), state)
     encoder.load_state_dict({k: v.float() for k, v in tensors.items()}, assign=True, strict=True)
     return encoder.requires_grad_(False).eval()
 
@@ -81,33 +91,22 @@ def _family(config: dict[str, Any]) -> Family:
         raise CheckpointError(
             f"model_type {model_type!r} is not supported; supported: {', '.join(FAMILIES)}"
         )
-    if config.get("position_embedding_type", "absolute") != "absolute":
-        raise CheckpointError(
-            f"position_embedding_type {config['position_embedding_type']!r} is not supported; "
-            "only 'absolute' is"
-        )
-    for architecture in config.get("architectures") or []:
-        if architecture.endswith(("ForTokenClassification", "ForQuestionAnswering")):
-            raise CheckpointError(
-                f"{architecture} is not supported: classification and regression of whole texts are"
-            )
-    if config.get("is_decoder"):
-        raise CheckpointError("is_decoder: true is not supported; LTP prunes encoders")
-    return FAMILIES[model_type]
+    family = FAMILIES[model_type]
+    check_config(config, family.architectures)
+    return family
 
 
-def _with_defaults(directory: Path) -> dict[str, Any]:
-    from transformers import AutoConfig
+def _with_defaults(config: dict[str, Any]) -> dict[str, Any]:
+    """config.json with transformers' values for what it leaves out."""
+    from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
+    # Labels are read from the file itself, see `read_labels`.
+    given = {key: value for key, value in config.items() if key not in ("id2label", "label2id")}
     try:
-        config = AutoConfig.from_pretrained(
-            directory, local_files_only=True, trust_remote_code=False
-        )
-        return config.to_dict()
+        return CONFIG_MAPPING[config["model_type"]].from_dict(given).to_dict()
     except Exception as error:  # transformers raises many kinds for a malformed config
-        raise CheckpointError(
-            f"transformers cannot read {directory}/config.json: {error}"
-        ) from error
+        reason = " ".join(str(error).split())
+        raise CheckpointError(f"transformers does not take config.json: {reason}") from error
 
 
 def _shape(family: Family, config: dict[str, Any]) -> dict[str, Any]:
@@ -116,8 +115,14 @@ def _shape(family: Family, config: dict[str, Any]) -> dict[str, Any]:
     except KeyError as error:
         raise CheckpointError(f"config.json lacks {error}") from None
     for key in _SIZES:
-        if not isinstance(shape[key], int) or shape[key] <= 0:
+        if not _is_count(shape[key]) or shape[key] == 0:
             raise CheckpointError(f"config.json: {key} must be positive, found {shape[key]!r}")
+    for key in ("type_vocab_size", "pad_token_id"):
+        if not _is_count(shape[key]):
+            raise CheckpointError(f"config.json: {key} must be 0 or more, found {shape[key]!r}")
+    epsilon = shape["layer_norm_eps"]
+    if not isinstance(epsilon, float) or not 0 < epsilon < math.inf:
+        raise CheckpointError(f"config.json: layer_norm_eps must be positive, found {epsilon!r}")
     if not 0 <= shape["pad_token_id"] < shape["vocab_size"]:
         raise CheckpointError(
             f"config.json: pad_token_id {shape['pad_token_id']} lies outside the vocabulary of "
@@ -133,6 +138,10 @@ def _shape(family: Family, config: dict[str, Any]) -> dict[str, Any]:
             f"hidden size {shape['hidden_size']} is not a multiple of {shape['heads']} heads"
         )
     return shape
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
 def _rename(family: Family, state: Mapping[str, Tensor], layers: int) -> dict[str, Tensor]:
@@ -153,32 +162,42 @@ def _rename(family: Family, state: Mapping[str, Tensor], layers: int) -> dict[st
     return tensors
 
 
-def _labels(config: dict[str, Any], tensors: Mapping[str, Tensor]) -> tuple[int, tuple[str, ...]]:
-    names = config.get("id2label") or {}
-    ordered = tuple(str(names[k]) for k in sorted(names, key=int))
-    rows = tensors["head_output.weight"].shape[0] if "head_output.weight" in tensors else 0
-    count = rows or len(ordered) or 2
-    if ordered and len(ordered) != count:
-        raise CheckpointError(
-            f"config.json names {len(ordered)} labels, but the classifier has {count} outputs"
-        )
-    generic = all(name == f"LABEL_{i}" for i, name in enumerate(ordered))
-    return count, () if generic else ordered
+def _outputs(tensors: Mapping[str, Tensor]) -> int:
+    """How many outputs the classifier has; 0 where there is none."""
+    weight = tensors.get("head_output.weight")
+    return weight.shape[0] if weight is not None and weight.dim() == 2 else 0
 
 
-def _check(encoder: Encoder, tensors: dict[str, Tensor], names: Mapping[str, str]) -> None:
-    """Compare the tensors found with the ones the encoder needs; drop what it has no place for.
+def _check(
+    encoder: Encoder,
+    tensors: dict[str, Tensor],
+    names: Mapping[str, str],
+    state: Mapping[str, Tensor],
+) -> None:
+    """Compare the tensors found with the ones that the encoder needs.
 
-    `names` maps our names to the checkpoint's, which the messages use.
+    Args:
+        tensors: by our names.
+        names: our names -> the checkpoint's, which the messages use.
+        state: all tensors of the checkpoint, by its names.
     """
     needed = encoder.state_dict()
     absent = [name for name in needed if name not in tensors]
     if absent:
-        headless = any(name.startswith("head_") for name in absent)
-        hint = "; it has no classification head: fine-tune it on a task first" if headless else ""
+        hint = ""
+        if "word.weight" in absent:
+            hint = f"; they hold {_listed(list(state)) or 'nothing'}"
+        elif {"head_output.weight", "head_output.bias"} <= set(absent):
+            hint = f"; {without_head(state)}"
+        elif "head_dense.weight" in absent:
+            hint = "; a classifier without this layer is that of another task, or of another model"
         raise CheckpointError(f"the weights lack {_listed([names[n] for n in absent])}{hint}")
-    for name in set(tensors) - set(needed):
-        del tensors[name]
+    surplus = [names[name] for name in tensors if name not in needed]
+    if surplus:
+        raise CheckpointError(
+            f"the weights hold {_listed(surplus)}, for which config.json leaves no place "
+            "(type_vocab_size, embedding_size)"
+        )
     wrong = [
         f"{names[name]}: expected {list(needed[name].shape)}, found {list(t.shape)}"
         for name, t in tensors.items()
@@ -186,15 +205,15 @@ def _check(encoder: Encoder, tensors: dict[str, Tensor], names: Mapping[str, str
     ]
     if wrong:
         raise CheckpointError(f"weights of a wrong shape: {_listed(wrong)}")
-    broken = [
-        names[name]
-        for name, t in tensors.items()
-        if not t.is_floating_point() or not torch.isfinite(t).all()
-    ]
-    if broken:
+    quantized = [f"{names[n]} ({t.dtype})" for n, t in tensors.items() if t.dtype not in _REAL]
+    if quantized:
         raise CheckpointError(
-            f"weights with NaN or infinite values, or not real numbers: {_listed(broken)}"
+            f"weights that are not float16, bfloat16, float32 or float64: {_listed(quantized)}; "
+            "save the checkpoint with float weights, and let --precision quantize"
         )
+    broken = [names[name] for name, t in tensors.items() if not torch.isfinite(t).all()]
+    if broken:
+        raise CheckpointError(f"weights with NaN or infinite values: {_listed(broken)}")
 
 
 def _listed(items: list[str], limit: int = 6) -> str:

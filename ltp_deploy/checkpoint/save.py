@@ -39,6 +39,13 @@ def save_encoder(encoder: Encoder, source: Path, output: Path) -> None:
     config = {**read_config(source), "ltp": encoder.config.policy.to_config()}
     if "prune_mode" in config:
         config["prune_mode"] = None
+    if config.get("id2label") is None:  # transformers would take it for two labels
+        names = [f"LABEL_{i}" for i in range(encoder.config.num_labels)]
+        config["id2label"] = {str(i): name for i, name in enumerate(names)}
+        config["label2id"] = {name: i for i, name in enumerate(names)}
+    for key in ("dtype", "torch_dtype"):  # which transformers would read the weights as
+        if key in config:
+            config[key] = "float32"
     write_json(output / "config.json", config)
     save_file(tensors, output / "model.safetensors", {"format": "pt"})
     if source.resolve() != output.resolve():

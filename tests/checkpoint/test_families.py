@@ -10,11 +10,12 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoModelForSequenceClassification
 
 from ltp_deploy.checkpoint import load_encoder
+from ltp_deploy.checkpoint.families import FAMILIES
 from ltp_deploy.data.batch import PackedBatch
 from ltp_deploy.model.encoder import Encoder
 from tests.answers import batch_for, oracle_answers, packed_answers
 from tests.released import save_released
-from tests.tiny import FAMILIES, save_tiny
+from tests.tiny import ALL_FAMILIES, edit_config, save_tiny
 
 
 @torch.inference_mode()
@@ -24,6 +25,17 @@ def transformers_logits(checkpoint: Path, encoder: Encoder, batch: PackedBatch) 
     ids, types, mask = (torch.from_numpy(a) for a in batch.padded(encoder.config.pad_token_id))
     extra = {"token_type_ids": types} if encoder.config.type_vocab_size else {}
     return model(input_ids=ids, attention_mask=mask.long(), **extra).logits.numpy()
+
+
+README = Path(__file__).parents[2] / "README.md"
+# Their positions are counted from the padding token's.
+COUNTING = ("roberta", "xlm-roberta", "camembert", "data2vec-text", "ibert")
+
+
+def test_every_family_is_tested_and_documented() -> None:
+    assert {*ALL_FAMILIES, "ltp", "pibert"} == set(FAMILIES)
+    text = README.read_text()
+    assert [name for name in FAMILIES if f"`{name}`" not in text] == []
 
 
 def assert_is_transformers(checkpoint: Path) -> Encoder:
@@ -37,7 +49,7 @@ def assert_is_transformers(checkpoint: Path) -> Encoder:
 
 
 @pytest.mark.parametrize("labels", [1, 3])
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", ALL_FAMILIES)
 def test_dense_logits_are_those_of_transformers(
     family: str, labels: int, checkpoint_of: Callable[..., Path]
 ) -> None:
@@ -51,23 +63,29 @@ def test_dense_logits_are_those_of_transformers(
     [
         ("bert", {"hidden_act": "gelu_new"}),
         ("bert", {"hidden_act": "relu"}),
+        ("bert", {"hidden_act": "gelu_python"}),
+        ("bert", {"hidden_act": "gelu_python_tanh"}),
+        ("bert", {"hidden_act": "gelu_fast"}),
+        ("bert", {"hidden_act": "gelu_accurate"}),
         ("bert", {"layer_norm_eps": 0.1}),
         ("electra", {"embedding_size": 64}),
         ("roberta", {"type_vocab_size": 2}),
         ("distilbert", {"activation": "relu"}),
+        ("data2vec-text", {"type_vocab_size": 2}),
+        ("camembert", {"hidden_act": "gelu_new"}),
     ],
 )
 def test_settings_of_the_config_are_honoured(family: str, changes: dict, tmp_path: Path) -> None:
     assert_is_transformers(save_tiny(tmp_path, family, **changes))
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", ALL_FAMILIES)
 def test_the_longest_sequence_is_what_the_position_table_allows(
     family: str, checkpoint_of: Callable[..., Path]
 ) -> None:
     encoder = load_encoder(checkpoint_of(family))
     longest = encoder.config.max_length
-    assert longest == (38 if "roberta" in family else 40)
+    assert longest == (38 if family in COUNTING else 40)
     logits, _ = packed_answers(encoder, encoder, batch_for(encoder, [longest]))
     assert np.isfinite(logits).all()
 
@@ -84,14 +102,22 @@ def test_padding_tokens_inside_a_roberta_sequence_take_no_position(
     np.testing.assert_allclose(oracle_answers(encoder, batch)[0], expected, atol=1e-5)
 
 
-def test_label_names_come_from_the_config(tmp_path: Path) -> None:
-    names = {i: f"class {chr(ord('k') - i)}" for i in range(11)}
-    save_tiny(tmp_path, "bert", labels=11, id2label=names)
-    assert load_encoder(tmp_path).config.labels == tuple(names.values())
+def test_i_bert_without_quantization_is_the_released_format_without_pruning(
+    tmp_path: Path,
+) -> None:
+    save_released(tmp_path, None)
+    expected = load_encoder(tmp_path)
+    edit_config(tmp_path, model_type="ibert")
+    found = load_encoder(tmp_path)
+    assert found.config.family == "ibert"
+    assert_same_weights(found.state_dict(), expected.state_dict())
 
 
-def test_generated_label_names_are_no_names(checkpoint_of: Callable[..., Path]) -> None:
-    assert load_encoder(checkpoint_of("roberta")).config.labels == ()
+def test_position_ids_among_the_weights_are_no_weights(tmp_path: Path) -> None:
+    file = save_tiny(tmp_path, "bert") / "model.safetensors"
+    ids = torch.arange(40)[None]
+    save_file({**load_file(file), "bert.embeddings.position_ids": ids}, file)
+    assert_is_transformers(tmp_path)
 
 
 def test_gamma_and_beta_are_read_as_weight_and_bias(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from ltp_deploy.checkpoint import load_encoder
 from ltp_deploy.errors import CheckpointError
 from ltp_deploy.model.policy import LayerRule, Mode, PrunePolicy
 from tests.released import MODES, save_released
-from tests.tiny import FAMILIES, edit_config, policy
+from tests.tiny import ALL_FAMILIES, edit_config, policy
 
 
 def rules_of(tmp_path: Path, mode: str | None, **changes) -> list[LayerRule]:
@@ -78,8 +78,14 @@ def test_top_k_rates_fall_linearly_after_the_first_layers(
     assert [rule.prunes for rule in rules] == [rate != 1 for rate in rates]
 
 
-def test_no_prune_mode_is_a_dense_model(tmp_path: Path) -> None:
-    assert rules_of(tmp_path, None) == [LayerRule(Mode.NONE)] * 5
+def test_a_final_keep_rate_below_zero_ends_at_the_least_rate(tmp_path: Path) -> None:
+    rules = rules_of(tmp_path, "topk", token_keep_rate=-0.3)
+    assert [rule.threshold for rule in rules[3:]] == pytest.approx([0.35, 0.01], rel=1e-12)
+
+
+@pytest.mark.parametrize("mode", [None, False])
+def test_no_prune_mode_is_a_dense_model(tmp_path: Path, mode: bool | None) -> None:
+    assert rules_of(tmp_path, mode) == [LayerRule(Mode.NONE)] * 5
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -90,7 +96,52 @@ def test_released_checkpoints_average_over_128_and_may_prune_the_first_token(
     assert (found.score_length, found.keep_first) == (128, False)
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("mode", MODES)
+def test_the_first_name_of_the_released_format_is_read_alike(
+    tmp_path: Path, mode: str | None
+) -> None:
+    expected = load_encoder(save_released(tmp_path, mode)).config
+    edit_config(tmp_path, model_type="pibert", architectures=["PIBertForSequenceClassification"])
+    assert load_encoder(tmp_path).config == expected
+
+
+def in_prune_kwargs(setting: str) -> dict:
+    return {"prune_kwargs": {"final_token_threshold": 0.01, "scoring_mode": setting}}
+
+
+@pytest.mark.parametrize("changes", [{"scoring_mode": "mean"}, in_prune_kwargs("mean")])
+def test_scoring_by_the_mean_is_the_average_over_128(tmp_path: Path, changes: dict) -> None:
+    expected = load_encoder(save_released(tmp_path, "absolute_threshold")).config.policy
+    edit_config(tmp_path, **changes)
+    assert load_encoder(tmp_path).config.policy == expected
+    assert expected.score_length == 128
+
+
+@pytest.mark.parametrize("changes", [{"scoring_mode": "mean_norm"}, in_prune_kwargs("mean_norm")])
+def test_scoring_by_a_length_that_versions_disagree_on_must_be_decided(
+    tmp_path: Path, changes: dict
+) -> None:
+    save_released(tmp_path, "absolute_threshold", **changes)
+    with pytest.raises(CheckpointError, match=r"'mean_norm'.*--score-length decides"):
+        load_encoder(tmp_path)
+    assert load_encoder(tmp_path, score_length="sequence").config.policy.score_length == 0
+    assert load_encoder(tmp_path, score_length=77).config.policy.score_length == 77
+    assert load_encoder(tmp_path, undecided_score_length=77).config.policy.score_length == 77
+
+
+def test_a_length_for_what_is_undecided_overrides_nothing(tmp_path: Path) -> None:
+    save_released(tmp_path, "absolute_threshold")
+    assert load_encoder(tmp_path, undecided_score_length=77).config.policy.score_length == 128
+
+
+@pytest.mark.parametrize("mode", ["threshold", "topk", None])
+def test_the_denominator_of_scores_is_nothing_to_modes_that_compare_them(
+    tmp_path: Path, mode: str | None
+) -> None:
+    load_encoder(save_released(tmp_path, mode, scoring_mode="mean_norm"))
+
+
+@pytest.mark.parametrize("family", ALL_FAMILIES)
 def test_our_policy_format_is_read_in_every_family(
     family: str, checkpoint_of: Callable[..., Path]
 ) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+import transformers  # lazy: its models are imported where they are used
 from safetensors.torch import load_file, save_file
 
 from ltp_deploy.checkpoint import load_encoder
@@ -62,7 +63,26 @@ def test_the_checkpoint_that_the_others_spoil_is_good(checkpoint: Path) -> None:
         ({"model_type": None}, ["None", "not supported"]),
         ({"position_embedding_type": "relative_key"}, ["relative_key", "only 'absolute'"]),
         ({"is_decoder": True}, ["is_decoder", "encoders"]),
-        ({"hidden_act": "mish"}, ["mish", "supported", "gelu"]),
+        *[
+            ({"hidden_act": name}, [f"'{name}'", "supported", "gelu"])
+            for name in ("mish", "quick_gelu", "gelu_10", "leaky_relu", "relu2", "linear", "GELU")
+        ],
+        ({"prune_mode": "topk"}, ["prune_mode 'topk'", "'ltp'", "'bert'"]),
+        ({"pruned_heads": {"0": [1]}}, ["pruned_heads {'0': [1]}", "remove pruned_heads"]),
+        ({"quantization_config": {"load_in_8bit": True}}, ["quantization_config", "float"]),
+        ({"layer_norm_eps": None}, ["layer_norm_eps", "None"]),
+        ({"layer_norm_eps": "1e-12"}, ["layer_norm_eps", "'1e-12'"]),
+        ({"layer_norm_eps": -1.0}, ["layer_norm_eps must be positive", "-1.0"]),
+        ({"pad_token_id": -1}, ["pad_token_id must be 0 or more", "-1"]),
+        ({"type_vocab_size": -1}, ["type_vocab_size must be 0 or more", "-1"]),
+        ({"type_vocab_size": 0}, ["token_type_embeddings.weight", "type_vocab_size"]),
+        ({"type_vocab_size": 3}, ["token_type_embeddings.weight", "[3, 64]", "[2, 64]"]),
+        ({"vocab_size": 96}, ["word_embeddings.weight", "[96, 64]", "[90, 64]"]),
+        ({"num_hidden_layers": 4}, ["lack bert.encoder.layer.3.attention"]),
+        ({"num_hidden_layers": True}, ["num_hidden_layers"]),
+        ({"architectures": 3}, ["architectures must be a list of names", "3"]),
+        ({"architectures": [3]}, ["architectures must be a list of names", "3"]),
+        ({"auto_map": ["x"]}, ["auto_map must be an object", "['x']"]),
         ({"num_attention_heads": 5}, ["64", "not a multiple of 5"]),
         ({"id2label": {"0": "a", "1": "b", "2": "c"}}, ["names 3 labels", "2 outputs"]),
         ({"ltp": policy(*[("absolute", 0.1)] * 2)}, ["2 layers", "model has 3"]),
@@ -137,11 +157,196 @@ def test_weights_that_are_not_finite_are_named(checkpoint: Path, value: float) -
     refuses(checkpoint, "NaN", QUERY)
 
 
-def test_a_model_without_a_head_is_told_to_be_fine_tuned(checkpoint: Path) -> None:
+def test_weights_that_are_none_of_the_familys_are_named(checkpoint: Path) -> None:
     edit_weights(
-        checkpoint, lambda state: [state.pop(n) for n in list(state) if n.startswith("classifier")]
+        checkpoint, lambda state: [state.update({f"x.{n}": state.pop(n)}) for n in [*state]]
     )
-    refuses(checkpoint, "classifier.weight", "classification head", "fine-tune")
+    refuses(checkpoint, "lack bert.embeddings.word_embeddings.weight", "they hold x.bert.")
+
+
+@pytest.mark.parametrize("dtype", [torch.int8, torch.float8_e4m3fn, torch.complex64])
+def test_weights_of_other_types_are_named(checkpoint: Path, dtype: torch.dtype) -> None:
+    edit_weights(checkpoint, lambda state: state.update({QUERY: torch.ones(64, 64).to(dtype)}))
+    refuses(checkpoint, QUERY, str(dtype), "float weights")
+
+
+@pytest.mark.parametrize("shape", [(), (2,), (0, 64), (2, 64, 1), (2, 32)], ids=str)
+def test_a_classifier_of_a_wrong_shape_is_named(checkpoint: Path, shape: tuple) -> None:
+    edit_weights(checkpoint, lambda state: state.update({"classifier.weight": torch.zeros(shape)}))
+    refuses(checkpoint, "classifier.weight", str(list(shape)))
+
+
+def test_a_bias_that_is_missing_is_no_missing_head(checkpoint: Path) -> None:
+    edit_weights(checkpoint, lambda state: state.pop("classifier.bias"))
+    refuses(checkpoint, "the weights lack classifier.bias")
+    with pytest.raises(CheckpointError, match=r"lack classifier\.bias$"):
+        load_encoder(checkpoint)
+
+
+def test_a_classifier_without_a_pooler_is_no_missing_head(checkpoint: Path) -> None:
+    edit_weights(checkpoint, lambda state: [state.pop(n) for n in [*state] if "pooler" in n])
+    refuses(checkpoint, "lack bert.pooler.dense.weight", "of another task, or of another model")
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("BertModel", "a bare encoder"),
+        ("BertForMaskedLM", "a masked language model"),
+        ("BertForPreTraining", "a masked language model"),
+        ("BertForNextSentencePrediction", "next-sentence prediction"),
+        ("RobertaModel", "a bare encoder"),
+        ("RobertaForMaskedLM", "a masked language model"),
+        ("DistilBertForMaskedLM", "a masked language model"),
+        ("ElectraForPreTraining", "ELECTRA's discriminator"),
+    ],
+)
+@pytest.mark.parametrize("said", [True, False])
+def test_a_model_without_a_classification_head_is_told_what_it_is(
+    tmp_path: Path, name: str, kind: str, said: bool
+) -> None:
+    transformers_model(name).save_pretrained(tmp_path)
+    if not said:
+        edit_config(tmp_path, architectures=None)
+    refuses(tmp_path, "lack", "classifier.", f"{kind} and have no classification head", "fine-tune")
+
+
+@pytest.mark.parametrize("task", ["TokenClassification", "QuestionAnswering", "MultipleChoice"])
+@pytest.mark.parametrize("family", ["Bert", "Roberta"])
+def test_models_of_other_tasks_are_named_by_their_class(
+    tmp_path: Path, family: str, task: str
+) -> None:
+    transformers_model(f"{family}For{task}").save_pretrained(tmp_path)
+    refuses(tmp_path, f"{family}For{task} is not supported", "classification and regression of")
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("BertForTokenClassification", "of another task"),
+        ("BertForQuestionAnswering", "a model that marks answers in a text"),
+        ("RobertaForTokenClassification", "a model of another task"),
+        ("RobertaForMultipleChoice", "a model of another task"),
+    ],
+)
+def test_models_of_other_tasks_are_named_by_their_weights(
+    tmp_path: Path, name: str, words: str
+) -> None:
+    transformers_model(name).save_pretrained(tmp_path)
+    edit_config(tmp_path, architectures=None)
+    refuses(tmp_path, "the weights lack", words)
+
+
+def transformers_model(name: str) -> transformers.PreTrainedModel:
+    """A tiny model of one of transformers' classes."""
+    kind = getattr(transformers, name)
+    sizes = {"vocab_size": 20, "hidden_size": 16, "intermediate_size": 16}
+    config = kind.config_class(
+        **sizes, num_hidden_layers=1, num_attention_heads=2, max_position_embeddings=20
+    )
+    return kind(config)
+
+
+def test_an_embedding_projection_without_a_place_is_refused(tmp_path: Path) -> None:
+    save_tiny(tmp_path, "electra", embedding_size=64)
+    project = {"weight": torch.zeros(64, 64), "bias": torch.zeros(64)}
+    added = {f"electra.embeddings_project.{part}": t for part, t in project.items()}
+    edit_weights(tmp_path, lambda state: state.update(added))
+    refuses(tmp_path, "electra.embeddings_project.weight", "embedding_size")
+
+
+MODELS_CODE = {"AutoModelForSequenceClassification": "modeling_x.BertMeanPooling"}
+
+
+@pytest.mark.parametrize(
+    "auto_map", [MODELS_CODE, {"AutoModel": "x.Y"}, {"AutoConfig": "x.Y"}], ids=str
+)
+def test_a_model_with_code_of_its_own_is_refused(checkpoint: Path, auto_map: dict) -> None:
+    edit_config(checkpoint, auto_map=auto_map)
+    refuses(checkpoint, *next(iter(auto_map.items())), "never run", "remove auto_map")
+
+
+def test_a_tokenizers_code_does_not_make_it_another_model(checkpoint: Path) -> None:
+    edit_config(checkpoint, auto_map={"AutoTokenizer": ["tokenization_x.Y", None]})
+    load_encoder(checkpoint)
+
+
+def test_a_class_that_transformers_does_not_have_is_refused(checkpoint: Path) -> None:
+    edit_config(checkpoint, architectures=["BertMeanPoolingForSequenceClassification"])
+    refuses(checkpoint, "no class BertMeanPoolingForSequenceClassification", "write the name of")
+
+
+@pytest.mark.parametrize(
+    "architectures",
+    [
+        None,
+        [],
+        "BertForSequenceClassification",
+        ["TFBertForSequenceClassification"],
+        ["FlaxBertForSequenceClassification"],
+        ["BertForMaskedLM"],  # as the model was before it was fine-tuned; the head is there
+        ["BertForNextSentencePrediction"],
+    ],
+    ids=str,
+)
+def test_a_whole_classifier_is_read_whatever_it_began_as(
+    checkpoint: Path, architectures: object
+) -> None:
+    edit_config(checkpoint, architectures=architectures)
+    load_encoder(checkpoint)
+
+
+@pytest.mark.parametrize(
+    "name", ["adapter_config.json", "adapter_model.safetensors", "adapter_model.bin"]
+)
+def test_an_adapter_beside_the_weights_is_refused(checkpoint: Path, name: str) -> None:
+    (checkpoint / name).write_text("{}")
+    refuses(checkpoint, "an adapter beside the weights", name, "merge_and_unload")
+
+
+@pytest.mark.parametrize(
+    ("name", "advice"),
+    [
+        ("tf_model.h5", "from_tf=True"),
+        ("flax_model.msgpack", "from_flax=True"),
+        ("model.fp16.safetensors", "rename the variant that you mean to model.safetensors"),
+        ("pytorch_model.fp16.bin", "rename the variant that you mean to pytorch_model.bin"),
+        ("model-00001-of-00002.safetensors", "model.safetensors.index.json is missing"),
+        ("pytorch_model-00001-of-00002.bin", "pytorch_model.bin.index.json is missing"),
+        ("adapter_model.safetensors", "merge it into the model"),
+        ("checkpoint-500/model.safetensors", "name the training run's folder"),
+        ("onnx/model.onnx", "the checkpoint that it was exported from"),
+        ("openvino_model.xml", "the checkpoint that it was exported from"),
+        ("model.gguf", "the checkpoint that it was made from"),
+        ("last.ckpt", "state_dict"),
+        ("weights.pth", "pytorch_model.bin"),
+        ("weights.safetensors", "rename the file that you mean to model.safetensors"),
+    ],
+)
+def test_weights_in_other_files_are_named_with_what_to_do(
+    checkpoint: Path, name: str, advice: str
+) -> None:
+    (checkpoint / name).parent.mkdir(exist_ok=True)
+    (checkpoint / "model.safetensors").rename(checkpoint / name)
+    refuses(checkpoint, "holds no weights", f"found {name.split('/model.safe')[0]}", advice)
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "pytorch_model.bin"])
+def test_a_pointer_in_place_of_the_weights_is_named(checkpoint: Path, name: str) -> None:
+    (checkpoint / "model.safetensors").unlink()
+    (checkpoint / name).write_text("version https://git-lfs.github.com/spec/v1\noid sha256:1\n")
+    refuses(checkpoint, name, "Git LFS pointer", "git lfs pull")
+
+
+def test_a_training_checkpoint_is_told_which_entry_to_save(checkpoint: Path) -> None:
+    as_bin(checkpoint, {"state_dict": {QUERY: torch.zeros(64, 64)}, "epoch": 3})
+    refuses(checkpoint, "pytorch_model.bin", "dict of tensors", "state_dict, epoch", "alone")
+
+
+def test_a_byte_order_mark_is_named(checkpoint: Path) -> None:
+    file = checkpoint / "config.json"
+    file.write_bytes(b"\xef\xbb\xbf" + file.read_bytes())
+    refuses(checkpoint, "config.json", "not valid JSON in UTF-8", "BOM")
 
 
 class Malicious:
@@ -196,6 +401,23 @@ def test_a_broken_shard_index_is_refused(checkpoint: Path, index: str) -> None:
     [
         ("absolute_threshold", {"quant_mode": True}, ["quant_mode: true", "quant_mode: false"]),
         (None, {"prune_mode": "magic"}, ["'magic'", "absolute_threshold", "topk", "null"]),
+        (None, {"prune_mode": True}, ["True", "absolute_threshold", "topk", "null"]),
+        ("topk", {"scoring_mode": "max"}, ["scoring_mode 'max'", "mean and mean_norm"]),
+        (
+            "absolute_threshold",
+            {"prune_kwargs": {"scoring_mode": "max"}},
+            ["scoring_mode 'max'", "mean and mean_norm"],
+        ),
+        (
+            "absolute_threshold",
+            {"model_type": "pibert", "quant_mode": True},
+            ["quant_mode: true", "quant_mode: false"],
+        ),
+        (None, {"model_type": "ibert", "quant_mode": True}, ["quant_mode: true"]),
+        ("topk", {"model_type": "ibert"}, ["prune_mode 'topk'", "'ltp'", "'ibert'"]),
+        (None, {"hidden_act": "relu"}, ["'relu'", "'gelu' alone"]),
+        (None, {"layer_norm_eps": None}, ["layer_norm_eps", "None"]),
+        ("threshold", {"token_threshold": "0.4"}, ["token_threshold", "'0.4'"]),
         ("topk", {"token_keep_rate": None}, ["'topk'", "`token_keep_rate`"]),
         ("threshold", {"token_threshold": float("nan")}, ["token_threshold", "nan"]),
         (None, {"hidden_size": None}, ["hidden_size"]),
@@ -251,9 +473,3 @@ def test_a_bin_that_is_no_pickle_is_refused(checkpoint: Path) -> None:
     (checkpoint / "pytorch_model.bin").write_text("hello")
     with pytest.raises(CheckpointError, match="cannot be read"):
         load_encoder(checkpoint)
-
-
-@pytest.mark.parametrize("task", ["TokenClassification", "QuestionAnswering"])
-def test_tasks_beyond_classification(checkpoint: Path, task: str) -> None:
-    edit_config(checkpoint, architectures=[f"BertFor{task}"])
-    refuses(checkpoint, f"BertFor{task} is not supported", "classification and regression of whole")

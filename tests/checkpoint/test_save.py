@@ -3,22 +3,25 @@
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from ltp_deploy.checkpoint import load_encoder
 from ltp_deploy.checkpoint.save import save_encoder
 from ltp_deploy.model.policy import LayerRule, Mode, PrunePolicy
 from tests.answers import batch_for, packed_answers
 from tests.checkpoint.test_families import transformers_logits
-from tests.tiny import FAMILIES
+from tests.released import save_released
+from tests.tiny import ALL_FAMILIES, edit_config, save_tiny
 
 POLICY = PrunePolicy((LayerRule(Mode.TOPK, 0.5),) * 3, score_length=9, keep_first=False)
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", ALL_FAMILIES)
 def test_weights_and_policy_come_back(
     family: str, checkpoint_of: Callable[..., Path], tmp_path: Path
 ) -> None:
@@ -36,6 +39,37 @@ def test_weights_and_policy_come_back(
         packed_answers(dense, dense, batch)[0],
         atol=1e-5,
     )
+
+
+def strip(directory: Path, prefix: str) -> None:
+    """Save the weights without a prefix of their names."""
+    file = directory / "model.safetensors"
+    save_file({name.removeprefix(prefix): t for name, t in load_file(file).items()}, file)
+
+
+def test_names_without_the_prefix_and_settings_left_out_come_back_whole(tmp_path: Path) -> None:
+    source = save_tiny(tmp_path / "source", "bert", labels=3)
+    strip(source, "bert.")
+    edit_config(source, id2label=None, label2id=None, dtype="float16")
+    encoder = load_encoder(source)
+    save_encoder(encoder, source, tmp_path / "out")
+
+    assert load_encoder(tmp_path / "out").config == encoder.config
+    batch = batch_for(encoder)
+    np.testing.assert_allclose(
+        transformers_logits(tmp_path / "out", encoder, batch),
+        packed_answers(encoder, encoder, batch)[0],
+        atol=1e-5,
+    )
+
+
+@pytest.mark.parametrize("changes", [{}, {"scoring_mode": "mean_norm"}])
+def test_another_name_of_the_released_format_comes_back(tmp_path: Path, changes: Any) -> None:
+    source = save_released(tmp_path / "source", "absolute_threshold", labels=3, **changes)
+    edit_config(source, model_type="pibert")
+    encoder = load_encoder(source, score_length=64)
+    save_encoder(encoder, source, tmp_path / "out")
+    assert load_encoder(tmp_path / "out").config == encoder.config
 
 
 def test_the_tokenizer_comes_along(bert_checkpoint: Path, tmp_path: Path) -> None:

@@ -1,4 +1,7 @@
-"""The released LTP format (`model_type: "ltp"`): I-BERT names, thresholds among the weights."""
+"""The released LTP format: I-BERT's names, thresholds among the weights.
+
+Its code called the model type `pibert` before it was `ltp`.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,8 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from ltp_deploy.checkpoint.family import Family, bert_like_names, roberta_like_shape
+from ltp_deploy.checkpoint.families.ibert import ARCHITECTURES, NAMES, float_shape
+from ltp_deploy.checkpoint.family import Family
 from ltp_deploy.errors import CheckpointError
 from ltp_deploy.model.policy import (
     LayerRule,
@@ -17,6 +21,7 @@ from ltp_deploy.model.policy import (
     PrunePolicy,
     cascade_rule,
     checked_rule,
+    parse_score_length,
 )
 
 # The released training script pads every example to this length, and its scores are averages
@@ -26,38 +31,62 @@ RELEASED_SCORE_LENGTH = 128
 _THRESHOLD = "ibert.encoder.layer.{}.attention.self.pruner.keep_threshold"
 
 
-def _shape(config: dict[str, Any]) -> dict[str, Any]:
-    if config.get("quant_mode"):
-        raise CheckpointError(
-            "this checkpoint has quant_mode: true (I-BERT integer inference), which is not "
-            "supported; train or export it with quant_mode: false"
-        )
-    return roberta_like_shape(config)
-
-
-def _policy(config: dict[str, Any], state: Mapping[str, Tensor], layers: int) -> PrunePolicy:
+def _policy(
+    config: dict[str, Any],
+    state: Mapping[str, Tensor],
+    layers: int,
+    stated: int | str | None = None,
+) -> PrunePolicy:
     if config.get("ltp") is not None:  # as we write it; the released code does not
         return PrunePolicy.from_config(config["ltp"], layers)
     mode = config.get("prune_mode")
-    if mode is None:
+    length = RELEASED_SCORE_LENGTH
+    if mode is None or mode is False:  # false is the default of the oldest code
         rules = [LayerRule(Mode.NONE)] * layers
     elif mode in _RULES:
+        length = _score_length(config, stated)
         rules = [_RULES[mode](config, state, i, layers) for i in range(layers)]
     else:
         raise CheckpointError(
             f"unknown prune_mode {mode!r} in config.json; known: {', '.join(_RULES)} and null"
         )
-    return PrunePolicy(tuple(rules), score_length=RELEASED_SCORE_LENGTH, keep_first=False)
+    return PrunePolicy(tuple(rules), score_length=length, keep_first=False)
+
+
+def _entry(config: dict[str, Any], key: str) -> Any:
+    """A pruning setting; the released code writes it at the top, and into `prune_kwargs`."""
+    for holder in (config, config.get("prune_kwargs") or {}):
+        if holder.get(key) is not None:
+            return holder[key]
+    return None
+
+
+def _score_length(config: dict[str, Any], stated: int | str | None) -> int:
+    """The denominator that `scoring_mode` means, where that is known."""
+    scoring = _entry(config, "scoring_mode")
+    if scoring not in (None, "mean", "mean_norm"):
+        raise CheckpointError(
+            f"unknown scoring_mode {scoring!r} in config.json; known: mean and mean_norm"
+        )
+    # The other modes compare the scores of a sequence with one another alone.
+    if scoring != "mean_norm" or config["prune_mode"] != "absolute_threshold":
+        return RELEASED_SCORE_LENGTH
+    if stated is None:
+        raise CheckpointError(
+            "scoring_mode 'mean_norm' divides scores by the sequence's length in some versions of "
+            "the released code and by the number of tokens left in others, so --score-length "
+            "decides: `--score-length sequence` for the sequence's length, or a number of tokens"
+        )
+    return parse_score_length(stated)
 
 
 def _setting(config: dict[str, Any], key: str) -> float:
-    for holder in (config, config.get("prune_kwargs") or {}):
-        if holder.get(key) is not None:
-            value = float(holder[key])
-            if not math.isfinite(value):
-                raise CheckpointError(f"config.json: {key} must be a finite number, found {value}")
-            return value
-    raise CheckpointError(f"prune_mode {config['prune_mode']!r} needs `{key}` in config.json")
+    value = _entry(config, key)
+    if value is None:
+        raise CheckpointError(f"prune_mode {config['prune_mode']!r} needs `{key}` in config.json")
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise CheckpointError(f"config.json: {key} must be a finite number, found {value!r}")
+    return float(value)
 
 
 def _absolute(
@@ -105,12 +134,10 @@ _RULES = {
 }
 
 FAMILY = Family(
-    model_types=("ltp",),
-    names={
-        **bert_like_names("ibert"),
-        "head_dense": "classifier.dense",
-        "head_output": "classifier.out_proj",
-    },
-    shape=_shape,
+    model_types=("ltp", "pibert"),
+    names=NAMES,
+    shape=float_shape,
     policy=_policy,
+    in_transformers=False,
+    architectures=ARCHITECTURES,
 )

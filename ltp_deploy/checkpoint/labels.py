@@ -1,0 +1,61 @@
+"""The names of a model's classes, from config.json."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ltp_deploy.errors import CheckpointError
+
+
+def read_labels(config: dict[str, Any], outputs: int) -> tuple[str, ...]:
+    """The name of each of the classifier's outputs; () where config.json has none of its own.
+
+    Args:
+        config: config.json as it stands in the file, without defaults.
+        outputs: how many outputs the classifier's weights have.
+
+    Raises:
+        CheckpointError: names that do not say which output each belongs to, or the same name for
+            two, or another number of outputs than the weights have.
+    """
+    for key in ("num_labels", "_num_labels"):
+        if config.get(key) not in (None, outputs):
+            raise CheckpointError(
+                f"config.json: {key} is {config[key]!r}, but the classifier has {outputs} outputs"
+            )
+    entry = config.get("id2label")
+    if entry is None:
+        return ()
+    names = _in_order(entry)
+    if len(names) != outputs:
+        raise CheckpointError(
+            f"config.json names {len(names)} labels, but the classifier has {outputs} outputs; "
+            "correct id2label, or remove it"
+        )
+    for name in names:
+        if names.count(name) > 1:
+            first, second = [i for i, other in enumerate(names) if other == name][:2]
+            raise CheckpointError(
+                f"config.json: id2label calls both output {first} and output {second} {name!r}; "
+                "give each its own name"
+            )
+    generic = all(name == f"LABEL_{i}" for i, name in enumerate(names))
+    return () if generic else names
+
+
+def _in_order(entry: Any) -> tuple[str, ...]:
+    """The names by the outputs' numbers, which must be 0, 1, 2, ... without a gap."""
+    if not isinstance(entry, dict):
+        raise CheckpointError(
+            f'config.json: id2label must be an object {{"0": name, ...}}, found {entry!r}'
+        )
+    numbers = [str(i) for i in range(len(entry))]
+    if set(entry) != set(numbers):
+        raise CheckpointError(
+            "config.json: the keys of id2label must be the outputs' numbers, "
+            f"{', '.join(numbers)}; found {', '.join(map(str, entry))}"
+        )
+    for number, name in entry.items():
+        if not isinstance(name, str | int | float):
+            raise CheckpointError(f"config.json: id2label calls output {number} {name!r}")
+    return tuple(str(entry[number]) for number in numbers)

@@ -1,0 +1,104 @@
+"""What a config.json can say that makes the model another one than its weights' names suggest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from ltp_deploy.errors import CheckpointError
+
+# Tasks whose weights may have the same names as a classifier's.
+_OTHER_TASKS = ("ForTokenClassification", "ForQuestionAnswering", "ForMultipleChoice")
+# How weights begin that are the head of another task, and what that is.
+_OTHER_HEADS = {
+    "cls.predictions": "a masked language model",
+    "lm_head": "a masked language model",
+    "vocab_": "a masked language model",
+    "generator_": "a masked language model",
+    "discriminator_predictions": "ELECTRA's discriminator",
+    "cls.seq_relationship": "a model of next-sentence prediction",
+    "qa_outputs": "a model that marks answers in a text",
+    "classifier.": "a model of another task (token classification, multiple choice)",
+}
+
+
+def check_config(config: dict[str, Any], architectures: Iterable[str] = ()) -> None:
+    """Refuse what would be computed in another way than the family's classifier is.
+
+    Args:
+        config: config.json as it stands in the file.
+        architectures: classes of the family that transformers does not have.
+
+    Raises:
+        CheckpointError: by the entry's name, with what to do.
+    """
+    if config.get("position_embedding_type") not in (None, "absolute"):
+        raise CheckpointError(
+            f"position_embedding_type {config['position_embedding_type']!r} is not supported; "
+            "only 'absolute' is"
+        )
+    if config.get("is_decoder"):
+        raise CheckpointError("is_decoder: true is not supported; LTP prunes encoders")
+    if config.get("pruned_heads"):
+        raise CheckpointError(
+            f"pruned_heads {config['pruned_heads']} is not supported: some versions of "
+            "transformers remove these attention heads, others ignore the entry; where the weights "
+            "hold all heads and all are meant, remove pruned_heads from config.json"
+        )
+    if config.get("quantization_config"):
+        raise CheckpointError(
+            "quantization_config: quantized weights are not supported; save the checkpoint with "
+            "float weights, and let --precision quantize"
+        )
+    _check_code(config)
+    _check_architectures(config, set(architectures))
+
+
+def _check_code(config: dict[str, Any]) -> None:
+    """A model's code may compute anything; tokenizers are judged where they are read."""
+    entry = config.get("auto_map") or {}
+    if not isinstance(entry, dict):
+        raise CheckpointError(f"config.json: auto_map must be an object, found {entry!r}")
+    for key in entry:
+        if key.startswith(("AutoModel", "AutoConfig")):
+            raise CheckpointError(
+                f"auto_map names code of the checkpoint's own for {key} ({entry[key]}), which is "
+                "never run, and which may compute something else; where the model is transformers' "
+                "own for this model_type, remove auto_map from config.json"
+            )
+
+
+def _check_architectures(config: dict[str, Any], known: set[str]) -> None:
+    entry = config.get("architectures") or []
+    names = [entry] if isinstance(entry, str) else entry
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise CheckpointError(f"config.json: architectures must be a list of names, found {entry}")
+    for name in names:
+        if name.endswith(_OTHER_TASKS):
+            raise CheckpointError(
+                f"{name} is not supported: classification and regression of whole texts are"
+            )
+        if name not in known and not _in_transformers(name):
+            raise CheckpointError(
+                f"architectures: transformers has no class {name}, so the model may compute "
+                "something else than its model_type; where it does not, write the name of "
+                "transformers' class into config.json (as BertForSequenceClassification)"
+            )
+
+
+def _in_transformers(name: str) -> bool:
+    import transformers
+
+    # Earlier versions had the same classes for TensorFlow and Flax.
+    return name.removeprefix("TF").removeprefix("Flax") in dir(transformers)
+
+
+def without_head(names: Iterable[str]) -> str:
+    """What weights without a classification head are, and what to do."""
+    names = list(names)
+    kind = "a bare encoder"
+    for beginning, what in _OTHER_HEADS.items():
+        if any(name.startswith(beginning) for name in names):
+            kind = what
+            break
+    return f"they are {kind} and have no classification head: fine-tune it on a task first"
