@@ -15,7 +15,7 @@ from ltp_deploy.checkpoint.save import new_checkpoint, save_encoder, write_json
 from ltp_deploy.data.examples import DataOptions, Examples, read_examples, required_labels
 from ltp_deploy.data.labels import Label
 from ltp_deploy.data.transformers_tokenizer import TransformersTokenizer, copy_tokenizer
-from ltp_deploy.errors import LtpError
+from ltp_deploy.errors import CheckpointError, LtpError
 from ltp_deploy.heads import head_for_labels
 from ltp_deploy.learn.data import TaskData
 from ltp_deploy.learn.evaluate import Point
@@ -136,7 +136,11 @@ class NewHead:
 
 
 def with_new_head(model: Path, head: NewHead, folder: Path, seed: int) -> Path:
-    """Write a checkpoint of `model` with a new, random head to `folder`."""
+    """Write a checkpoint of `model` with a new, random head to `folder`.
+
+    Raises:
+        CheckpointError: transformers does not find the encoder's weights.
+    """
     from transformers import AutoModelForSequenceClassification
 
     torch.manual_seed(seed)
@@ -144,13 +148,22 @@ def with_new_head(model: Path, head: NewHead, folder: Path, seed: int) -> Path:
     if head.names:
         names |= {"id2label": dict(enumerate(head.names))}
         names |= {"label2id": {name: i for i, name in enumerate(head.names)}}
-    AutoModelForSequenceClassification.from_pretrained(
+    network, found = AutoModelForSequenceClassification.from_pretrained(
         model,
         problem_type=head.problem_type,
         local_files_only=True,
         trust_remote_code=False,
+        output_loading_info=True,
         **names,
-    ).save_pretrained(folder)
+    )
+    own = ("classifier.", "pre_classifier.", f"{network.base_model_prefix}.pooler.")
+    absent = sorted(name for name in found["missing_keys"] if not name.startswith(own))
+    if absent:
+        raise CheckpointError(
+            f"{model}: transformers does not find {len(absent)} of the encoder's weights, as "
+            f"{absent[0]}, and would make them up; save the model under transformers' own names"
+        )
+    network.save_pretrained(folder)
     copy_tokenizer(model, folder)
     return folder
 
@@ -162,7 +175,7 @@ def starting_encoder(source: Path, job: Job) -> Encoder:
     Raises:
         LtpError: it has thresholds that were learned under other conventions.
     """
-    encoder = load_encoder(source)
+    encoder = load_encoder(source, undecided_score_length=job.score_length)
     own = encoder.config.policy
     policy = own.override(job.score_length, job.first_token)
     learnable = all(rule.mode is Mode.ABSOLUTE for rule in own.layers if rule.prunes)

@@ -13,13 +13,14 @@ from ltp_deploy.runtime.engine import Engine
 
 
 def load_source(engine: Engine, checkpoint: Path) -> Encoder:
-    """The checkpoint's encoder, under its own policy.
+    """The checkpoint's encoder, under its own policy; what that leaves undecided is the bundle's.
 
     Raises:
         LtpError: see `check_source`.
     """
     check_source(engine.directory, engine.manifest, checkpoint)
-    return load_encoder(checkpoint)
+    built = engine.manifest.model.policy.to_config()
+    return load_encoder(checkpoint, undecided_score_length=built["score_length"])
 
 
 def check_source(bundle: Path, manifest: Manifest, checkpoint: Path) -> None:

@@ -18,10 +18,10 @@ from safetensors.torch import load_file, save_file
 from ltp_deploy.checkpoint import load_encoder
 from ltp_deploy.cli import main
 from ltp_deploy.data.examples import DataOptions
-from ltp_deploy.errors import LtpError
+from ltp_deploy.errors import CheckpointError, LtpError
 from ltp_deploy.learn import trainer as trainer_module
 from ltp_deploy.learn.data import TaskData
-from ltp_deploy.learn.job import Job, NewHead, run
+from ltp_deploy.learn.job import Job, NewHead, run, with_new_head
 from ltp_deploy.learn.learn import learn, starting_policy
 from ltp_deploy.learn.masks import Dense
 from ltp_deploy.learn.model import Learner
@@ -279,6 +279,24 @@ def headless(model: Path, folder: Path) -> Path:
     kept = {name: tensor for name, tensor in tensors.items() if "classifier" not in name}
     save_file(kept, folder / "model.safetensors", {"format": "pt"})
     return folder
+
+
+THREE = NewHead("single_label_classification", 3)
+
+
+def test_a_new_head_is_put_on_no_random_encoder(
+    checkpoint_of: Callable[..., Path], tmp_path: Path
+) -> None:
+    model = shutil.copytree(checkpoint_of("bert"), tmp_path / "model")
+    file = model / "model.safetensors"
+    bare = {n: t for n, t in load_file(file).items() if "classifier" not in n and "pooler" not in n}
+    save_file(bare, file, {"format": "pt"})
+    with_new_head(model, THREE, tmp_path / "found", seed=0)
+    assert load_encoder(tmp_path / "found").config.num_labels == 3
+
+    save_file({f"module.{name}": t for name, t in bare.items()}, file, {"format": "pt"})
+    with pytest.raises(CheckpointError, match=r"does not find \d+ of the encoder's weights"):
+        with_new_head(model, THREE, tmp_path / "not-found", seed=0)
 
 
 def test_the_learn_and_tune_commands_write_checkpoints(

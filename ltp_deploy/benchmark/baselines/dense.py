@@ -56,7 +56,13 @@ def dense_model(checkpoint: Path, encoder: Encoder, attention: str = "sdpa") -> 
             dtype=torch.float32,
             local_files_only=True,
             trust_remote_code=False,
+            num_labels=encoder.config.num_labels,
         )
+        # transformers leaves random what it does not find under its own names.
+        weights = FAMILIES[encoder.config.family].rename(
+            encoder.state_dict(), encoder.config.layers
+        )
+        model.load_state_dict(weights)
     return DenseModel(model.eval(), encoder.config.type_vocab_size > 1)
 
 

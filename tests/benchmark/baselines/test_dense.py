@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from ltp_deploy.benchmark.baselines.dense import dense_model
 from ltp_deploy.benchmark.baselines.openvino import convert, open_dense
@@ -18,7 +20,7 @@ from ltp_deploy.data.batch import pack
 from ltp_deploy.model.encoder import Encoder
 from ltp_deploy.model.policy import PrunePolicy
 from ltp_deploy.parity.oracle_run import run_oracle
-from tests.tiny import FAMILIES, LAYERS
+from tests.tiny import FAMILIES, LAYERS, edit_config
 
 BATCH = pack([[2, 7, 9, 4, 5, 3], [2, 8, 3], [2, 30, 31, 32, 3]])
 
@@ -35,6 +37,21 @@ def test_it_answers_as_the_oracle_without_pruning(
     checkpoint_of: Callable[..., Path], family: str, policy: str
 ):
     checkpoint = checkpoint_of(family, policy)
+    encoder = load_encoder(checkpoint)
+    model = dense_model(checkpoint, encoder)
+    feeds = padded_feeds(BATCH, encoder.config)
+    with torch.inference_mode():
+        found = model(*(torch.from_numpy(feeds[name]) for name in model.inputs)).numpy()
+    np.testing.assert_allclose(found, without_pruning(encoder), atol=2e-5)
+
+
+def test_it_has_the_checkpoints_weights_where_transformers_does_not_find_them(
+    checkpoint_of: Callable[..., Path], tmp_path: Path
+):
+    checkpoint = shutil.copytree(checkpoint_of("bert", labels=3), tmp_path / "wrapped")
+    file = checkpoint / "model.safetensors"
+    save_file({f"module.{name}": t for name, t in load_file(file).items()}, file)
+    edit_config(checkpoint, id2label=None, label2id=None)
     encoder = load_encoder(checkpoint)
     model = dense_model(checkpoint, encoder)
     feeds = padded_feeds(BATCH, encoder.config)
