@@ -19,6 +19,7 @@ import numpy as np
 from ltp_deploy.backends.table import can_run, portable, read_bundle
 from ltp_deploy.builder.rebuild import reference_build
 from ltp_deploy.bundle.limits import common
+from ltp_deploy.checkpoint import load_encoder
 from ltp_deploy.data.batch import PackedBatch
 from ltp_deploy.data.examples import Examples
 from ltp_deploy.errors import LtpError, needs
@@ -26,7 +27,7 @@ from ltp_deploy.model.encoder import Encoder
 from ltp_deploy.parity.oracle_run import run_oracle
 from ltp_deploy.parity.tolerances import TOLERANCES
 from ltp_deploy.runtime.engine import Engine, load
-from ltp_deploy.verification.source import as_built, check_source, load_source
+from ltp_deploy.verification.source import as_built, check_source
 from ltp_deploy.verification.texts import tokenized
 
 Answer = Callable[[PackedBatch], dict[str, np.ndarray]]
@@ -105,7 +106,8 @@ def _common_encoder(engines: Sequence[Engine], checkpoint: Path) -> Encoder:
     """
     for engine in engines:
         check_source(engine.directory, engine.manifest, checkpoint)
-    source = load_source(engines[0], checkpoint)
+    built = engines[0].manifest.model.policy.to_config()
+    source = load_encoder(checkpoint, undecided_score_length=built["score_length"])
     encoders = [as_built(source, engine)[0] for engine in engines]
     if any(encoder.config != encoders[0].config for encoder in encoders):
         raise LtpError(
