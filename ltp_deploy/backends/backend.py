@@ -155,8 +155,12 @@ class Backend(ABC):
             BundleError: this machine or the installed versions cannot run it.
         """
 
-    def check(self, target: Target, config: EncoderConfig, limits: Limits) -> None:
-        """Refuse a model or limits that engines of this kind cannot hold.
+    def misfit(self, config: EncoderConfig, precision: str) -> str | None:
+        """Why no engine of this kind holds a model of this shape, in words; None where one does."""
+        return None
+
+    def check(self, config: EncoderConfig, limits: Limits) -> None:
+        """Refuse limits that engines of this kind cannot hold.
 
         Raises:
             LtpError: what was found, what is allowed, what to do.

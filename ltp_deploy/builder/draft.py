@@ -17,6 +17,7 @@ from ltp_deploy.compiler.int8 import INT8, ActivationRange
 from ltp_deploy.compiler.plan import Plan, PlanRequest, make_plan
 from ltp_deploy.data.examples import read_examples
 from ltp_deploy.errors import LtpError
+from ltp_deploy.model.config import EncoderConfig
 from ltp_deploy.model.encoder import Encoder
 from ltp_deploy.model.survivors import SurvivorProfile
 from ltp_deploy.parity.profile import ProfileData, measure_profile
@@ -109,12 +110,49 @@ def choose_limits(encoder: Encoder, options: BuildOptions) -> Limits:
     """The largest request that the engine will accept.
 
     Raises:
-        LtpError: limits that contradict each other, the model, or what the target can hold.
+        LtpError: a model that the target cannot hold, or limits that contradict each other, the
+            model, or the target.
     """
     target = find_target(options.target)
+    _check_shape(target, encoder.config, options)
     limits = Limits.choose(options, encoder.config, target.needs_limits)
-    target.backend.check(target, encoder.config, limits)
+    target.backend.check(encoder.config, limits)
     return limits
+
+
+def _check_shape(target: Target, config: EncoderConfig, options: BuildOptions) -> None:
+    """Refuse a model that the target cannot hold.
+
+    Raises:
+        LtpError: with the targets that hold it and take the same options, if any do.
+    """
+
+    def misfit(target: Target) -> str | None:
+        return target.backend.misfit(config, options.precision or target.precisions[0])
+
+    reason = misfit(target)
+    if reason is None:
+        return
+    fitting = [
+        t.name
+        for t in TARGETS.values()
+        if options.precision in (None, *t.precisions)
+        and all(name in t.backend.own_options for name, _ in _own_options(options))
+        and misfit(t) is None
+    ]
+    if not fitting:
+        raise LtpError(f"{reason}; no target can build it with these options")
+    raise LtpError(f"{reason}; build it with --target {' or '.join(fitting)}")
+
+
+def _own_options(options: BuildOptions) -> list[tuple[str, str]]:
+    """Those options that not every backend knows: (name in `Backend.own_options`, flag)."""
+    given = (
+        ("bounded", "--compact bounded", options.compact == "bounded"),
+        ("portable", "--portable-onnx", options.portable),
+        ("library", "--library", options.library is not None),
+    )
+    return [(name, flag) for name, flag, is_given in given if is_given]
 
 
 def _plan_request(
@@ -169,13 +207,8 @@ def _check_options(options: BuildOptions, measured: Measured) -> None:
         LtpError: with the targets that the option is for.
     """
     target = find_target(options.target)
-    own = (
-        ("bounded", "--compact bounded", options.compact == "bounded"),
-        ("portable", "--portable-onnx", options.portable),
-        ("library", "--library", options.library is not None),
-    )
-    for name, flag, given in own:
-        if given and name not in target.backend.own_options:
+    for name, flag in _own_options(options):
+        if name not in target.backend.own_options:
             fitting = [t.name for t in TARGETS.values() if name in t.backend.own_options]
             raise LtpError(f"{flag} is for {', '.join(fitting)}, not for {target.name}")
     if options.precision == "int8" and measured.calibration is None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from ltp_deploy.backends.openvino import OpenVino
 from ltp_deploy.backends.openvino.compile import convert
 from ltp_deploy.backends.openvino.linear import module_name
 from ltp_deploy.backends.openvino.nodes import PluginNodes
@@ -24,6 +25,7 @@ from ltp_deploy.errors import LtpError, needs
 from ltp_deploy.model.encoder import Encoder
 
 LEAST_WIDTH = 2e-3  # smoothed inputs lie around 1; NNCF gives what is always zero a width of 1.6e-3
+LARGEST = 1e4  # factor of a column; NNCF gives one that is always zero 3e4 to 6e4
 DIGITS = 6  # of a factor; weights and factors are both rounded far more coarsely later
 
 
@@ -33,8 +35,11 @@ def activation_ranges(encoder: Encoder, data: PackedBatch) -> dict[str, Activati
     An input that is zero everywhere has no range, and is left out.
 
     Raises:
-        LtpError: NNCF is missing, or an activation is not finite.
+        LtpError: NNCF is missing, the kernels do not hold the model, or an activation is not
+            finite.
     """
+    if (reason := OpenVino().misfit(encoder.config, "f32")) is not None:
+        raise LtpError(f"{reason}, and calibration runs them")
     plan = make_plan(PlanRequest(encoder.config, "f32", survivors=True))
     nodes = PluginNodes(openvino_plugin(), "f32", "")
     model = convert(lower(encoder, plan), encoder.config, plan, nodes)
@@ -87,5 +92,15 @@ def _range(name: str, node: Any) -> ActivationRange | None:
     depth = node.get_output_partial_shape(0)[1].get_length()
     smooth = np.ones(depth)
     if before.get_friendly_name().endswith("nncf_smooth_quant"):
-        smooth = before.input_value(1).get_node().data.reshape(-1)
+        smooth = _sensible(before.input_value(1).get_node().data.reshape(-1))
     return ActivationRange(low, high, tuple(float(f"{value:.{DIGITS}g}") for value in smooth))
+
+
+def _sensible(smooth: np.ndarray) -> np.ndarray:
+    """NNCF's factors [depth], with the median in place of those of columns that are always zero.
+
+    Such a column belongs to a padded head or a dead neuron. Its factor says nothing of it, and may
+    be more than float16 holds.
+    """
+    known = smooth[smooth < LARGEST]
+    return np.where(smooth < LARGEST, smooth, np.median(known) if known.size else 1)

@@ -141,6 +141,7 @@ def layer_work(
     carry: Carry,
     scores: bool,
     attended: np.ndarray | None = None,
+    context: int | None = None,
 ) -> Work:
     """The work of one layer.
 
@@ -150,27 +151,29 @@ def layer_work(
         carry: which rows the layer hands on.
         scores: whether the layer scores its tokens.
         attended: [B]; those of `entering` that attention computes with, None for all.
+        context: columns of the queries, and of keys, values and contexts; None for an engine's.
     """
     d, m = config.hidden_size, config.intermediate_size
+    c = config.context_size if context is None else context
     rows, out = float(entering.sum()), float(leaving.sum())
     looked_at = (entering if attended is None else attended).astype(float)
     pairs = float(looked_at.sum() if carry is Carry.FIRST else (looked_at**2).sum())
     sweeps = 3 if scores else 2  # queries times keys, once more for column scores, times values
-    attention = 2 * sweeps * pairs * d
-    work = gpu.product(rows, 3 * d, d) + gpu.kernel(attention / gpu.attention, attention)
+    attention = 2 * sweeps * pairs * c
+    work = gpu.product(rows, 3 * c, d) + gpu.kernel(attention / gpu.attention, attention)
     compacts = carry in (Carry.SURVIVORS, Carry.BOUNDED)
     if scores:
         work += gpu.kernel()  # clears the scores
     if scores or compacts:
         work += gpu.kernel()  # decides which tokens are kept
     if compacts:
-        moving = gpu.passes(out * d, 2)
+        moving = gpu.passes(out * c, 2)
         work += moving
         if carry is Carry.SURVIVORS:
             work += gpu.host_sync() if gpu.tensorrt else gpu.host_sync(moving.seconds - gpu.launch)
         if gpu.tensorrt:
             work += gpu.passes(out * d, 2)  # gathers the residual
-    work += gpu.product(out, d, d) + gpu.product(out, m, d) + gpu.product(out, d, m)
+    work += gpu.product(out, d, c) + gpu.product(out, m, d) + gpu.product(out, d, m)
     work += gpu.passes(out * d, 4) + gpu.passes(out * d, 4)  # residual and LayerNorm, twice
     return work if gpu.tensorrt else work + gpu.passes(out * m, 2)
 
@@ -208,8 +211,10 @@ def engine_work(
 
 
 def dense_work(gpu: GpuCost, config: EncoderConfig, lengths: np.ndarray) -> Work:
-    """The work of a whole dense encoder on sequences of these lengths [B], without padding."""
-    layer = layer_work(gpu, config, lengths, lengths, Carry.ALL, False)
+    """The work of a whole dense encoder on sequences of these lengths [B], without padding of
+    sequences or heads."""
+    context = config.hidden_size
+    layer = layer_work(gpu, config, lengths, lengths, Carry.ALL, False, context=context)
     return sum([layer] * config.layers, Work())
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import torch
-from torch import fx
+from torch import fx, nn
 
-from ltp_deploy.compiler.trace import argument, attention_nodes, result
+from ltp_deploy.compiler.trace import argument, attention_nodes, called, operand, result
 from ltp_deploy.model.policy import Carry, Mode
 
 
@@ -35,6 +35,7 @@ def verify_graph(module: fx.GraphModule, layers: int) -> None:
                     f"{node}: argument {name} does not come from the layer before"
                 )
         _check_residual(node)
+        _check_heads(module, node)
 
 
 def _check_residual(node: fx.Node) -> None:
@@ -47,3 +48,16 @@ def _check_residual(node: fx.Node) -> None:
     ]
     if argument(node, "carry") != Carry.ALL:
         assert gathers, f"{node}: rows are pruned but the residual is not gathered"
+
+
+def _check_heads(module: fx.GraphModule, node: fx.Node) -> None:
+    """The context is as wide as queries, keys and values, and has whole heads."""
+    given, context = operand(node, 0), result(node, "context")
+    projections = [given] if given.op == "call_module" else given.all_input_nodes
+    columns = sum(called(module, p, nn.Linear).out_features for p in projections)
+    users = list(context.users) if context else []
+    depths = {called(module, u, nn.Linear).in_features for u in users if u.op == "call_module"}
+    heads = argument(node, "heads")
+    assert isinstance(heads, int), f"{node}: the number of heads is not a constant"
+    assert columns % (3 * heads) == 0, f"{node}: {columns} columns for 3 * {heads} heads"
+    assert depths == {columns // 3}, f"{node}: a context of {columns // 3}, read as {depths}"

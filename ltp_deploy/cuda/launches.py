@@ -10,6 +10,7 @@ import ctypes
 from dataclasses import dataclass
 
 from ltp_deploy.errors import LtpError
+from ltp_deploy.model.config import HEAD_MULTIPLE, EncoderConfig
 from ltp_deploy.model.policy import Carry, LayerRule
 from ltp_deploy.model.signature import INPUTS, OUTPUTS
 
@@ -21,6 +22,7 @@ FIRST_ROW_THREADS = 128
 NORM_ROWS, NORM_THREADS = 4, 128
 
 MAX_HEAD_SIZE = 128
+MAX_HEADS = 65535  # the second dimension of a grid
 MAX_NORM_COLUMNS = 1024
 
 _ALIGNMENT = 256  # bytes, of each part of the scratch memory
@@ -96,17 +98,29 @@ class Layer:
         return self.carry in (Carry.SURVIVORS, Carry.BOUNDED)
 
 
-def check_heads(hidden: int, heads: int) -> None:
-    """Refuse a hidden size and a number of heads that the kernels do not take.
+def too_large(config: EncoderConfig) -> str | None:
+    """Why the kernels do not take a model's heads, in words; None where they do."""
+    if config.head_size > MAX_HEAD_SIZE:
+        return f"heads of {config.head_size} values: the CUDA kernels take up to {MAX_HEAD_SIZE}"
+    if config.heads > MAX_HEADS:
+        return f"{config.heads} heads: the CUDA kernels take up to {MAX_HEADS}"
+    return None
+
+
+def check_heads(heads: int, size: int) -> None:
+    """Refuse heads that the kernels do not take.
+
+    Args:
+        heads: how many there are.
+        size: columns of each, padded to a multiple of `HEAD_MULTIPLE`.
 
     Raises:
-        LtpError: the head size is no multiple of 8, or too large.
+        LtpError: another size, or too many of them.
     """
-    size = hidden // heads
-    if size % 8 or size > MAX_HEAD_SIZE:
+    if not 0 < heads <= MAX_HEADS or size % HEAD_MULTIPLE or not 0 < size <= MAX_HEAD_SIZE:
         raise LtpError(
-            f"heads of {size} values: the CUDA kernels take multiples of 8 up to {MAX_HEAD_SIZE}; "
-            "build this model with --target cpu or onnx"
+            f"{heads} heads of {size} columns: the CUDA kernels take up to {MAX_HEADS} heads of a "
+            f"multiple of {HEAD_MULTIPLE} columns up to {MAX_HEAD_SIZE}"
         )
 
 

@@ -18,6 +18,13 @@ _SIZES = (
     "embedding_size",
 )
 
+HEAD_MULTIPLE = 8  # kernels read so many values of a head at once
+
+
+def padded_head_size(size: int) -> int:
+    """Columns that an engine computes with for each head of `size` values."""
+    return -(-size // HEAD_MULTIPLE) * HEAD_MULTIPLE
+
 
 @dataclass(frozen=True)
 class EncoderConfig:
@@ -69,6 +76,17 @@ class EncoderConfig:
             raise ValueError(f"pad_token_id {self.pad_token_id} is no token")
         if not 0 <= self.position_start < self.position_rows or self.type_vocab_size < 0:
             raise ValueError("no token has a position, or the token types are fewer than none")
+
+    @property
+    def head_size(self) -> int:
+        """Values of each head."""
+        return self.hidden_size // self.heads
+
+    @property
+    def context_size(self) -> int:
+        """Columns of an engine's queries, and of its keys, values and contexts: all heads, each of
+        them padded. It is the hidden size where the heads fit."""
+        return self.heads * padded_head_size(self.head_size)
 
     @property
     def max_length(self) -> int:

@@ -59,7 +59,7 @@ def authors_ratio(config: EncoderConfig, alive: np.ndarray) -> float:
 def engine_flops(
     config: EncoderConfig, rows: np.ndarray, carries: tuple[Carry, ...]
 ) -> list[LayerFlops]:
-    """What a packed engine computes in each layer.
+    """What a packed engine computes in each layer, the padding of heads included.
 
     Args:
         config: the model's shape.
@@ -67,6 +67,13 @@ def engine_flops(
             `SurvivorProfile.carried`.
         carries: which rows each layer hands on.
     """
+    return _layers(config, config.context_size, rows, carries)
+
+
+def _layers(
+    config: EncoderConfig, context: int, rows: np.ndarray, carries: tuple[Carry, ...]
+) -> list[LayerFlops]:
+    """See `engine_flops`; queries, keys, values and contexts have `context` columns each."""
     d, m = config.hidden_size, config.intermediate_size
     layers = []
     steps = rows.T.astype(float)
@@ -75,9 +82,9 @@ def engine_flops(
         queries = leaving if carry is Carry.FIRST else entering
         layers.append(
             LayerFlops(
-                qkv=float((3 * d * d * entering).mean()),
-                attention=float((2 * d * entering * queries).mean()),
-                projection=float((d * d * leaving).mean()),
+                qkv=float((3 * d * context * entering).mean()),
+                attention=float((2 * context * entering * queries).mean()),
+                projection=float((d * context * leaving).mean()),
                 ffn=float((2 * d * m * leaving).mean()),
             )
         )
@@ -87,5 +94,5 @@ def engine_flops(
 def padded_flops(config: EncoderConfig, sequences: int, length: int) -> float:
     """Multiply-adds of the dense model on `sequences` sequences padded to `length`."""
     rows = np.full((1, config.layers + 1), length)
-    layers = engine_flops(config, rows, (Carry.ALL,) * config.layers)
+    layers = _layers(config, config.hidden_size, rows, (Carry.ALL,) * config.layers)
     return sequences * sum(layer.total for layer in layers)

@@ -14,7 +14,7 @@ def describe(config: EncoderConfig) -> str:
             ("family", config.family),
             ("layers", config.layers),
             ("hidden size", config.hidden_size),
-            ("heads", f"{config.heads} of {config.hidden_size // config.heads}"),
+            ("heads", f"{config.heads} of {config.head_size}"),
             ("FFN size", config.intermediate_size),
             ("vocabulary", config.vocab_size),
             ("longest sequence", config.max_length),

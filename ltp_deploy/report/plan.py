@@ -8,7 +8,7 @@ from ltp_deploy.backends.table import find_backend
 from ltp_deploy.bundle.manifest import Manifest
 from ltp_deploy.bundle.plan import Prediction
 from ltp_deploy.compiler.plan import LayerPlan, Plan
-from ltp_deploy.model.config import EncoderConfig
+from ltp_deploy.model.config import EncoderConfig, padded_head_size
 from ltp_deploy.report.table import mega, table
 
 _CARRIES = {
@@ -29,7 +29,7 @@ def describe(plan: Plan, config: EncoderConfig, target: str) -> str:
         rows = [[*row, f"{dense:.3f}"] for row in rows]
     lines = [
         f"plan for target {target}: {config.family}, {config.layers} layers of "
-        f"{config.hidden_size}, {config.heads} heads",
+        f"{config.hidden_size}, {config.heads} heads{_padding(config)}",
         conventions(config),
         "",
         table(headers, rows),
@@ -42,6 +42,13 @@ def describe(plan: Plan, config: EncoderConfig, target: str) -> str:
     if plan.prediction:
         lines.append(_predicted(plan.prediction))
     return "\n".join(lines)
+
+
+def _padding(config: EncoderConfig) -> str:
+    """What is said of heads that do not fit the kernels."""
+    if config.context_size == config.hidden_size:
+        return ""
+    return f" of {config.head_size} values, computed as {padded_head_size(config.head_size)}"
 
 
 def conventions(config: EncoderConfig) -> str:

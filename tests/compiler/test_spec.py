@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from torch import fx
+from torch import fx, nn
 
 from ltp_deploy.compiler.spec import verify_graph
 from ltp_deploy.compiler.trace import (
@@ -64,6 +64,16 @@ def compute_a_threshold(module: fx.GraphModule) -> None:
     set_argument(node, "threshold", argument(node, "offsets"))
 
 
+def pad_one_side_of_a_head(module: fx.GraphModule) -> None:
+    """The context is read as 32 columns, and is 40 wide."""
+    for part in ("query", "key", "value"):
+        module.set_submodule(f"layers.1.{part}", nn.Linear(32, 40))
+
+
+def split_a_head(module: fx.GraphModule) -> None:
+    set_argument(attention_nodes(module)[1], "heads", 5)
+
+
 def test_a_traced_graph_is_sound(module: fx.GraphModule) -> None:
     verify_graph(module, 3)
 
@@ -78,6 +88,8 @@ def test_a_traced_graph_is_sound(module: fx.GraphModule) -> None:
         (invent_a_carry, "unknown carry 7"),
         (invent_a_mode, "unknown mode 9"),
         (compute_a_threshold, "threshold is not a constant"),
+        (pad_one_side_of_a_head, r"a context of 40, read as \{32\}"),
+        (split_a_head, r"96 columns for 3 \* 5 heads"),
     ],
 )
 def test_a_damaged_graph_is_refused_with_the_reason(

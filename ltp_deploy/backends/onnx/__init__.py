@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ltp_deploy.backends.backend import Backend, Job, Output, Session
+from ltp_deploy.backends.openvino import OpenVino
 from ltp_deploy.bundle.files import FileName
 from ltp_deploy.bundle.manifest import Compiled, EngineRecord
+from ltp_deploy.model.config import EncoderConfig
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,10 @@ class Onnx(Backend):
 
     name = "onnxruntime"
     record = OnnxEngine
+
+    def misfit(self, config: EncoderConfig, precision: str) -> str | None:
+        """In int8, what cannot be calibrated: that takes the kernels of the CPU."""
+        return OpenVino().misfit(config, "f32") if precision == "int8" else None
 
     def compile(self, job: Job) -> Output:
         """See `compile.compile_engine`."""

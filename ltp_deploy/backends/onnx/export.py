@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
+from torch import fx, nn
 
 from ltp_deploy.backends.backend import Job
 from ltp_deploy.backends.onnx.node import attributes, translation
@@ -65,7 +66,7 @@ def export(job: Job) -> onnx.ModelProto:
         onnx_ir.save(program.model, path, external_data=WEIGHTS)
         model = onnx.load(path, load_external_data=False)
         (Path(folder) / WEIGHTS).rename(job.directory / WEIGHTS)
-    _name_nodes(model)
+    _name_nodes(model, job.module)
     for node in attention_nodes(model):
         if attributes(node)["carry"] != Carry.SURVIVORS:
             del node.output[len(RESULTS) :]
@@ -74,12 +75,17 @@ def export(job: Job) -> onnx.ModelProto:
     return model
 
 
-def _name_nodes(model: onnx.ModelProto) -> None:
-    """Name products and norms after their weights, attentions after their layers."""
-    weights = {w.name: w.name.removesuffix(".weight") for w in model.graph.initializer}
-    for node in model.graph.node:
-        if node.op_type in ("Gemm", "LayerNormalization"):
-            node.name = weights[node.input[1]]
+def _name_nodes(model: onnx.ModelProto, module: fx.GraphModule) -> None:
+    """Name products and norms after their modules, attentions after their layers.
+
+    Each of them takes the result of the one before, so that both graphs have them in one order. The
+    names of weights say less: layers whose weights are equal share them.
+    """
+    called = [str(n.target) for n in module.graph.nodes if n.op == "call_module"]
+    modules = [n for n in called if isinstance(module.get_submodule(n), (nn.Linear, nn.LayerNorm))]
+    nodes = [n for n in model.graph.node if n.op_type in ("Gemm", "LayerNormalization")]
+    for node, name in zip(nodes, modules, strict=True):
+        node.name = name
     for i, node in enumerate(attention_nodes(model)):
         node.name = f"layers.{i}.attention"
 

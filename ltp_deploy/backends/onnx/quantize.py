@@ -46,12 +46,12 @@ def quantize(model: onnx.ModelProto, job: Job, weights: Path) -> None:
         values = numpy_helper.to_array(weight)
         given = job.activation_range(node.name, values.shape[1])
         tensors, around = _quantised_product(node, values, given)
-        known.pop(weight.name)
         known.update({t.name: t for t in tensors})
         nodes += around
     del model.graph.node[:], model.graph.initializer[:]
     model.graph.node.extend(nodes)
-    model.graph.initializer.extend(known.values())
+    used = {name for node in nodes for name in node.input}
+    model.graph.initializer.extend(tensor for name, tensor in known.items() if name in used)
     weights.unlink()
     external.convert_model_to_external_data(model, location=weights.name, size_threshold=1024)
     external.write_external_data_tensors(model, str(weights.parent))
@@ -86,7 +86,7 @@ def _quantised_product(
         make("Mul", [node.input[0], "smooth"], "x_smooth"),
         make("QuantizeLinear", ["x_smooth", *scale], "x_int8"),
         make("DequantizeLinear", ["x_int8", *scale], "x"),
-        make("DequantizeLinear", ["weight_int8", "weight_scale", "weight_zero"], "weight", axis=0),
+        make("DequantizeLinear", ["weight_int8", "weight_scale", "weight_zero"], "w", axis=0),
     ]
     node.input[0], node.input[1] = around[2].output[0], around[3].output[0]
     return tensors, [*around, node]

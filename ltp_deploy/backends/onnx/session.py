@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ltp_deploy.backends.messages import in_one_line
 from ltp_deploy.backends.onnx import OnnxEngine
 from ltp_deploy.bundle.manifest import Compiled
 from ltp_deploy.errors import BundleError, needs
@@ -35,7 +36,8 @@ class OnnxRuntimeSession:
         if threads is not None:
             options.intra_op_num_threads = threads
         file = directory / engine.record(OnnxEngine).file
-        session = ort.InferenceSession(file, options, providers=["CPUExecutionProvider"])
+        with in_one_line(f"ONNX Runtime cannot run {file}", BundleError):
+            session = ort.InferenceSession(file, options, providers=["CPUExecutionProvider"])
         return cls(session, engine.inputs, engine.outputs)
 
     def run(self, feeds: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

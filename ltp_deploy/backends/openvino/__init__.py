@@ -6,8 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ltp_deploy.backends.backend import Backend, Job, Output, Session
+from ltp_deploy.backends.messages import in_one_line
 from ltp_deploy.bundle.files import FileName
 from ltp_deploy.bundle.manifest import Compiled, EngineRecord
+from ltp_deploy.errors import BundleError
+from ltp_deploy.model.config import EncoderConfig
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,10 @@ class OpenVinoEngine(EngineRecord):
         return True
 
 
+# What the plugin takes: columns of a padded head, and columns that go into a product in int8.
+MAX_HEAD_SIZE, MAX_INT8_DEPTH = 256, 65536
+
+
 class OpenVino(Backend):
     """The CPU plugin of OpenVINO."""
 
@@ -39,11 +46,25 @@ class OpenVino(Backend):
     record = OpenVinoEngine
     own_options = frozenset()  # on a CPU compaction costs nothing, so a bound would save nothing
 
+    def misfit(self, config: EncoderConfig, precision: str) -> str | None:
+        """Heads that are too large, and layers that are too wide for int8."""
+        from ltp_deploy.compiler.int8 import INT8
+
+        if config.head_size > MAX_HEAD_SIZE:
+            return f"heads of {config.head_size} values: the CPU kernels take up to {MAX_HEAD_SIZE}"
+        widest = max(config.context_size, config.intermediate_size)
+        if precision in INT8 and widest > MAX_INT8_DEPTH:
+            return (
+                f"layers of {widest} columns: in int8 the CPU kernels take up to {MAX_INT8_DEPTH}"
+            )
+        return None
+
     def compile(self, job: Job) -> Output:
         """See `compile.compile_engine`."""
         from ltp_deploy.backends.openvino.compile import compile_engine
 
-        return compile_engine(job)
+        with in_one_line("OpenVINO did not build the engine"):
+            return compile_engine(job)
 
     def open(
         self, directory: Path, engine: Compiled, threads: int | None, throughput: bool
@@ -51,7 +72,8 @@ class OpenVino(Backend):
         """See `session.open_engine`."""
         from ltp_deploy.backends.openvino.session import open_engine
 
-        return open_engine(directory, engine, threads, throughput)
+        with in_one_line(f"OpenVINO cannot run the engine in {directory}", BundleError):
+            return open_engine(directory, engine, threads, throughput)
 
     def notes(self, engine: Compiled) -> list[str]:
         """A warning where int8 gains little on this CPU."""

@@ -74,12 +74,15 @@ class TensorRt(Backend):
     record = TensorRtEngine
     own_options = frozenset({"bounded", "library", "portable"})
 
-    def check(self, target: Target, config: EncoderConfig, limits: Limits) -> None:
-        """Refuse what the kernels or TensorRT's dimensions cannot hold."""
-        from ltp_deploy.cuda.launches import check_heads
+    def misfit(self, config: EncoderConfig, precision: str) -> str | None:
+        """Heads that the kernels do not take."""
+        from ltp_deploy.cuda.launches import too_large
 
-        check_heads(config.hidden_size, config.heads)
-        tokens, widest = limits.max_tokens, max(3 * config.hidden_size, config.intermediate_size)
+        return too_large(config)
+
+    def check(self, config: EncoderConfig, limits: Limits) -> None:
+        """Refuse more tokens than TensorRT's tensors hold."""
+        tokens, widest = limits.max_tokens, max(3 * config.context_size, config.intermediate_size)
         if tokens * widest > MAX_ELEMENTS:
             raise LtpError(
                 f"{tokens} tokens of {widest} values are more than a TensorRT tensor holds; "

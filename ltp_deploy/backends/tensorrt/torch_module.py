@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ltp_deploy.backends.table import read_bundle
-from ltp_deploy.backends.tensorrt import TensorRtEngine
+from ltp_deploy.backends.tensorrt import TensorRt, TensorRtEngine
 from ltp_deploy.backends.tensorrt.plugin import NAMESPACE, VERSION
 from ltp_deploy.backends.tensorrt.session import prepare, use_plugin
 from ltp_deploy.bundle.manifest import Manifest
@@ -29,9 +29,10 @@ def wrap(bundle: str | Path) -> WrappedEngine:
     manifest = read_bundle(directory)
     record = manifest.engine
     if not isinstance(record, TensorRtEngine):
+        misfit = TensorRt().misfit(manifest.model, manifest.precision)
         raise BundleError(
             f"{directory} was built for {manifest.backend}, and Torch-TensorRT runs TensorRT "
-            "engines alone: build it with --target t4"
+            f"engines alone: {misfit or 'build it with --target t4'}"
         )
     try:
         from torch_tensorrt._features import ENABLED_FEATURES

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from ltp_deploy.backends.backend import Backend, Engine, Job, Output, Session, Target
 from ltp_deploy.bundle.files import FileName
-from ltp_deploy.bundle.limits import Limits
 from ltp_deploy.bundle.manifest import Compiled, EngineRecord
 from ltp_deploy.model.config import EncoderConfig
 
@@ -31,13 +30,15 @@ class TorchCudaEngine(EngineRecord):
 
     Attributes:
         segments: in the order in which they run.
-        hidden_size: columns of what passes from segment to segment.
+        hidden_size, context_size: columns of the residual and of the attention context that pass
+            from segment to segment.
         device: "cuda", or "cpu" where the op's reference takes the place of the kernels.
     """
 
     file: FileName
     segments: tuple[SegmentRecord, ...]
     hidden_size: int
+    context_size: int
     device: str
 
     def __post_init__(self) -> None:
@@ -51,11 +52,11 @@ class TorchCuda(Backend):
     name = "torch-cuda"
     record = TorchCudaEngine
 
-    def check(self, target: Target, config: EncoderConfig, limits: Limits) -> None:
-        """Refuse heads that the kernels do not take."""
-        from ltp_deploy.cuda.launches import check_heads
+    def misfit(self, config: EncoderConfig, precision: str) -> str | None:
+        """Heads that the kernels do not take."""
+        from ltp_deploy.cuda.launches import too_large
 
-        check_heads(config.hidden_size, config.heads)
+        return too_large(config)
 
     def cost(self, target: Target) -> GpuCost:
         """Of the GPU that is present, else of an H200."""

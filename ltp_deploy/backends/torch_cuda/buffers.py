@@ -22,12 +22,17 @@ class Buffers:
         inputs: names of the engine's inputs.
         rows: tokens of the largest request, padding included.
         sequences: of the largest request.
-        hidden: columns d of the state.
+        columns: of the context and of the residual, by these names.
         device: where segments run; with "cuda" the host's memory is pinned.
     """
 
     def __init__(
-        self, inputs: list[str], rows: int, sequences: int, hidden: int, device: torch.device
+        self,
+        inputs: list[str],
+        rows: int,
+        sequences: int,
+        columns: Mapping[str, int],
+        device: torch.device,
     ):
         self._pinned = device.type == "cuda"
         self._inputs = inputs
@@ -40,10 +45,12 @@ class Buffers:
 
         def state() -> dict[str, Tensor]:
             sizes = {"kept": rows, "alive": rows, "offsets": sequences + 1}
-            values = torch.zeros(2, rows, hidden, dtype=torch.float16, device=device)
             return {
                 **{n: torch.zeros(s, dtype=torch.int32, device=device) for n, s in sizes.items()},
-                **dict(zip(("context", "residual"), values, strict=True)),
+                **{
+                    n: torch.zeros(rows, c, dtype=torch.float16, device=device)
+                    for n, c in columns.items()
+                },
                 "lengths": lengths,
                 "count": count,
             }

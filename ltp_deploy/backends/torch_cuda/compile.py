@@ -33,7 +33,8 @@ def compile_engine(job: Job) -> Output:
         warnings.simplefilter("ignore", FutureWarning)
         torch.jit.save(torch.jit.script(_Archive(traced)), job.directory / ENGINE)
     segments = tuple(SegmentRecord(s.inputs, s.outputs) for _, s in parts)
-    engine = TorchCudaEngine(ENGINE, segments, job.config.hidden_size, "cuda")
+    sizes = job.config.hidden_size, job.config.context_size
+    engine = TorchCudaEngine(ENGINE, segments, *sizes, "cuda")
     return Output(engine, inputs)
 
 

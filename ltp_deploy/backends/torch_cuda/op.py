@@ -71,7 +71,7 @@ def enqueue_layer(layer: Layer, given: Sequence[Tensor], made: Sequence[Tensor])
     """
     qkv, _, alive, lengths = given
     rows, sequences = qkv.shape[0], lengths.shape[0]
-    check_heads(layer.heads * layer.head_size, layer.heads)
+    check_heads(layer.heads, layer.head_size)
     tensors = dict(zip((*INPUTS, *OUTPUTS), (*given, *made), strict=False))
     for name, tensor in tensors.items():
         wanted = torch.float16 if name in FLOATING else torch.int32

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from ltp_deploy.backends.messages import reason
 from ltp_deploy.backends.torch_cuda import TorchCudaEngine
 from ltp_deploy.backends.torch_cuda.buffers import Buffers  # registers the operators of archives
 from ltp_deploy.backends.torch_cuda.graphs import Graphs
@@ -47,8 +48,8 @@ class TorchCudaSession:
         self.max_batch = engine.limits.max_batch
         self.outputs = engine.outputs
         rows = row_bucket(engine.limits.max_tokens + 1)
-        sizes = (rows, self.max_batch, record.hidden_size)
-        self.buffers = Buffers(list(engine.inputs), *sizes, device)
+        columns = {"context": record.context_size, "residual": record.hidden_size}
+        self.buffers = Buffers(list(engine.inputs), rows, self.max_batch, columns, device)
         self.parts = list(zip(module.segments.children(), record.segments, strict=True))
         self.stream = torch.cuda.Stream(device) if on_gpu else None
         self.graphs = Graphs(self.stream) if self.stream else None
@@ -81,7 +82,7 @@ class TorchCudaSession:
             except RuntimeError as error:
                 raise BundleError(
                     f"PyTorch {torch.__version__} cannot read {directory}, built with "
-                    f"{engine.version('torch')}; rebuild it ({error})"
+                    f"{engine.version('torch')}; rebuild it ({reason(str(error))})"
                 ) from error
         session = cls(module, engine)
         session.run(one_token())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import fx, nn
 
+from ltp_deploy.compiler.passes.linear import linear
 from ltp_deploy.compiler.plan import Plan
 from ltp_deploy.compiler.trace import argument, attention_nodes, called
 
@@ -17,16 +18,10 @@ def fuse_qkv(module: fx.GraphModule, plan: Plan) -> fx.GraphModule:
         projections = concatenated.all_input_nodes
         linears = [called(module, p, nn.Linear) for p in projections]
         name = f"layer_{i}_qkv"
-        module.add_submodule(name, _stacked(linears))
+        weight = torch.cat([m.weight.detach() for m in linears])
+        bias = torch.cat([m.bias.detach() for m in linears])
+        module.add_submodule(name, linear(weight, bias))
         with module.graph.inserting_before(concatenated):
             fused = module.graph.call_module(name, projections[0].args)
         concatenated.replace_all_uses_with(fused)
     return module
-
-
-def _stacked(linears: list[nn.Linear]) -> nn.Linear:
-    with torch.device("meta"):
-        fused = nn.Linear(linears[0].in_features, sum(m.out_features for m in linears))
-    fused.weight = nn.Parameter(torch.cat([m.weight for m in linears]), requires_grad=False)
-    fused.bias = nn.Parameter(torch.cat([m.bias for m in linears]), requires_grad=False)
-    return fused

@@ -13,11 +13,12 @@ from ltp_deploy.errors import LtpError
 
 INPUTS = ["input_ids", "position_ids", "offsets"]
 ROWS, SEQUENCES = 64, 4
+COLUMNS = {"context": 16, "residual": 8}  # of padded heads, and of the model
 
 
 @pytest.fixture
 def buffers() -> Buffers:
-    return Buffers(INPUTS, ROWS, SEQUENCES, 8, torch.device("cpu"))
+    return Buffers(INPUTS, ROWS, SEQUENCES, COLUMNS, torch.device("cpu"))
 
 
 def request(lengths: list[int]) -> dict[str, np.ndarray]:

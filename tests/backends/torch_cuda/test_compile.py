@@ -13,14 +13,12 @@ from ltp_deploy.backends.table import read_bundle
 from ltp_deploy.backends.torch_cuda import TorchCudaEngine
 from ltp_deploy.backends.torch_cuda.residual_norm import use_residual_norm
 from ltp_deploy.backends.torch_cuda.segments import STATE
-from ltp_deploy.builder.build import build
-from ltp_deploy.bundle.options import BuildOptions
 from ltp_deploy.checkpoint import load_encoder
 from ltp_deploy.compiler.lower import lower
 from ltp_deploy.compiler.passes import output_names
 from ltp_deploy.compiler.plan import PlanRequest, make_plan
 from ltp_deploy.data.examples import DataOptions, read_examples
-from ltp_deploy.errors import BundleError, LtpError
+from ltp_deploy.errors import BundleError
 from ltp_deploy.runtime.engine import load
 from ltp_deploy.runtime.result import make_result
 from ltp_deploy.verification.gates import Tolerances
@@ -114,15 +112,6 @@ def test_without_a_gpu_a_bundle_says_how_to_run_it(
     bundle = bundle_of(bert_checkpoint, "torch-cuda", max_batch=8)
     with pytest.raises(BundleError, match=r"finds none; .* --portable"):
         load(bundle)
-
-
-def test_heads_that_the_kernels_do_not_take_are_refused(
-    checkpoint_of: Callable[..., Path], tmp_path: Path
-) -> None:
-    checkpoint = checkpoint_of("bert", "topk", hidden_size=24, num_attention_heads=2)
-    with pytest.raises(LtpError, match="heads of 12 values"):
-        build(checkpoint, tmp_path / "engine", BuildOptions("torch-cuda"))
-    assert not (tmp_path / "engine").exists()
 
 
 def test_an_archive_that_pytorch_cannot_read(
