@@ -13,13 +13,14 @@ from ltp_deploy.backends.table import open_session
 from ltp_deploy.builder.build import compile_engine
 from ltp_deploy.builder.draft import Draft, Measured, draft_build, draft_encoder
 from ltp_deploy.bundle.options import BuildOptions
+from ltp_deploy.compiler.int8 import INT8
 from ltp_deploy.data.batch import PackedBatch
 from ltp_deploy.data.examples import Examples
 from ltp_deploy.data.transformers_tokenizer import TransformersTokenizer
 from ltp_deploy.errors import LtpError
 from ltp_deploy.heads import head_of
 from ltp_deploy.parity.oracle_run import run_oracle
-from ltp_deploy.targets import find_target
+from ltp_deploy.targets import TARGETS, find_target
 
 PROBED = 64  # sequences on which each layer's own error is measured
 BATCH = 32
@@ -66,7 +67,7 @@ def choose_layers(
     """
     draft = draft_build(checkpoint, options, measured)
     if draft.plan.precision == draft.plan.activations:
-        raise LtpError("--max-drop chooses layers for int8: pass --precision int8 or int8-dynamic")
+        raise LtpError(f"--max-drop chooses layers for int8: {_with_int8(options)}")
     trials = _Trials.of(draft, checkpoint, examples, progress)
     budget = max_drop + ROUNDING
     found = trials.drop(())
@@ -78,9 +79,19 @@ def choose_layers(
     if kept_out is None:
         raise LtpError(
             f"with no layer in int8 the score still drops by {lost:.2f} points, allowed "
-            f"{max_drop:g}: {draft.plan.activations} loses that; allow more, or build in f32"
+            f"{max_drop:g}: {draft.plan.activations} loses that; allow more"
+            + (", or build in f32" if "f32" in find_target(options.target).precisions else "")
         )
     return Searched(kept_out, lost, tuple(errors), tuple(trials.tried))
+
+
+def _with_int8(options: BuildOptions) -> str:
+    """What to pass for a build in int8."""
+    own = [p for p in find_target(options.target).precisions if p in INT8]
+    if own:
+        return f"pass --precision {' or '.join(own)}"
+    others = [t.name for t in TARGETS.values() if set(INT8) & set(t.precisions)]
+    return f"{options.target} has none, {', '.join(others)} have"
 
 
 def _fewest(

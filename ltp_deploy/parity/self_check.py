@@ -37,7 +37,7 @@ def self_check(encoder: Encoder, session: Session, precision: str, limits: Limit
     if not (found <= limit and np.isfinite(worst)):
         cause = "a bug in ltp-deploy or its plugin"
         if precision == "int8":
-            cause += ", or a calibration whose texts are too much alike (int8-dynamic needs none)"
+            cause += ", or a calibration whose texts are too much alike: calibrate on others"
         raise LtpError(
             f"the engine's logits differ from the model's by {found:.3g} on random input: this is "
             f"{cause}, and the bundle was not written"
