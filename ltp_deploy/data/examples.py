@@ -12,9 +12,8 @@ from ltp_deploy.data.columns import label_columns, text_columns
 from ltp_deploy.data.files import EXTENSIONS, Row, extension, read_rows
 from ltp_deploy.data.labels import Label, read_flags, read_label
 from ltp_deploy.data.metrics import GLUE
-from ltp_deploy.errors import LtpError
-
-Text = str | tuple[str, str]
+from ltp_deploy.data.texts import Text, half_a_character, lone_surrogate
+from ltp_deploy.errors import InputError, LtpError
 
 
 @dataclass(frozen=True)
@@ -135,20 +134,11 @@ def _text(source: str, number: int, row: Row, columns: tuple[str, ...]) -> Text:
         names = ", ".join(columns)
         raise LtpError(f"{source}, row {number}: {names} is missing or no text: {row!r:.200}")
     for value in values:
-        if not _is_unicode(value):
-            raise LtpError(
-                f"{source}, row {number}: half a surrogate pair in {value!r:.200}, which is no "
-                "character; the text was probably cut in the middle of one"
+        if (at := lone_surrogate(value)) is not None:
+            raise InputError(
+                f"{source}, row {number}: the text {value!r:.200} {half_a_character(value, at)}"
             )
     return values[0] if len(values) == 1 else (values[0], values[1])
-
-
-def _is_unicode(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _label(source: str, number: int, row: Row, columns: tuple[str, ...]) -> Label:
