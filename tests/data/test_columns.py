@@ -1,10 +1,19 @@
 """Texts and labels are found by their columns' names; what is not clear is asked for."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ltp_deploy.data.columns import PAIRS, SINGLES, find_column, label_columns, text_columns
+from ltp_deploy.data.columns import (
+    LABELS,
+    PAIRS,
+    SINGLES,
+    TEXTS,
+    find_column,
+    label_columns,
+    text_columns,
+)
 from ltp_deploy.errors import LtpError
 
 
@@ -126,3 +135,11 @@ def test_a_label_with_two_readings_is_asked_for() -> None:
         label_columns("d.csv", ["text", "label", "gold_label"], None)
     with pytest.raises(LtpError, match="--label-column score or --label-column sentiment"):
         label_columns("d.csv", ["text", "sentiment", "score"], None)
+
+
+def test_the_page_on_data_has_the_names() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "data.md").read_text()
+    paired = {name for pair in PAIRS for name in pair}
+    abbreviated = {name for name in paired if name[-2] == "_"}
+    for name in {*TEXTS, *LABELS[0], *LABELS[1]} - abbreviated:
+        assert f"`{name}`" in page
