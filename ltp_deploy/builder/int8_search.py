@@ -15,7 +15,7 @@ from ltp_deploy.builder.draft import Draft, Measured, draft_build, draft_encoder
 from ltp_deploy.bundle.options import BuildOptions
 from ltp_deploy.compiler.int8 import INT8
 from ltp_deploy.data.batch import PackedBatch
-from ltp_deploy.data.examples import Examples
+from ltp_deploy.data.examples import Examples, required_labels
 from ltp_deploy.data.transformers_tokenizer import TransformersTokenizer
 from ltp_deploy.errors import LtpError
 from ltp_deploy.heads import head_of
@@ -138,10 +138,9 @@ class _Trials:
         Raises:
             LtpError: no labels, or some that the model does not know.
         """
-        if examples.labels is None:
-            raise LtpError("--max-drop needs labels, and the data has no label column")
+        labels = required_labels(examples, "--max-drop")
         config = draft.encoder.config
-        targets = head_of(config).targets(examples.labels, config)
+        targets = head_of(config).targets(labels, config)
         data = TransformersTokenizer(checkpoint, config)(examples.texts)
         oracle = run_oracle(draft.encoder, data).logits
         best = head_of(config).score(oracle, targets, examples.metric)[1]

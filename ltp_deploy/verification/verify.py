@@ -10,8 +10,7 @@ from tqdm import tqdm
 
 from ltp_deploy.builder.rebuild import reference_build
 from ltp_deploy.data.batch import PackedBatch
-from ltp_deploy.data.examples import Examples, read_examples
-from ltp_deploy.errors import LtpError
+from ltp_deploy.data.examples import Examples, read_examples, required_labels
 from ltp_deploy.heads import head_of
 from ltp_deploy.model.encoder import Encoder
 from ltp_deploy.model.flops import authors_ratio, engine_flops
@@ -55,10 +54,10 @@ def verify(
     texts = tokenized(engine, Path(checkpoint), examples.texts)
     data, head, targets = texts.batch, head_of(engine.config), None
     tolerances = tolerances or Tolerances()
+    if tolerances.max_drop is not None:
+        required_labels(examples, "--max-drop")
     if examples.labels is not None:
         targets = head.targets(examples.labels, engine.config)
-    elif tolerances.max_drop is not None:
-        raise LtpError("--max-drop needs labels, and the data has no label column")
     answers = _answers(engine, encoder, Path(checkpoint), data, batch)
     metric, scores = _scores(engine, answers, targets, examples.metric)
     precision = engine.manifest.precision
