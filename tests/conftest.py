@@ -31,8 +31,6 @@ from tests.tiny import POLICIES, save_tiny, save_tokenizer, write_texts
 
 pytest_plugins = ["tests.properties", "tests.cuda.fixtures"]
 transformers.utils.logging.disable_progress_bar()
-# With it OpenVINO's converter sends no usage reports, which cost a fork and a wait each.
-os.environ.setdefault("CI", "true")
 torch.set_num_threads(1)  # tiny models gain nothing from more, and wait for busy cores
 
 

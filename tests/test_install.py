@@ -85,7 +85,8 @@ def check_native_parts(python: Path, package: Path, elsewhere: Path) -> None:
     run(
         python,
         "-c",
-        f"import openvino; openvino.Core().add_extension({str(plugin)!r})",
+        "from ltp_deploy.backends.openvino.reports import import_openvino;"
+        f"import_openvino().Core().add_extension({str(plugin)!r})",
         cwd=elsewhere,
     )
     ltp_run = Path(run(python, "-c", LTP_RUN, cwd=elsewhere))

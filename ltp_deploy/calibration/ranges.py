@@ -16,6 +16,7 @@ from ltp_deploy.backends.openvino import OpenVino
 from ltp_deploy.backends.openvino.compile import convert
 from ltp_deploy.backends.openvino.linear import module_name
 from ltp_deploy.backends.openvino.nodes import PluginNodes
+from ltp_deploy.backends.openvino.reports import no_usage_reports
 from ltp_deploy.bundle.native import openvino_plugin
 from ltp_deploy.compiler.int8 import ActivationRange
 from ltp_deploy.compiler.lower import lower
@@ -54,7 +55,7 @@ def activation_ranges(encoder: Encoder, data: PackedBatch) -> dict[str, Activati
 
 def need_nncf() -> Any:
     """The module; or LtpError where it is missing."""
-    with needs("calibration needs NNCF", "int8"):
+    with needs("calibration needs NNCF", "int8"), no_usage_reports():
         import nncf
     logging.getLogger("nncf").setLevel(logging.ERROR)
     return nncf

@@ -11,6 +11,7 @@ from ltp_deploy.backends.backend import Job, Output
 from ltp_deploy.backends.openvino import OpenVinoEngine
 from ltp_deploy.backends.openvino.linear import use_linear
 from ltp_deploy.backends.openvino.nodes import PluginNodes, attention_extension
+from ltp_deploy.backends.openvino.reports import import_openvino, no_usage_reports
 from ltp_deploy.backends.openvino.session import release
 from ltp_deploy.bundle.files import FileName
 from ltp_deploy.bundle.native import openvino_plugin
@@ -25,9 +26,7 @@ WEIGHTS = FileName("engine.bin")
 
 def compile_engine(job: Job) -> Output:
     """Convert the graph, save the IR, and copy the plugin."""
-    import openvino as ov
-
-    plugin = openvino_plugin()
+    ov, plugin = import_openvino(), openvino_plugin()
     nodes = PluginNodes(plugin, job.plan.activations, job.target.isa)
     model = convert(job.module, job.config, job.plan, nodes)
     use_linear(model, nodes, job)
@@ -42,14 +41,13 @@ def compile_engine(job: Job) -> Output:
 
 def convert(module: fx.GraphModule, config: EncoderConfig, plan: Plan, nodes: PluginNodes) -> Any:
     """A lowered graph as an `ov.Model`, with the plugin's attention and OpenVINO's own products."""
-    import openvino as ov
-
-    inputs = example_inputs(module, config)
-    model = ov.convert_model(
-        module,
-        example_input=tuple(inputs.values()),
-        extension=[str(nodes.plugin), attention_extension(nodes)],
-    )
+    ov, inputs = import_openvino(), example_inputs(module, config)
+    with no_usage_reports():
+        model = ov.convert_model(
+            module,
+            example_input=tuple(inputs.values()),
+            extension=[str(nodes.plugin), attention_extension(nodes)],
+        )
     for port, name in zip(model.inputs, inputs, strict=True):
         port.get_tensor().set_names({name})
     for port, name in zip(model.outputs, output_names(plan), strict=True):

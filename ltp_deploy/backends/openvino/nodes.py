@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from ltp_deploy.backends.openvino.reports import import_openvino
 from ltp_deploy.model.policy import Carry, Mode
 from ltp_deploy.model.signature import ARGUMENTS, ATTRIBUTES, INPUTS
 
@@ -20,6 +21,7 @@ class PluginNodes:
     """
 
     def __init__(self, plugin: Path, precision: str, isa: str):
+        import_openvino()
         from openvino.utils.node_factory import NodeFactory
 
         self._factory = NodeFactory("opset13")

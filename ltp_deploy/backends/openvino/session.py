@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ltp_deploy.backends.openvino import OpenVinoEngine
+from ltp_deploy.backends.openvino.reports import import_openvino
 from ltp_deploy.bundle.manifest import Compiled
 from ltp_deploy.data.batch import one_token
 from ltp_deploy.errors import BundleError
@@ -52,8 +53,7 @@ def open_engine(
     record = engine.record(OpenVinoEngine)
     if record.isa == "avx2":
         os.environ.setdefault(ISA_LIMIT, "AVX2")
-    import openvino as ov
-
+    ov = import_openvino()
     _check_version(directory, engine.version("openvino"), release(ov.__version__))
     core = ov.Core()
     core.add_extension(str(directory / record.plugin))

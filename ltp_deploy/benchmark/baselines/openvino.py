@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Sequence
 from typing import Any
 
+from ltp_deploy.backends.openvino.reports import import_openvino, no_usage_reports
 from ltp_deploy.backends.openvino.session import OpenVinoSession, compile_settings
 from ltp_deploy.benchmark.baselines.baseline import BaselineRequest
 from ltp_deploy.benchmark.baselines.dense import DenseModel, dense_model
@@ -48,9 +49,8 @@ def baselines(request: BaselineRequest) -> list[Runner]:
 
 def convert(model: DenseModel) -> Any:
     """An `ov.Model` with named inputs of free shape; `model` must use sdpa attention."""
-    import openvino as ov
-
-    with warnings.catch_warnings():
+    ov = import_openvino()
+    with warnings.catch_warnings(), no_usage_reports():
         warnings.simplefilter("ignore")  # tracing warns about every Python branch
         converted = ov.convert_model(model, example_input=model.example())
     for port, name in zip(converted.inputs, model.inputs, strict=True):
@@ -69,7 +69,7 @@ def quantized(model: Any, samples: Sequence[Feeds]) -> Any:
     Raises:
         LtpError: NNCF is missing.
     """
-    with needs("the dense int8 baseline needs NNCF", "int8"):
+    with needs("the dense int8 baseline needs NNCF", "int8"), no_usage_reports():
         import nncf
     logging.getLogger("nncf").setLevel(logging.ERROR)
     names = [port.get_any_name() for port in model.inputs]
@@ -95,8 +95,7 @@ def open_dense(
         precision: "f32" or "bf16", of what is not quantised.
         shape: (B, n) to compile for that shape alone, which is a little faster.
     """
-    import openvino as ov
-
+    ov = import_openvino()
     names = [port.get_any_name() for port in model.inputs]
     model = model.clone()
     if shape is not None:
