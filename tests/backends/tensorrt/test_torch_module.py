@@ -33,12 +33,20 @@ def test_other_backends_are_refused(bert_checkpoint: Path, bundle_of: Callable[.
         wrap(bundle_of(bert_checkpoint, "torchscript"))
 
 
+def test_a_model_that_tensorrt_cannot_hold_is_not_sent_there(
+    checkpoint_of: Callable[..., Path], bundle_of: Callable[..., Path]
+) -> None:
+    large = checkpoint_of("bert", "topk", hidden_size=132, num_attention_heads=1)
+    with pytest.raises(BundleError, match="alone: heads of 132 values: the CUDA kernels take up"):
+        wrap(bundle_of(large, "null"))
+
+
 @pytest.mark.full
 def test_where_torch_tensorrt_is_missing_it_is_named(
     bert_checkpoint: Path, bundle_of: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("tensorrt_rtx")
-    bundle = bundle_of(bert_checkpoint, "t4", survivors=False)
+    bundle = bundle_of(bert_checkpoint, "t4", compact="all", survivors=False)
 
     class Broken:
         """As torch_tensorrt without its libraries: it raises whatever it likes."""
