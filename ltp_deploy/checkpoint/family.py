@@ -114,8 +114,11 @@ def bert_like_shape(config: dict[str, Any]) -> dict[str, Any]:
 
 def roberta_like_shape(config: dict[str, Any]) -> dict[str, Any]:
     """BERT's fields with RoBERTa's position ids: padding_idx + running count of real tokens."""
-    if config["pad_token_id"] is None:
-        raise CheckpointError("config.json: pad_token_id is null, but positions count from it")
+    if not isinstance(config["pad_token_id"], int):
+        raise CheckpointError(
+            "config.json: pad_token_id must be a number, since positions count from it; found "
+            f"{config['pad_token_id']!r}"
+        )
     return {
         **bert_like_shape(config),
         "position_start": config["pad_token_id"] + 1,

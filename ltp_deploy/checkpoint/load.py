@@ -121,7 +121,8 @@ def _shape(family: Family, config: dict[str, Any]) -> dict[str, Any]:
         if not _is_count(shape[key]):
             raise CheckpointError(f"config.json: {key} must be 0 or more, found {shape[key]!r}")
     epsilon = shape["layer_norm_eps"]
-    if not isinstance(epsilon, float) or not 0 < epsilon < math.inf:
+    number = isinstance(epsilon, int | float) and not isinstance(epsilon, bool)
+    if not number or not 0 < epsilon < math.inf:
         raise CheckpointError(f"config.json: layer_norm_eps must be positive, found {epsilon!r}")
     if not 0 <= shape["pad_token_id"] < shape["vocab_size"]:
         raise CheckpointError(
@@ -149,9 +150,11 @@ def _rename(family: Family, state: Mapping[str, Tensor], layers: int) -> dict[st
     tensors: dict[str, Tensor] = {}
     for ours, theirs in family.tensor_names(layers):
         source, _, part = theirs.rpartition(".")
-        for name in (theirs, f"{source}.{_LEGACY_PARTS[part]}"):
-            if name in state:
-                tensors.setdefault(ours, state[name])
+        names = [n for n in (theirs, f"{source}.{_LEGACY_PARTS[part]}") if n in state]
+        if len(names) > 1:
+            raise CheckpointError(f"the weights hold {theirs} twice, also as {names[1]}; keep one")
+        if names:
+            tensors[ours] = state[names[0]]
     known = set(family.tensor_names(layers))
     beyond = [pair for pair in family.tensor_names(layers + 1) if pair not in known]
     surplus = [theirs for _, theirs in beyond if theirs in state]

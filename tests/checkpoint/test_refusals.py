@@ -164,6 +164,12 @@ def test_weights_that_are_none_of_the_familys_are_named(checkpoint: Path) -> Non
     refuses(checkpoint, "lack bert.embeddings.word_embeddings.weight", "they hold x.bert.")
 
 
+def test_a_weight_that_is_there_by_its_old_name_too_is_refused(checkpoint: Path) -> None:
+    name = "bert.embeddings.LayerNorm"
+    edit_weights(checkpoint, lambda state: state.update({f"{name}.gamma": torch.ones(64)}))
+    refuses(checkpoint, f"{name}.weight twice, also as {name}.gamma")
+
+
 @pytest.mark.parametrize("dtype", [torch.int8, torch.float8_e4m3fn, torch.complex64])
 def test_weights_of_other_types_are_named(checkpoint: Path, dtype: torch.dtype) -> None:
     edit_weights(checkpoint, lambda state: state.update({QUERY: torch.ones(64, 64).to(dtype)}))
@@ -421,7 +427,10 @@ def test_a_broken_shard_index_is_refused(checkpoint: Path, index: str) -> None:
         ("topk", {"token_keep_rate": None}, ["'topk'", "`token_keep_rate`"]),
         ("threshold", {"token_threshold": float("nan")}, ["token_threshold", "nan"]),
         (None, {"hidden_size": None}, ["hidden_size"]),
-        (None, {"pad_token_id": None}, ["pad_token_id"]),
+        (None, {"pad_token_id": None}, ["pad_token_id", "None"]),
+        (None, {"pad_token_id": "x"}, ["pad_token_id", "'x'"]),
+        (None, {"prune_mode": ["topk"]}, ["prune_mode ['topk']", "absolute_threshold"]),
+        ("topk", {"prune_kwargs": "x"}, ["prune_kwargs must be an object", "'x'"]),
         (None, {"intermediate_size": "x"}, ["intermediate_size", "'x'"]),
     ],
     ids=str,

@@ -43,7 +43,7 @@ def _policy(
     length = RELEASED_SCORE_LENGTH
     if mode is None or mode is False:  # false is the default of the oldest code
         rules = [LayerRule(Mode.NONE)] * layers
-    elif mode in _RULES:
+    elif isinstance(mode, str) and mode in _RULES:
         length = _score_length(config, stated)
         rules = [_RULES[mode](config, state, i, layers) for i in range(layers)]
     else:
@@ -55,7 +55,10 @@ def _policy(
 
 def _entry(config: dict[str, Any], key: str) -> Any:
     """A pruning setting; the released code writes it at the top, and into `prune_kwargs`."""
-    for holder in (config, config.get("prune_kwargs") or {}):
+    nested = config.get("prune_kwargs") or {}
+    if not isinstance(nested, dict):
+        raise CheckpointError(f"config.json: prune_kwargs must be an object, found {nested!r}")
+    for holder in (config, nested):
         if holder.get(key) is not None:
             return holder[key]
     return None
