@@ -37,16 +37,18 @@ class TransformersTokenizer(Tokenizer):
 
     Args:
         directory: a checkpoint, or the tokenizer's folder in a bundle.
+        max_length: the most tokens of a sequence; the model or the tokenizer may allow fewer.
 
     Raises:
         LtpError: transformers cannot load it, or a package that it needs is missing.
     """
 
-    def __init__(self, directory: Path, config: EncoderConfig):
+    def __init__(self, directory: Path, config: EncoderConfig, max_length: int | None = None):
         self.tokenizer = _load(directory)
         self.directory = directory
         self.long = LongTexts()
-        self.max_length = min(config.max_length, self.tokenizer.model_max_length)
+        longest = min(config.max_length, self.tokenizer.model_max_length)
+        self.max_length = min(max_length or longest, longest)
         # Models with one row of token types, or none, do not tell the texts of a pair apart.
         self.token_types = (
             config.type_vocab_size > 1 and "token_type_ids" in self.tokenizer.model_input_names

@@ -34,26 +34,14 @@ class TaskData(Dataset[dict[str, Any]]):
         self.teacher: np.ndarray | None = None
 
     @classmethod
-    def read(
-        cls,
-        examples: Examples,
-        tokenizer: Tokenizer,
-        config: EncoderConfig,
-        max_length: int | None = None,
-    ) -> TaskData:
+    def read(cls, examples: Examples, tokenizer: Tokenizer, config: EncoderConfig) -> TaskData:
         """Tokenise examples, and give labels their numbers.
-
-        Args:
-            max_length: in tokens; longer sequences are cut. None cuts nothing.
 
         Raises:
             LtpError: there are no labels, or some that the model does not know.
         """
         labels = head_of(config).targets(required_labels(examples, "training"), config)
-        batch = tokenizer(examples.texts)
-        if max_length is not None:
-            batch = truncated(batch, max_length)
-        return cls(batch, labels, examples.metric)
+        return cls(tokenizer(examples.texts), labels, examples.metric)
 
     def sample(self, tokens: int, seed: int) -> TaskData:
         """Random examples of about so many tokens in total, or all if they have fewer."""
@@ -75,21 +63,6 @@ class TaskData(Dataset[dict[str, Any]]):
         if self.teacher is not None:
             item["teacher"] = self.teacher[index]
         return item
-
-
-def truncated(batch: PackedBatch, max_length: int) -> PackedBatch:
-    """The batch with every sequence cut to this many tokens.
-
-    The last token of a sequence, [SEP], stays its last one; those before it are cut.
-    """
-    starts, lengths = batch.offsets[:-1], np.minimum(batch.lengths, max_length)
-    rows = [
-        np.append(np.arange(s, s + n - 1), s + whole - 1)
-        for s, n, whole in zip(starts, lengths, batch.lengths, strict=True)
-    ]
-    picked = np.concatenate(rows)
-    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)
-    return PackedBatch(batch.input_ids[picked], batch.token_type_ids[picked], offsets)
 
 
 class Collator:

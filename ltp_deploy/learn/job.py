@@ -83,10 +83,9 @@ def run(job: Job) -> Learned:
         dev = read_examples(job.dev, job.options)
         source = starting_checkpoint(job, train)
         encoder = starting_encoder(source, job)
-        tokenizer = TransformersTokenizer(source, encoder.config)
+        tokenizer = TransformersTokenizer(source, encoder.config, job.recipe.max_length)
         data, judged = (
-            TaskData.read(examples, tokenizer, encoder.config, job.recipe.max_length)
-            for examples in (train, dev)
+            TaskData.read(examples, tokenizer, encoder.config) for examples in (train, dev)
         )
         trained, learned = learn(encoder, data, judged, job.recipe, settings, job.known_dense)
         save_encoder(trained, source, directory)

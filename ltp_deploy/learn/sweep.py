@@ -15,8 +15,8 @@ from ltp_deploy.benchmark.workload import from_data
 from ltp_deploy.builder.build import build
 from ltp_deploy.checkpoint.save import write_json
 from ltp_deploy.data.examples import read_examples
+from ltp_deploy.data.transformers_tokenizer import TransformersTokenizer
 from ltp_deploy.errors import LtpError
-from ltp_deploy.learn.data import truncated
 from ltp_deploy.learn.evaluate import Point
 from ltp_deploy.learn.job import Job, run
 from ltp_deploy.learn.plot import FLOPS, Panels, by_flops, draw
@@ -164,9 +164,8 @@ def speed(checkpoint: Path, job: Job) -> dict[str, dict[str, float]]:
     with tempfile.TemporaryDirectory() as folder:
         build(checkpoint, Path(folder) / "engine")
         engine = load(Path(folder) / "engine")
-        tokens = engine.tokenize(read_examples(job.dev, job.options).texts)
-        if job.recipe.max_length is not None:
-            tokens = truncated(tokens, job.recipe.max_length)
+        tokenizer = TransformersTokenizer(checkpoint, engine.config, job.recipe.max_length)
+        tokens = tokenizer(read_examples(job.dev, job.options).texts)
         cases = [from_data(tokens, size) for size in BATCHES]
         result = measure(engine, cases, checkpoint, Options(seconds=SECONDS))
     return {

@@ -22,8 +22,7 @@ def tokenized(engine: Engine, checkpoint: Path, texts: Sequence[Text]) -> Tokeni
     """
     if not has_tokenizer(checkpoint):
         raise LtpError(f"{checkpoint} has no tokenizer, and what is verified are answers to texts")
-    own = TransformersTokenizer(checkpoint, engine.config)
-    own.max_length = min(own.max_length, engine.limits.max_length)
+    own = TransformersTokenizer(checkpoint, engine.config, engine.limits.max_length)
     expected = own.tokenize(texts)
     if engine.manifest.tokenizer is not None:
         difference = first_difference(expected.batch, engine.tokenize(texts))

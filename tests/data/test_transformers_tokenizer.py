@@ -26,6 +26,22 @@ def test_pairs_work_where_the_family_has_no_token_types(tmp_path: Path) -> None:
     assert not batch.token_type_ids.any()
 
 
+def test_texts_are_cut_at_the_shortest_maximum_and_end_as_they_should(tmp_path: Path) -> None:
+    """Of the model (40 tokens), the tokenizer and whoever asks."""
+    checkpoint = save_tiny(tmp_path / "checkpoint", "bert")
+    save_tokenizer(checkpoint)
+    config, text = load_encoder(checkpoint).config, "the film is good " * 20
+    settings = {"tokenizer_class": "BertTokenizer", "model_max_length": 20}
+    assert TransformersTokenizer(checkpoint, config)([text]).lengths.tolist() == [40]
+    (checkpoint / "tokenizer_config.json").write_text(json.dumps(settings))
+    assert TransformersTokenizer(checkpoint, config)([text]).lengths.tolist() == [20]
+    cut = TransformersTokenizer(checkpoint, config, 6)([text, ("the film is", text)])
+    assert cut.lengths.tolist() == [6, 6]
+    sep = 3
+    assert cut.input_ids[[5, 11]].tolist() == [sep, sep]
+    assert cut.token_type_ids[6:].tolist() == [0, 0, 0, 1, 1, 1]
+
+
 @pytest.mark.parametrize("content", ["{}", "{"])
 def test_a_tokenizer_that_cannot_be_loaded_is_refused(content: str, tmp_path: Path) -> None:
     checkpoint = save_tiny(tmp_path / "checkpoint", "bert")

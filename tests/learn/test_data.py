@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ltp_deploy.learn.data import Collator, TaskData, truncated
+from ltp_deploy.learn.data import Collator, TaskData
 from tests.answers import random_batch
 
 
@@ -13,15 +13,6 @@ def test_task_data_gives_each_sequence_with_its_label() -> None:
     assert len(data) == 3
     assert data[2]["input_ids"].tolist() == batch.input_ids[5:].tolist()
     assert data[1]["labels"] == 0
-
-
-def test_truncation_keeps_the_beginning_and_the_last_token() -> None:
-    batch = random_batch((4, 9, 2))
-    cut = truncated(batch, 5)
-    assert cut.lengths.tolist() == [4, 5, 2]
-    long = batch.input_ids[4:13].tolist()
-    assert cut.input_ids[4:9].tolist() == [*long[:4], long[-1]]
-    assert cut.input_ids[9:].tolist() == batch.input_ids[13:].tolist()
 
 
 def test_the_collator_pads_sequences_on_the_right() -> None:

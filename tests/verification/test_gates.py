@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -125,3 +126,29 @@ def test_queries_are_first_texts_that_repeat() -> None:
     assert queries([("a", "b"), ("c", "d")]) is None
     assert queries(["a", "b"]) is None
     assert queries([("a", "b"), ("a", "c"), "d"]) is None
+
+
+PAGE = Path(__file__).parents[2] / "docs" / "verification.md"
+ROWS = {
+    "max_logit_difference": "--max-logit-difference",
+    "max_flips": "--max-flips",
+    "max_error": "--max-error",
+    "min_spearman": "--min-spearman",
+    "min_agreement": "--min-agreement",
+    "max_drop": "--max-drop",
+}
+COLUMNS = (("f32",), ("fp16", "bf16"), ("int8", "int8-dynamic"))
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_the_page_has_the_limits_that_hold(name: str) -> None:
+    (row,) = [line for line in PAGE.read_text().splitlines() if f"| `{ROWS[name]}` |" in line]
+    cells = [cell.strip().removesuffix(" %") for cell in row.strip("|").split("|")][1:-1]
+    for cell, precisions in zip(cells, COLUMNS, strict=True):
+        for precision in precisions:
+            limit = getattr(TOLERANCES[precision], name)
+            assert (float(cell) if cell else None) == limit
+
+
+def test_every_limit_can_be_stated() -> None:
+    assert ROWS.keys() == {field.name for field in dataclasses.fields(Tolerances)}
