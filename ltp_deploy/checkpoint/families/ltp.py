@@ -76,8 +76,8 @@ def _score_length(config: dict[str, Any], stated: int | str | None) -> int:
         return RELEASED_SCORE_LENGTH
     if stated is None:
         raise CheckpointError(
-            "scoring_mode 'mean_norm' divides scores by the sequence's length in some versions of "
-            "the released code and by the number of tokens left in others, so --score-length "
+            "scoring_mode 'mean_norm' divides scores by the sequence's length or by the number of "
+            "tokens left, depending on the released code's version and stage, so --score-length "
             "decides: `--score-length sequence` for the sequence's length, or a number of tokens"
         )
     return parse_score_length(stated)
