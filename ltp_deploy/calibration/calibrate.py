@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from ltp_deploy.calibration.artifact import Calibration, Sample, texts_hash
-from ltp_deploy.calibration.ranges import activation_ranges, need_nncf
+from ltp_deploy.calibration.ranges import activation_ranges, check_shape, need_nncf
 from ltp_deploy.checkpoint import load_encoder
 from ltp_deploy.checkpoint.files import checkpoint_hash
 from ltp_deploy.data.examples import DataOptions, read_examples
@@ -34,10 +34,12 @@ def calibrate(
         score_length, first_token: conventions that replace the checkpoint's own, as in a build.
 
     Raises:
-        LtpError: too few texts, no tokenizer, NNCF is missing, activations that are not finite.
+        LtpError: too few texts, no tokenizer, NNCF is missing, heads that the CPU kernels do not
+            hold, activations that are not finite.
     """
     need_nncf()
     encoder = load_encoder(checkpoint, score_length, first_token)
+    check_shape(encoder.config)
     examples = read_examples(source, options)
     count = min(samples, len(examples))
     if count < LEAST:

@@ -23,6 +23,7 @@ from ltp_deploy.compiler.lower import lower
 from ltp_deploy.compiler.plan import PlanRequest, make_plan
 from ltp_deploy.data.batch import PackedBatch
 from ltp_deploy.errors import LtpError, needs
+from ltp_deploy.model.config import EncoderConfig
 from ltp_deploy.model.encoder import Encoder
 
 LEAST_WIDTH = 2e-3  # smoothed inputs lie around 1; NNCF gives what is always zero a width of 1.6e-3
@@ -36,11 +37,8 @@ def activation_ranges(encoder: Encoder, data: PackedBatch) -> dict[str, Activati
     An input that is zero everywhere has no range, and is left out.
 
     Raises:
-        LtpError: NNCF is missing, the kernels do not hold the model, or an activation is not
-            finite.
+        LtpError: NNCF is missing, or an activation is not finite.
     """
-    if (reason := OpenVino().misfit(encoder.config, "f32")) is not None:
-        raise LtpError(f"{reason}, and calibration runs them")
     plan = make_plan(PlanRequest(encoder.config, "f32", survivors=True))
     nodes = PluginNodes(openvino_plugin(), "f32", "")
     model = convert(lower(encoder, plan), encoder.config, plan, nodes)
@@ -51,6 +49,17 @@ def activation_ranges(encoder: Encoder, data: PackedBatch) -> dict[str, Activati
         if node.get_type_name() == "MatMul"
     }
     return {name: given for name, given in found.items() if given is not None}
+
+
+def check_shape(config: EncoderConfig) -> None:
+    """Refuse a model that cannot be measured.
+
+    Raises:
+        LtpError: the CPU kernels do not hold it.
+    """
+    reason = OpenVino().misfit(config, "f32")
+    if reason is not None:
+        raise LtpError(f"{reason}, and a calibration is measured with them")
 
 
 def need_nncf() -> Any:

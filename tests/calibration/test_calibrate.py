@@ -1,5 +1,6 @@
 """What is measured, against PyTorch; and data or checkpoints from which nothing can be measured."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -111,3 +112,11 @@ def test_logits_that_are_not_finite_are_refused(texts: Path, tmp_path: Path) -> 
     directory = changed_checkpoint(tmp_path / "model", 3e38, "classifier.weight")
     with pytest.raises(LtpError, match="gives logits that are not finite on row"):
         calibrate(directory, str(texts))
+
+
+def test_heads_that_the_kernels_do_not_hold_are_refused(
+    texts: Path, checkpoint_of: Callable[..., Path]
+) -> None:
+    large = checkpoint_of("bert", "topk", hidden_size=264, num_attention_heads=1)
+    with pytest.raises(LtpError, match="heads of 264 values: the CPU kernels take up to 256, and"):
+        calibrate(large, str(texts))
