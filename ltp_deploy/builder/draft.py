@@ -82,11 +82,11 @@ def draft_build(checkpoint: Path, options: BuildOptions, measured: Measured) -> 
     """
     _check_options(options, measured)
     encoder = load_encoder(checkpoint, options.score_length, options.first_token)
-    choose_limits(encoder, options)  # refuses before anything slow is done
+    limits = choose_limits(encoder, options)  # refuses before anything slow is done
     calibration = _calibration(checkpoint, encoder, measured)
     profile = calibration.profile if calibration else None
     if profile is None and measured.data is not None:
-        profile = measure_profile(encoder, checkpoint, measured.data)
+        profile = measure_profile(encoder, checkpoint, measured.data, limits.max_length)
     return draft_encoder(encoder, options, calibration.ranges if calibration else {}, profile)
 
 

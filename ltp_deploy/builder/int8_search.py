@@ -141,7 +141,7 @@ class _Trials:
         labels = required_labels(examples, "--max-drop")
         config = draft.encoder.config
         targets = head_of(config).targets(labels, config)
-        data = TransformersTokenizer(checkpoint, config)(examples.texts)
+        data = TransformersTokenizer(checkpoint, config, draft.limits.max_length)(examples.texts)
         oracle = run_oracle(draft.encoder, data).logits
         best = head_of(config).score(oracle, targets, examples.metric)[1]
         return cls(draft, examples, data, targets, oracle, best, progress, [])

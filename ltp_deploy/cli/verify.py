@@ -137,6 +137,13 @@ def verify(
     """
     if also and polygraphy is None:
         raise click.UsageError("--also needs --polygraphy")
+    if polygraphy is not None and (
+        portable or any(limit is not None for limit in vars(tolerances).values())
+    ):
+        raise click.UsageError(
+            "--polygraphy runs portable models too, and compares within limits of its own: leave "
+            "--portable and the options under Tolerances out"
+        )
 
     from ltp_deploy.data.examples import read_examples
     from ltp_deploy.report import verification as report

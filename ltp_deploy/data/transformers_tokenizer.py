@@ -40,10 +40,13 @@ class TransformersTokenizer(Tokenizer):
         max_length: the most tokens of a sequence; the model or the tokenizer may allow fewer.
 
     Raises:
-        LtpError: transformers cannot load it, or a package that it needs is missing.
+        LtpError: the folder has no tokenizer, transformers cannot load it, or a package that it
+            needs is missing.
     """
 
     def __init__(self, directory: Path, config: EncoderConfig, max_length: int | None = None):
+        if not has_tokenizer(directory):
+            raise LtpError(f"{directory} has no tokenizer to read texts with")
         self.tokenizer = _load(directory)
         self.directory = directory
         self.long = LongTexts()

@@ -10,7 +10,7 @@ from click.testing import CliRunner, Result
 
 from ltp_deploy.cli import main
 from tests.spoil import edit_manifest
-from tests.tiny import save_tiny
+from tests.tiny import save_tiny, save_tokenizer
 
 REVIEWS = "text\tlabel\n" + "".join(
     f"{text}\t{label}\n"
@@ -261,3 +261,49 @@ def test_errors_are_one_message_without_a_traceback(
     ]:
         assert words in fails(*arguments), arguments
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("added", "options", "note"),
+    [
+        ([], [], ""),
+        (["[URL]", "[X]"], [], "the tokenizer knows 20 tokens, the model 18: texts with one of"),
+        ([], ["--no-tokenizer"], "no tokenizer: the engine takes token ids, no texts"),
+    ],
+)
+def test_build_says_what_texts_it_cannot_read(
+    added: list[str], options: list[str], note: str, tmp_path: Path
+) -> None:
+    checkpoint = save_tiny(tmp_path / "checkpoint", "bert", vocab_size=18)
+    save_tokenizer(checkpoint)
+    numbered = {token: 18 + i for i, token in enumerate(added)}
+    (checkpoint / "added_tokens.json").write_text(json.dumps(numbered))
+    out = tmp_path / "bundle"
+    output = succeeds("build", checkpoint, "--target", "null", "-o", out, *options)
+    assert note in output
+    assert note or "tokenizer" not in output
+    shown = succeeds("inspect", out)
+    assert ("none: the engine takes token ids" in shown) == bool(options)
+
+
+def test_run_says_which_texts_were_cut(bert_bundle: Path) -> None:
+    lines = f"a film\n{'good ' * 50}\n"
+    short, cut = map(json.loads, succeeds("run", bert_bundle, input=lines).splitlines())
+    assert "truncated" not in short
+    assert cut["truncated"] is True
+    result = call("run", bert_bundle, "--long-texts", "refuse", input=lines)
+    assert result.exit_code == 1
+    assert "text 1 has more than 40 tokens" in result.output
+    result = call("run", bert_bundle, "--stride", "3", input=lines)
+    assert "goes with 'window'" in result.output
+
+
+def test_run_reads_long_texts_in_windows(
+    bert_checkpoint: Path, bundle_of: Callable[..., Path]
+) -> None:
+    bundle = bundle_of(bert_checkpoint, "torchscript", survivors=False)
+    options = ["--long-texts", "window", "--stride", "0"]
+    lines = f"a film\n{'good ' * 50}\n"
+    short, long = map(json.loads, succeeds("run", bundle, *options, input=lines).splitlines())
+    assert "windows" not in short
+    assert long["windows"] == 2

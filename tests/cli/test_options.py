@@ -197,6 +197,8 @@ REQUIRED = {
         ("verify", "--max-drop nan", "'nan' is not a finite number"),
         ("verify", "--metric auc", "'auc' is not one of 'accuracy', 'f1'"),
         ("verify", "--also other", "--also needs --polygraphy"),
+        ("verify", "--polygraphy f.json --max-drop 0", "limits of its own: leave"),
+        ("verify", "--polygraphy f.json --portable", "leave --portable"),
         ("tune", "--max-drop 1", "No such option"),
         ("bench", "--peers tvm", "'tvm' is not one of 'onnxruntime', 'pytorch'"),
         ("bench", "--lengths 4,", "'' is not a valid whole number"),

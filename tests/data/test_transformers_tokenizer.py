@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -84,3 +85,18 @@ def test_files_of_a_tokenizer_are_copied_and_no_others(tmp_path: Path) -> None:
     copy_tokenizer(checkpoint, tmp_path / "copy")
     found = {path.name for path in (tmp_path / "copy").iterdir()}
     assert found == {"vocab.txt", "bpe.codes", "tokenizer_config.json"}
+
+
+def test_a_folder_without_a_tokenizer_is_named(tmp_path: Path) -> None:
+    checkpoint = save_tiny(tmp_path / "checkpoint", "bert")
+    with pytest.raises(LtpError, match="checkpoint has no tokenizer to read texts with"):
+        TransformersTokenizer(checkpoint, load_encoder(checkpoint).config)
+
+
+def test_a_tokenizer_in_python_needs_transformers(
+    bert_checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = load_encoder(bert_checkpoint).config
+    monkeypatch.setitem(sys.modules, "transformers", None)
+    with pytest.raises(LtpError, match=r"needs transformers: pip install .*transformers"):
+        TransformersTokenizer(bert_checkpoint, config)
