@@ -12,7 +12,15 @@ namespace {
 using Ids = std::vector<std::int32_t>;
 
 ltp::Info info() {
-    return {"cpu", "f32", {}, 2, /*max_length=*/4, /*vocab_size=*/10, /*type_vocab_size=*/2, 0};
+    return {"cpu",
+            "f32",
+            "classification",
+            {},
+            2,
+            /*max_length=*/4,
+            /*vocab_size=*/10,
+            /*type_vocab_size=*/2,
+            0};
 }
 
 void packing() {

@@ -116,24 +116,25 @@ void platforms() {
     CHECK_REFUSED(ltp::read_bundle(toy.path), "rebuild it here");
 }
 
-/// Wherever the manifest can name a file or folder: what stands there, and what comes after it.
+/// Wherever the manifest can name a file or folder: what stands there between what comes before
+/// and after it, and what a name is put between.
 struct Place {
-    const char *before, *name, *after;
+    const char *before, *old, *after, *open = "", *close = "";
 };
 const Place kPlaces[] = {
     {"\"", "engine.bin", "\": {\"sha256\""},
     {"\"file\": \"", "engine.xml", "\""},
     {"\"weights\": \"", "engine.bin", "\""},
-    {"\"plugin\": ", "null", ", \"isa\""},
-    {"\"tokenizer\": ", "null", ",\n        \"files\""},
+    {"\"plugin\": ", "null", ", \"isa\"", "\"", "\""},
+    {"\"tokenizer\": ", "null", ",\n        \"files\"", "{\"folder\": \"", "\"}"},
 };
 
 /// Refused where any of the places holds `name`.
 void named_everywhere(ToyBundle& toy, const std::string& name, const std::string& words) {
     for (const Place& place : kPlaces) {
-        const std::string old = std::string(place.before) + place.name + place.after;
-        const std::string quote = std::string(place.name) == "null" ? "\"" : "";
-        const std::string changed = place.before + quote + name + quote + place.after;
+        const std::string old = std::string(place.before) + place.old + place.after;
+        const std::string changed =
+            std::string(place.before) + place.open + name + place.close + place.after;
         toy.replace(old, changed);
         CHECK_REFUSED(ltp::read_bundle(toy.path), words);
         toy.replace(changed, old);
