@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from ltp_deploy.backends.messages import in_one_line, reason
-from ltp_deploy.backends.openvino import OpenVino
+from ltp_deploy.backends.openvino import MAX_INT8_DEPTH, OpenVino
 from ltp_deploy.backends.table import open_session
 from ltp_deploy.builder.build import compile_engine
 from ltp_deploy.builder.draft import draft_encoder
 from ltp_deploy.bundle.options import BuildOptions
 from ltp_deploy.errors import BundleError, LtpError
 from ltp_deploy.model.policy import PrunePolicy
+from tests.answers import batch_for, oracle_answers
 from tests.model.problems import tiny_encoder
 
 VALIDATION = """Check 'false' failed at src/frontends/common/src/report.cpp:151:
@@ -58,16 +60,39 @@ def test_errors_that_are_ours_pass() -> None:
         assert raised.value is error
 
 
-def test_what_openvino_refuses_takes_one_line(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("shape", "precision", "said"),
+    [
+        ({"hidden_size": 264, "heads": 1}, "f32", "the head size is 264, expected a multiple of 8"),
+        ({"intermediate_size": 65537}, "int8-dynamic", "depth 65537 is too large for int8"),
+    ],
+)
+def test_what_the_plugin_refuses_takes_one_line(
+    shape: dict[str, int],
+    precision: str,
+    said: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    """As it would reach a user, had `misfit` let the shape pass."""
     monkeypatch.setattr(OpenVino, "misfit", lambda *arguments: None)
-    encoder = tiny_encoder(PrunePolicy.dense(1), heads=1, hidden_size=264)
-    with pytest.raises(
-        LtpError,
-        match=r"^OpenVINO did not build the engine: the head size is 264, expected a mul[^\n]+$",
-    ):
-        compile_engine(draft_encoder(encoder, BuildOptions("cpu")), tmp_path)
+    draft = draft_encoder(
+        tiny_encoder(PrunePolicy.dense(1), **shape), BuildOptions("cpu", precision)
+    )
+    with pytest.raises(LtpError, match=rf"^OpenVINO did not build the engine: {said}[^\n]*$"):
+        compile_engine(draft, tmp_path)
+
+
+def test_the_largest_that_the_plugin_takes_is_not_refused(tmp_path: Path) -> None:
+    encoder = tiny_encoder(
+        PrunePolicy.dense(1), heads=1, hidden_size=256, intermediate_size=MAX_INT8_DEPTH
+    )
+    draft = draft_encoder(encoder, BuildOptions("cpu", "int8-dynamic"))
+    session = open_session(tmp_path, compile_engine(draft, tmp_path))
+    batch = batch_for(encoder, (5, 2))
+    found = session.run(batch.feeds(encoder.config))["logits"]
+    expected, _ = oracle_answers(encoder, batch)
+    assert np.abs(found - expected).mean() < 0.2 * np.abs(expected).max()
 
 
 @pytest.mark.parametrize("target", ["cpu", pytest.param("onnx", marks=pytest.mark.slow)])

@@ -52,7 +52,7 @@ class OpenVino(Backend):
 
         if config.head_size > MAX_HEAD_SIZE:
             return f"heads of {config.head_size} values: the CPU kernels take up to {MAX_HEAD_SIZE}"
-        widest = max(config.context_size, config.intermediate_size)
+        widest = max(config.embedding_size, config.context_size, config.intermediate_size)
         if precision in INT8 and widest > MAX_INT8_DEPTH:
             return (
                 f"layers of {widest} columns: in int8 the CPU kernels take up to {MAX_INT8_DEPTH}"
