@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from ltp_deploy.cli.bench import bench
+from ltp_deploy.cli import main
 
 QUICK = ["--iterations", "1", "--batch", "1,3"]
 
@@ -27,7 +27,7 @@ def data(tmp_path: Path) -> Path:
 def test_data_and_json(bert_bundle: Path, bert_checkpoint: Path, data: Path, tmp_path: Path):
     output = tmp_path / "result.json"
     arguments = [bert_bundle, "--against", bert_checkpoint, "--data", data, "-o", output, "--json"]
-    found = CliRunner().invoke(bench, [*map(str, arguments), *QUICK])
+    found = CliRunner().invoke(main, ["bench", *map(str, arguments), *QUICK])
     assert found.exit_code == 0, found.output
     result = json.loads(found.stdout)
     assert result == json.loads(output.read_text())
@@ -37,7 +37,7 @@ def test_data_and_json(bert_bundle: Path, bert_checkpoint: Path, data: Path, tmp
 
 
 def test_lengths_make_a_table_each(bert_bundle: Path):
-    found = CliRunner().invoke(bench, [str(bert_bundle), "--lengths", "4,16", *QUICK])
+    found = CliRunner().invoke(main, ["bench", str(bert_bundle), "--lengths", "4,16", *QUICK])
     assert found.exit_code == 0, found.output
     for title in ("batch 1, length 4", "batch 1, length 16", "batch 3, length 16"):
         assert title in found.output
@@ -54,7 +54,7 @@ def test_lengths_make_a_table_each(bert_bundle: Path):
     ],
 )
 def test_wrong_options_are_explained(arguments: list[str], message: str):
-    found = CliRunner().invoke(bench, ["bundle", *arguments])
+    found = CliRunner().invoke(main, ["bench", "bundle", *arguments])
     assert found.exit_code == 2
     assert message in found.output
 
