@@ -17,7 +17,7 @@ from ltp_deploy.calibration.calibrate import calibrate
 from ltp_deploy.checkpoint import load_encoder
 from ltp_deploy.compiler.int8 import ActivationRange
 from ltp_deploy.data.batch import PackedBatch
-from ltp_deploy.data.tokenizer import Tokenizer
+from ltp_deploy.data.transformers_tokenizer import TransformersTokenizer
 from ltp_deploy.model.encoder import Encoder
 from ltp_deploy.runtime.engine import load
 from ltp_deploy.runtime.result import Result, make_result
@@ -118,7 +118,7 @@ def test_padded_heads_are_calibrated(odd: Path, texts: Path, tmp_path: Path) -> 
     measured = Measured(calibration=tmp_path / "calibration.json")
     build(odd, tmp_path / "out", BuildOptions("cpu", "int8"), measured)
     encoder = load_encoder(odd)
-    batch = Tokenizer(odd, encoder.config)(random_texts(32, seed=1))
+    batch = TransformersTokenizer(odd, encoder.config)(random_texts(32, seed=1))
     logits, _ = oracle_answers(encoder, batch)
     found = load(tmp_path / "out").run(batch).logits
     assert 0 < np.abs(found - logits).mean() < 0.25 * logits.std()

@@ -12,7 +12,7 @@ from ltp_deploy.builder.build import build
 from ltp_deploy.builder.draft import Measured
 from ltp_deploy.bundle.options import BuildOptions
 from ltp_deploy.checkpoint import load_encoder
-from ltp_deploy.data.tokenizer import Tokenizer
+from ltp_deploy.data.transformers_tokenizer import TransformersTokenizer
 from ltp_deploy.runtime.engine import load
 from tests.answers import assert_as_oracle, batch_for, oracle_answers
 from tests.tiny import random_texts
@@ -74,7 +74,7 @@ def test_calibrated_int8_has_one_scale_a_product_and_near_answers(
     assert len(set(scales)) == len(scales) == 4 * LAYERS + 1
     assert all(float(scale) > 0 for scale in scales)
     encoder = load_encoder(bert_checkpoint)
-    batch = Tokenizer(bert_checkpoint, encoder.config)(random_texts(100, seed=1))
+    batch = TransformersTokenizer(bert_checkpoint, encoder.config)(random_texts(100, seed=1))
     logits = load(tmp_path / "out").run(batch).logits
     expected = oracle_answers(encoder, batch)[0]
     assert 0 < np.abs(logits - expected).mean() < 0.2 * expected.std()

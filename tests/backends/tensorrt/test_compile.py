@@ -21,7 +21,7 @@ from ltp_deploy.bundle.native import tensorrt_plugin
 from ltp_deploy.bundle.options import BuildOptions
 from ltp_deploy.checkpoint import load_encoder
 from ltp_deploy.codec import to_json
-from ltp_deploy.data.tokenizer import Tokenizer
+from ltp_deploy.data.transformers_tokenizer import TransformersTokenizer
 from ltp_deploy.errors import BundleError, LtpError
 from ltp_deploy.hardware.gpu import gpus
 from ltp_deploy.report.bundle import describe
@@ -89,7 +89,7 @@ def test_int8_products_stand_between_q_and_dq_nodes(
     assert manifest.record(TensorRtEngine).run_by == "tensorrt"
     assert "int8 is promised for TensorRT itself" in built_report(manifest, tmp_path / "out")
     encoder = load_encoder(bert_checkpoint)
-    batch = Tokenizer(bert_checkpoint, encoder.config)(random_texts(32, seed=1))
+    batch = TransformersTokenizer(bert_checkpoint, encoder.config)(random_texts(32, seed=1))
     logits = load(tmp_path / "out", portable=True).run(batch).logits
     expected = oracle_answers(encoder, batch)[0]
     assert 0 < np.abs(logits - expected).mean() < 0.2 * expected.std()
