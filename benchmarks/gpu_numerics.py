@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -129,7 +130,8 @@ def check_engines(checkpoint: Path, device: str) -> list[dict[str, Any]]:
             what = compare_logits(head, oracle.logits, logits, who)
             logits, _, same_again = _run(plain, batch)
             first_rows = compare_logits(head, oracle.logits, logits, who)
-            worst = max(what.max_without_ties, first_rows.max_without_ties)
+            certain = what.max_without_ties, first_rows.max_without_ties
+            worst = max((found for found in certain if found is not None), default=math.inf)
             results.append(
                 {
                     "plan": compact,
@@ -140,7 +142,7 @@ def check_engines(checkpoint: Path, device: str) -> list[dict[str, Any]]:
                     "disagreements": len(who.disagreements),
                     "largest_logit_difference": max(what.max, first_rows.max),
                     "without_ties": worst,
-                    "flips": max(what.flips, first_rows.flips),
+                    "flips": max(what.flips or 0, first_rows.flips or 0),
                     "replays_are_the_same": same and same_again,
                     "passed": same and same_again and not who.disagreements and worst <= allowed,
                 }

@@ -125,7 +125,7 @@ def checked(draft: Draft, compiled: Compiled, directory: Path) -> Parity | None:
 def _bundled_tokenizer(draft: Draft, checkpoint: Path, directory: Path) -> TokenizerRecord | None:
     if not draft.options.tokenizer:
         return None
-    return bundle_tokenizer(checkpoint, directory, draft.encoder.config)
+    return bundle_tokenizer(checkpoint, directory, draft.encoder.config, draft.limits.max_length)
 
 
 def _copied_calibration(measured: Measured, directory: Path) -> FileName | None:

@@ -11,7 +11,7 @@ from ltp_deploy.bundle.tokenizer import TokenizerRecord
 from ltp_deploy.data.json_tokenizer import FILE
 from ltp_deploy.data.probes import PROBES
 from ltp_deploy.data.texts import Text
-from ltp_deploy.data.tokenizer import Tokenizer, first_difference, open_tokenizer
+from ltp_deploy.data.tokenizer import Tokenizer, bundled_tokenizer, first_difference
 from ltp_deploy.data.transformers_tokenizer import (
     TransformersTokenizer,
     copy_tokenizer,
@@ -26,22 +26,40 @@ SHORT = 12  # tokens; at this length most texts are cut
 
 
 def bundle_tokenizer(
-    checkpoint: Path, bundle: Path, config: EncoderConfig
+    checkpoint: Path, bundle: Path, config: EncoderConfig, max_length: int
 ) -> TokenizerRecord | None:
     """Write the checkpoint's tokenizer into the bundle; None where the checkpoint has none.
 
+    Args:
+        max_length: the most tokens of a sequence that the engine will take.
+
     Raises:
-        LtpError: transformers cannot load it, or the bundle's reads a text otherwise.
+        LtpError: transformers cannot load it, the bundle's reads a text otherwise, or no text fits
+            into `max_length`.
     """
     if not has_tokenizer(checkpoint):
         return None
-    own = TransformersTokenizer(checkpoint, config)
+    own = _own(checkpoint, config)
+    if (special := own.tokenizer.num_special_tokens_to_add()) >= max_length:
+        raise LtpError(
+            f"--max-length {max_length} leaves no room for a text: its tokenizer adds {special} "
+            "special tokens; raise it, or build with --no-tokenizer to pass ids"
+        )
     (bundle / FOLDER).mkdir()
     record = _write(own, bundle / FOLDER)
-    _compare(own, open_tokenizer(bundle, record, config), list(_texts(own)))
-    own.max_length = min(SHORT, own.max_length)
-    _compare(own, open_tokenizer(bundle, record, config, SHORT), PROBES)
+    bundled = bundled_tokenizer(bundle, record, config)
+    _compare(own, bundled, list(_texts(own)))
+    for tokenizer in (own, bundled):
+        tokenizer.limit(SHORT)
+    _compare(own, bundled, PROBES)
     return record
+
+
+def _own(checkpoint: Path, config: EncoderConfig) -> TransformersTokenizer:
+    try:
+        return TransformersTokenizer(checkpoint, config)
+    except LtpError as error:
+        raise LtpError(f"{error}; --no-tokenizer builds an engine for token ids alone") from error
 
 
 def _write(own: TransformersTokenizer, folder: Path) -> TokenizerRecord:
@@ -81,7 +99,7 @@ def _texts(own: TransformersTokenizer) -> Iterator[Text]:
 
 
 def _compare(own: Tokenizer, bundled: Tokenizer, texts: list[Text]) -> None:
-    difference = first_difference(own(texts), bundled(texts))
+    difference = first_difference(own.read(texts).batch, bundled.read(texts).batch)
     if difference is not None:
         number, what = difference
         raise LtpError(

@@ -59,11 +59,16 @@ def run(
     and the survivors where the bundle reports them.
     """
     from ltp_deploy import load
+    from ltp_deploy.errors import InputError, LtpError
 
     engine = load(bundle, threads, long_texts=long_texts, stride=stride)
-    texts = _texts(file)
+    texts, first = _texts(file), 1
     while chunk := list(itertools.islice(texts, batch)):
-        result = engine(chunk)
+        try:
+            result = engine(chunk)
+        except InputError as error:
+            raise LtpError(f"lines {first} to {first + len(chunk) - 1}: {error}") from error
+        first += len(chunk)
         for i in range(len(chunk)):
             answer: dict[str, object] = {"logits": result.logits[i].tolist()}
             if result.labels:

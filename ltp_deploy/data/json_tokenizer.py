@@ -12,6 +12,7 @@ from ltp_deploy.data.long_texts import LongTexts
 from ltp_deploy.data.texts import Text
 from ltp_deploy.data.tokenizer import Encoded, Tokenizer
 from ltp_deploy.errors import BundleError, InputError
+from ltp_deploy.model.config import EncoderConfig
 
 FILE = "tokenizer.json"
 
@@ -19,7 +20,7 @@ FILE = "tokenizer.json"
 class JsonTokenizer(Tokenizer):
     """The file that a build wrote, which also says how long texts may be and where they are cut."""
 
-    def __init__(self, folder: Path, record: TokenizerRecord, max_length: int, long: LongTexts):
+    def __init__(self, folder: Path, record: TokenizerRecord, config: EncoderConfig):
         try:
             self.tokenizer = tokenizers.Tokenizer.from_file(str(folder / FILE))
         except Exception as error:  # the library raises nothing narrower
@@ -28,24 +29,31 @@ class JsonTokenizer(Tokenizer):
             ) from None
         stored = self.tokenizer.truncation
         assert stored, f"{folder / FILE} says how long texts may be"
+        super().__init__(config, stored["max_length"])
         self.token_types = record.token_types
-        self.max_length = min(max_length, stored["max_length"])
-        self.long = long
         self.tokenizer.encode_special_tokens = record.split_special_tokens
-        # Set once: the library cannot change it while another thread tokenizes.
-        if long.windows:
+
+    def limit(self, max_length: int | None, long: LongTexts | None = None) -> None:
+        """Before the first text: the library cannot change it while another thread tokenizes."""
+        super().limit(max_length, long)
+        if self.long.windows:
             self.tokenizer.no_truncation()
         else:
-            self.tokenizer.enable_truncation(self.max_length, direction=stored["direction"])
+            side = (self.tokenizer.truncation or {})["direction"]
+            self.tokenizer.enable_truncation(self.max_length, direction=side)
 
     def encode(self, texts: list[Text]) -> Iterator[Encoded]:
-        for number, encoding in enumerate(self.tokenizer.encode_batch_fast(texts)):
+        try:
+            encodings = self.tokenizer.encode_batch_fast(texts)
+        except Exception as error:  # the library raises nothing narrower
+            raise InputError(f"the tokenizer cannot read these texts: {error}") from None
+        for number, encoding in enumerate(encodings):
             if self.long.windows and len(encoding) > self.max_length:
-                yield self._encoded(self._windows(number, texts[number]))
+                yield self._result(self._windows(number, texts[number]))
             else:
-                yield self._encoded([encoding], bool(encoding.overflowing))
+                yield self._result([encoding], bool(encoding.overflowing))
 
-    def _encoded(self, sequences: list[tokenizers.Encoding], truncated: bool = False) -> Encoded:
+    def _result(self, sequences: list[tokenizers.Encoding], truncated: bool = False) -> Encoded:
         types = [s.type_ids if self.token_types else [0] * len(s) for s in sequences]
         return Encoded([s.ids for s in sequences], types, truncated)
 
@@ -53,20 +61,23 @@ class JsonTokenizer(Tokenizer):
         """The windows of a text; of a pair, those of its second text, each after the whole first.
 
         Raises:
-            InputError: the first text leaves no room.
+            InputError: windows have no room for new tokens.
         """
         pair = isinstance(text, tuple)
         first, last = (
             self.tokenizer.encode(part, add_special_tokens=False)
             for part in (text if isinstance(text, tuple) else ("", text))
         )
-        room = self.max_length - self.tokenizer.num_special_tokens_to_add(pair) - len(first)
-        if room < 1:
+        before = self.tokenizer.num_special_tokens_to_add(pair) + len(first)
+        room = self.max_length - before
+        overlap = self.long.overlap(room)
+        if overlap >= room:
             raise InputError(
-                f"text {number}: {self.max_length - room} tokens stand before every window, and a "
-                f"sequence holds {self.max_length}; shorten the first text of the pair"
+                f"text {number}: {before} of the {self.max_length} tokens of a window are special "
+                f"tokens{' and the first text' if pair else ''}, so two windows cannot share "
+                f"{overlap}; lower the stride{' or shorten the first text' if pair else ''}"
             )
-        last.truncate(room, self.long.overlap(room))
+        last.truncate(room, overlap)
         process = self.tokenizer.post_process
         windows = [last, *last.overflowing]
         return [process(first, window) if pair else process(window) for window in windows]

@@ -28,9 +28,12 @@ class LongTexts:
     def __post_init__(self) -> None:
         if self.rule not in LONG_TEXTS:
             raise LtpError(f"long_texts is one of {', '.join(LONG_TEXTS)}, found {self.rule!r}")
-        if self.stride is not None and (self.rule != WINDOW or self.stride < 0):
+        if self.stride is None:
+            return
+        number = isinstance(self.stride, int) and self.stride >= 0
+        if not number or self.rule != WINDOW:
             raise LtpError(
-                f"stride {self.stride} with long_texts {self.rule!r}: it is the number of tokens "
+                f"stride {self.stride!r} with long_texts {self.rule!r}: it is the number of tokens "
                 "that two windows share, and goes with 'window'"
             )
 
@@ -43,5 +46,5 @@ class LongTexts:
         return self.rule == REFUSE
 
     def overlap(self, room: int) -> int:
-        """Tokens that two windows of `room` tokens share, always fewer than that."""
-        return min(room - 1, room // 4 if self.stride is None else self.stride)
+        """Tokens that two windows of `room` tokens share."""
+        return room // 4 if self.stride is None else self.stride

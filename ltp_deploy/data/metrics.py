@@ -49,6 +49,9 @@ def spearman(found: np.ndarray, labels: np.ndarray) -> float:
     return correlation(_ranks(found), _ranks(labels))
 
 
+CORRELATIONS = (correlation, spearman)  # undefined where all labels are the same
+
+
 def _ranks(values: np.ndarray) -> np.ndarray:
     _, which, counts = np.unique(values, return_inverse=True, return_counts=True)
     last = np.cumsum(counts)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from typing import Any
 
 from ltp_deploy.errors import InputError
@@ -23,7 +23,7 @@ def as_texts(given: Any) -> list[Text]:
     """
     if isinstance(given, str | tuple):
         given = [given]
-    if isinstance(given, bytes) or not isinstance(given, Iterable):
+    if isinstance(given, bytes | Mapping | Set) or not isinstance(given, Iterable):
         raise InputError(f"texts must be a list of strings, found {type(given).__name__}")
     return [_as_text(i, text) for i, text in enumerate(given)]
 

@@ -52,12 +52,20 @@ class Tokenizer(ABC):
     """Texts, or pairs of texts, to token ids.
 
     Attributes:
+        config: of the model that reads the ids.
         max_length: the most tokens of a sequence.
         long: what becomes of longer texts.
     """
 
-    max_length: int
-    long: LongTexts
+    def __init__(self, config: EncoderConfig, max_length: int):
+        self.config = config
+        self.max_length = min(max_length, config.max_length)
+        self.long = LongTexts()
+
+    def limit(self, max_length: int | None, long: LongTexts | None = None) -> None:
+        """Allow fewer tokens, and say what becomes of longer texts."""
+        self.max_length = min(max_length or self.max_length, self.max_length)
+        self.long = long or self.long
 
     @abstractmethod
     def encode(self, texts: list[Text]) -> Iterable[Encoded]:
@@ -67,33 +75,54 @@ class Tokenizer(ABC):
         """See `as_texts` for what texts may be.
 
         Raises:
-            InputError: what is no text, or too long where that is refused.
+            InputError: what is no text, has a token that the model does not know, or is too long
+                where that is refused.
         """
-        checked = as_texts(texts)
-        encoded = list(self.encode(checked)) if checked else []
-        truncated = np.array([text.truncated for text in encoded], bool)
-        if self.long.refused and truncated.any():
+        found = self.read(texts)
+        if self.long.refused and found.truncated.any():
             raise InputError(
-                f"text {int(truncated.argmax())} has more than {self.max_length} tokens; shorten "
-                "it, or let long texts be truncated or read in windows"
+                f"text {int(found.truncated.argmax())} has more than {self.max_length} tokens; "
+                "shorten it, or let long texts be truncated or read in windows"
             )
-        batch = pack(
-            [row for text in encoded for row in text.ids],
-            [row for text in encoded for row in text.types],
-        )
-        return Tokenized(batch, np.array([len(text.ids) for text in encoded], np.int64), truncated)
+        batch = found.batch
+        self._check(found, batch.input_ids, "token", self.config.vocab_size)
+        self._check(found, batch.token_type_ids, "token type", max(1, self.config.type_vocab_size))
+        return found
 
     def __call__(self, texts: Any) -> PackedBatch:
         """The packed sequences alone."""
         return self.tokenize(texts).batch
 
+    def read(self, texts: Any) -> Tokenized:
+        """The same, whatever the model knows."""
+        checked = as_texts(texts)
+        encoded = list(self.encode(checked)) if checked else []
+        return Tokenized(
+            pack(
+                [row for text in encoded for row in text.ids],
+                [row for text in encoded for row in text.types],
+            ),
+            np.array([len(text.ids) for text in encoded], np.int64),
+            np.array([text.truncated for text in encoded], bool),
+        )
+
     def fingerprint(self) -> str:
         """SHA-256 of the ids and token types of difficult texts, in hex."""
-        batch = self(PROBES)
+        batch = self.read(PROBES).batch
         digest = hashlib.sha256()
         for array in (batch.input_ids, batch.token_type_ids, batch.offsets):
             digest.update(array.astype("<i4").tobytes())
         return digest.hexdigest()
+
+    def _check(self, found: Tokenized, values: np.ndarray, what: str, size: int) -> None:
+        if (values >= size).any():
+            at = int(np.argmax(values >= size))
+            sequence = np.searchsorted(found.batch.offsets, at, "right") - 1
+            text = int(np.searchsorted(np.cumsum(found.windows), sequence, "right"))
+            raise InputError(
+                f"text {text} has the {what} {values[at]}, and the model knows 0 to {size - 1}: "
+                "its tokenizer knows more than the model"
+            )
 
 
 def first_difference(expected: PackedBatch, found: PackedBatch) -> tuple[int, str] | None:
@@ -102,13 +131,33 @@ def first_difference(expected: PackedBatch, found: PackedBatch) -> tuple[int, st
     if all(np.array_equal(getattr(expected, name), getattr(found, name)) for name in names):
         return None
     for i in range(expected.sequences):
-        a, b = expected.select([i]), found.select([i])
-        for name in names:
-            ours, theirs = getattr(b, name), getattr(a, name)
-            if not np.array_equal(ours, theirs):
-                shown = [f"[{', '.join(map(str, row[:12]))}...]" for row in (ours, theirs)]
-                return i, f"{name} {shown[0]} in place of {shown[1]}"
+        want, have = expected.select([i]), found.select([i])
+        if len(want.input_ids) != len(have.input_ids):
+            return i, f"{len(have.input_ids)} tokens in place of {len(want.input_ids)}"
+        for name in names[:2]:
+            there = np.flatnonzero(getattr(want, name) != getattr(have, name))
+            if len(there):
+                at = int(there[0])
+                return i, (
+                    f"{name}[{at}] is {getattr(have, name)[at]} in place of "
+                    f"{getattr(want, name)[at]}"
+                )
     return None
+
+
+def bundled_tokenizer(bundle: Path, record: TokenizerRecord, config: EncoderConfig) -> Tokenizer:
+    """The tokenizer in a bundle, whatever its fingerprint.
+
+    Raises:
+        LtpError: the library that reads it is missing, or cannot.
+    """
+    if record.library == "tokenizers":
+        from ltp_deploy.data.json_tokenizer import JsonTokenizer
+
+        return JsonTokenizer(bundle / record.folder, record, config)
+    from ltp_deploy.data.transformers_tokenizer import TransformersTokenizer
+
+    return TransformersTokenizer(bundle / record.folder, config)
 
 
 def open_tokenizer(
@@ -124,25 +173,13 @@ def open_tokenizer(
         max_length: the most tokens of a sequence; the model or the tokenizer may allow fewer.
 
     Raises:
-        BundleError: the library that reads it is missing, or reads texts otherwise than at build
-            time; or its kind has no windows.
+        LtpError: the library that reads it is missing, or reads texts otherwise than at build time.
     """
-    folder, long = bundle / record.folder, long or LongTexts()
-    length = min(max_length or config.max_length, config.max_length)
-    if record.library == "tokenizers":
-        from ltp_deploy.data.json_tokenizer import JsonTokenizer
-
-        return JsonTokenizer(folder, record, length, long)
-    from ltp_deploy.data.transformers_tokenizer import TransformersTokenizer
-
-    if long.windows:
-        raise BundleError(f"the tokenizer of {bundle} exists in Python alone and makes no windows")
-    tokenizer = TransformersTokenizer(folder, config)
+    tokenizer = bundled_tokenizer(bundle, record, config)
     if record.fingerprint != tokenizer.fingerprint():
         raise BundleError(
-            f"the tokenizer of {bundle} exists in Python alone, and the packages here read texts "
-            "otherwise than those that built the bundle; install the versions that the manifest "
-            "names, or build again here"
+            f"the packages here read texts otherwise than those that built {bundle}, so its "
+            "tokenizer is another one; install the versions that the manifest names, or build here"
         )
-    tokenizer.max_length, tokenizer.long = min(length, tokenizer.max_length), long
+    tokenizer.limit(max_length, long)
     return tokenizer

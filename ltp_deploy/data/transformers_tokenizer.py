@@ -9,19 +9,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ltp_deploy.data.long_texts import LongTexts
 from ltp_deploy.data.texts import Text
 from ltp_deploy.data.tokenizer import Encoded, Tokenizer
 from ltp_deploy.errors import LtpError, how_to_install, needs
 from ltp_deploy.model.config import EncoderConfig
 
 # Files that belong to a tokenizer and to nothing else.
-_SIGNS = ("tokenizer*", "vocab*", "*.model", "*.codes", "merges.txt", "added_tokens.json")
-_COMMON = (
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "added_tokens.json",
+_SIGNS = (
+    *("tokenizer*", "vocab*", "*.model", "*.codes", "merges.txt"),
+    *("added_tokens.json", "special_tokens_map.json"),
 )
 # Model types of the released code, which took RoBERTa's tokenizers for them.
 _LIKE_ROBERTA = ("ltp", "pibert")
@@ -47,29 +43,51 @@ class TransformersTokenizer(Tokenizer):
     def __init__(self, directory: Path, config: EncoderConfig, max_length: int | None = None):
         if not has_tokenizer(directory):
             raise LtpError(f"{directory} has no tokenizer to read texts with")
-        self.tokenizer = _load(directory)
         self.directory = directory
-        self.long = LongTexts()
-        longest = min(config.max_length, self.tokenizer.model_max_length)
-        self.max_length = min(max_length or longest, longest)
+        self.tokenizer = _load(directory)
+        super().__init__(config, _max_length(self.tokenizer, directory))
+        self.limit(max_length)
         # Models with one row of token types, or none, do not tell the texts of a pair apart.
         self.token_types = (
             config.type_vocab_size > 1 and "token_type_ids" in self.tokenizer.model_input_names
         )
 
     def encode(self, texts: list[Text]) -> Iterator[Encoded]:
-        encoded = self._encoded(texts, truncation=True, max_length=self.max_length)
-        for text, ids, types in zip(texts, *encoded, strict=True):
-            cut = len(ids) >= self.max_length and len(self._encoded([text])[0][0]) > len(ids)
-            yield Encoded([ids], [types], cut)
+        try:
+            found = self.tokenizer(
+                texts,
+                truncation=True,
+                max_length=self.max_length,
+                return_token_type_ids=self.token_types,
+                verbose=False,
+            )
+        except Exception as error:  # transformers raises many kinds
+            raise LtpError(
+                f"the tokenizer in {self.directory} cannot read texts: {error}"
+            ) from error
+        for i, ids in enumerate(found["input_ids"]):
+            types = found["token_type_ids"][i] if self.token_types else [0] * len(ids)
+            yield Encoded([ids], [types], self._is_cut(texts[i], found, i))
 
-    def _encoded(self, texts: list[Text], **truncation: Any) -> tuple[list[Any], list[Any]]:
-        found = self.tokenizer(
-            texts, return_token_type_ids=self.token_types, verbose=False, **truncation
+    def _is_cut(self, text: Text, found: Any, number: int) -> bool:
+        """Whether a text is longer than what was read of it."""
+        if self.tokenizer.is_fast:
+            return bool(found.encodings[number].overflowing)
+        length = len(found["input_ids"][number])
+        if length < self.max_length:
+            return False
+        return len(self.tokenizer([text], verbose=False)["input_ids"][0]) > length
+
+
+def _max_length(tokenizer: Any, directory: Path) -> int:
+    """`model_max_length`, which is huge where nobody has set it."""
+    value = tokenizer.model_max_length
+    if not isinstance(value, int | float) or value < 1 or value != value // 1:
+        raise LtpError(
+            f"{directory}/tokenizer_config.json: model_max_length is {value!r}, which is no number "
+            "of tokens"
         )
-        ids = found["input_ids"]
-        types = found["token_type_ids"] if self.token_types else [[0] * len(row) for row in ids]
-        return ids, types
+    return int(value)
 
 
 def copy_tokenizer(source: Path, destination: Path) -> None:
@@ -80,16 +98,16 @@ def copy_tokenizer(source: Path, destination: Path) -> None:
     """
     if not has_tokenizer(source):
         return
-    for name in sorted({*_COMMON, *_load(source).vocab_files_names.values()}):
-        if (source / name).is_file():
-            shutil.copyfile(source / name, destination / name)
+    own = _load(source).vocab_files_names.values()
+    for path in sorted(path for sign in (*own, *_SIGNS) for path in source.glob(sign)):
+        if path.is_file():
+            shutil.copyfile(path, destination / path.name)
 
 
 def _load(directory: Path) -> Any:
     with needs(f"the tokenizer in {directory} needs transformers", "python-tokenizers"):
         from transformers import AutoConfig, AutoTokenizer
     _check_code(directory)
-    _check_packages(directory)
     settings = _read_json(directory / "config.json")
     config = None
     if settings.get("model_type") in _LIKE_ROBERTA:
@@ -99,7 +117,9 @@ def _load(directory: Path) -> Any:
             directory, config=config, local_files_only=True, trust_remote_code=False
         )
     except Exception as error:  # transformers raises many kinds
+        _check_packages(directory)
         raise LtpError(f"transformers cannot load the tokenizer in {directory}: {error}") from error
+    _check_vocabulary(tokenizer, directory)
     if getattr(tokenizer, "demojizer", "") is None and tokenizer.normalization:
         raise LtpError(
             f"the tokenizer in {directory} spells emoji out: {how_to_install('python-tokenizers')}"
@@ -117,13 +137,25 @@ def _check_code(directory: Path) -> None:
 
 
 def _check_packages(directory: Path) -> None:
-    """Without sentencepiece, transformers takes a model of it for something else."""
+    """Without sentencepiece, transformers takes a model of it for something else and fails."""
     models = sorted(path.name for path in directory.glob("*.model"))
-    needed = models and not (directory / "tokenizer.json").is_file()
-    if needed and importlib.util.find_spec("sentencepiece") is None:
+    if models and importlib.util.find_spec("sentencepiece") is None:
         raise LtpError(
-            f"{directory} has {models[0]} and no tokenizer.json, and sentencepiece is missing to "
+            f"{directory} has {models[0]} for a tokenizer, and sentencepiece is missing to "
             f"read it: {how_to_install('python-tokenizers')}"
+        )
+
+
+def _check_vocabulary(tokenizer: Any, directory: Path) -> None:
+    """Without its files a class of transformers knows its special tokens and nothing else."""
+    known = set(tokenizer.get_vocab())
+    if known <= {*tokenizer.all_special_tokens, *tokenizer.get_added_vocab()}:
+        wanted = sorted({"tokenizer.json", *tokenizer.vocab_files_names.values()})
+        there = sorted({path.name for sign in _SIGNS for path in directory.glob(sign)})
+        raise LtpError(
+            f"the tokenizer in {directory} knows no words: its class {type(tokenizer).__name__} "
+            f"reads {', '.join(wanted)}, and there are {', '.join(there)}; add the vocabulary, or "
+            "name the right tokenizer_class in tokenizer_config.json"
         )
 
 

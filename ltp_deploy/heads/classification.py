@@ -32,6 +32,7 @@ class Classification(Head):
     noun = "classes"
     problem_type = "single_label_classification"
     metrics = {"accuracy": accuracy, "f1": f1, "matthews": correlation}  # noqa: RUF012
+    judged_metrics = ("accuracy",)
     binary_metrics = frozenset({"f1", "matthews"})
 
     def outputs_for(self, labels: Sequence[Label]) -> int:

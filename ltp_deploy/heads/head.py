@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from ltp_deploy.data.labels import Label
+from ltp_deploy.data.metrics import CORRELATIONS
 from ltp_deploy.errors import LtpError
 from ltp_deploy.model.config import EncoderConfig
 
@@ -27,6 +28,8 @@ class Head(ABC):
         problem_type: as transformers' config.json has it.
         metrics: by name, (predictions, targets) -> 0..1 or -1..1, both as `predictions` and
             `targets` give them; the default first.
+        judged_metrics: those that a verification judges where none is named.
+        gives_values: whether answers are values, which always differ a little; else labels.
         binary_metrics: those that are defined for the targets 0 and 1 alone.
     """
 
@@ -34,6 +37,8 @@ class Head(ABC):
     noun: ClassVar[str]
     problem_type: ClassVar[str]
     metrics: ClassVar[Mapping[str, Metric]]
+    judged_metrics: ClassVar[tuple[str, ...]]
+    gives_values: ClassVar[bool] = False
     binary_metrics: ClassVar[frozenset[str]] = frozenset()
 
     def outputs(self, config: EncoderConfig) -> dict[str, tuple[str | int, ...]]:
@@ -113,13 +118,15 @@ class Head(ABC):
             metric: a name in `metrics`, None for the first.
 
         Raises:
-            LtpError: the metric is for another kind of answer.
+            LtpError: the metric is for another kind of answer, or undefined for these targets.
         """
         metric = metric or next(iter(self.metrics))
         if metric not in self.metrics:
             raise LtpError(
                 f"{metric} is no metric for {self.noun}; there are {', '.join(self.metrics)}"
             )
+        if self.metrics[metric] in CORRELATIONS and np.ptp(targets) == 0:
+            raise LtpError(f"{metric} is undefined where all labels are the same, {targets[0]}")
         if metric in self.binary_metrics and not np.isin(targets, (0, 1)).all():
             raise LtpError(f"{metric} is for two classes, and the labels have {len(set(targets))}")
         return f"{metric} %", 100 * self.metrics[metric](self.predictions(logits), targets)

@@ -32,6 +32,7 @@ class MultiLabel(Head):
     name = "multi_label"
     noun = "sets of labels"
     problem_type = "multi_label_classification"
+    judged_metrics = ("f1-micro", "f1-macro")
     metrics = {"f1-micro": micro_f1, "f1-macro": macro_f1, "accuracy": subset_accuracy}  # noqa: RUF012
 
     def outputs_for(self, labels: Sequence[Label]) -> int:

@@ -25,6 +25,8 @@ class Regression(Head):
     name = "regression"
     noun = "a regression"
     problem_type = "regression"
+    judged_metrics = ("pearson",)
+    gives_values = True
     metrics = {"pearson": correlation, "spearman": spearman}  # noqa: RUF012
 
     def outputs_for(self, labels: Sequence[Label]) -> int:

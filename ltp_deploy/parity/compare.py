@@ -10,6 +10,8 @@ import numpy as np
 from ltp_deploy.data.metrics import spearman
 from ltp_deploy.heads import Head
 
+ROUNDING = 1e-4  # of values: what an f32 engine may be off, see `TOLERANCES`
+
 
 @dataclass(frozen=True)
 class Difference:
@@ -29,11 +31,12 @@ class Difference:
 @dataclass(frozen=True)
 class LogitComparison:
     """Absolute differences of logits, over all sequences and over those without a tie; `flips`
-    counts the sequences whose answer changes, None where answers are values."""
+    counts the sequences whose answer changes, None where answers are values. `max_without_ties` is
+    None where every sequence has a tie."""
 
     max: float
     mean: float
-    max_without_ties: float
+    max_without_ties: float | None
     flips: int | None
 
 
@@ -43,9 +46,9 @@ class ValueComparison:
 
     Attributes:
         error: root of the mean squared difference, as a share of the standard deviation of the
-            oracle's values; None where these do not differ.
+            oracle's values; None where these do not differ by more than rounding.
         spearman: rank correlation of both; with queries the mean of each query's, weighted by its
-            number of texts. None where the oracle's values do not differ.
+            number of texts. None where the oracle's values do not differ likewise.
     """
 
     error: float | None
@@ -118,17 +121,21 @@ def compare_values(
 ) -> ValueComparison:
     """Compare one value of each sequence; both [N].
 
+    Differences within `ROUNDING` are none: they are neither an error, nor scale, nor order.
+
     Args:
         queries: [N] numbers, the same for texts that are ranked with each other; None for all.
     """
+    engine = np.where(np.abs(engine - oracle) <= ROUNDING, oracle, engine)
     deviation = float(oracle.std())
     error = float(np.sqrt(np.mean((oracle - engine) ** 2)))
+    ours, theirs = (np.round(values / ROUNDING) for values in (engine, oracle))
     groups = np.zeros(len(oracle), int) if queries is None else queries
-    ranked = [rows for rows in (groups == g for g in np.unique(groups)) if np.ptp(oracle[rows])]
+    ranked = [rows for rows in (groups == g for g in np.unique(groups)) if np.ptp(theirs[rows])]
     weights = [rows.sum() for rows in ranked]
-    orders = [spearman(engine[rows], oracle[rows]) for rows in ranked]
+    orders = [spearman(ours[rows], theirs[rows]) for rows in ranked]
     return ValueComparison(
-        error / deviation if deviation else None,
+        error / deviation if deviation > ROUNDING else None,
         float(np.average(orders, weights=weights)) if ranked else None,
     )
 
@@ -143,6 +150,6 @@ def compare_logits(
     return LogitComparison(
         max=float(difference.max()),
         mean=float(difference.mean()),
-        max_without_ties=float(difference[certain].max(initial=0.0)),
+        max_without_ties=float(difference[certain].max()) if certain.any() else None,
         flips=head.flips(oracle, engine),
     )

@@ -16,5 +16,9 @@ def describe(rows: Sequence[OutputComparison]) -> str:
     ]
     headers = ["against the oracle", "output", "max difference", "mean", "within limits"]
     broken = sum(not row.passed for row in rows)
-    verdict = f"FAILED: {broken} of {len(rows)} outputs" if broken else "PASSED"
+    verdict = (
+        f"FAILED: {broken} of {len(rows)} outputs"
+        if broken
+        else "all outputs are within these limits; answers are judged without --polygraphy"
+    )
     return f"{table(headers, lines)}\n\n{verdict}"

@@ -15,9 +15,10 @@ def describe(result: Verification, shown: int = 5) -> str:
         blocks.append(f"{result.truncated} texts are longer than the engine reads, and were cut")
     if result.overrides:
         blocks.append("OVERRIDDEN AT BUILD TIME: " + "; ".join(result.overrides))
-    if result.metric:
-        rows = [[model, f"{value:.2f}"] for model, value in result.scores.items()]
-        blocks.append(table(["", result.metric], rows))
+    if result.scores:
+        models = next(iter(result.scores.values()))
+        rows = [[m, *(f"{score[m]:.2f}" for score in result.scores.values())] for m in models]
+        blocks.append(table(["", *result.scores], rows))
     logits, survivors = result.logits, result.survivors
     source = " (from a reference build)" if result.survivors_from_reference_build else ""
     blocks.append(
@@ -25,7 +26,7 @@ def describe(result: Verification, shown: int = 5) -> str:
             [
                 *_answers(result),
                 ("logit difference, max", f"{logits.max:.3g}"),
-                ("logit difference, max without ties", f"{logits.max_without_ties:.3g}"),
+                ("logit difference, max without ties", _number(logits.max_without_ties)),
                 ("logit difference, mean", f"{logits.mean:.3g}"),
                 (
                     f"survivors in both, of those in either{source}",
@@ -57,8 +58,11 @@ def _answers(result: Verification) -> list[tuple[str, object]]:
     """How many labels are others, or how far values are."""
     if result.values is None:
         return [("answers that change", result.logits.flips)]
-    shown = {
-        "RMS error, of the deviation": result.values.error,
-        "rank correlation": result.values.spearman,
-    }
-    return [(what, "none" if x is None else f"{x:.4g}") for what, x in shown.items()]
+    return [
+        ("RMS error, as a share of the deviation", _number(result.values.error)),
+        ("rank correlation", _number(result.values.spearman)),
+    ]
+
+
+def _number(value: float | None) -> str:
+    return "none" if value is None else f"{value:.3g}"

@@ -18,7 +18,7 @@ from ltp_deploy.data.batch import PackedBatch, check, pack, packed
 from ltp_deploy.data.long_texts import LongTexts
 from ltp_deploy.data.texts import Texts
 from ltp_deploy.data.tokenizer import Tokenized, Tokenizer, open_tokenizer
-from ltp_deploy.errors import BundleError, InputError, LtpError
+from ltp_deploy.errors import BundleError, InputError
 from ltp_deploy.heads import head_of
 from ltp_deploy.model.policy import Carry
 from ltp_deploy.runtime.result import Result, make_result
@@ -58,8 +58,26 @@ def load(
         if found is None:
             raise BundleError(f"{directory} has no portable model; build it with --portable-onnx")
         manifest = found
+    _check_long_texts(directory, manifest, long)
     session = open_session(directory, manifest, threads, throughput)
     return Engine(directory, manifest, session, portable, long)
+
+
+def _check_long_texts(directory: Path, manifest: Manifest, long: LongTexts) -> None:
+    """Refuse what the bundle cannot do.
+
+    Raises:
+        BundleError: by its reason.
+    """
+    record = manifest.tokenizer
+    if record is None and long != LongTexts():
+        raise BundleError(f"{directory} carries no tokenizer, so no text is long to it")
+    if record is not None and long.windows and record.library != "tokenizers":
+        raise BundleError(f"the tokenizer of {directory} exists in Python alone: no windows")
+    if long.windows and manifest.options.survivors:
+        raise BundleError(
+            f"{directory} reports the survivors of a sequence, and in windows a text is several"
+        )
 
 
 class Engine:
@@ -78,10 +96,6 @@ class Engine:
         portable: bool = False,
         long: LongTexts | None = None,
     ):
-        if long and long.windows and manifest.options.survivors:
-            raise LtpError(
-                f"{directory} reports the survivors of a sequence, and in windows a text is several"
-            )
         self.directory = directory
         self.manifest = manifest
         self.config = manifest.model
@@ -151,8 +165,9 @@ class Engine:
 
     def _run_texts(self, texts: Tokenized) -> Result:
         """Classify texts; those in windows in as many requests as the limits ask for."""
-        if not self.long.windows:
-            return replace(self.run(texts.batch), truncated=texts.truncated)
+        if not (texts.windows > 1).any():
+            found = replace(self.run(texts.batch), truncated=texts.truncated)
+            return replace(found, windows=texts.windows if self.long.windows else None)
         logits = np.zeros((texts.batch.sequences, self.config.num_labels), np.float32)
         for rows in self.limits.requests(texts.batch.lengths):
             logits[rows] = self.run(texts.batch.select(rows)).logits

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from math import isfinite
 
+from ltp_deploy.errors import LtpError
 from ltp_deploy.parity.compare import LogitComparison, SurvivorComparison, ValueComparison
 from ltp_deploy.parity.tolerances import TOLERANCES
+
+ROUNDING = 1e-9  # of what is judged, in its own unit
 
 
 @dataclass(frozen=True)
@@ -60,8 +64,10 @@ class Gate:
 
     @property
     def passed(self) -> bool:
-        """Never true of NaN."""
-        return self.found >= self.limit if self.least else self.found <= self.limit
+        """Never true of NaN; a limit that is just met is met."""
+        if self.least:
+            return self.found >= self.limit - ROUNDING
+        return self.found <= self.limit + ROUNDING
 
     @property
     def allowed(self) -> str:
@@ -77,28 +83,31 @@ def gates(
     logits: LogitComparison,
     values: ValueComparison | None,
     survivors: SurvivorComparison,
-    scores: dict[str, float],
+    scores: Mapping[str, Mapping[str, float]],
     tolerances: Tolerances,
 ) -> list[Gate]:
     """Everything that can be judged of what was found.
 
     Args:
         values: None where answers are labels.
-        scores: of "oracle" and "engine"; empty without labels.
+        scores: by metric, of "oracle" and "engine"; empty without labels.
     """
     allowed = tolerances.or_defaults(precision)
     found = [Gate("logits that are not finite", float(not isfinite(logits.max)), 0, answers=False)]
 
-    def judge(limit: float | None, what: str, value: float, unit: str = "", **more: bool) -> None:
-        if limit is not None:
+    def judge(
+        limit: float | None, what: str, value: float | None, unit: str = "", **more: bool
+    ) -> None:
+        if limit is not None and value is not None:
             found.append(Gate(what, value, limit, unit, **more))
 
     judge(allowed.max_logit_difference, "largest logit difference", logits.max_without_ties)
-    if logits.flips is not None:
-        judge(allowed.max_flips, "answers that change", 100 * logits.flips / sequences, " %")
-    if values is not None and values.error is not None:
-        judge(allowed.max_error, "RMS error, of the deviation", 100 * values.error, " %")
-    if values is not None and values.spearman is not None:
+    if values is None:
+        changed = 100 * (logits.flips or 0) / sequences
+        judge(allowed.max_flips, "answers that change", changed, " %")
+    else:
+        error = None if values.error is None else 100 * values.error
+        judge(allowed.max_error, "RMS error, of the deviation", error, " %")
         judge(allowed.min_spearman, "rank correlation", values.spearman, least=True)
     if precision == "f32":
         differ = float(len(survivors.disagreements))
@@ -107,6 +116,19 @@ def gates(
     judge(
         allowed.min_agreement, "agreement of survivors", agreement, " %", least=True, answers=False
     )
-    if scores:
-        judge(allowed.max_drop, "drop of the score", scores["oracle"] - scores["engine"], " points")
+    for metric, score in scores.items():
+        judge(allowed.max_drop, f"drop of {metric}", score["oracle"] - score["engine"], " points")
     return found
+
+
+def check_applicable(tolerances: Tolerances, gives_values: bool) -> None:
+    """Refuse tolerances that were stated and would not be looked at.
+
+    Raises:
+        LtpError: by the option's name.
+    """
+    other = ("max_flips",) if gives_values else ("max_error", "min_spearman")
+    kind = "values" if gives_values else "labels"
+    for name in other:
+        if getattr(tolerances, name) is not None:
+            raise LtpError(f"--{name.replace('_', '-')} does not apply: the model gives {kind}")

@@ -65,8 +65,9 @@ def compare(
         stack.enter_context(G_LOGGER.verbosity(G_LOGGER.ERROR))  # it is chatty
         engines = [found for path in bundles for found in _engines(path)]
         encoder = _common_encoder([engine for _, engine in engines], checkpoint)
-        shortest = min((engine for _, engine in engines), key=lambda e: e.limits.max_length)
-        data = tokenized(shortest, checkpoint, examples.texts).batch
+        # Each bundle's tokenizer is held to the checkpoint's; the shortest texts fit all of them.
+        read = [tokenized(engine, checkpoint, examples.texts).batch for _, engine in engines]
+        data = min(read, key=lambda batch: batch.lengths.max())
         answers: list[tuple[str, Answer]] = [("oracle", _of_oracle(encoder))]
         for name, engine in engines:
             reporting = stack.enter_context(reference_build(engine, checkpoint))

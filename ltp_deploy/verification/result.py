@@ -16,6 +16,8 @@ class Verification:
     Attributes:
         overrides: conventions given to the build in place of the checkpoint's.
         truncated: texts that are longer than what the engine reads of them, on both sides.
+        scores: by metric with its unit, then of "oracle", "engine" and "dense", the oracle without
+            pruning; empty without labels.
         values: None where answers are labels.
     """
 
@@ -25,8 +27,7 @@ class Verification:
     sequences: int
     tokens: int
     truncated: int
-    metric: str | None
-    scores: dict[str, float]
+    scores: dict[str, dict[str, float]]
     logits: LogitComparison
     values: ValueComparison | None
     survivors: SurvivorComparison
@@ -43,8 +44,9 @@ class Verification:
         found = [str(gate) for gate in self.gates if not gate.passed]
         if not any(gate.answers for gate in self.gates):
             found.append(
-                f"nothing was judged: the answers to {self.sequences} sequences do not differ, so "
-                "they have neither scale nor order; pass more data"
+                f"no answer was judged: of {self.sequences} sequences {len(self.survivors.ties)} "
+                "have a tie, and values that do not differ have neither scale nor order; pass more "
+                "data"
             )
         return found
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -34,10 +35,12 @@ def tokenized(engine: Engine, checkpoint: Path, texts: Sequence[Text]) -> Tokeni
 
 
 def queries(texts: Sequence[Text]) -> np.ndarray | None:
-    """[N] the number of each pair's first text where some are the same, as a reranker's queries
-    are; None for other texts."""
+    """[N] the number of each pair's first text, where these are a reranker's queries: at least half
+    of the pairs share theirs with another pair. None for other texts, which are ranked together."""
     firsts = [text[0] for text in texts if isinstance(text, tuple)]
-    if len(firsts) < len(texts) or len(set(firsts)) == len(firsts):
+    counts = Counter(firsts)
+    shared = sum(count for count in counts.values() if count > 1)
+    if len(firsts) < len(texts) or 2 * shared < len(texts):
         return None
-    numbers = {first: i for i, first in enumerate(dict.fromkeys(firsts))}
+    numbers = {first: i for i, first in enumerate(counts)}
     return np.array([numbers[first] for first in firsts])

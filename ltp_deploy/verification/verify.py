@@ -11,7 +11,8 @@ from tqdm import tqdm
 from ltp_deploy.builder.rebuild import reference_build
 from ltp_deploy.data.batch import PackedBatch
 from ltp_deploy.data.examples import Examples, read_examples, required_labels
-from ltp_deploy.heads import head_of
+from ltp_deploy.errors import LtpError
+from ltp_deploy.heads import Head, head_of
 from ltp_deploy.model.encoder import Encoder
 from ltp_deploy.model.flops import authors_ratio, engine_flops
 from ltp_deploy.model.policy import Carry, PrunePolicy
@@ -20,7 +21,7 @@ from ltp_deploy.parity.compare import compare_logits, compare_survivors, compare
 from ltp_deploy.parity.oracle_run import OracleRun, run_oracle
 from ltp_deploy.parity.tolerances import TOLERANCES
 from ltp_deploy.runtime.engine import Engine, load
-from ltp_deploy.verification.gates import Tolerances, gates
+from ltp_deploy.verification.gates import Tolerances, check_applicable, gates
 from ltp_deploy.verification.result import Verification
 from ltp_deploy.verification.source import as_built, load_source
 from ltp_deploy.verification.texts import queries, tokenized
@@ -49,24 +50,27 @@ def verify(
     """
     if not isinstance(examples, Examples):
         examples = read_examples(str(examples))
+    if not len(examples) or batch < 1:
+        raise LtpError(f"{len(examples)} texts in requests of {batch}: there is nothing to verify")
     engine = load(bundle, portable=portable)
     encoder, overrides = as_built(load_source(engine, Path(checkpoint)), engine)
     texts = tokenized(engine, Path(checkpoint), examples.texts)
     data, head, targets = texts.batch, head_of(engine.config), None
     tolerances = tolerances or Tolerances()
+    check_applicable(tolerances, head.gives_values)
     if tolerances.max_drop is not None:
         required_labels(examples, "--max-drop")
     if examples.labels is not None:
         targets = head.targets(examples.labels, engine.config)
     answers = _answers(engine, encoder, Path(checkpoint), data, batch)
-    metric, scores = _scores(engine, answers, targets, examples.metric)
+    scores = _scores(head, answers, targets, examples.metric)
     precision = engine.manifest.precision
     tie = TOLERANCES[precision].tie
     oracle, profile = answers.oracle, answers.oracle.profile
     survivors = compare_survivors(oracle.survivors, answers.survivors, oracle.margins, tie)
     logits = compare_logits(head, oracle.logits, answers.logits, survivors)
     values = None
-    if logits.flips is None:
+    if head.gives_values:
         values = compare_values(
             head.predictions(oracle.logits),
             head.predictions(answers.logits),
@@ -79,7 +83,6 @@ def verify(
         sequences=data.sequences,
         tokens=len(data.input_ids),
         truncated=int(texts.truncated.sum()),
-        metric=metric,
         scores=scores,
         logits=logits,
         values=values,
@@ -121,17 +124,18 @@ def _answers(
 
 
 def _scores(
-    engine: Engine, answers: _Answers, targets: np.ndarray | None, metric: str | None
-) -> tuple[str | None, dict[str, float]]:
-    """(the metric with its unit, scores by model); (None, {}) without labels."""
-    scores: dict[str, float] = {}
+    head: Head, answers: _Answers, targets: np.ndarray | None, metric: str | None
+) -> dict[str, dict[str, float]]:
+    """Scores by metric with its unit, then by model; {} without labels."""
     if targets is None:
-        return None, scores
-    head, title = head_of(engine.config), None
+        return {}
+    scores: dict[str, dict[str, float]] = {}
     given = {"oracle": answers.oracle.logits, "engine": answers.logits, "dense": answers.dense}
-    for model, logits in given.items():
-        title, scores[model] = head.score(logits, targets, metric)
-    return title, scores
+    for name in (metric,) if metric else head.judged_metrics:
+        for model, logits in given.items():
+            title, score = head.score(logits, targets, name)
+            scores.setdefault(title, {})[model] = score
+    return scores
 
 
 def run_engine(

@@ -1,11 +1,11 @@
 """The tokenizer in a bundle reads texts as transformers does with the checkpoint's."""
 
+import importlib.util
 import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 from transformers import AutoTokenizer
 
@@ -13,11 +13,12 @@ from ltp_deploy.builder.tokenizer import bundle_tokenizer
 from ltp_deploy.bundle.tokenizer import TokenizerRecord
 from ltp_deploy.checkpoint import load_encoder
 from ltp_deploy.data.long_texts import LongTexts
-from ltp_deploy.data.tokenizer import Tokenizer, open_tokenizer
+from ltp_deploy.data.tokenizer import Tokenizer, bundled_tokenizer, open_tokenizer
 from ltp_deploy.errors import BundleError, InputError, LtpError
 from ltp_deploy.model.config import EncoderConfig
 from tests.tiny import save_tiny, save_tokenizer
 
+MISSING = "sentencepiece"
 TEXTS = [
     "the film was very good .",
     "The Film is GOOD",
@@ -109,7 +110,7 @@ TOKENIZERS: dict[str, tuple[str, Callable[[Path], None], int]] = {
 def bundled(checkpoint: Path, bundle: Path) -> tuple[EncoderConfig, TokenizerRecord]:
     config = load_encoder(checkpoint).config
     bundle.mkdir(exist_ok=True)
-    record = bundle_tokenizer(checkpoint, bundle, config)
+    record = bundle_tokenizer(checkpoint, bundle, config, config.max_length)
     assert record is not None
     return config, record
 
@@ -138,7 +139,7 @@ def test_texts_are_read_as_by_the_checkpoint(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("class_named", [True, False])
-@pytest.mark.parametrize("model_type", ["ltp"])
+@pytest.mark.parametrize("model_type", ["ltp", "pibert"])
 def test_the_released_format_needs_no_class(
     class_named: bool, model_type: str, tmp_path: Path
 ) -> None:
@@ -150,7 +151,7 @@ def test_the_released_format_needs_no_class(
     write_json(checkpoint / "config.json", model_type=model_type)
     if class_named:
         write_json(checkpoint / "tokenizer_config.json", tokenizer_class="RobertaTokenizer")
-    record = bundle_tokenizer(checkpoint, tmp_path, config)
+    record = bundle_tokenizer(checkpoint, tmp_path, config, 38)
     assert record is not None
     found = open_tokenizer(tmp_path, record, config)([("the film", "bad")])
     assert found.input_ids.tolist() == expected
@@ -195,16 +196,17 @@ def test_packages_that_read_texts_otherwise_are_refused(tweets: Path, tmp_path: 
     other = replace(record, fingerprint="0" * 64)
     with pytest.raises(BundleError, match="the packages here read texts otherwise"):
         open_tokenizer(bundle, other, config)
-    with pytest.raises(BundleError, match="exists in Python alone and makes no windows"):
-        open_tokenizer(bundle, record, config, long=LongTexts("window"))
 
 
 def test_a_missing_package_is_named_at_build(tmp_path: Path, monkeypatch) -> None:
     checkpoint = save_tiny(tmp_path / "checkpoint", "xlm-roberta")
     (checkpoint / "sentencepiece.bpe.model").write_bytes(b"")
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(LtpError, match="sentencepiece is missing to read it: pip install"):
-        bundle_tokenizer(checkpoint, tmp_path, load_encoder(checkpoint).config)
+    find = importlib.util.find_spec
+    monkeypatch.setattr(
+        "importlib.util.find_spec", lambda name, *at: find(name, *at) if name != MISSING else None
+    )
+    with pytest.raises(LtpError, match=r"sentencepiece is missing to read it: pip install.*--no-t"):
+        bundle_tokenizer(checkpoint, tmp_path, load_encoder(checkpoint).config, 38)
 
 
 def test_emoji_that_a_tokenizer_spells_out_need_a_package(
@@ -214,25 +216,23 @@ def test_emoji_that_a_tokenizer_spells_out_need_a_package(
     write_json(tweets / "tokenizer_config.json", normalization=True)
     monkeypatch.setitem(__import__("sys").modules, "emoji", None)
     with pytest.raises(LtpError, match="spells emoji out: pip install"):
-        bundle_tokenizer(tweets, tmp_path, load_encoder(tweets).config)
+        bundle_tokenizer(tweets, tmp_path, load_encoder(tweets).config, 38)
 
 
 def test_a_tokenizer_that_differs_is_refused(
     bert_checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write = open_tokenizer
+    def with_other_types(bundle: Path, record: TokenizerRecord, config: EncoderConfig) -> Tokenizer:
+        return bundled_tokenizer(bundle, replace(record, token_types=False), config)
 
-    def with_other_types(bundle: Path, record: TokenizerRecord, *rest: object) -> Tokenizer:
-        return write(bundle, replace(record, token_types=False), *rest)
-
-    monkeypatch.setattr("ltp_deploy.builder.tokenizer.open_tokenizer", with_other_types)
+    monkeypatch.setattr("ltp_deploy.builder.tokenizer.bundled_tokenizer", with_other_types)
     with pytest.raises(LtpError, match=r"reads .* otherwise than the checkpoint's: token_type_ids"):
-        bundle_tokenizer(bert_checkpoint, tmp_path, load_encoder(bert_checkpoint).config)
+        bundle_tokenizer(bert_checkpoint, tmp_path, load_encoder(bert_checkpoint).config, 40)
 
 
 def test_a_checkpoint_without_a_tokenizer_has_none(tmp_path: Path) -> None:
     checkpoint = save_tiny(tmp_path / "checkpoint", "bert")
-    assert bundle_tokenizer(checkpoint, tmp_path, load_encoder(checkpoint).config) is None
+    assert bundle_tokenizer(checkpoint, tmp_path, load_encoder(checkpoint).config, 38) is None
 
 
 @pytest.fixture
@@ -265,8 +265,16 @@ def test_the_windows_of_a_pair_begin_with_its_first_text(window: Callable[..., T
     heads = {tuple(found.batch.select([i]).input_ids[:4].tolist()) for i in range(3)}
     assert len(heads) == 1
     assert found.batch.select([0]).token_type_ids.tolist() == [0] * 4 + [1] * 6
-    with pytest.raises(InputError, match="text 0: 11 tokens stand before every window"):
+    with pytest.raises(InputError, match="text 0: 11 of the 10 tokens of a window are special to"):
         window("window").tokenize([("the " * 8, "good " * 12)])
+
+
+@pytest.mark.parametrize("text", ["good " * 20, ("the film is", "good " * 20)])
+def test_windows_share_less_than_they_hold(text: object, window: Callable[..., Tokenizer]) -> None:
+    room = 8 if isinstance(text, str) else 4
+    assert window("window", room - 1).tokenize([text]).windows[0] > 12
+    with pytest.raises(InputError, match=f"two windows cannot share {room}; lower the stride"):
+        window("window", room).tokenize([text])
 
 
 def test_long_texts_are_refused_where_that_was_asked(window: Callable[..., Tokenizer]) -> None:
@@ -275,13 +283,73 @@ def test_long_texts_are_refused_where_that_was_asked(window: Callable[..., Token
         window("refuse")(["good", "good " * 9])
 
 
-@pytest.mark.parametrize(("rule", "stride"), [("cut", None), ("truncate", 3), ("window", -1)])
+@pytest.mark.parametrize(
+    ("rule", "stride"), [("cut", None), ("truncate", 3), ("window", -1), ("window", 2.5)]
+)
 def test_rules_that_say_nothing_are_refused(rule: str, stride: int | None) -> None:
     with pytest.raises(LtpError, match="long_texts"):
         LongTexts(rule, stride)
 
 
-def test_a_window_holds_at_least_one_new_token() -> None:
-    assert LongTexts("window", 100).overlap(8) == 7
-    assert LongTexts("window").overlap(8) == 2
-    assert np.array([LongTexts("window").overlap(n) for n in (1, 2, 3)]).tolist() == [0, 0, 0]
+def without_vocabulary(directory: Path) -> None:
+    """What the class reads is not there: transformers makes a tokenizer of special tokens."""
+    (directory / "tokenizer_config.json").write_text("{}")
+
+
+def of_another_class(directory: Path) -> None:
+    save_tokenizer(directory)
+    (directory / "tokenizer_config.json").unlink()
+
+
+@pytest.mark.parametrize(
+    ("family", "write", "there"),
+    [
+        ("bert", without_vocabulary, "tokenizer_config.json"),
+        ("roberta", of_another_class, "vocab.txt"),
+        ("bert", byte_pairs, "merges.txt, vocab.json"),
+    ],
+)
+def test_a_tokenizer_without_words_is_refused(
+    family: str, write: Callable[[Path], None], there: str, tmp_path: Path
+) -> None:
+    checkpoint = save_tiny(tmp_path / "checkpoint", family)
+    write(checkpoint)
+    message = rf"knows no words: its class \w+ reads .*, and there are {there}; add the vocabulary"
+    with pytest.raises(LtpError, match=message):
+        bundle_tokenizer(checkpoint, tmp_path, load_encoder(checkpoint).config, 38)
+
+
+@pytest.mark.parametrize(
+    ("value", "longest"), [(16, 16), (16.0, 16), ("16", None), (-1, None), (0, None), (2.5, None)]
+)
+def test_the_maximum_of_a_tokenizer_is_a_number_of_tokens(
+    value: object, longest: int | None, tmp_path: Path
+) -> None:
+    checkpoint = save_tiny(tmp_path / "checkpoint", "bert")
+    wordpiece(checkpoint, tokenizer_class="BertTokenizer", model_max_length=value)
+    config = load_encoder(checkpoint).config
+    if longest is None:
+        with pytest.raises(LtpError, match=r"model_max_length is .*, which is no number of tokens"):
+            bundle_tokenizer(checkpoint, tmp_path, config, 40)
+        return
+    record = bundle_tokenizer(checkpoint, tmp_path, config, 40)
+    assert record is not None
+    assert open_tokenizer(tmp_path, record, config)(["film " * 50]).lengths.tolist() == [longest]
+
+
+def test_a_limit_must_leave_room_for_a_text(bert_checkpoint: Path, tmp_path: Path) -> None:
+    config = load_encoder(bert_checkpoint).config
+    with pytest.raises(LtpError, match=r"--max-length 2 leaves no room .* adds 2 special tokens"):
+        bundle_tokenizer(bert_checkpoint, tmp_path, config, 2)
+    record = bundle_tokenizer(bert_checkpoint, tmp_path, config, 3)
+    assert record is not None
+    assert open_tokenizer(tmp_path, record, config, 3)(["good film"]).lengths.tolist() == [3]
+
+
+def test_a_vocabulary_without_an_unknown_token_is_refused(tmp_path: Path) -> None:
+    checkpoint = save_tiny(tmp_path / "checkpoint", "bert")
+    save_tokenizer(checkpoint)
+    (checkpoint / "vocab.txt").write_text("[PAD]\n[CLS]\n[SEP]\nfilm\n")
+    config = load_encoder(checkpoint).config
+    with pytest.raises(LtpError, match=r"the tokenizer in .* cannot read texts: .*UNK"):
+        bundle_tokenizer(checkpoint, tmp_path, config, 40)

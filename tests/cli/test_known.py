@@ -32,7 +32,7 @@ def test_build_then_verify_gives_the_known_scores(known: KnownCheckpoint, tmp_pa
     assert found["failures"] == []
     assert found["survivors"]["disagreements"] == []
     assert found["logits"]["max_without_ties"] < 1e-4
-    assert found["scores"]["engine"] == pytest.approx(known.accuracy, abs=0.01)
+    assert found["scores"]["accuracy %"]["engine"] == pytest.approx(known.accuracy, abs=0.01)
     assert found["flops_ratio_authors"] == pytest.approx(known.flops_ratio, abs=0.005)
 
 

@@ -79,12 +79,13 @@ def test_files_of_a_tokenizer_are_copied_and_no_others(tmp_path: Path) -> None:
     (checkpoint / "vocab.txt").write_text("the</w> 1\n")
     (checkpoint / "bpe.codes").write_text("t h 5\n")
     (checkpoint / "notes.txt").write_text("mine")
+    (checkpoint / "tokenizer.model").write_text("of another tokenizer")
     (checkpoint / "tokenizer_config.json").write_text('{"tokenizer_class": "BertweetTokenizer"}')
     assert has_tokenizer(checkpoint)
     (tmp_path / "copy").mkdir()
     copy_tokenizer(checkpoint, tmp_path / "copy")
     found = {path.name for path in (tmp_path / "copy").iterdir()}
-    assert found == {"vocab.txt", "bpe.codes", "tokenizer_config.json"}
+    assert found == {"vocab.txt", "bpe.codes", "tokenizer_config.json", "tokenizer.model"}
 
 
 def test_a_folder_without_a_tokenizer_is_named(tmp_path: Path) -> None:

@@ -86,10 +86,18 @@ def test_reduced_precisions_may_change_a_few_answers(precision: str) -> None:
 
 
 def test_a_score_may_drop_by_a_point_where_there_is_one() -> None:
-    scores = {"oracle": 90.0, "engine": 88.9, "dense": 90.0}
-    assert broken("bf16", scores=scores) == ["drop of the score"]
+    scores = {"f1 %": {"oracle": 90.0, "engine": 88.9, "dense": 90.0}}
+    assert broken("bf16", scores=scores) == ["drop of f1 %"]
     assert broken("f32", scores=scores) == []
-    assert broken("f32", Tolerances(max_drop=1.0), scores=scores) == ["drop of the score"]
+    assert broken("f32", Tolerances(max_drop=1.0), scores=scores) == ["drop of f1 %"]
+    just = {"f1 %": {"oracle": 100 * 0.14, "engine": 100 * 0.13}}
+    assert broken("bf16", scores=just) == []
+
+
+def test_nothing_is_judged_of_logits_where_every_sequence_has_a_tie() -> None:
+    found = logits(max=9.0, max_without_ties=None, flips=2)
+    judged = gates("f32", 2, found, None, SAME, {}, NONE)
+    assert not any(gate.answers for gate in judged)
 
 
 def test_a_gate_says_what_was_found_and_what_is_allowed() -> None:
@@ -110,6 +118,15 @@ def test_values_are_compared_in_the_scale_of_the_oracles() -> None:
     assert compare_values(np.ones(4), oracle) == ValueComparison(None, None)
 
 
+def test_rounding_is_neither_error_nor_scale_nor_order() -> None:
+    rounding = np.array([1e-6, -1e-6, 2e-6, 0.0])
+    assert compare_values(0.3 + rounding, 0.3 - rounding) == ValueComparison(None, None)
+    oracle = np.array([0.3, 0.3, 0.7, 0.7])
+    found = compare_values(oracle + rounding, oracle - rounding, np.array([0, 0, 1, 1]))
+    assert found == ValueComparison(0.0, None)
+    assert compare_values(oracle + rounding, oracle - rounding).spearman == pytest.approx(1)
+
+
 def test_texts_are_ranked_within_their_query() -> None:
     """Both queries' texts keep their order although the queries change places."""
     oracle = np.array([0.0, 1.0, 2.0, 10.0, 11.0])
@@ -123,6 +140,8 @@ def test_queries_are_first_texts_that_repeat() -> None:
     found = queries(pairs)
     assert found is not None
     assert found.tolist() == [0, 1, 0]
+    by_chance = [*pairs, ("a", "b"), ("b", "c")]
+    assert queries(by_chance) is None
     assert queries([("a", "b"), ("c", "d")]) is None
     assert queries(["a", "b"]) is None
     assert queries([("a", "b"), ("a", "c"), "d"]) is None

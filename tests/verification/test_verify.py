@@ -9,10 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ltp_deploy.builder.build import build
 from ltp_deploy.bundle.limits import Limits
+from ltp_deploy.bundle.options import BuildOptions
 from ltp_deploy.checkpoint import load_encoder
 from ltp_deploy.data.examples import Examples
-from ltp_deploy.errors import LtpError
+from ltp_deploy.data.tokenizer import bundled_tokenizer
+from ltp_deploy.errors import InputError, LtpError
 from ltp_deploy.model.flops import authors_ratio
 from ltp_deploy.parity.oracle_run import length_batches, run_oracle
 from ltp_deploy.parity.self_check import self_check
@@ -22,6 +25,7 @@ from ltp_deploy.verification.result import Verification
 from ltp_deploy.verification.verify import verify
 from tests.answers import batch_for
 from tests.spoil import edit_manifest
+from tests.tiny import save_tiny, save_tokenizer
 
 WORDS = "the a film is was good bad very not dull great .".split()
 
@@ -48,9 +52,11 @@ def test_a_right_bundle_passes(
     assert result.survivors.differences == []
     assert result.survivors_from_reference_build == (not survivors)
     assert result.logits.max < 1e-4
-    assert (result.sequences, result.metric) == (30, "accuracy %")
-    assert result.scores["oracle"] == result.scores["engine"]
-    assert result.scores.keys() == {"oracle", "engine", "dense"}
+    assert result.sequences == 30
+    assert result.scores.keys() == {"accuracy %"}
+    score = result.scores["accuracy %"]
+    assert score["oracle"] == score["engine"]
+    assert score.keys() == {"oracle", "engine", "dense"}
     assert result.mean_alive == sorted(result.mean_alive, reverse=True)
     assert result.flops_ratio_engine > 1.2
 
@@ -71,7 +77,7 @@ def test_a_dense_bundle_passes_too(
     checkpoint = checkpoint_of("bert")
     result = verified(bundle_of(checkpoint, "torchscript", survivors=False), checkpoint)
     assert result.failures == []
-    assert result.scores["engine"] == result.scores["dense"]
+    assert result.scores["accuracy %"]["engine"] == result.scores["accuracy %"]["dense"]
     assert result.flops_ratio_authors == 1
 
 
@@ -82,7 +88,7 @@ def test_a_regression_is_scored_by_correlation(
     data = examples(labels=[float(i % 7) for i in range(30)])
     bundle = bundle_of(checkpoint, "torchscript")
     result = verify(bundle, checkpoint, data, 8, Tolerances())
-    assert (result.metric, result.failures) == ("pearson %", [])
+    assert (list(result.scores), result.failures) == (["pearson %"], [])
     assert result.logits.flips is None
     assert result.values is not None
     assert result.values.error == pytest.approx(0, abs=1e-4)
@@ -127,7 +133,7 @@ def test_a_wrong_score_length_is_found(
         ({"max_logit_difference": 0.0}, "largest logit difference: .*, allowed at most 0"),
         ({"max_flips": -1}, "answers that change: 0 %, allowed at most -1 %"),
         ({"min_agreement": 101}, "agreement of survivors: 100 %, allowed at least 101 %"),
-        ({"max_drop": -1}, "drop of the score: 0 points, allowed at most -1 points"),
+        ({"max_drop": -1}, "drop of accuracy %: 0 points, allowed at most -1 points"),
     ],
 )
 def test_a_broken_tolerance_is_a_failure(
@@ -188,7 +194,7 @@ def test_a_drop_of_the_score_cannot_be_judged_without_labels(
 ) -> None:
     unlabelled = Examples(examples().texts, None)
     result = verify(bert_bundle, bert_checkpoint, unlabelled)
-    assert (result.failures, result.metric) == ([], None)
+    assert (result.failures, result.scores) == ([], {})
     assert not any("drop" in gate.what for gate in result.gates)
     with pytest.raises(LtpError, match="--max-drop needs labels"):
         verify(bert_bundle, bert_checkpoint, unlabelled, tolerances=Tolerances(max_drop=1))
@@ -198,7 +204,12 @@ def test_a_bundle_that_reads_texts_otherwise_is_refused(
     bert_checkpoint: Path, bert_bundle: Path, tmp_path: Path
 ) -> None:
     bundle = shutil.copytree(bert_bundle, tmp_path / "bundle")
-    edit_manifest(bundle, lambda manifest: manifest["tokenizer"].update(token_types=False))
+    engine = load(bundle)
+    assert engine.manifest.tokenizer is not None
+    record = replace(engine.manifest.tokenizer, token_types=False)
+    other = bundled_tokenizer(bundle, record, engine.config)
+    changes = {"token_types": False, "fingerprint": other.fingerprint()}
+    edit_manifest(bundle, lambda manifest: manifest["tokenizer"].update(changes))
     pairs = Examples(["same", ("the film", "a film")], None)
     with pytest.raises(LtpError, match=r"reads text 1, .* otherwise than the checkpoint: token_ty"):
         verify(bundle, bert_checkpoint, pairs)
@@ -229,7 +240,60 @@ def test_values_that_do_not_differ_judge_nothing_but_logits(
     assert exact.failures == []
     reduced = replace(exact, gates=[gate for gate in exact.gates if not gate.answers])
     (failure,) = reduced.failures
-    assert failure.startswith("nothing was judged: the answers to 1 sequences do not differ")
+    assert failure.startswith("no answer was judged: of 1 sequences 0 have a tie, and values that")
+
+
+@pytest.mark.parametrize(
+    ("labels", "tolerance", "message"),
+    [
+        (2, {"max_error": 5.0}, "--max-error does not apply: the model gives labels"),
+        (2, {"min_spearman": 0.9}, "--min-spearman does not apply: the model gives labels"),
+        (1, {"max_flips": 0.0}, "--max-flips does not apply: the model gives values"),
+    ],
+)
+def test_a_tolerance_that_judges_nothing_is_refused(
+    labels: int,
+    tolerance: dict[str, float],
+    message: str,
+    checkpoint_of: Callable[..., Path],
+    bundle_of: Callable[..., Path],
+) -> None:
+    checkpoint = checkpoint_of("bert", "topk", labels=labels, id2label=None)
+    bundle = bundle_of(checkpoint, "torchscript")
+    texts = Examples(["the film"], None)
+    with pytest.raises(LtpError, match=message):
+        verify(bundle, checkpoint, texts, tolerances=Tolerances(**tolerance))
+
+
+def test_a_score_that_is_undefined_is_an_error(
+    checkpoint_of: Callable[..., Path], bundle_of: Callable[..., Path]
+) -> None:
+    checkpoint = checkpoint_of("bert", "topk", labels=1, id2label=None)
+    same = Examples(["the film", "a film"], ["1.5", "1.5"])
+    with pytest.raises(LtpError, match=r"pearson is undefined where all labels are the same, 1\.5"):
+        verify(bundle_of(checkpoint, "torchscript"), checkpoint, same)
+
+
+@pytest.mark.parametrize(("texts", "batch"), [([], 8), (["a film"], 0)])
+def test_there_must_be_something_to_verify(
+    texts: list[str], batch: int, bert_checkpoint: Path, bert_bundle: Path
+) -> None:
+    with pytest.raises(LtpError, match="there is nothing to verify"):
+        verify(bert_bundle, bert_checkpoint, Examples(texts, None), batch)
+
+
+def test_a_token_that_the_model_lacks_is_named_with_its_text(tmp_path: Path) -> None:
+    checkpoint = save_tiny(tmp_path / "checkpoint", "bert", vocab_size=18)
+    save_tokenizer(checkpoint)
+    (checkpoint / "added_tokens.json").write_text('{"[X]": 18}')
+    build(checkpoint, tmp_path / "bundle", BuildOptions("torchscript"))
+    engine = load(tmp_path / "bundle", long_texts="window")
+    long = "the film is good " * 20
+    texts, message = [long, "a", "a [X]"], "text 2 has the token 18, and the model knows 0 to 17"
+    with pytest.raises(InputError, match=message):
+        engine(texts)
+    with pytest.raises(InputError, match=message):
+        verify(tmp_path / "bundle", checkpoint, Examples(texts, None))
 
 
 class Liar:
