@@ -86,8 +86,10 @@ def _write(own: TransformersTokenizer, folder: Path) -> TokenizerRecord:
 
 
 def _texts(own: TransformersTokenizer) -> Iterator[Text]:
-    """Difficult texts, tokens from all over the vocabulary, and every token that was added."""
+    """Difficult texts, too long ones, tokens from all over the vocabulary, and all added ones."""
     yield from PROBES
+    long = "word " * own.max_length
+    yield from (long, ("question?", long), (long, "answer."), (long, "other " * own.max_length))
     vocabulary = sorted(own.tokenizer.get_vocab())
     words = [str(word) for word in vocabulary[:: max(1, len(vocabulary) // SAMPLED)]]
     yield from words

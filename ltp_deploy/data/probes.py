@@ -33,8 +33,8 @@ _LINES = (
 PROBES: list[Text] = [
     *_LINES,
     *((first, second) for first, second in zip(_LINES, _LINES[3:], strict=False)),
-    ("question?", "word " * 300),
-    ("word " * 300, "answer."),
-    ("word " * 300, "other " * 300),
-    "word " * 600 + "end",
+    ("question?", "word " * 40),
+    ("word " * 40, "answer."),
+    ("word " * 40, "other " * 30),
+    "word " * 60 + "end",
 ]
