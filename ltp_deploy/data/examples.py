@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from ltp_deploy.data.class_names import class_names
 from ltp_deploy.data.columns import label_columns, text_columns
 from ltp_deploy.data.files import EXTENSIONS, Row, extension, read_rows
-from ltp_deploy.data.labels import Label, read_flags, read_label
+from ltp_deploy.data.labels import Label, read_flags, read_label, with_name
 from ltp_deploy.data.metrics import GLUE
 from ltp_deploy.data.texts import Text, half_a_character, lone_surrogate
 from ltp_deploy.errors import InputError, LtpError
@@ -42,8 +43,8 @@ class Examples:
 
     Attributes:
         texts: strings, or pairs of them.
-        labels: one for each text, which `Head.targets` turns into numbers; None where the data has
-            none.
+        labels: one for each text, which `Head.targets` turns into numbers; a `ClassName` where the
+            data says how the class is called that it gives by number. None where it has none.
         metric: what scores answers, None for the usual one of the kind of task.
         columns: the names of all columns of the data, () where it came without columns.
     """
@@ -66,15 +67,17 @@ def read_examples(source: str, options: DataOptions | None = None) -> Examples:
         LtpError: unreadable, empty, columns not found or not clear, a row with missing values.
     """
     options = options or DataOptions()
-    rows = list(islice(_rows(source, options), options.limit))
+    found = _rows(source, options)
+    rows = list(islice(found, options.limit))
     if not rows:
         raise LtpError(f"{source} holds no rows")
     columns = tuple(dict.fromkeys(name for row in rows for name in row))
     label = label_columns(source, columns, options.label_column)
     text = text_columns(source, rows, columns, options.text_columns, set(label))
+    names = class_names(source, rows, label, getattr(found, "features", None))
     return Examples(
         [_text(source, i, row, text) for i, row in enumerate(rows, 1)],
-        [_label(source, i, row, label) for i, row in enumerate(rows, 1)] if label else None,
+        [_label(source, i, row, label, names) for i, row in enumerate(rows, 1)] if label else None,
         options.metric or GLUE.get(source.removeprefix("glue/")),
         columns,
     )
@@ -141,8 +144,13 @@ def _text(source: str, number: int, row: Row, columns: tuple[str, ...]) -> Text:
     return values[0] if len(values) == 1 else (values[0], values[1])
 
 
-def _label(source: str, number: int, row: Row, columns: tuple[str, ...]) -> Label:
+def _label(
+    source: str, number: int, row: Row, columns: tuple[str, ...], names: Mapping[int, str]
+) -> Label:
     place = f"{source}, row {number}"
-    if len(columns) == 1:
-        return read_label(place, row.get(columns[0]))
-    return read_flags(place, row, columns)
+    if len(columns) > 1:
+        return read_flags(place, row, columns)
+    label = read_label(place, row.get(columns[0]))
+    if isinstance(label, list):
+        return [with_name(part, names) for part in label]
+    return with_name(label, names)

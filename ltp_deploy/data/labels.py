@@ -8,6 +8,22 @@ from typing import Any
 
 from ltp_deploy.errors import LtpError
 
+
+class ClassName(str):
+    """The name of a class that the data numbers, and its number there.
+
+    Attributes:
+        number: counts for models that know no names; for the others the name does.
+    """
+
+    number: int
+
+    def __new__(cls, name: str, number: int) -> ClassName:
+        found = super().__new__(cls, name)
+        found.number = number
+        return found
+
+
 # A class or value as text or number; several classes of a text; or whether each named label holds.
 Label = str | float | Sequence[str | float] | Mapping[str, bool]
 
@@ -44,6 +60,14 @@ def read_flags(place: str, row: Mapping[str, Any], columns: Sequence[str]) -> di
     return found
 
 
+def with_name(label: str, names: Mapping[int, str]) -> str:
+    """The name of a label that is a class's number, else the label itself."""
+    number = as_number(label)
+    if number is None or number not in names:
+        return label
+    return ClassName(names[int(number)], int(number))
+
+
 def label_text(label: str | float) -> str:
     """The text by which a label is compared with names: whole numbers without a point ("1" for
     1.0), truth values in small letters."""
@@ -56,7 +80,10 @@ def label_text(label: str | float) -> str:
 
 
 def as_number(label: str | float) -> float | None:
-    """The number that a label is or reads as, 1 and 0 for true and false; None for other text."""
+    """The number that a label is or reads as, 1 and 0 for true and false; None for other text. That
+    of a `ClassName` is its class's."""
+    if isinstance(label, ClassName):
+        return float(label.number)
     text = str(label).strip().lower()
     if text in ("true", "false"):
         return float(text == "true")

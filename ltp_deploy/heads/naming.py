@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from numbers import Real
 from typing import NoReturn
 
-from ltp_deploy.data.labels import Label, as_number, label_text
+from ltp_deploy.data.labels import ClassName, Label, as_number, label_text
 from ltp_deploy.errors import LtpError
 from ltp_deploy.model.config import EncoderConfig
 
@@ -23,9 +23,12 @@ def by_name(config: EncoderConfig) -> Find:
 
 
 def by_number(config: EncoderConfig) -> Find:
-    """The output whose number, counted from 0, a label is; None where there is none."""
+    """The output whose number, counted from 0, a label is; None where there is none. A class that
+    the data names is found by number only where the model knows no names."""
 
     def find(label: str | float) -> int | None:
+        if isinstance(label, ClassName) and config.labels:
+            return None
         number = as_number(label)
         return int(number) if number is not None and number in range(config.num_labels) else None
 
@@ -61,6 +64,11 @@ def refuse_unknown(row: int, label: str | float, config: EncoderConfig) -> NoRet
         hint = "; data sets often write -1 where there is no label: leave out these rows"
     elif [label_text(name) for name in config.labels].count(text) > 1:
         hint = "; several outputs have this name, so give their numbers"
+    elif isinstance(label, ClassName):
+        hint = (
+            f"; the data calls its class {label.number} so: write the model's names into a data "
+            "file, or the numbers of its outputs alone"
+        )
     raise LtpError(f"row {row} has the label {label!r}, the model knows {known}{hint}")
 
 

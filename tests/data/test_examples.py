@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from ltp_deploy.data.examples import DataOptions, Examples, read_examples, required_labels
+from ltp_deploy.data.labels import as_number
 from ltp_deploy.errors import LtpError
 
 
@@ -185,3 +186,78 @@ def test_a_data_set_is_found_by_name_and_split(monkeypatch: pytest.MonkeyPatch) 
     assert fake.asked == [("glue", "mrpc", "validation"), ("someone/reviews", None, "test")]
     with pytest.raises(LtpError, match="cannot load 'sst2', split 'nowhere': unknown split"):
         read_examples("sst2", DataOptions(split="nowhere"))
+
+
+class ClassLabel:
+    """As `datasets` has it."""
+
+    def __init__(self, *names: str) -> None:
+        self.names = list(names)
+
+
+class ListOf:
+    """As `datasets` has it."""
+
+    def __init__(self, feature: ClassLabel) -> None:
+        self.feature = feature
+
+
+class Rows(list):
+    """Stands for a `Dataset`."""
+
+    def __init__(self, feature: object, *labels: object) -> None:
+        super().__init__({"text": "a", "label": label} for label in labels)
+        self.features = {"text": object(), "label": feature}
+
+
+NLI = ClassLabel("entailment", "neutral", "contradiction")
+
+
+@pytest.mark.parametrize(
+    ("rows", "labels"),
+    [
+        (Rows(NLI, 0, 2), ["entailment", "contradiction"]),
+        (Rows(NLI, 1, -1), ["neutral", "-1"]),
+        (Rows(ListOf(NLI), [0, 2], []), [["entailment", "contradiction"], []]),
+        (Rows([NLI], [1]), [["neutral"]]),
+        (Rows(ClassLabel("0", "1"), 0, 1), ["0", "1"]),
+        (Rows(object(), 0, 2), ["0", "2"]),
+    ],
+)
+def test_a_data_sets_own_names_of_its_classes_are_read(
+    rows: Rows, labels: list, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake = FakeDatasets()
+    fake.load_dataset = lambda *name, split: rows
+    monkeypatch.setitem(sys.modules, "datasets", fake)
+    found = read_examples("someone/nli").labels
+    assert found == labels
+    for label, row in zip(found, rows, strict=True):
+        if isinstance(label, str):
+            assert as_number(label) == row["label"]
+
+
+@pytest.mark.parametrize(
+    ("text", "labels"),
+    [
+        ("text,label,label_text\na,0,positive\nb,1,negative\n", ["positive", "negative"]),
+        ("text,Label,label_name\na,1.0,very good\nb,0,bad\n", ["very good", "bad"]),
+        ("text,label,label_text\na,good,A\nb,bad,B\n", ["good", "bad"]),
+        ("text,label,label_text\na,0.5,A\nb,1,B\n", ["0.5", "1"]),
+        ("text,label,label_text\na,0,0\nb,1,1\n", ["0", "1"]),
+    ],
+)
+def test_names_beside_numbers_are_the_classes_names(
+    text: str, labels: list, tmp_path: Path
+) -> None:
+    assert read_examples(write(tmp_path / "d.csv", text)).labels == labels
+
+
+@pytest.mark.parametrize(
+    ("rows", "why"),
+    [("0,good\na,0,bad", "class 0 has two names"), ("0,good\na,1,good", "have the same name")],
+)
+def test_names_that_contradict_the_numbers_are_refused(rows: str, why: str, tmp_path: Path) -> None:
+    source = write(tmp_path / "d.csv", f"text,label,label_text\na,{rows}\n")
+    with pytest.raises(LtpError, match=rf"'label_text' does not name the classes .*: .*{why}"):
+        read_examples(source)

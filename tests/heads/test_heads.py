@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from ltp_deploy.checkpoint import load_encoder
+from ltp_deploy.data.labels import ClassName
 from ltp_deploy.errors import CheckpointError, LtpError
 from ltp_deploy.heads import HEADS, head_for, head_of
 from ltp_deploy.model.config import EncoderConfig
@@ -128,6 +129,20 @@ def test_a_label_that_the_model_does_not_know_is_refused(
 def test_why_a_label_is_unknown_is_said(label: object, message: str, config: EncoderConfig) -> None:
     with pytest.raises(LtpError, match=message):
         HEADS["classification"].targets([label], named(config, "a", "a", "b"))
+
+
+def test_a_class_that_the_data_names_is_found_by_its_name(config: EncoderConfig) -> None:
+    classes = HEADS["classification"]
+    labels = [ClassName("entailment", 0), ClassName("contradiction", 2)]
+    known = named(config, "contradiction", "entailment", "neutral")
+    assert classes.targets(labels, known).tolist() == [1, 0]
+    assert classes.targets(labels, named(config, labels=3)).tolist() == [0, 2]
+    assert HEADS["regression"].targets(labels, named(config, labels=1)).tolist() == [0, 2]
+    sets = [labels, labels[:1]]
+    found = HEADS["multi_label"].targets(sets, known).tolist()
+    assert found == [[True, True, False], [False, True, False]]
+    with pytest.raises(LtpError, match=r"row 1 has the label 'entailment', .* its class 0 so: wri"):
+        classes.targets(labels, named(config, "no", "yes", "perhaps"))
 
 
 def test_names_and_numbers_are_not_mixed(config: EncoderConfig) -> None:
