@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from ltp_deploy.errors import CheckpointError
@@ -41,6 +42,14 @@ def read_labels(config: dict[str, Any], outputs: int) -> tuple[str, ...]:
             )
     generic = all(name == f"LABEL_{i}" for i, name in enumerate(names))
     return () if generic else names
+
+
+def id2label(names: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """The entries of config.json that name the outputs."""
+    return {
+        "id2label": {str(i): name for i, name in enumerate(names)},
+        "label2id": {name: i for i, name in enumerate(names)},
+    }
 
 
 def _in_order(entry: Any) -> tuple[str, ...]:

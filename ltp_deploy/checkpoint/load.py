@@ -15,6 +15,7 @@ from ltp_deploy.checkpoint.family import Family
 from ltp_deploy.checkpoint.files import read_config, read_weights
 from ltp_deploy.checkpoint.labels import read_labels
 from ltp_deploy.checkpoint.names import family_names
+from ltp_deploy.checkpoint.new_head import NewHead
 from ltp_deploy.checkpoint.refusals import check_config, without_head
 from ltp_deploy.errors import CheckpointError
 from ltp_deploy.heads import head_for
@@ -41,6 +42,7 @@ def load_encoder(
     score_length: int | str | None = None,
     first_token: str | None = None,
     undecided_score_length: int | str | None = None,
+    new_head: NewHead | None = None,
 ) -> Encoder:
     """Load a trained checkpoint as a float32 Encoder in eval mode.
 
@@ -50,6 +52,7 @@ def load_encoder(
         first_token: overrides "keep" or "reference".
         undecided_score_length: D where the checkpoint leaves it undecided, which is otherwise an
             error; it overrides nothing.
+        new_head: takes the place of the checkpoint's own head, which may be missing.
 
     Raises:
         CheckpointError: anything unsupported, missing, mis-shaped or not finite, by name.
@@ -64,22 +67,29 @@ def load_encoder(
         stated = undecided_score_length if score_length is None else score_length
         policy = family.policy(config, state, shape["layers"], stated)
         tensors = _rename(family, state, shape["layers"])
-        outputs = _outputs(tensors)
-        labels = read_labels(written, outputs) if outputs else ()
+        if new_head is None:
+            outputs = _outputs(tensors)
+            labels = read_labels(written, outputs) if outputs else ()
+            num_labels = outputs or 2  # without a classifier any number: `_check` refuses it
+            head = head_for(num_labels, config.get("problem_type"))
+        else:
+            num_labels, labels = new_head.outputs, new_head.names
+            head = head_for(num_labels, new_head.problem_type)
     except (AttributeError, TypeError, ValueError) as error:
         raise CheckpointError(f"config.json holds a value of a wrong kind: {error}") from error
-    num_labels = outputs or 2  # without a classifier any number: `_check` refuses it
     with torch.device("meta"):
         encoder = Encoder(
             EncoderConfig(
                 family=config["model_type"] if family.in_transformers else family.model_types[0],
-                head=head_for(num_labels, config.get("problem_type")),
+                head=head,
                 num_labels=num_labels,
                 labels=labels,
                 policy=policy.override(score_length, first_token),
                 **shape,
             )
         )
+    if new_head is not None:
+        tensors = new_head.put_on(tensors, encoder, family)
     _check(encoder, tensors, dict(family.tensor_names(shape["layers"])), state)
     encoder.load_state_dict({k: v.float() for k, v in tensors.items()}, assign=True, strict=True)
     return encoder.requires_grad_(False).eval()

@@ -10,6 +10,8 @@ from typing import Any
 from ltp_deploy.bundle.directory import new_directory
 from ltp_deploy.checkpoint.families import FAMILIES
 from ltp_deploy.checkpoint.files import read_config
+from ltp_deploy.checkpoint.labels import id2label
+from ltp_deploy.checkpoint.new_head import NewHead
 from ltp_deploy.data.transformers_tokenizer import copy_tokenizer
 from ltp_deploy.model.encoder import Encoder
 
@@ -19,16 +21,25 @@ def new_checkpoint(path: Path, force: bool = False) -> AbstractContextManager[Pa
     return new_directory(path, force, "config.json", "checkpoint")
 
 
+# What config.json says of the head, and of what the model was before.
+_OF_HEADS = {"architectures", "num_labels", "_num_labels", "id2label", "label2id", "problem_type"}
+
+
 def write_json(path: Path, data: dict[str, Any]) -> None:
     path.write_text(json.dumps(data, indent=2) + "\n")
 
 
-def save_encoder(encoder: Encoder, source: Path, output: Path) -> None:
+def save_encoder(
+    encoder: Encoder, source: Path, output: Path, new_head: NewHead | None = None
+) -> None:
     """Write `encoder` as a checkpoint that this loader and transformers read.
 
     config.json and the tokenizer come from the checkpoint `source`; the pruning policy goes into
     config.json's `ltp` entry. In the released LTP format that entry takes the place of
     `prune_mode`, which cannot say every policy.
+
+    Args:
+        new_head: the encoder's, where it is not that of `source`.
     """
     from safetensors.torch import save_file
 
@@ -39,10 +50,11 @@ def save_encoder(encoder: Encoder, source: Path, output: Path) -> None:
     config = {**read_config(source), "ltp": encoder.config.policy.to_config()}
     if "prune_mode" in config:
         config["prune_mode"] = None
+    if new_head is not None:
+        config = {key: value for key, value in config.items() if key not in _OF_HEADS}
+        config |= new_head.to_config()
     if config.get("id2label") is None:  # transformers would take it for two labels
-        names = [f"LABEL_{i}" for i in range(encoder.config.num_labels)]
-        config["id2label"] = {str(i): name for i, name in enumerate(names)}
-        config["label2id"] = {name: i for i, name in enumerate(names)}
+        config |= id2label([f"LABEL_{i}" for i in range(encoder.config.num_labels)])
     for key in ("dtype", "torch_dtype"):  # which transformers would read the weights as
         if key in config:
             config[key] = "float32"

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from ltp_deploy.checkpoint import load_encoder
+from ltp_deploy.checkpoint.new_head import NewHead
 from ltp_deploy.checkpoint.save import new_checkpoint, save_encoder, write_json
 from ltp_deploy.data.examples import DataOptions, Examples, read_examples, required_labels
-from ltp_deploy.data.labels import Label
-from ltp_deploy.data.transformers_tokenizer import TransformersTokenizer, copy_tokenizer
-from ltp_deploy.errors import CheckpointError, LtpError
-from ltp_deploy.heads import head_for_labels
+from ltp_deploy.data.transformers_tokenizer import TransformersTokenizer
+from ltp_deploy.errors import LtpError
 from ltp_deploy.learn.data import TaskData
 from ltp_deploy.learn.evaluate import Point
 from ltp_deploy.learn.learn import Learned, learn
@@ -100,70 +96,14 @@ def starting_checkpoint(job: Job, train: Examples) -> Path:
     """The job's model; where it is to be fine-tuned, a copy with a new head in OUTPUT.work.
 
     Raises:
-        LtpError: see `NewHead.for_labels`.
+        LtpError: see `NewHead.for_labels` and `load_encoder`.
     """
     if not job.recipe.finetune_epochs:
         return job.model
-    head = NewHead.for_labels(required_labels(train, "training"))
-    return with_new_head(job.model, head, job.work / "head", job.recipe.seed)
-
-
-@dataclass(frozen=True)
-class NewHead:
-    """A head that is to be trained.
-
-    Attributes:
-        problem_type: its kind, as config.json has it.
-        outputs: how many.
-        names: of the outputs, or () where the data does not say.
-    """
-
-    problem_type: str
-    outputs: int
-    names: tuple[str, ...] = ()
-
-    @classmethod
-    def for_labels(cls, labels: Sequence[Label]) -> NewHead:
-        """The head that learns these labels, see `head_for_labels`.
-
-        Raises:
-            LtpError: they do not say how many outputs it needs.
-        """
-        head = head_for_labels(labels)
-        names = tuple(labels[0]) if isinstance(labels[0], Mapping) else ()
-        return cls(head.problem_type, head.outputs_for(labels), names)
-
-
-def with_new_head(model: Path, head: NewHead, folder: Path, seed: int) -> Path:
-    """Write a checkpoint of `model` with a new, random head to `folder`.
-
-    Raises:
-        CheckpointError: transformers does not find the encoder's weights.
-    """
-    from transformers import AutoModelForSequenceClassification
-
-    torch.manual_seed(seed)
-    names: dict[str, Any] = {"num_labels": head.outputs}
-    if head.names:
-        names |= {"id2label": dict(enumerate(head.names))}
-        names |= {"label2id": {name: i for i, name in enumerate(head.names)}}
-    network, found = AutoModelForSequenceClassification.from_pretrained(
-        model,
-        problem_type=head.problem_type,
-        local_files_only=True,
-        trust_remote_code=False,
-        output_loading_info=True,
-        **names,
-    )
-    own = ("classifier.", "pre_classifier.", f"{network.base_model_prefix}.pooler.")
-    absent = sorted(name for name in found["missing_keys"] if not name.startswith(own))
-    if absent:
-        raise CheckpointError(
-            f"{model}: transformers does not find {len(absent)} of the encoder's weights, as "
-            f"{absent[0]}, and would make them up; save the model under transformers' own names"
-        )
-    network.save_pretrained(folder)
-    copy_tokenizer(model, folder)
+    head = NewHead.for_labels(required_labels(train, "training"), job.recipe.seed)
+    encoder = load_encoder(job.model, undecided_score_length=job.score_length, new_head=head)
+    folder = job.work / "head"
+    save_encoder(encoder, job.model, folder, head)
     return folder
 
 

@@ -18,10 +18,10 @@ from safetensors.torch import load_file, save_file
 from ltp_deploy.checkpoint import load_encoder
 from ltp_deploy.cli import main
 from ltp_deploy.data.examples import DataOptions
-from ltp_deploy.errors import CheckpointError, LtpError
+from ltp_deploy.errors import LtpError
 from ltp_deploy.learn import trainer as trainer_module
 from ltp_deploy.learn.data import TaskData
-from ltp_deploy.learn.job import Job, NewHead, run, with_new_head
+from ltp_deploy.learn.job import Job, run
 from ltp_deploy.learn.learn import learn, starting_policy
 from ltp_deploy.learn.masks import Dense
 from ltp_deploy.learn.model import Learner
@@ -189,36 +189,6 @@ def test_a_loss_of_nan_is_an_error(tmp_path: Path) -> None:
         learn(encoder, task(16), task(16), QUICK, TrainerSettings(tmp_path))
 
 
-@pytest.mark.parametrize(
-    ("labels", "head"),
-    [
-        (["0", 1.0, "1.0"], NewHead("single_label_classification", 2)),
-        ([0.0, 4.0], NewHead("single_label_classification", 5)),
-        (["true", "false"], NewHead("single_label_classification", 2)),
-        (["0.5", 1.0], NewHead("regression", 1)),
-        ([[0, 2], [1]], NewHead("multi_label_classification", 3)),
-        ([{"b": True, "a": False}], NewHead("multi_label_classification", 2, ("b", "a"))),
-    ],
-)
-def test_a_new_head_is_for_the_labels(labels: list, head: NewHead) -> None:
-    assert NewHead.for_labels(labels) == head
-
-
-@pytest.mark.parametrize(
-    ("labels", "message"),
-    [
-        (["good", "bad"], r"labels that are numbers, found \['bad', 'good'\]"),
-        (["-1", "1"], "classes are numbered from 0 .* between -1 and 1"),
-        ([0, 0], "at least two, but the labels lie between 0 and 0"),
-    ],
-)
-def test_a_new_head_refuses_names_and_classes_that_it_cannot_number(
-    labels: list, message: str
-) -> None:
-    with pytest.raises(LtpError, match=message):
-        NewHead.for_labels(labels)
-
-
 def test_training_needs_labels(bert_checkpoint: Path, tmp_path: Path) -> None:
     data = tmp_path / "data.tsv"
     data.write_text("text\tstars\na film\t5\n")
@@ -279,24 +249,6 @@ def headless(model: Path, folder: Path) -> Path:
     kept = {name: tensor for name, tensor in tensors.items() if "classifier" not in name}
     save_file(kept, folder / "model.safetensors", {"format": "pt"})
     return folder
-
-
-THREE = NewHead("single_label_classification", 3)
-
-
-def test_a_new_head_is_put_on_no_random_encoder(
-    checkpoint_of: Callable[..., Path], tmp_path: Path
-) -> None:
-    model = shutil.copytree(checkpoint_of("bert"), tmp_path / "model")
-    file = model / "model.safetensors"
-    bare = {n: t for n, t in load_file(file).items() if "classifier" not in n and "pooler" not in n}
-    save_file(bare, file, {"format": "pt"})
-    with_new_head(model, THREE, tmp_path / "found", seed=0)
-    assert load_encoder(tmp_path / "found").config.num_labels == 3
-
-    save_file({f"module.{name}": t for name, t in bare.items()}, file, {"format": "pt"})
-    with pytest.raises(CheckpointError, match=r"does not find \d+ of the encoder's weights"):
-        with_new_head(model, THREE, tmp_path / "not-found", seed=0)
 
 
 def test_the_learn_and_tune_commands_write_checkpoints(
