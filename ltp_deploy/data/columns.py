@@ -2,14 +2,14 @@
 
 Text columns that are not named with `--text-columns` are found by name: one of `PAIRS`, or one of
 `SINGLES`. Names are taken literally first, then without regard to case and surrounding spaces.
-No text is left out silently: where another column may hold text too, reading stops and asks. A
-column counts as no text if
+Where another column may hold text too, reading stops and asks. A column counts as no text if
 
-- it is the label, or has "label" in its name, or a name in `LABELS`;
+- it is the label, or has "label" in its name;
 - its name ends in `_parse` (the syntax trees of SNLI and MNLI);
 - its name is not one of `TEXTS`, and none of its values is prose: two words, or letters of a script
   that has no capitals and may write words without spaces. Ids, numbers, addresses, codes and
-  categories of one word are such.
+  categories of one word are such. So are second texts of one word each, such as the aspects of
+  reviews: nothing tells these from categories, and `--text-columns` must name them.
 """
 
 from __future__ import annotations
@@ -189,8 +189,7 @@ def _choices(
 
 
 def _is_label(column: str, labels: set[str]) -> bool:
-    known = {_plain(name) for names in LABELS for name in names}
-    return column in labels or "label" in column.lower() or _plain(column) in known
+    return column in labels or "label" in column.lower()
 
 
 def _may_be_text(column: str, rows: Sequence[Row]) -> bool:

@@ -58,6 +58,8 @@ def test_known_texts_are_read(name: str) -> None:
         ({"text": "a b", "date": "2015-02-24 11:35:52 -0800", "url": "http://a.b/c"}, ("text",)),
         ({"text": "a b", "tokens": ["a", "b"], "answers": {"text": ["a b"]}}, ("text",)),
         ({"question": "a b", "passage": "c d", "answer": True}, ("question", "passage")),
+        ({"text": "a b", "target": "5", "label": "1"}, ("text",)),
+        ({"sentence": "a b", "aspect": "food", "label": "1"}, ("sentence",)),
         ({"text": "a b", "title": None, "summary": "", "answer": "7"}, ("text",)),
     ],
 )  # fmt: skip
@@ -75,6 +77,9 @@ def test_what_is_no_text_does_not_matter(row: dict[str, Any], found: tuple[str, 
         ({"text": "a", "note": "\u6211\u559c\u6b22"}, "text or --text-columns text,note$"),
         ({"text": "a", "Text": "b c"}, "text or --text-columns text,Text$"),
         ({"sentence1": "a", "sentence2": "b", "text": "c"}, "sentence1,sentence2 or .* text$"),
+        ({"text": "a", "target": "the vote", "label": "1"}, "text or .* text,target$"),
+        ({"sentence": "a", "class": "so good", "label": "1"}, "sentence or .* sentence,class$"),
+        ({"text": "a", "score": "b c", "label": "1"}, "text or .* text,score$"),
         ({"premise": "a", "hypothesis": "b", "reason": "c d"}, "premise,hypothesis$"),
         (
             {"question": "a", "answer": "b", "context": "c"},
