@@ -61,7 +61,8 @@ TEXTS = {
     *SINGLES,
     *("title", "headline", "subject", "description", "summary", "abstract", "body"),
 }
-# Of the first, one is the label whatever else there is.
+# Of the first, one is the label whatever else there is; of the second, where no other column has
+# "label" in its name.
 LABELS = (
     ("label", "labels", "gold_label"),
     (
@@ -118,6 +119,8 @@ def label_columns(source: str, columns: Sequence[str], named: str | None) -> tup
         return named_columns(named, columns, f"{source} has no label column")
     for names in LABELS:
         found = [column for name in names if (column := find_column(name, columns)) is not None]
+        if found and names is not LABELS[0]:
+            found += [column for column in columns if "label" in column.lower()]
         if len(found) > 1:
             raise LtpError(
                 f"{source}: which column holds the label? found {found}; pass --label-column "

@@ -129,6 +129,7 @@ def test_names_that_differ_in_case_alone_are_refused() -> None:
         (["text", "sentiment"], ("sentiment",)),
         (["query", "text", "relevance"], ("relevance",)),
         (["text", "stars"], ()),
+        (["text", "true_label"], ()),
     ],
 )
 def test_the_label_is_found_by_name(columns: list[str], found: tuple[str, ...]) -> None:
@@ -140,6 +141,10 @@ def test_a_label_with_two_readings_is_asked_for() -> None:
         label_columns("d.csv", ["text", "label", "gold_label"], None)
     with pytest.raises(LtpError, match="--label-column score or --label-column sentiment"):
         label_columns("d.csv", ["text", "sentiment", "score"], None)
+    with pytest.raises(LtpError, match=r"column score or --label-column true_label$"):
+        label_columns("d.csv", ["text", "true_label", "score"], None)
+    with pytest.raises(LtpError, match=r"relatedness_score or --label-column entailment_label$"):
+        label_columns("d.csv", ["sentence_A", "entailment_label", "relatedness_score"], None)
 
 
 def test_the_page_on_data_has_the_names() -> None:
