@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from torch.utils.data import Dataset
 from ltp_deploy.data.batch import PackedBatch, pack
 from ltp_deploy.data.examples import Examples, required_labels
 from ltp_deploy.data.tokenizer import Tokenizer
+from ltp_deploy.errors import LtpError
 from ltp_deploy.heads import head_of
 from ltp_deploy.model.config import EncoderConfig
 
@@ -34,14 +36,28 @@ class TaskData(Dataset[dict[str, Any]]):
         self.teacher: np.ndarray | None = None
 
     @classmethod
-    def read(cls, examples: Examples, tokenizer: Tokenizer, config: EncoderConfig) -> TaskData:
-        """Tokenise examples, and give labels their numbers.
+    def read(
+        cls, parts: Sequence[Examples], tokenizer: Tokenizer, config: EncoderConfig
+    ) -> list[TaskData]:
+        """Tokenise the parts of a task's data, and give labels their numbers.
+
+        What labels mean is decided for all parts together.
 
         Raises:
-            LtpError: there are no labels, or some that the model does not know.
+            LtpError: there are no labels, or some that the model does not know; rows are counted
+                through all parts.
         """
-        labels = head_of(config).targets(required_labels(examples, "training"), config)
-        return cls(tokenizer(examples.texts), labels, examples.metric)
+        labels = [label for part in parts for label in required_labels(part, "training")]
+        try:
+            targets = head_of(config).targets(labels, config)
+        except LtpError as error:
+            counted = "; rows of --dev are counted after those of --data" if len(parts) > 1 else ""
+            raise LtpError(f"{error}{counted}") from None
+        ends = np.cumsum([len(part) for part in parts])
+        return [
+            cls(tokenizer(part.texts), targets[end - len(part) : end], part.metric)
+            for part, end in zip(parts, ends, strict=True)
+        ]
 
     def sample(self, tokens: int, seed: int) -> TaskData:
         """Random examples of about so many tokens in total, or all if they have fewer."""

@@ -80,9 +80,7 @@ def run(job: Job) -> Learned:
         source = starting_checkpoint(job, train)
         encoder = starting_encoder(source, job)
         tokenizer = TransformersTokenizer(source, encoder.config, job.recipe.max_length)
-        data, judged = (
-            TaskData.read(examples, tokenizer, encoder.config) for examples in (train, dev)
-        )
+        data, judged = TaskData.read([train, dev], tokenizer, encoder.config)
         trained, learned = learn(encoder, data, judged, job.recipe, settings, job.known_dense)
         save_encoder(trained, source, directory)
         write_json(directory / "learned.json", learned.to_dict())

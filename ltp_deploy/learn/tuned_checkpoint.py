@@ -67,9 +67,8 @@ def tune_checkpoint(job: TuneJob) -> Tuned:
     with new_checkpoint(job.output, job.force) as directory:
         encoder = load_encoder(checkpoint, job.score_length, job.first_token)
         examples = read_examples(job.data, job.options)
-        data = TaskData.read(
-            examples, TransformersTokenizer(checkpoint, encoder.config), encoder.config
-        )
+        tokenizer = TransformersTokenizer(checkpoint, encoder.config)
+        (data,) = TaskData.read([examples], tokenizer, encoder.config)
         with tqdm(desc="tune", unit=" settings", disable=None) as bar:
 
             def progress(words: str) -> None:
