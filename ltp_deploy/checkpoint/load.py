@@ -91,7 +91,7 @@ def load_encoder(
     if new_head is not None:
         tensors = new_head.put_on(tensors, encoder, family)
     _check(encoder, tensors, dict(family.tensor_names(shape["layers"])), state)
-    encoder.load_state_dict({k: v.float() for k, v in tensors.items()}, assign=True, strict=True)
+    encoder.load_state_dict(_float(tensors), assign=True, strict=True)
     return encoder.requires_grad_(False).eval()
 
 
@@ -227,6 +227,18 @@ def _check(
     broken = [names[name] for name, t in tensors.items() if not torch.isfinite(t).all()]
     if broken:
         raise CheckpointError(f"weights with NaN or infinite values: {_listed(broken)}")
+
+
+def _float(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors in float32, each with memory of its own: a .bin file may hold several that share
+    theirs, and training would then change them together."""
+    found, memory = {}, set()
+    for name, tensor in tensors.items():
+        single = tensor.float()
+        start = single.untyped_storage().data_ptr()
+        found[name] = single.clone() if start in memory else single
+        memory.add(start)
+    return found
 
 
 def _listed(items: list[str], limit: int = 6) -> str:

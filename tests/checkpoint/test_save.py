@@ -72,6 +72,26 @@ def test_another_name_of_the_released_format_comes_back(tmp_path: Path, changes:
     assert load_encoder(tmp_path / "out").config == encoder.config
 
 
+def test_weights_that_share_memory_come_back_each_with_its_own(tmp_path: Path) -> None:
+    source = save_tiny(tmp_path / "source", "bert")
+    file = source / "model.safetensors"
+    state = load_file(file)
+    for name in list(state):
+        state[name] = state[name.replace("layer.1.", "layer.0.")]  # one tensor in two places
+    torch.save(state, source / "pytorch_model.bin")
+    file.unlink()
+
+    encoder = load_encoder(source).requires_grad_(True)
+    first, second = (encoder.layers[i].query.weight for i in (0, 1))
+    assert torch.equal(first, second)
+    save_encoder(encoder, source, tmp_path / "out")
+    with torch.no_grad():
+        first += 1
+    found = load_encoder(tmp_path / "out").layers[0].query.weight
+    assert torch.equal(second, found)
+    assert not torch.equal(first, found)
+
+
 def test_the_tokenizer_comes_along(bert_checkpoint: Path, tmp_path: Path) -> None:
     save_encoder(load_encoder(bert_checkpoint), bert_checkpoint, tmp_path / "out")
     for name in ("vocab.txt", "tokenizer_config.json"):
