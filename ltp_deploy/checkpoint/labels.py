@@ -19,11 +19,11 @@ def read_labels(config: dict[str, Any], outputs: int) -> tuple[str, ...]:
         CheckpointError: names that do not say which output each belongs to, or the same name for
             two, or another number of outputs than the weights have.
     """
-    for key in ("num_labels", "_num_labels"):
-        if config.get(key) not in (None, outputs):
-            raise CheckpointError(
-                f"config.json: {key} is {config[key]!r}, but the classifier has {outputs} outputs"
-            )
+    if config.get("num_labels") not in (None, outputs):  # transformers ignores `_num_labels`
+        raise CheckpointError(
+            f"config.json: num_labels is {config['num_labels']!r}, but the classifier has "
+            f"{outputs} outputs"
+        )
     entry = config.get("id2label")
     if entry is None:
         return ()

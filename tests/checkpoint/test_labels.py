@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from transformers import AutoModelForSequenceClassification
 
 from ltp_deploy.checkpoint import load_encoder
 from ltp_deploy.errors import CheckpointError
@@ -49,14 +50,19 @@ def test_names_for_all_outputs_are_taken(checkpoint: Path, entry: object, labels
     assert labels_of(checkpoint, entry) == labels
 
 
-@pytest.mark.parametrize("key", ["num_labels", "_num_labels"])
-def test_a_number_of_labels_beside_them_must_be_that_of_the_outputs(
-    checkpoint: Path, key: str
-) -> None:
-    assert labels_of(checkpoint, None, **{key: 3}) == ()
-    assert labels_of(checkpoint, {"0": "a", "1": "b", "2": "c"}) == ("a", "b", "c")
-    with pytest.raises(CheckpointError, match=f"{key} is 2, but the classifier has 3 outputs"):
-        labels_of(checkpoint, None, **{key: 2})
+def test_a_number_of_labels_must_be_that_of_the_outputs(checkpoint: Path) -> None:
+    three = {"0": "a", "1": "b", "2": "c"}
+    assert labels_of(checkpoint, three, num_labels=3) == ("a", "b", "c")
+    for names in (three, None):
+        with pytest.raises(CheckpointError, match="num_labels is 2, but the classifier has 3 out"):
+            labels_of(checkpoint, names, num_labels=2)
+
+
+def test_another_number_that_transformers_ignores_does_not_matter(checkpoint: Path) -> None:
+    assert labels_of(checkpoint, None, _num_labels=2) == ()
+    assert labels_of(checkpoint, {"0": "a", "1": "b", "2": "c"}, _num_labels=2) == ("a", "b", "c")
+    model = AutoModelForSequenceClassification.from_pretrained(checkpoint)
+    assert model.config.num_labels == 3
 
 
 @pytest.mark.parametrize(
