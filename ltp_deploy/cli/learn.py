@@ -98,10 +98,9 @@ pruning_options = compose(
     ),
     pruning_section(
         "--score-length",
-        default="sequence",
-        show_default=True,
         metavar="N|sequence",
-        help="Score denominator D in tokens, or each sequence's own length.",
+        help="Score denominator D in tokens, or each sequence's own length. Default: sequence; a "
+        "MODEL that leaves its own D open (mean_norm) must be told.",
     ),
     pruning_section(
         "--first-token",

@@ -33,7 +33,8 @@ class Job:
         output: the checkpoint to write; until it is complete, the stages' checkpoints and logs
             lie beside it, in OUTPUT.work.
         recipe: what the training does.
-        score_length, first_token: the conventions of the checkpoint, see `PrunePolicy`.
+        score_length, first_token: the conventions to train with, see `PrunePolicy`. A score length
+            of None is "sequence", and does not decide what `model` leaves undecided.
         resume: whether to go on from what an interrupted run left in OUTPUT.work.
         force: whether to replace an existing checkpoint.
         arguments: further `TrainingArguments` of transformers.
@@ -46,7 +47,7 @@ class Job:
     output: Path
     recipe: Recipe
     options: DataOptions = field(default_factory=DataOptions)
-    score_length: int | str = "sequence"
+    score_length: int | str | None = None
     first_token: str = "keep"
     resume: bool = False
     force: bool = False
@@ -114,7 +115,7 @@ def starting_encoder(source: Path, job: Job) -> Encoder:
     """
     encoder = load_encoder(source, undecided_score_length=job.score_length)
     own = encoder.config.policy
-    policy = own.override(job.score_length, job.first_token)
+    policy = own.override(job.score_length or "sequence", job.first_token)
     learnable = all(rule.mode is Mode.ABSOLUTE for rule in own.layers if rule.prunes)
     if job.recipe.method != "ltp" or not learnable:
         policy = replace(policy, layers=PrunePolicy.dense(encoder.config.layers).layers)

@@ -21,7 +21,7 @@ from ltp_deploy.data.examples import DataOptions
 from ltp_deploy.errors import LtpError
 from ltp_deploy.learn import trainer as trainer_module
 from ltp_deploy.learn.data import TaskData
-from ltp_deploy.learn.job import Job, run
+from ltp_deploy.learn.job import Job, run, starting_encoder
 from ltp_deploy.learn.learn import learn, starting_policy
 from ltp_deploy.learn.masks import Dense
 from ltp_deploy.learn.model import Learner
@@ -32,6 +32,8 @@ from ltp_deploy.learn.trainer import fit
 from ltp_deploy.model.policy import LayerRule, Mode, PrunePolicy
 from tests.answers import random_batch
 from tests.model.problems import tiny_encoder
+from tests.released import save_released
+from tests.tiny import edit_config
 
 pytest.importorskip("accelerate", reason="accelerate is not installed")
 QUICK = Recipe(
@@ -339,6 +341,18 @@ def test_learn_refuses_thresholds_of_other_conventions(
     job = Job(bert_checkpoint, data, data, tmp_path / "out", QUICK, score_length=77)
     with pytest.raises(LtpError, match=r"learned with other conventions; .* pass --score-length"):
         run(replace(job, recipe=replace(QUICK, finetune_epochs=0.0)))
+
+
+def test_learn_asks_for_a_score_length_that_the_model_leaves_open(tmp_path: Path) -> None:
+    model = save_released(tmp_path / "m", "absolute_threshold", scoring_mode="mean_norm")
+    recipe = replace(QUICK, finetune_epochs=0.0)
+    job = Job(model, "train", "dev", tmp_path / "out", recipe, first_token="reference")
+    with pytest.raises(LtpError, match=r"'mean_norm' .* --score-length decides"):
+        starting_encoder(model, job)
+    policy = starting_encoder(model, replace(job, score_length=77)).config.policy
+    assert (policy.score_length, policy.prunes) == (77, True)
+    edit_config(model, prune_mode=None)
+    assert starting_encoder(model, job).config.policy.score_length == 0  # each sequence's own
 
 
 @pytest.mark.parametrize("text", ["speed=1,2", "lambda", "lambda=a,b"])
