@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ltp_deploy.data.labels import Label, as_number
+from ltp_deploy.data.labels import Label
 from ltp_deploy.data.metrics import accuracy, correlation, f1
-from ltp_deploy.errors import LtpError
 from ltp_deploy.heads.head import Head
 from ltp_deploy.heads.naming import (
     all_known,
     by_name,
     by_number,
+    numbered,
     one_label,
     refuse_mixture,
     refuse_unknown,
@@ -36,15 +36,8 @@ class Classification(Head):
     binary_metrics = frozenset({"f1", "matthews"})
 
     def outputs_for(self, labels: Sequence[Label]) -> int:
-        """One for each class; classes are numbered from 0."""
-        numbers = [as_number(one_label(row, label)) for row, label in enumerate(labels, 1)]
-        lowest, highest = min(n or 0 for n in numbers), max(n or 0 for n in numbers)
-        if lowest < 0 or highest < 1:
-            raise LtpError(
-                f"classes are numbered from 0 and there are at least two, but the labels lie "
-                f"between {lowest:g} and {highest:g}"
-            )
-        return int(highest) + 1
+        """One for each class; classes are numbered from 0, and each occurs."""
+        return numbered([one_label(row, label) for row, label in enumerate(labels, 1)], 2)
 
     def activation(self, logits: np.ndarray) -> np.ndarray:
         """Probabilities: the softmax of each row."""
@@ -68,15 +61,15 @@ class Classification(Head):
         """
         rows = [one_label(row, label) for row, label in enumerate(labels, 1)]
         name, number = by_name(config), by_number(config)
-        named = [name(label) for label in rows]
-        numbered = [number(label) for label in rows]
-        found = all_known(named) or all_known(numbered)
+        names = [name(label) for label in rows]
+        numbers = [number(label) for label in rows]
+        found = all_known(names) or all_known(numbers)
         if found is not None:
             return np.array(found, np.int64)
         for row, label in enumerate(rows, 1):
-            if named[row - 1] is None and numbered[row - 1] is None:
+            if names[row - 1] is None and numbers[row - 1] is None:
                 refuse_unknown(row, label, config)
-        without_number, without_name = numbered.index(None), named.index(None)
+        without_number, without_name = numbers.index(None), names.index(None)
         refuse_mixture(
             (without_number + 1, rows[without_number]), (without_name + 1, rows[without_name])
         )

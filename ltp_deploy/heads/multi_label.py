@@ -13,7 +13,7 @@ from ltp_deploy.data.labels import Label, as_number
 from ltp_deploy.data.metrics import macro_f1, micro_f1, subset_accuracy
 from ltp_deploy.errors import LtpError
 from ltp_deploy.heads.head import Head
-from ltp_deploy.heads.naming import Find, all_known, by_name, by_number
+from ltp_deploy.heads.naming import Find, all_known, by_name, by_number, numbered
 from ltp_deploy.model.config import EncoderConfig
 
 if TYPE_CHECKING:
@@ -37,22 +37,16 @@ class MultiLabel(Head):
 
     def outputs_for(self, labels: Sequence[Label]) -> int:
         """One for each label: as many as there are columns, or entries of lists of 0 and 1; else
-        one more than the highest number."""
+        labels are numbered from 0, and each occurs."""
         if isinstance(labels[0], Mapping):
             return len(labels[0])
         rows = [_listed(row, label) for row, label in enumerate(labels, 1)]
-        numbers = [as_number(part) for row in rows for part in row]
-        if not numbers or not all(n is not None and n >= 0 and n.is_integer() for n in numbers):
-            found = sorted({str(part) for row in rows for part in row})
-            raise LtpError(
-                "a new head needs numbers of labels, from 0, or columns of 0 and 1 that "
-                f"--label-column lists, found {found[:5]}"
-            )
-        flags = len({len(row) for row in rows}) == 1 and set(numbers) <= {0, 1}
+        parts = [part for row in rows for part in row]
+        flags = len({len(row) for row in rows}) == 1 and set(map(as_number, parts)) <= {0, 1}
         distinct = all(len(set(map(as_number, row))) == len(row) for row in rows)
-        if flags and distinct:
+        if flags and distinct and parts:
             raise LtpError(f"lists such as {rows[0]} may hold 0 or 1 for each label, or numbers")
-        return len(rows[0]) if flags else int(max(n for n in numbers if n is not None)) + 1
+        return len(rows[0]) if flags and parts else numbered(parts, 1)
 
     def activation(self, logits: np.ndarray) -> np.ndarray:
         """Probabilities: the sigmoid of each logit."""

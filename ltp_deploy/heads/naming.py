@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from itertools import islice
 from numbers import Real
 from typing import NoReturn
 
@@ -33,6 +34,34 @@ def by_number(config: EncoderConfig) -> Find:
         return int(number) if number is not None and number in range(config.num_labels) else None
 
     return find
+
+
+def numbered(labels: Sequence[str | float], least: int) -> int:
+    """How many outputs labels need that are numbers from 0.
+
+    Args:
+        labels: of all texts.
+        least: how many outputs there must be.
+
+    Raises:
+        LtpError: they are no such numbers, or one is missing between them.
+    """
+    found = {label: as_number(label) for label in labels}
+    wrong = [label for label, n in found.items() if n is None or n < 0 or not n.is_integer()]
+    if wrong:
+        raise LtpError(
+            f"a new head needs labels that are numbers from 0, found {wrong[:5]}; several labels "
+            "of a text may be columns of 0 and 1 that --label-column lists"
+        )
+    numbers = {int(n) for n in found.values() if n is not None}
+    needed = range(max([least - 1, *numbers]) + 1)
+    if len(numbers) < len(needed):
+        missing = list(islice((n for n in needed if n not in numbers), 5))
+        raise LtpError(
+            f"a new head needs labels that are numbered from 0, at least {least}, and data in "
+            f"which each occurs: they go up to {needed[-1]}, and {missing} occur nowhere"
+        )
+    return len(needed)
 
 
 def one_label(row: int, label: Label) -> str | float:

@@ -21,10 +21,10 @@ from tests.tiny import ALL_FAMILIES, edit_config, save_tiny
     ("labels", "head"),
     [
         (["0", 1.0, "1.0"], NewHead("single_label_classification", 2)),
-        ([0.0, 4.0], NewHead("single_label_classification", 5)),
+        ([0.0, 2.0, 1.0], NewHead("single_label_classification", 3)),
         (["true", "false"], NewHead("single_label_classification", 2)),
         (["0.5", 1.0], NewHead("regression", 1)),
-        ([[0, 2], [1]], NewHead("multi_label_classification", 3)),
+        ([[0, 2], [1], []], NewHead("multi_label_classification", 3)),
         ([{"b": True, "a": False}], NewHead("multi_label_classification", 2, ("b", "a"))),
         (
             [ClassName("yes", 1), ClassName("no", 0)],
@@ -44,8 +44,10 @@ def test_a_new_head_is_for_the_labels(labels: list, head: NewHead) -> None:
     ("labels", "message"),
     [
         (["good", "bad"], r"labels that are numbers, found \['bad', 'good'\]"),
-        (["-1", "1"], "classes are numbered from 0 .* between -1 and 1"),
-        ([0, 0], "at least two, but the labels lie between 0 and 0"),
+        (["-1", "1"], r"labels that are numbers from 0, found \['-1'\]"),
+        ([0, 0], r"at least 2, .* go up to 1, and \[1\] occur nowhere"),
+        ([1, 2, 3, 4, 5], r"go up to 5, and \[0\] occur nowhere"),
+        ([0, 1, "100000000"], r"go up to 100000000, and \[2, 3, 4, 5, 6\] occur nowhere"),
     ],
 )
 def test_a_new_head_refuses_names_and_classes_that_it_cannot_number(

@@ -159,7 +159,7 @@ def test_losses_are_binary_cross_entropy() -> None:
 @pytest.mark.parametrize(
     ("labels", "outputs"),
     [
-        ([[0, 2], [], [4]], 5),
+        ([[0, 2], [], [1, 3]], 4),
         ([["0", "1", "0"], ["1", "1", "0"]], 3),
         ([{"a": True, "b": False}], 2),
     ],
@@ -172,9 +172,10 @@ def test_lists_and_columns_need_a_head_for_sets(labels: list, outputs: int) -> N
 @pytest.mark.parametrize(
     ("labels", "message"),
     [
-        ([["good"], []], r"a new head needs numbers of labels, .* found \['good'\]"),
-        ([["-1"]], "a new head needs numbers"),
-        ([[]], "a new head needs numbers"),
+        ([["good"], []], r"a new head needs labels that are numbers from 0, found \['good'\]"),
+        ([["-1"]], r"numbers from 0, found \['-1'\]"),
+        ([[]], r"they go up to 0, and \[0\] occur nowhere"),
+        ([[0, 4], [2]], r"they go up to 4, and \[1, 3\] occur nowhere"),
         ([[0, 1], [1, 0]], r"lists such as \[0, 1\] may hold 0 or 1"),
         ([[0], "1"], "row 2 has the label '1', the model gives sets"),
     ],
