@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 from numbers import Real
 from typing import NoReturn
@@ -16,22 +16,36 @@ Find = Callable[[str | float], int | None]
 
 
 def by_name(config: EncoderConfig) -> Find:
-    """The output that a label names; None where there is none, or several."""
-    names = [label_text(name) for name in config.labels]
+    """The output that a label names, literally or else without regard to case; None where there is
+    none, or several. A model without names knows those that transformers gives: LABEL_0, ..."""
+    names = config.labels or [f"LABEL_{i}" for i in range(config.num_labels)]
+    literal = _unique(map(label_text, names))
+    folded = _unique(label_text(name).casefold() for name in names)
+
+    def find(label: str | float) -> int | None:
+        text = label_text(label)
+        return literal[text] if text in literal else folded.get(text.casefold())
+
+    return find
+
+
+def _unique(names: Iterable[str]) -> dict[str, int]:
+    """The places of the names that occur once."""
+    names = list(names)
     count = Counter(names)
-    known = {name: i for i, name in enumerate(names) if count[name] == 1}
-    return lambda label: known.get(label_text(label))
+    return {name: i for i, name in enumerate(names) if count[name] == 1}
 
 
 def by_number(config: EncoderConfig) -> Find:
-    """The output whose number, counted from 0, a label is; None where there is none. A class that
-    the data names is found by number only where the model knows no names."""
+    """The output whose number, counted from 0, a label is; None where there is none. true, false,
+    and a class that the data names are numbers only where the model knows no names."""
 
     def find(label: str | float) -> int | None:
-        if isinstance(label, ClassName) and config.labels:
-            return None
         number = as_number(label)
-        return int(number) if number is not None and number in range(config.num_labels) else None
+        words = isinstance(label, ClassName) or label_text(label) in ("true", "false")
+        if number is None or (words and config.labels):
+            return None
+        return int(number) if number in range(config.num_labels) else None
 
     return find
 

@@ -86,7 +86,10 @@ STARS = ("1", "2", "3", "4", "5")
         (("bad", "good"), [0.0, 1.0], [0, 1]),
         (("bad", "good"), ["good", "bad"], [1, 0]),
         (("bad", "good"), ["1", "0.0"], [1, 0]),
-        (("bad", "good"), ["True", "false"], [1, 0]),
+        (("bad", "Very Good"), ["very good", "BAD"], [1, 0]),
+        (("a", "A", "b"), ["A", "B", "a"], [1, 2, 0]),
+        ((), ["True", "false"], [1, 0]),
+        ((), ["LABEL_2", "label_0"], [2, 0]),
         (("False", "True"), ["true", "FALSE"], [1, 0]),
         (("True", "False"), ["true", "FALSE"], [0, 1]),
         (STARS, ["1", "3", "4"], [0, 2, 3]),
@@ -124,6 +127,7 @@ def test_a_label_that_the_model_does_not_know_is_refused(
         ("a", "row 1 has the label 'a', .* several outputs have this name"),
         (["b"], "row 1: one label for each text is needed, found .*; labels of tokens and spans"),
         ({"b": True}, "row 1: one label for each text is needed"),
+        ("true", "row 1 has the label 'true', the model knows"),
     ],
 )
 def test_why_a_label_is_unknown_is_said(label: object, message: str, config: EncoderConfig) -> None:
@@ -143,6 +147,11 @@ def test_a_class_that_the_data_names_is_found_by_its_name(config: EncoderConfig)
     assert found == [[True, True, False], [False, True, False]]
     with pytest.raises(LtpError, match=r"row 1 has the label 'entailment', .* its class 0 so: wri"):
         classes.targets(labels, named(config, "no", "yes", "perhaps"))
+
+
+def test_a_name_that_differs_in_case_from_two_is_refused(config: EncoderConfig) -> None:
+    with pytest.raises(LtpError, match="row 1 has the label 'It', the model knows"):
+        HEADS["classification"].targets(["It"], named(config, "IT", "it"))
 
 
 def test_names_and_numbers_are_not_mixed(config: EncoderConfig) -> None:
