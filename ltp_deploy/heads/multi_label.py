@@ -77,6 +77,10 @@ class MultiLabel(Head):
         if columns and len(columns) == len(labels):
             return _from_columns(columns, config)
         if config.num_labels == 1:  # a text has the one label or not, which needs no list
+            single = [label for label in labels if isinstance(label, (str, Real))]
+            numbers = [as_number(label) for label in single]
+            if len(single) == len(labels) and set(numbers) <= {0, 1}:
+                return np.array(numbers, float).reshape(-1, 1) == 1
             labels = [[label] if isinstance(label, (str, Real)) else label for label in labels]
         rows = [_listed(row, label) for row, label in enumerate(labels, 1)]
         chosen = _chosen(rows, by_name(config), config)

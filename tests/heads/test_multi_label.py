@@ -139,6 +139,9 @@ def test_of_one_label_no_list_is_needed(config: EncoderConfig) -> None:
     one = named(config, "relevant")
     for labels in (["1", "0"], [[1], [0]], [["relevant"], []], ["true", 0.0]):
         assert HEAD.targets(labels, one).tolist() == [[True], [False]]
+    assert HEAD.targets(["0", "0"], one).tolist() == [[False], [False]]
+    with pytest.raises(LtpError, match=r"row 1 has the labels \[0\]: names or numbers .*, or 0 or"):
+        HEAD.targets([[0], [0]], one)
 
 
 def test_losses_are_binary_cross_entropy() -> None:
