@@ -9,6 +9,7 @@ from ltp_deploy.errors import CheckpointError
 
 # Tasks whose weights may have the same names as a classifier's.
 _OTHER_TASKS = ("ForTokenClassification", "ForQuestionAnswering", "ForMultipleChoice")
+_SEVERAL = ', and if it gives any number of labels "problem_type": "multi_label_classification"'
 # How weights begin that are the head of another task, and what that is.
 _OTHER_HEADS = {
     "cls.predictions": "a masked language model",
@@ -73,24 +74,38 @@ def _check_architectures(config: dict[str, Any], known: set[str]) -> None:
     names = [entry] if isinstance(entry, str) else entry
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise CheckpointError(f"config.json: architectures must be a list of names, found {entry}")
+    own = _own_classes(config.get("model_type")) if names else set()
     for name in names:
         if name.endswith(_OTHER_TASKS):
             raise CheckpointError(
                 f"{name} is not supported: classification and regression of whole texts are"
             )
-        if name not in known and not _in_transformers(name):
+        if name.removeprefix("TF").removeprefix("Flax") not in known | own:
             raise CheckpointError(
-                f"architectures: transformers has no class {name}, so the model may compute "
-                "something else than its model_type; where it does not, write the name of "
-                "transformers' class into config.json (as BertForSequenceClassification)"
+                f"architectures: transformers has no class {name} for model_type "
+                f"{config.get('model_type')!r}, so the model may compute something else; where it "
+                f"does not, write {_classifier(known | own)} into config.json"
+                + (_SEVERAL if "multilabel" in name.lower() else "")
             )
 
 
-def _in_transformers(name: str) -> bool:
+def _own_classes(model_type: Any) -> set[str]:
+    """transformers' models of this type. Earlier versions had them for TensorFlow and Flax as well,
+    under names that begin so."""
     import transformers
+    from transformers.models.auto.modeling_auto import (
+        MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES as classifiers,
+    )
 
-    # Earlier versions had the same classes for TensorFlow and Flax.
-    return name.removeprefix("TF").removeprefix("Flax") in dir(transformers)
+    if model_type not in classifiers:
+        return set()
+    prefix = classifiers[model_type].removesuffix("ForSequenceClassification")
+    beginnings = (f"{prefix}For", f"{prefix}Model")
+    return {name for name in dir(transformers) if name.startswith(beginnings)}
+
+
+def _classifier(names: Iterable[str]) -> str:
+    return min(name for name in names if name.endswith("ForSequenceClassification"))
 
 
 def without_head(names: Iterable[str]) -> str:

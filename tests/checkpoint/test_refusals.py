@@ -277,9 +277,40 @@ def test_a_tokenizers_code_does_not_make_it_another_model(checkpoint: Path) -> N
     load_encoder(checkpoint)
 
 
-def test_a_class_that_transformers_does_not_have_is_refused(checkpoint: Path) -> None:
-    edit_config(checkpoint, architectures=["BertMeanPoolingForSequenceClassification"])
-    refuses(checkpoint, "no class BertMeanPoolingForSequenceClassification", "write the name of")
+@pytest.mark.parametrize(
+    "name",
+    [
+        "BertMeanPoolingForSequenceClassification",
+        "GPT2ForSequenceClassification",
+        "RobertaForSequenceClassification",
+        "BertGenerationEncoder",
+        "pipeline",
+    ],
+)
+def test_a_class_that_transformers_does_not_have_for_the_type_is_refused(
+    checkpoint: Path, name: str
+) -> None:
+    edit_config(checkpoint, architectures=[name])
+    advice = "write BertForSequenceClassification into config.json"
+    refuses(checkpoint, f"no class {name} for model_type 'bert'", advice)
+
+
+def test_a_class_of_someones_own_for_several_labels_is_told_what_says_so(checkpoint: Path) -> None:
+    edit_config(checkpoint, architectures=["BertForMultiLabelClassification"])
+    refuses(
+        checkpoint,
+        "write BertForSequenceClassification into config.json, and if it gives any number of",
+        '"problem_type": "multi_label_classification"',
+    )
+
+
+def test_of_the_released_format_its_codes_classes_are_known(tmp_path: Path) -> None:
+    save_released(tmp_path, None)
+    for name in ("LTPForSequenceClassification", "PIBertForSequenceClassification"):
+        edit_config(tmp_path, architectures=[name])
+        load_encoder(tmp_path)
+    edit_config(tmp_path, architectures=["BertForSequenceClassification"])
+    refuses(tmp_path, "no class BertForSequenceClassification for model_type 'ltp'", "write ")
 
 
 @pytest.mark.parametrize(
