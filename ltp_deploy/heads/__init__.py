@@ -40,7 +40,7 @@ def head_for(num_labels: int, problem_type: str | None = None) -> str:
     if problem_type is None:
         return Regression.name if num_labels == 1 else Classification.name
     known = {head.problem_type: head.name for head in _ALL}
-    if problem_type not in known:
+    if not isinstance(problem_type, str) or problem_type not in known:
         raise CheckpointError(
             f"config.json: problem_type {problem_type!r} is unknown; there are {', '.join(known)}"
         )

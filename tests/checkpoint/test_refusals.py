@@ -253,6 +253,12 @@ def transformers_model(name: str) -> transformers.PreTrainedModel:
     return kind(config)
 
 
+@pytest.mark.parametrize("problem_type", [["regression"], {}, 5], ids=str)
+def test_a_problem_type_that_is_no_text_is_refused(checkpoint: Path, problem_type: object) -> None:
+    edit_config(checkpoint, problem_type=problem_type)
+    refuses(checkpoint, f"config.json: problem_type {problem_type!r} is unknown; there are single_")
+
+
 def test_an_embedding_projection_without_a_place_is_refused(tmp_path: Path) -> None:
     save_tiny(tmp_path, "electra", embedding_size=64)
     project = {"weight": torch.zeros(64, 64), "bias": torch.zeros(64)}

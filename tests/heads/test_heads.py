@@ -198,6 +198,8 @@ def test_the_head_is_that_of_the_problem_type(
         (1, "single_label_classification", "with one output .* write regression, and"),
         (2, "token_classification", "'token_classification' is unknown; there are single_label_cl"),
         (2, 5, "problem_type 5 is unknown"),
+        (2, ["regression"], r"problem_type \['regression'\] is unknown"),
+        (2, {}, "problem_type {} is unknown"),
     ],
 )
 def test_a_problem_type_that_does_not_fit_is_refused(
