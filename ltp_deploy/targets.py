@@ -48,7 +48,7 @@ _ALL = (
         beside_int8="f32",
     ),
     Target("torchscript", "plain LibTorch", BACKENDS["torchscript"], ("f32",)),
-    Target("null", "the compiler alone", BACKENDS["null"], ("f32",)),
+    Target("null", "the compiler alone", BACKENDS["null"], ("f32",), advised=False),
 )
 
 TARGETS = {target.name: target for target in _ALL}

@@ -46,6 +46,7 @@ class Target:
         compute_capability: of the GPU that the engine is for, "" for CPUs and for engines that
             any GPU runs.
         needs_limits: whether the engine must know its largest request.
+        advised: whether messages may recommend it; no where it only shows what the compiler makes.
     """
 
     name: str
@@ -56,6 +57,7 @@ class Target:
     isa: str = ""
     compute_capability: str = ""
     needs_limits: bool = False
+    advised: bool = True
 
 
 @dataclass(frozen=True)

@@ -80,10 +80,10 @@ def draft_build(checkpoint: Path, options: BuildOptions, measured: Measured) -> 
     Raises:
         LtpError: options or files that do not fit the checkpoint, the target, or each other.
     """
-    _check_options(options, measured)
+    _check_options(options)
     encoder = load_encoder(checkpoint, options.score_length, options.first_token)
     limits = choose_limits(encoder, options)  # refuses before anything slow is done
-    calibration = _calibration(checkpoint, encoder, measured)
+    calibration = _calibration(checkpoint, encoder, options, measured)
     profile = calibration.profile if calibration else None
     if profile is None and measured.data is not None:
         profile = measure_profile(encoder, checkpoint, measured.data, limits.max_length)
@@ -136,7 +136,8 @@ def _check_shape(target: Target, config: EncoderConfig, options: BuildOptions) -
     fitting = [
         t.name
         for t in TARGETS.values()
-        if options.precision in (None, *t.precisions)
+        if t.advised
+        and options.precision in (None, *t.precisions)
         and all(name in t.backend.own_options for name, _ in _own_options(options))
         and misfit(t) is None
     ]
@@ -189,10 +190,18 @@ def _precision(target: Target, options: BuildOptions) -> str:
     return precision
 
 
-def _calibration(checkpoint: Path, encoder: Encoder, measured: Measured) -> Calibration | None:
+def _calibration(
+    checkpoint: Path, encoder: Encoder, options: BuildOptions, measured: Measured
+) -> Calibration | None:
     path, data = measured.calibration, measured.data
     if path is None:
-        return None
+        if options.precision != "int8":
+            return None
+        dynamic = "int8-dynamic" in find_target(options.target).precisions
+        raise LtpError(
+            "--precision int8 needs --calibration FILE, which `ltp-deploy calibrate` writes"
+            + ("; int8-dynamic needs none" if dynamic else "")
+        )
     found = Calibration.read(path)
     found.check(path, checkpoint_hash(checkpoint), encoder.config.policy)
     if data is not None:
@@ -200,7 +209,7 @@ def _calibration(checkpoint: Path, encoder: Encoder, measured: Measured) -> Cali
     return found
 
 
-def _check_options(options: BuildOptions, measured: Measured) -> None:
+def _check_options(options: BuildOptions) -> None:
     """Refuse what the target would ignore.
 
     Raises:
@@ -209,12 +218,8 @@ def _check_options(options: BuildOptions, measured: Measured) -> None:
     target = find_target(options.target)
     for name, flag in _own_options(options):
         if name not in target.backend.own_options:
-            fitting = [t.name for t in TARGETS.values() if name in t.backend.own_options]
+            others = (t for t in TARGETS.values() if t.advised)
+            fitting = [t.name for t in others if name in t.backend.own_options]
             raise LtpError(f"{flag} is for {', '.join(fitting)}, not for {target.name}")
-    if options.precision == "int8" and measured.calibration is None:
-        raise LtpError(
-            "--precision int8 needs --calibration FILE, which `ltp-deploy calibrate` writes"
-            + ("; int8-dynamic needs none" if "int8-dynamic" in target.precisions else "")
-        )
     if options.not_int8 and options.precision not in INT8:
         raise LtpError("--not-int8 is for --precision int8 and int8-dynamic")

@@ -2,21 +2,23 @@
 
 import re
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
-from ltp_deploy.builder.draft import choose_limits
+from ltp_deploy.builder.draft import Measured, choose_limits, draft_build
 from ltp_deploy.bundle.options import BuildOptions
 from ltp_deploy.errors import LtpError
 from ltp_deploy.model.encoder import Encoder
 from ltp_deploy.model.policy import PrunePolicy
 from ltp_deploy.targets import TARGETS
 from tests.model.problems import tiny_encoder
+from tests.tiny import save_tiny
 
 DENSE = PrunePolicy.dense(1)
-ANY = "onnx or torchscript or null"
+ANY = "onnx or torchscript"
 
 
 @pytest.mark.parametrize(
@@ -70,3 +72,18 @@ def test_layers_that_are_too_wide_for_int8_are_refused() -> None:
         match=r"^layers of 65537 columns: in int8 the CPU kernels take up to 65536; no target can",
     ):
         choose_limits(encoder, BuildOptions("cpu", "int8-dynamic"))
+
+
+def test_a_model_that_int8_cannot_hold_is_asked_for_no_calibration(tmp_path: Path) -> None:
+    model = save_tiny(
+        tmp_path, "bert", num_hidden_layers=1, intermediate_size=65537, hidden_size=4,
+        num_attention_heads=1,
+    )  # fmt: skip
+    with pytest.raises(LtpError, match=r"^layers of 65537 columns: in int8 .* --target t4 or onnx"):
+        draft_build(model, BuildOptions("cpu", "int8"), Measured())
+
+
+@pytest.mark.parametrize(("target", "dynamic"), [("cpu", "; int8-dynamic needs none"), ("t4", "")])
+def test_int8_needs_a_calibration(target: str, dynamic: str, bert_checkpoint: Path) -> None:
+    with pytest.raises(LtpError, match=f"which `ltp-deploy calibrate` writes{dynamic}$"):
+        draft_build(bert_checkpoint, BuildOptions(target, "int8"), Measured())
