@@ -39,7 +39,8 @@ def read_rows(path: Path) -> Iterator[Row]:
     """The rows of a data file, in its order: values by column.
 
     Values of .tsv and .csv files are strings, those of the others whatever JSON has. In a .tsv file
-    a quotation mark is a character like any other, as in GLUE. A .json file is an array of
+    a quotation mark is a character like any other, as in GLUE; fields that were surely quoted, with
+    quotation marks inside doubled, are refused. A .json file is an array of
     objects; one that holds an object on each line is read as .jsonl.
 
     Raises:
@@ -113,9 +114,21 @@ def _delimited(path: Path, text: str, delimiter: str) -> Iterator[Row]:
                     f"{len(header)}: {header}; a text that holds {_SEPARATORS[delimiter]} must be "
                     + ("quoted" if delimiter == "," else "in a .csv file, quoted, or in a .jsonl")
                 )
+            if delimiter == "\t" and any(map(_is_quoted, fields)):
+                raise LtpError(
+                    f"{path}, line {first}: a field is quoted as in .csv files, and in a .tsv file "
+                    "a quotation mark is a character like any other; write a .csv or .jsonl file, "
+                    "or leave out the quoting"
+                )
             yield dict(zip(header, fields, strict=True))
     except csv.Error as error:
         raise LtpError(f"{path}, line {line}: malformed CSV: {error}") from None
+
+
+def _is_quoted(field: str) -> bool:
+    """Whether a field was surely written as CSV: in quotation marks, with those inside doubled."""
+    inner = field[1:-1]
+    return f'"{inner}"' == field and '""' in inner and '"' not in inner.replace('""', "")
 
 
 def _header(path: Path, fields: list[str], delimiter: str) -> list[str]:

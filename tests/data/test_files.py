@@ -37,7 +37,8 @@ def test_the_extension_says_how_a_file_is_read(name: str, found: str | None) -> 
     ("name", "text", "found"),
     [
         ("d.csv", TEXT, ROWS),
-        ("d.tsv", 'text\tlabel\n"a ""b"""\t1\n', [{"text": '"a ""b"""', "label": "1"}]),
+        ("d.tsv", 'text\tlabel\n"a" "b"\t""\n', [{"text": '"a" "b"', "label": '""'}]),
+        ("d.tsv", 'text\n"" a ""\n"a\n', [{"text": '"" a ""'}, {"text": '"a'}]),
         ("d.jsonl", '{"text": "a"}\n\n{"text": "b"}', [{"text": "a"}, {"text": "b"}]),
         ("d.json", '[{"text": "a"},\n {"text": "b"}]', [{"text": "a"}, {"text": "b"}]),
     ],
@@ -65,6 +66,12 @@ def test_what_is_odd_and_clear_is_read(tmp_path: Path) -> None:
             r"line 2: 3 fields, but the header names 2: \['text', 'label'\]; a text that holds "
             "tabs must be in a .csv file",
         ),
+        (
+            "d.tsv",
+            'text\tlabel\na\t0\n"He said ""hi"" to me"\t1\n',
+            "line 3: a field is quoted as in .csv files, .* write a .csv or .jsonl file",
+        ),
+        ("d.tsv", 'text\n""""\n', "line 2: a field is quoted"),
         ("d.csv", 'text,label\n"a\nb",1\nc\n', "line 4: 1 fields, but the header names 2"),
         ("d.csv", 'label,text\n1,"a\n0,b\n', "malformed CSV: unexpected end of data"),
         ("d.csv", 'text,label\n"a" b,1\n', "line 2: malformed CSV"),
