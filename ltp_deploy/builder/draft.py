@@ -205,7 +205,8 @@ def _calibration(
     found = Calibration.read(path)
     found.check(path, checkpoint_hash(checkpoint), encoder.config.policy)
     if data is not None:
-        found.check_data(path, data.source, texts_hash(read_examples(data.source, data.options)))
+        examples = read_examples(data.source, data.options, labels=False)
+        found.check_data(path, data.source, texts_hash(examples))
     return found
 
 

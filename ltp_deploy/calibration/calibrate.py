@@ -40,7 +40,7 @@ def calibrate(
     need_nncf()
     encoder = load_encoder(checkpoint, score_length, first_token)
     check_shape(encoder.config)
-    examples = read_examples(source, options)
+    examples = read_examples(source, options, labels=False)
     count = min(samples, len(examples))
     if count < LEAST:
         raise LtpError(

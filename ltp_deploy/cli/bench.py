@@ -166,7 +166,7 @@ def _real_cases(
     from ltp_deploy.benchmark import workload
     from ltp_deploy.data.examples import read_examples
 
-    tokens = engine.tokenize(read_examples(data, reading).texts)
+    tokens = engine.tokenize(read_examples(data, reading, labels=False).texts)
     return [workload.from_data(tokens, size) for size in batches]
 
 

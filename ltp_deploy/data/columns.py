@@ -117,18 +117,24 @@ def label_columns(source: str, columns: Sequence[str], named: str | None) -> tup
     """
     if named:
         return named_columns(named, columns, f"{source} has no label column")
+    found = possible_labels(columns)
+    if len(found) > 1:
+        raise LtpError(
+            f"{source}: which column holds the label? found {found}; pass --label-column "
+            + " or --label-column ".join(found)
+        )
+    return tuple(found)
+
+
+def possible_labels(columns: Sequence[str]) -> list[str]:
+    """The columns of which one holds the labels, by their names; [] where none is known."""
     for names in LABELS:
         found = [column for name in names if (column := find_column(name, columns)) is not None]
         if found and names is not LABELS[0]:
             found += [column for column in columns if "label" in column.lower()]
-        if len(found) > 1:
-            raise LtpError(
-                f"{source}: which column holds the label? found {found}; pass --label-column "
-                + " or --label-column ".join(found)
-            )
         if found:
-            return (found[0],)
-    return ()
+            return found
+    return []
 
 
 def text_columns(

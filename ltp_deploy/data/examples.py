@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ltp_deploy.data.class_names import class_names
-from ltp_deploy.data.columns import label_columns, text_columns
+from ltp_deploy.data.columns import label_columns, possible_labels, text_columns
 from ltp_deploy.data.files import EXTENSIONS, Row, extension, read_rows
 from ltp_deploy.data.labels import Label, read_flags, read_label, with_name
 from ltp_deploy.data.metrics import GLUE
@@ -58,10 +58,14 @@ class Examples:
         return len(self.texts)
 
 
-def read_examples(source: str, options: DataOptions | None = None) -> Examples:
+def read_examples(source: str, options: DataOptions | None = None, labels: bool = True) -> Examples:
     """Read a data file (see `files`), or a data set by name (`sst2`, `glue/mrpc`).
 
     Which columns hold texts and labels is said by the options, or found by name (see `columns`).
+
+    Args:
+        labels: whether to read them; without, it does not matter if some are missing, or which
+            column they are in.
 
     Raises:
         LtpError: unreadable, empty, columns not found or not clear, a row with missing values.
@@ -72,8 +76,13 @@ def read_examples(source: str, options: DataOptions | None = None) -> Examples:
     if not rows:
         raise LtpError(f"{source} holds no rows")
     columns = tuple(dict.fromkeys(name for row in rows for name in row))
-    label = label_columns(source, columns, options.label_column)
+    if labels or options.label_column:
+        label = label_columns(source, columns, options.label_column)
+    else:
+        label = tuple(possible_labels(columns))
     text = text_columns(source, rows, columns, options.text_columns, set(label))
+    if not labels:
+        label = ()
     names = class_names(source, rows, label, getattr(found, "features", None))
     return Examples(
         [_text(source, i, row, text) for i, row in enumerate(rows, 1)],

@@ -165,7 +165,7 @@ def speed(checkpoint: Path, job: Job) -> dict[str, dict[str, float]]:
         build(checkpoint, Path(folder) / "engine")
         engine = load(Path(folder) / "engine")
         tokenizer = TransformersTokenizer(checkpoint, engine.config, job.recipe.max_length)
-        tokens = tokenizer(read_examples(job.dev, job.options).texts)
+        tokens = tokenizer(read_examples(job.dev, job.options, labels=False).texts)
         cases = [from_data(tokens, size) for size in BATCHES]
         result = measure(engine, cases, checkpoint, Options(seconds=SECONDS))
     return {

@@ -30,7 +30,7 @@ def measure_profile(
     Raises:
         LtpError: the checkpoint has no tokenizer, or the data cannot be read.
     """
-    examples = read_examples(data.source, data.options)
+    examples = read_examples(data.source, data.options, labels=False)
     texts = examples.texts[: data.options.limit or ROWS]
     tokenizer = TransformersTokenizer(checkpoint, encoder.config, max_length)
     return run_oracle(encoder, tokenizer(texts), title="profile").profile

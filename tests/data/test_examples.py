@@ -72,6 +72,34 @@ def test_labels_are_optional_and_asked_for_with_the_columns(tmp_path: Path) -> N
         required_labels(Examples(["film"], None), "training")
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "text,label\na film,\nbad,nan\n",
+        "text,label,gold_label\na film,1,2\nbad,3,4\n",
+        "text,score,true_label\na film,1,2\nbad,3,4\n",
+        "text,label,label_text\na film,0,A\nbad,0,B\n",
+    ],
+)
+def test_labels_that_nothing_reads_do_not_matter(text: str, tmp_path: Path) -> None:
+    source = write(tmp_path / "d.csv", text)
+    found = read_examples(source, labels=False)
+    assert (found.texts, found.labels) == (["a film", "bad"], None)
+    with pytest.raises(LtpError):
+        read_examples(source)
+
+
+def test_texts_are_found_as_ever_where_nothing_reads_the_labels(tmp_path: Path) -> None:
+    source = write(tmp_path / "d.csv", "text,target,label\na film,the vote,1\n")
+    with pytest.raises(LtpError, match="which columns hold text"):
+        read_examples(source, labels=False)
+    source = write(tmp_path / "e.csv", "text,gold\na film,very good\n")
+    named = DataOptions(label_column="gold")
+    assert read_examples(source, named, labels=False).texts == ["a film"]
+    with pytest.raises(LtpError, match="no label column 'x'"):
+        read_examples(source, DataOptions(label_column="x"), labels=False)
+
+
 def test_several_label_columns_say_which_labels_hold(tmp_path: Path) -> None:
     source = write(tmp_path / "d.csv", "text,toxic,rude\na,0,1\nb,1.0,false\n")
     found = read_examples(source, DataOptions(label_column="rude,Toxic"))
