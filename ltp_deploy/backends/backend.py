@@ -161,6 +161,10 @@ class Backend(ABC):
         """Why no engine of this kind holds a model of this shape, in words; None where one does."""
         return None
 
+    def missing(self, target: Target, options: BuildOptions) -> str | None:
+        """Why this machine cannot build the engine that it plans, None where it can."""
+        return None
+
     def check(self, config: EncoderConfig, limits: Limits) -> None:
         """Refuse limits that engines of this kind cannot hold.
 

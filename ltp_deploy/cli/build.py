@@ -225,12 +225,16 @@ def build(
 
 
 def _planned(checkpoint: Path, options: BuildOptions, measured: Measured) -> str:
-    """The plan in words."""
+    """The plan in words, and why this machine cannot carry it out, if so."""
     from ltp_deploy.builder.draft import draft_build
     from ltp_deploy.report import plan as report
+    from ltp_deploy.targets import find_target
 
     draft = draft_build(checkpoint, options, measured)
-    return report.describe(draft.plan, draft.encoder.config, options.target)
+    target = find_target(options.target)
+    missing = target.backend.missing(target, options)
+    plan = report.describe(draft.plan, draft.encoder.config, options.target)
+    return f"{plan}\nthis machine cannot build it: {missing}" if missing else plan
 
 
 def _kept_out(

@@ -80,6 +80,16 @@ class TensorRt(Backend):
 
         return too_large(config)
 
+    def missing(self, target: Target, options: BuildOptions) -> str | None:
+        """A library that builds for the target's GPU."""
+        from ltp_deploy.backends.tensorrt.library import choose_library
+
+        try:
+            choose_library(target.compute_capability, options.library)
+        except LtpError as error:
+            return str(error)
+        return None
+
     def check(self, config: EncoderConfig, limits: Limits) -> None:
         """Refuse more tokens than TensorRT's tensors hold."""
         tokens, widest = limits.max_tokens, max(3 * config.context_size, config.intermediate_size)

@@ -1,8 +1,10 @@
 """Which library builds, and what is said where none can."""
 
 import sys
+from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from ltp_deploy.backends.tensorrt import library as module
 from ltp_deploy.backends.tensorrt.library import (
@@ -12,6 +14,7 @@ from ltp_deploy.backends.tensorrt.library import (
     child_environment,
     choose_library,
 )
+from ltp_deploy.cli import main
 from ltp_deploy.errors import LtpError, how_to_install
 from ltp_deploy.hardware.gpu import Gpu
 
@@ -47,6 +50,18 @@ def test_without_any_library_the_error_says_how_to_install_either(machine) -> No
     message = str(error.value)
     assert "TensorRT is not installed (install the `tensorrt` package" in message
     assert f"TensorRT for RTX is not installed ({how_to_install('tensorrt-rtx')})" in message
+
+
+def test_a_dry_run_says_that_the_library_is_missing(machine, bert_checkpoint: Path) -> None:
+    arguments = ["build", str(bert_checkpoint), "--target", "t4", "--dry-run"]
+    machine("tensorrt_rtx")
+    planned = CliRunner().invoke(main, arguments)
+    missing = CliRunner().invoke(main, [*arguments, "--library", "tensorrt"])
+    assert (planned.exit_code, missing.exit_code) == (0, 0)
+    assert "this machine cannot build it" not in planned.output
+    line = missing.output.splitlines()[-1]
+    assert line.startswith("this machine cannot build it: no installed library builds engines for")
+    assert "TensorRT is not installed" in line
 
 
 def test_a_gpu_that_no_library_builds_for_is_refused_with_reasons(machine) -> None:
