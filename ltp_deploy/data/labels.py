@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from math import isfinite
 from typing import Any
 
 from ltp_deploy.errors import LtpError
+
+# As data files write numbers; Python also reads 1_0 and infinity.
+_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]+)?|[+-]?(nan|inf)")
 
 
 class ClassName(str):
@@ -87,10 +91,7 @@ def as_number(label: str | float) -> float | None:
     text = str(label).strip().lower()
     if text in ("true", "false"):
         return float(text == "true")
-    try:
-        return float(text)
-    except ValueError:
-        return None
+    return float(text) if _NUMBER.fullmatch(text) else None
 
 
 def _read_one(place: str, value: Any) -> str:
