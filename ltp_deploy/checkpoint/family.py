@@ -106,10 +106,15 @@ def bert_like_shape(config: dict[str, Any]) -> dict[str, Any]:
         "head_activation": "tanh",
         "layer_norm_eps": config["layer_norm_eps"],
         "embedding_size": config["hidden_size"],
-        "pad_token_id": config["pad_token_id"] or 0,  # only fills padding, which nothing reads
+        "pad_token_id": filling(config["pad_token_id"]),
         "position_start": 0,
         "padding_skips": False,
     }
+
+
+def filling(pad_token_id: Any) -> Any:
+    """The token that fills padding, which nothing reads: any, where config.json names none."""
+    return 0 if pad_token_id in (None, -1) else pad_token_id
 
 
 def roberta_like_shape(config: dict[str, Any]) -> dict[str, Any]:
@@ -121,6 +126,7 @@ def roberta_like_shape(config: dict[str, Any]) -> dict[str, Any]:
         )
     return {
         **bert_like_shape(config),
+        "pad_token_id": config["pad_token_id"],
         "position_start": config["pad_token_id"] + 1,
         "padding_skips": True,
     }

@@ -33,9 +33,12 @@ def read_labels(config: dict[str, Any], outputs: int) -> tuple[str, ...]:
             f"config.json names {len(names)} labels, but the classifier has {outputs} outputs; "
             "correct id2label, or remove it"
         )
-    for name in names:
-        if names.count(name) > 1:
-            first, second = [i for i, other in enumerate(names) if other == name][:2]
+    plain = [name.strip() for name in names]
+    for i, name in enumerate(plain):
+        if not name:
+            raise CheckpointError(f"config.json: id2label calls output {i} {names[i]!r}")
+        if plain.count(name) > 1:
+            first, second = [i for i, other in enumerate(plain) if other == name][:2]
             raise CheckpointError(
                 f"config.json: id2label calls both output {first} and output {second} {name!r}; "
                 "give each its own name"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -21,6 +22,9 @@ _OTHER_HEADS = {
     "qa_outputs": "a model that marks answers in a text",
     "classifier.": "a model of another task (token classification, multiple choice)",
 }
+
+
+_NUMBERED = re.compile(r"classifier\.\d")
 
 
 def check_config(config: dict[str, Any], architectures: Iterable[str] = ()) -> None:
@@ -111,6 +115,9 @@ def _classifier(names: Iterable[str]) -> str:
 def without_head(names: Iterable[str]) -> str:
     """What weights without a classification head are, and what to do."""
     names = list(names)
+    numbered = [name for name in names if _NUMBERED.match(name)]
+    if numbered:
+        return f"their classifier has several layers ({numbered[0]}), and its family's has not"
     kind = "a bare encoder"
     for beginning, what in _OTHER_HEADS.items():
         if any(name.startswith(beginning) for name in names):

@@ -164,11 +164,12 @@ def test_the_released_format_counts_its_labels_by_the_classifier(tmp_path: Path)
     assert (config.num_labels, config.labels) == (3, ())
 
 
+@pytest.mark.parametrize("padding", [None, -1])
 @pytest.mark.parametrize("family", ["bert", "distilbert"])
-def test_a_null_padding_token_is_no_obstacle_where_positions_do_not_count_it(
-    family: str, tmp_path: Path
+def test_a_missing_padding_token_is_no_obstacle_where_positions_do_not_count_it(
+    family: str, padding: int | None, tmp_path: Path
 ) -> None:
-    assert_is_transformers(save_tiny(tmp_path, family, pad_token_id=None))
+    assert_is_transformers(save_tiny(tmp_path, family, pad_token_id=padding))
 
 
 def assert_same_weights(found: dict, expected: dict) -> None:

@@ -73,7 +73,7 @@ def test_the_checkpoint_that_the_others_spoil_is_good(checkpoint: Path) -> None:
         ({"layer_norm_eps": None}, ["layer_norm_eps", "None"]),
         ({"layer_norm_eps": "1e-12"}, ["layer_norm_eps", "'1e-12'"]),
         ({"layer_norm_eps": -1.0}, ["layer_norm_eps must be positive", "-1.0"]),
-        ({"pad_token_id": -1}, ["pad_token_id must be 0 or more", "-1"]),
+        ({"pad_token_id": -2}, ["pad_token_id must be 0 or more", "-2"]),
         ({"type_vocab_size": -1}, ["type_vocab_size must be 0 or more", "-1"]),
         ({"type_vocab_size": 0}, ["token_type_embeddings.weight", "type_vocab_size"]),
         ({"type_vocab_size": 3}, ["token_type_embeddings.weight", "[3, 64]", "[2, 64]"]),
@@ -187,6 +187,15 @@ def test_a_bias_that_is_missing_is_no_missing_head(checkpoint: Path) -> None:
     refuses(checkpoint, "the weights lack classifier.bias")
     with pytest.raises(CheckpointError, match=r"lack classifier\.bias$"):
         load_encoder(checkpoint)
+
+
+def test_a_classifier_of_several_layers_is_named(checkpoint: Path) -> None:
+    def stack(state: dict) -> None:
+        for part in ("weight", "bias"):
+            state[f"classifier.1.{part}"] = state.pop(f"classifier.{part}")
+
+    edit_weights(checkpoint, stack)
+    refuses(checkpoint, "lack classifier.weight", "classifier has several layers (classifier.1.")
 
 
 def test_a_classifier_without_a_pooler_is_no_missing_head(checkpoint: Path) -> None:
@@ -465,6 +474,7 @@ def test_a_broken_shard_index_is_refused(checkpoint: Path, index: str) -> None:
         ("threshold", {"token_threshold": float("nan")}, ["token_threshold", "nan"]),
         (None, {"hidden_size": None}, ["hidden_size"]),
         (None, {"pad_token_id": None}, ["pad_token_id", "None"]),
+        (None, {"pad_token_id": -1}, ["pad_token_id must be 0 or more", "-1"]),
         (None, {"pad_token_id": "x"}, ["pad_token_id", "'x'"]),
         (None, {"prune_mode": ["topk"]}, ["prune_mode ['topk']", "absolute_threshold"]),
         ("topk", {"prune_kwargs": "x"}, ["prune_kwargs must be an object", "'x'"]),

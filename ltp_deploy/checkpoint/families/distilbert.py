@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ltp_deploy.checkpoint.family import Family, own_policy
+from ltp_deploy.checkpoint.family import Family, filling, own_policy
 
 _LAYER = "distilbert.transformer.layer.{}"
 
@@ -20,7 +20,7 @@ def _shape(config: dict[str, Any]) -> dict[str, Any]:
         "head_activation": "relu",
         "layer_norm_eps": 1e-12,  # fixed in the model's code, absent from its config
         "embedding_size": config["dim"],
-        "pad_token_id": config["pad_token_id"] or 0,
+        "pad_token_id": filling(config["pad_token_id"]),
         "position_start": 0,
         "padding_skips": False,
     }
