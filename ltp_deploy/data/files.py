@@ -103,6 +103,11 @@ def _delimited(path: Path, text: str, delimiter: str) -> Iterator[Row]:
     try:
         for fields in reader:
             first, line = line, reader.line_num + 1
+            if not fields and header is not None and len(header) == 1:
+                raise LtpError(
+                    f"{path}, line {first} is empty, and in a file of one column that may be a "
+                    "row: remove it; where it is a text, write .jsonl"
+                )
             if not fields:
                 continue
             if header is None:

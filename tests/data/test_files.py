@@ -49,10 +49,11 @@ def test_files_may_be_compressed(name: str, text: str, found: list[dict], tmp_pa
 
 
 def test_what_is_odd_and_clear_is_read(tmp_path: Path) -> None:
-    assert rows(tmp_path / "d.csv", "\ufefftext\r\na\0b\r\n\r\nc\r\n") == [
-        {"text": "a\0b"},
-        {"text": "c"},
+    assert rows(tmp_path / "d.csv", "\ufefftext,n\r\na\0b,1\r\n\r\nc,2\r\n\r\n") == [
+        {"text": "a\0b", "n": "1"},
+        {"text": "c", "n": "2"},
     ]
+    assert rows(tmp_path / "d.csv", '\n\ntext\n""\nc') == [{"text": ""}, {"text": "c"}]
     assert rows(tmp_path / "e.csv", ",text,\n0,a,\n") == [{"": "0", "text": "a", "(column 3)": ""}]
     assert rows(tmp_path / "f.csv", "") == rows(tmp_path / "g.json", " ") == []
 
@@ -74,6 +75,8 @@ def test_what_is_odd_and_clear_is_read(tmp_path: Path) -> None:
         ("d.tsv", 'text\n""""\n', "line 2: a field is quoted"),
         ("d.csv", 'text,label\n"a\nb",1\nc\n', "line 4: 1 fields, but the header names 2"),
         ("d.csv", 'label,text\n1,"a\n0,b\n', "malformed CSV: unexpected end of data"),
+        ("d.csv", "text\na\n\nb\n", "line 3 is empty, and in a file of one column that may be a"),
+        ("d.tsv", "text\na\n\n", "line 3 is empty"),
         ("d.csv", 'text,label\n"a" b,1\n', "line 2: malformed CSV"),
         ("d.csv", "text;label\na;1\n", "'text;label'; its fields are separated by semicolons, but"),
         ("d.csv", "text\tlabel\na\t1\n", "separated by tabs, but those of a .csv file by commas"),
