@@ -117,10 +117,18 @@ def _rows(source: str, options: DataOptions) -> Iterable[Row]:
     if path.exists():
         raise LtpError(
             f"{path} is no data file; expected the extension {', '.join(EXTENSIONS)}, or one of "
-            "them with .gz. Plain text becomes a .tsv file by a first line with its column's "
-            "name, text"
+            f"them with .gz. {_advice(path)}"
         )
     return _dataset(source, options.split)
+
+
+def _advice(path: Path) -> str:
+    """How a file of another kind becomes one that is read."""
+    if path.is_file():
+        with path.open("rb") as file:
+            if b"\t" in file.readline(1 << 16):
+                return "Its first line has tabs: rename it to .tsv if that line names the columns"
+    return "Plain text becomes a .tsv file by a first line with its column's name, text"
 
 
 def _dataset(name: str, split: str) -> Iterable[Row]:

@@ -173,6 +173,8 @@ def test_a_byte_order_mark_is_no_part_of_a_name(tmp_path: Path) -> None:
         ("d.jsonl", '{"text": "a"}\n{"label": 1}\n', {}, "row 2: .*text.* missing"),
         ("d.jsonl", '{"text": 5}\n', {}, "row 1: .* no text"),
         ("d.txt", "text\n", {}, r"no data file; expected the extension .tsv, .csv, .jsonl, .json"),
+        ("d.txt", "a film\n", {}, "Plain text becomes a .tsv file by a first line with its colum"),
+        ("d.txt", "text\tlabel\n", {}, "first line has tabs: rename it to .tsv if that line"),
     ],
 )
 def test_what_cannot_be_read_is_refused_with_its_place(
