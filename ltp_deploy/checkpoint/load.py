@@ -158,16 +158,16 @@ def _is_count(value: Any) -> bool:
 def _rename(family: Family, state: Mapping[str, Tensor], layers: int) -> dict[str, Tensor]:
     """The tensors found, by our names."""
     tensors: dict[str, Tensor] = {}
-    for ours, theirs in family.tensor_names(layers):
+    known = list(family.tensor_names(layers))
+    for ours, theirs in known:
         source, _, part = theirs.rpartition(".")
         names = [n for n in (theirs, f"{source}.{_LEGACY_PARTS[part]}") if n in state]
         if len(names) > 1:
             raise CheckpointError(f"the weights hold {theirs} twice, also as {names[1]}; keep one")
         if names:
             tensors[ours] = state[names[0]]
-    known = set(family.tensor_names(layers))
-    beyond = [pair for pair in family.tensor_names(layers + 1) if pair not in known]
-    surplus = [theirs for _, theirs in beyond if theirs in state]
+    beyond = {*family.tensor_names(layers + 1)}.difference(known)
+    surplus = sorted(theirs for _, theirs in beyond if theirs in state)
     if surplus:
         raise CheckpointError(
             f"config.json says {layers} layers, but the weights have more: {_listed(surplus)}"
