@@ -88,8 +88,8 @@ def _check_architectures(config: dict[str, Any], known: set[str]) -> None:
             raise CheckpointError(
                 f"architectures: transformers has no class {name} for model_type "
                 f"{config.get('model_type')!r}, so the model may compute something else; where it "
-                f"does not, write {_classifier(known | own)} into config.json"
-                + (_SEVERAL if "multilabel" in name.lower() else "")
+                f"does not, write {classifier_class(config.get('model_type'), known)} into "
+                "config.json" + (_SEVERAL if "multilabel" in name.lower() else "")
             )
 
 
@@ -108,7 +108,13 @@ def _own_classes(model_type: Any) -> set[str]:
     return {name for name in dir(transformers) if name.startswith(beginnings)}
 
 
-def _classifier(names: Iterable[str]) -> str:
+def classifier_class(model_type: Any, architectures: Iterable[str]) -> str:
+    """The name of the class that classifies whole texts.
+
+    Args:
+        architectures: classes of the family that transformers does not have.
+    """
+    names = _own_classes(model_type) or set(architectures)
     return min(name for name in names if name.endswith("ForSequenceClassification"))
 
 

@@ -12,6 +12,7 @@ from ltp_deploy.checkpoint.families import FAMILIES
 from ltp_deploy.checkpoint.files import read_config
 from ltp_deploy.checkpoint.labels import id2label
 from ltp_deploy.checkpoint.new_head import NewHead
+from ltp_deploy.checkpoint.refusals import classifier_class
 from ltp_deploy.data.transformers_tokenizer import copy_tokenizer
 from ltp_deploy.model.encoder import Encoder
 
@@ -21,8 +22,8 @@ def new_checkpoint(path: Path, force: bool = False) -> AbstractContextManager[Pa
     return new_directory(path, force, "config.json", "checkpoint")
 
 
-# What config.json says of the head, and of what the model was before.
-_OF_HEADS = {"architectures", "num_labels", "_num_labels", "id2label", "label2id", "problem_type"}
+# What config.json says of the head.
+_OF_HEADS = {"num_labels", "_num_labels", "id2label", "label2id", "problem_type"}
 
 
 def write_json(path: Path, data: dict[str, Any]) -> None:
@@ -52,6 +53,7 @@ def save_encoder(
         config["prune_mode"] = None
     if new_head is not None:
         config = {key: value for key, value in config.items() if key not in _OF_HEADS}
+        config["architectures"] = [classifier_class(config["model_type"], family.architectures)]
         config |= new_head.to_config()
     if config.get("id2label") is None:  # transformers would take it for two labels
         config |= id2label([f"LABEL_{i}" for i in range(encoder.config.num_labels)])

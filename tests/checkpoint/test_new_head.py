@@ -1,5 +1,6 @@
 """A new head takes the place of a checkpoint's own; the encoder is read as ever, or refused."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -100,9 +101,13 @@ def test_a_new_head_depends_on_the_seed_alone(bert_checkpoint: Path) -> None:
 
 def test_what_config_json_said_of_the_old_head_is_gone(tmp_path: Path) -> None:
     model = save_tiny(tmp_path / "model", "bert", id2label={0: "bad", 1: "good"})
-    edit_config(model, problem_type="multi_label_classification", _num_labels=2)
+    changes = {"problem_type": "multi_label_classification", "architectures": ["BertForMaskedLM"]}
+    edit_config(model, _num_labels=2, **changes)
     config = load_encoder(written(model, THREE, tmp_path / "out")).config
     assert (config.head, config.num_labels, config.labels) == ("classification", 3, ())
+    entries = json.loads((tmp_path / "out" / "config.json").read_text())
+    assert entries["architectures"] == ["BertForSequenceClassification"]
+    assert "_num_labels" not in entries
 
 
 @pytest.mark.parametrize("mode", ["absolute_threshold", "topk"])
