@@ -128,5 +128,6 @@ class Head(ABC):
         if self.metrics[metric] in CORRELATIONS and np.ptp(targets) == 0:
             raise LtpError(f"{metric} is undefined where all labels are the same, {targets[0]}")
         if metric in self.binary_metrics and not np.isin(targets, (0, 1)).all():
-            raise LtpError(f"{metric} is for two classes, and the labels have {len(set(targets))}")
+            others = sorted(set(targets.tolist()) - {0, 1})
+            raise LtpError(f"{metric} is for the classes 0 and 1, and the labels hold {others[:5]}")
         return f"{metric} %", 100 * self.metrics[metric](self.predictions(logits), targets)
