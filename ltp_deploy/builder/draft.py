@@ -222,5 +222,6 @@ def _check_options(options: BuildOptions) -> None:
             others = (t for t in TARGETS.values() if t.advised)
             fitting = [t.name for t in others if name in t.backend.own_options]
             raise LtpError(f"{flag} is for {', '.join(fitting)}, not for {target.name}")
+    _precision(target, options)
     if options.not_int8 and options.precision not in INT8:
         raise LtpError("--not-int8 is for --precision int8 and int8-dynamic")

@@ -118,7 +118,7 @@ class _Trials:
 
     Attributes:
         data: the packed examples; `targets` [N] their labels as numbers.
-        oracle: [N, outputs] the oracle's logits, whose score is `best`.
+        oracle: [N, outputs] the oracle's logits, whose scores are `best`, by metric.
         tried: (number of layers kept out, drop), in the order of trying.
     """
 
@@ -127,7 +127,7 @@ class _Trials:
     data: PackedBatch
     targets: np.ndarray
     oracle: np.ndarray
-    best: float
+    best: dict[str, float]
     progress: Progress
     tried: list[tuple[int, float]]
 
@@ -143,15 +143,15 @@ class _Trials:
         targets = head_of(config).targets(labels, config)
         data = TransformersTokenizer(checkpoint, config, draft.limits.max_length)(examples.texts)
         oracle = run_oracle(draft.encoder, data).logits
-        best = head_of(config).score(oracle, targets, examples.metric)[1]
+        best = head_of(config).scores(oracle, targets, examples.metric)
         return cls(draft, examples, data, targets, oracle, best, progress, [])
 
     def drop(self, kept_out: tuple[int, ...]) -> float:
-        """Points that are lost with these layers kept out of int8."""
+        """Points that are lost with these layers kept out of int8, in the worst metric."""
         config = self.draft.encoder.config
         logits = _logits(self.draft, kept_out, self.data)
-        score = head_of(config).score(logits, self.targets, self.examples.metric)[1]
-        lost = self.best - score
+        scores = head_of(config).scores(logits, self.targets, self.examples.metric)
+        lost = max(self.best[metric] - score for metric, score in scores.items())
         self.tried.append((len(kept_out), lost))
         self.progress(
             f"{len(kept_out)} of {config.layers} layers kept out of int8: {-lost:+.2f} points"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -59,6 +60,12 @@ class Limits:
         if tokens and options.max_tokens and options.max_length and tokens < length:
             raise LtpError(f"--max-tokens {tokens} leaves no room for --max-length {length}")
         return cls(tokens, batch, min(length, tokens) if tokens else length)
+
+    @property
+    def sequences(self) -> int:
+        """How many sequences of any length fit into a request."""
+        longest = self.max_tokens // self.max_length if self.max_tokens else sys.maxsize
+        return min(self.max_batch or sys.maxsize, longest)
 
     def requests(self, lengths: np.ndarray, batch: int | None = None) -> list[list[int]]:
         """Requests that the engine accepts, of sequences of similar length.

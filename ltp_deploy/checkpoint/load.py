@@ -59,7 +59,7 @@ def load_encoder(
     """
     directory = Path(directory)
     written = read_config(directory)
-    family = _family(written)
+    family = _family(written, any_task=new_head is not None)
     state = family_names(read_weights(directory), family)
     config = _with_defaults(written) if family.in_transformers else written
     try:
@@ -95,14 +95,14 @@ def load_encoder(
     return encoder.requires_grad_(False).eval()
 
 
-def _family(config: dict[str, Any]) -> Family:
+def _family(config: dict[str, Any], any_task: bool) -> Family:
     model_type = config.get("model_type")
     if not isinstance(model_type, str) or model_type not in FAMILIES:
         raise CheckpointError(
             f"model_type {model_type!r} is not supported; supported: {', '.join(FAMILIES)}"
         )
     family = FAMILIES[model_type]
-    check_config(config, family.architectures)
+    check_config(config, family, any_task)
     return family
 
 

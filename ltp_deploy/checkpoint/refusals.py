@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
+from ltp_deploy.checkpoint.family import Family
 from ltp_deploy.errors import CheckpointError
 
 # Tasks whose weights may have the same names as a classifier's.
@@ -27,12 +28,12 @@ _OTHER_HEADS = {
 _NUMBERED = re.compile(r"classifier\.\d")
 
 
-def check_config(config: dict[str, Any], architectures: Iterable[str] = ()) -> None:
+def check_config(config: dict[str, Any], family: Family, any_task: bool = False) -> None:
     """Refuse what would be computed in another way than the family's classifier is.
 
     Args:
         config: config.json as it stands in the file.
-        architectures: classes of the family that transformers does not have.
+        any_task: the head is to be replaced, so that it may be another task's.
 
     Raises:
         CheckpointError: by the entry's name, with what to do.
@@ -56,7 +57,7 @@ def check_config(config: dict[str, Any], architectures: Iterable[str] = ()) -> N
             "float weights, and let --precision quantize"
         )
     _check_code(config)
-    _check_architectures(config, set(architectures))
+    _check_architectures(config, family, any_task)
 
 
 def _check_code(config: dict[str, Any]) -> None:
@@ -73,23 +74,27 @@ def _check_code(config: dict[str, Any]) -> None:
             )
 
 
-def _check_architectures(config: dict[str, Any], known: set[str]) -> None:
+def _check_architectures(config: dict[str, Any], family: Family, any_task: bool) -> None:
     entry = config.get("architectures") or []
     names = [entry] if isinstance(entry, str) else entry
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise CheckpointError(f"config.json: architectures must be a list of names, found {entry}")
-    own = _own_classes(config.get("model_type")) if names else set()
+    # Types of one family have one layout, so that each may name the other's class.
+    known = set(family.architectures)
+    if names:
+        known.update(*map(_own_classes, family.model_types))
     for name in names:
-        if name.endswith(_OTHER_TASKS):
+        if name.endswith(_OTHER_TASKS) and not any_task:
             raise CheckpointError(
                 f"{name} is not supported: classification and regression of whole texts are"
             )
-        if name.removeprefix("TF").removeprefix("Flax") not in known | own:
+        if name.removeprefix("TF").removeprefix("Flax") not in known:
+            own = classifier_class(config.get("model_type"), family.architectures)
             raise CheckpointError(
-                f"architectures: transformers has no class {name} for model_type "
+                f"architectures: {name} is not known as an encoder of model_type "
                 f"{config.get('model_type')!r}, so the model may compute something else; where it "
-                f"does not, write {classifier_class(config.get('model_type'), known)} into "
-                "config.json" + (_SEVERAL if "multilabel" in name.lower() else "")
+                f"does not, write {own} into config.json"
+                + (_SEVERAL if "multilabel" in name.lower() else "")
             )
 
 

@@ -63,6 +63,7 @@ def run(
 
     engine = load(bundle, threads, long_texts=long_texts, stride=stride)
     texts, first = _texts(file), 1
+    batch = min(batch, engine.limits.sequences)
     while chunk := list(itertools.islice(texts, batch)):
         try:
             result = engine(chunk)

@@ -11,7 +11,7 @@ from ltp_deploy.data.labels import as_number
 from ltp_deploy.errors import LtpError
 
 # A column beside the column `label` with the names of its classes, as exports of data sets have it.
-_BESIDE = ("_text", "_name")
+_BESIDE = ("_text", "_name", "_names")
 
 
 def class_names(
@@ -43,18 +43,25 @@ def _declared(feature: Any) -> list[str]:
 
 def _from_column(source: str, rows: Sequence[Row], label: str) -> dict[int, str]:
     columns = dict.fromkeys(name for row in rows for name in row)
-    beside = [find_column(label.strip() + end, columns) for end in _BESIDE]
+    stem = label.strip().removesuffix("s")  # label_text stands beside labels, too
+    beside = [find_column(stem + end, columns) for end in _BESIDE]
     column = next((name for name in beside if name is not None), None)
     if column is None:
         return {}
     names: dict[int, str] = {}
     for row in rows:
         number, name = as_number(str(row.get(label))), row.get(column)
-        if number is None or not number.is_integer() or not isinstance(name, str):
-            return {}  # the labels are no numbers of classes, or the column does not name them
-        if names.setdefault(int(number), name.strip()) != name.strip():
+        if number is None or not number.is_integer():
+            return {}  # the labels are no numbers of classes
+        if name is None or not str(name).strip():
+            continue  # of a class that another row names
+        name = str(name).strip()
+        if names.setdefault(int(number), name).casefold() != name.casefold():
             raise _unclear(source, label, column, f"class {int(number)} has two names")
-    if len(set(names.values())) < len(names):
+    unnamed = {int(as_number(str(row.get(label))) or 0) for row in rows} - set(names)
+    if names and unnamed:
+        raise _unclear(source, label, column, f"class {min(unnamed)} has no name")
+    if len({name.casefold() for name in names.values()}) < len(names):
         raise _unclear(source, label, column, "two classes have the same name")
     return names
 

@@ -126,6 +126,17 @@ def label_columns(source: str, columns: Sequence[str], named: str | None) -> tup
     return tuple(found)
 
 
+def unread_labels(columns: Sequence[str], named: str | None) -> tuple[str, ...]:
+    """The columns that may hold labels, where nothing reads them and none need be there."""
+    found = [column for name in (named or "").split(",") for column in columns if column == name]
+    for names in LABELS:
+        usual = {name.casefold() for name in names}
+        found += [column for column in columns if column.strip().casefold() in usual]
+        if found:
+            break
+    return tuple(found)
+
+
 def possible_labels(columns: Sequence[str]) -> list[str]:
     """The columns of which one holds the labels, by their names; [] where none is known."""
     for names in LABELS:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ltp_deploy.data.class_names import class_names
-from ltp_deploy.data.columns import label_columns, possible_labels, text_columns
+from ltp_deploy.data.columns import label_columns, text_columns, unread_labels
 from ltp_deploy.data.files import EXTENSIONS, Row, extension, read_rows
 from ltp_deploy.data.labels import Label, read_flags, read_label, with_name
 from ltp_deploy.data.metrics import GLUE
@@ -76,10 +76,10 @@ def read_examples(source: str, options: DataOptions | None = None, labels: bool 
     if not rows:
         raise LtpError(f"{source} holds no rows")
     columns = tuple(dict.fromkeys(name for row in rows for name in row))
-    if labels or options.label_column:
+    if labels:
         label = label_columns(source, columns, options.label_column)
     else:
-        label = tuple(possible_labels(columns))
+        label = unread_labels(columns, options.label_column)
     text = text_columns(source, rows, columns, options.text_columns, set(label))
     if not labels:
         label = ()

@@ -93,7 +93,7 @@ def _encoding(path: Path, guess: str, why: str) -> LtpError:
 
 def _delimited(path: Path, text: str, delimiter: str) -> Iterator[Row]:
     csv.field_size_limit(sys.maxsize)  # the default refuses texts above 128 KiB
-    file = io.StringIO(text, newline="")
+    file = io.StringIO(text.rstrip("\r\n"), newline="")
     if delimiter == "\t":
         reader = csv.reader(file, delimiter=delimiter, quoting=csv.QUOTE_NONE, strict=True)
     else:

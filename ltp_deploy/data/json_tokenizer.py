@@ -71,11 +71,15 @@ class JsonTokenizer(Tokenizer):
         before = self.tokenizer.num_special_tokens_to_add(pair) + len(first)
         room = self.max_length - before
         overlap = self.long.overlap(room)
+        if room < 1:
+            raise InputError(
+                f"text {number}: special tokens and the first text are {before} tokens, and a "
+                f"window holds {self.max_length}: shorten the first text"
+            )
         if overlap >= room:
             raise InputError(
-                f"text {number}: {before} of the {self.max_length} tokens of a window are special "
-                f"tokens{' and the first text' if pair else ''}, so two windows cannot share "
-                f"{overlap}; lower the stride{' or shorten the first text' if pair else ''}"
+                f"text {number}: its windows hold {room} tokens of it, so two of them cannot share "
+                f"{overlap}: lower the stride"
             )
         last.truncate(room, overlap)
         process = self.tokenizer.post_process

@@ -82,7 +82,7 @@ class Tokenizer(ABC):
         if self.long.refused and found.truncated.any():
             raise InputError(
                 f"text {int(found.truncated.argmax())} has more than {self.max_length} tokens; "
-                "shorten it, or let long texts be truncated or read in windows"
+                "shorten it, or let long texts be truncated"
             )
         batch = found.batch
         self._check(found, batch.input_ids, "token", self.config.vocab_size)

@@ -109,6 +109,27 @@ class Head(ABC):
         changed = self.changed(reference, logits)
         return None if changed is None else int(changed.sum())
 
+    def scores(
+        self, logits: np.ndarray, targets: np.ndarray, metric: str | None = None
+    ) -> dict[str, float]:
+        """What a verification judges, see `score`: the metric that is named, or `judged_metrics`
+        without those that are undefined for these targets.
+
+        Raises:
+            LtpError: see `score`; or none is defined.
+        """
+        names = [metric] if metric else [n for n in self.judged_metrics if self.defined(n, targets)]
+        if not names:
+            raise LtpError(
+                f"{self.judged_metrics[0]} is undefined where all labels are the same, "
+                f"{targets[0]}: pass data whose labels differ"
+            )
+        return dict(self.score(logits, targets, name) for name in names)
+
+    def defined(self, metric: str, targets: np.ndarray) -> bool:
+        """Whether these targets [N] have such a score."""
+        return self.metrics[metric] not in CORRELATIONS or bool(np.ptp(targets))
+
     def score(
         self, logits: np.ndarray, targets: np.ndarray, metric: str | None = None
     ) -> tuple[str, float]:
@@ -125,9 +146,8 @@ class Head(ABC):
             raise LtpError(
                 f"{metric} is no metric for {self.noun}; there are {', '.join(self.metrics)}"
             )
-        if self.metrics[metric] in CORRELATIONS and np.ptp(targets) == 0:
+        if not self.defined(metric, targets):
             raise LtpError(f"{metric} is undefined where all labels are the same, {targets[0]}")
-        if metric in self.binary_metrics and not np.isin(targets, (0, 1)).all():
-            others = sorted(set(targets.tolist()) - {0, 1})
-            raise LtpError(f"{metric} is for the classes 0 and 1, and the labels hold {others[:5]}")
+        if metric in self.binary_metrics and logits.shape[1] != 2:
+            raise LtpError(f"{metric} is for two classes, and the model has {logits.shape[1]}")
         return f"{metric} %", 100 * self.metrics[metric](self.predictions(logits), targets)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NoReturn
 import numpy as np
 
 from ltp_deploy.data.columns import find_column
-from ltp_deploy.data.labels import Label, as_number
+from ltp_deploy.data.labels import ClassName, Label, as_number
 from ltp_deploy.data.metrics import macro_f1, micro_f1, subset_accuracy
 from ltp_deploy.errors import LtpError
 from ltp_deploy.heads.head import Head
@@ -79,7 +79,8 @@ class MultiLabel(Head):
         if config.num_labels == 1:  # a text has the one label or not, which needs no list
             single = [label for label in labels if isinstance(label, (str, Real))]
             numbers = [as_number(label) for label in single]
-            if len(single) == len(labels) and set(numbers) <= {0, 1}:
+            named = config.labels and any(isinstance(label, ClassName) for label in single)
+            if len(single) == len(labels) and set(numbers) <= {0, 1} and not named:
                 return np.array(numbers, float).reshape(-1, 1) == 1
             labels = [[label] if isinstance(label, (str, Real)) else label for label in labels]
         rows = [_listed(row, label) for row, label in enumerate(labels, 1)]
@@ -134,6 +135,8 @@ def _chosen(rows: Sequence[_List], find: Find, config: EncoderConfig) -> np.ndar
 
 def _flags(rows: Sequence[_List], config: EncoderConfig) -> np.ndarray | None:
     """[N, outputs] bool of lists with 0 or 1 for each output; None where they are others."""
+    if config.labels and any(isinstance(part, ClassName) for row in rows for part in row):
+        return None
     numbers = [[as_number(part) for part in row] for row in rows]
     if any(len(row) != config.num_labels or not set(row) <= {0, 1} for row in numbers):
         return None

@@ -18,7 +18,7 @@ Find = Callable[[str | float], int | None]
 def by_name(config: EncoderConfig) -> Find:
     """The output that a label names, literally or else without regard to case; None where there is
     none, or several. A model without names knows those that transformers gives: LABEL_0, ..."""
-    names = config.labels or [f"LABEL_{i}" for i in range(config.num_labels)]
+    names = _names(config) or [f"LABEL_{i}" for i in range(config.num_labels)]
     literal = _unique(map(label_text, names))
     folded = _unique(label_text(name).casefold() for name in names)
 
@@ -27,6 +27,12 @@ def by_name(config: EncoderConfig) -> Find:
         return literal[text] if text in literal else folded.get(text.casefold())
 
     return find
+
+
+def _names(config: EncoderConfig) -> tuple[str, ...]:
+    """The names of the outputs; () where they are their numbers, which name nothing."""
+    numbers = tuple(map(str, range(config.num_labels)))
+    return () if config.labels == numbers else config.labels
 
 
 def _unique(names: Iterable[str]) -> dict[str, int]:
@@ -43,7 +49,7 @@ def by_number(config: EncoderConfig) -> Find:
     def find(label: str | float) -> int | None:
         number = as_number(label)
         words = isinstance(label, ClassName) or label_text(label) in ("true", "false")
-        if number is None or (words and config.labels):
+        if number is None or (words and _names(config)):
             return None
         return int(number) if number in range(config.num_labels) else None
 

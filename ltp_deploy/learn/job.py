@@ -76,12 +76,12 @@ def run(job: Job) -> Learned:
     with new_checkpoint(job.output, job.force) as directory:
         work.mkdir(parents=True, exist_ok=True)
         settings = TrainerSettings(work, job.resume, job.arguments)
-        train = read_examples(job.train, replace(job.options, split="train"))
-        dev = read_examples(job.dev, job.options)
-        source = starting_checkpoint(job, train)
-        encoder = starting_encoder(source, job)
-        tokenizer = TransformersTokenizer(source, encoder.config, job.recipe.max_length)
-        data, judged = TaskData.read([train, dev], tokenizer, encoder.config)
+        try:
+            source, encoder, data, judged = _start(job)
+        except LtpError:
+            if not job.resume:
+                shutil.rmtree(work)  # nothing is trained yet
+            raise
         trained, learned = learn(encoder, data, judged, job.recipe, settings, job.known_dense)
         save_encoder(trained, source, directory)
         write_json(directory / "learned.json", learned.to_dict())
@@ -89,6 +89,17 @@ def run(job: Job) -> Learned:
             shutil.copy(settings.log, directory)
     shutil.rmtree(work)
     return learned
+
+
+def _start(job: Job) -> tuple[Path, Encoder, TaskData, TaskData]:
+    """What training begins with: the checkpoint, its encoder, the data, and that which judges."""
+    train = read_examples(job.train, replace(job.options, split="train"))
+    dev = read_examples(job.dev, job.options)
+    source = starting_checkpoint(job, train)
+    encoder = starting_encoder(source, job)
+    tokenizer = TransformersTokenizer(source, encoder.config, job.recipe.max_length)
+    data, judged = TaskData.read([train, dev], tokenizer, encoder.config)
+    return source, encoder, data, judged
 
 
 def starting_checkpoint(job: Job, train: Examples) -> Path:

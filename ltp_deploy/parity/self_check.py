@@ -36,11 +36,13 @@ def self_check(encoder: Encoder, session: Session, precision: str, limits: Limit
         limit *= max(1.0, float(np.abs(oracle.logits).max()))
     if not (found <= limit and np.isfinite(worst)):
         cause = "a bug in ltp-deploy or its plugin"
+        if precision == "fp16" and not np.isfinite(worst):
+            cause = "what float16 cannot hold of this model's activations: build in another one"
         if precision == "int8":
             cause += ", or a calibration whose texts are too much alike: calibrate on others"
         raise LtpError(
-            f"the engine's logits differ from the model's by {found:.3g} on random input: this is "
-            f"{cause}, and the bundle was not written"
+            f"the engine's logits differ from the model's by {found:.3g} on random input, and the "
+            f"bundle was not written: this is {cause}"
         )
     return Parity(len(LENGTHS), int(ties.sum()), worst)
 

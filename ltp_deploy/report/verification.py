@@ -19,6 +19,8 @@ def describe(result: Verification, shown: int = 5) -> str:
         models = next(iter(result.scores.values()))
         rows = [[m, *(f"{score[m]:.2f}" for score in result.scores.values())] for m in models]
         blocks.append(table(["", *result.scores], rows))
+    elif result.labelled:
+        blocks.append("no score: all labels are the same, which leaves it undefined")
     logits, survivors = result.logits, result.survivors
     source = " (from a reference build)" if result.survivors_from_reference_build else ""
     blocks.append(

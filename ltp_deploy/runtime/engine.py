@@ -73,7 +73,10 @@ def _check_long_texts(directory: Path, manifest: Manifest, long: LongTexts) -> N
     if record is None and long != LongTexts():
         raise BundleError(f"{directory} carries no tokenizer, so no text is long to it")
     if record is not None and long.windows and record.library != "tokenizers":
-        raise BundleError(f"the tokenizer of {directory} exists in Python alone: no windows")
+        raise BundleError(
+            f"the tokenizer of {directory} exists in Python alone and makes no windows; let long "
+            "texts be truncated"
+        )
     if long.windows and manifest.options.survivors:
         raise BundleError(
             f"{directory} reports the survivors of a sequence, and in windows a text is several"

@@ -16,8 +16,9 @@ class Verification:
     Attributes:
         overrides: conventions given to the build in place of the checkpoint's.
         truncated: texts that are longer than what the engine reads of them, on both sides.
+        labelled: whether the data has labels.
         scores: by metric with its unit, then of "oracle", "engine" and "dense", the oracle without
-            pruning; empty without labels.
+            pruning; empty without labels, or where they leave every metric undefined.
         values: None where answers are labels.
     """
 
@@ -27,6 +28,7 @@ class Verification:
     sequences: int
     tokens: int
     truncated: int
+    labelled: bool
     scores: dict[str, dict[str, float]]
     logits: LogitComparison
     values: ValueComparison | None

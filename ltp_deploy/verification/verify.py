@@ -63,7 +63,8 @@ def verify(
     if examples.labels is not None:
         targets = head.targets(examples.labels, engine.config)
     answers = _answers(engine, encoder, Path(checkpoint), data, batch)
-    scores = _scores(head, answers, targets, examples.metric)
+    asked = examples.metric is not None or tolerances.max_drop is not None
+    scores = _scores(head, answers, targets, examples.metric, asked)
     precision = engine.manifest.precision
     tie = TOLERANCES[precision].tie
     oracle, profile = answers.oracle, answers.oracle.profile
@@ -83,6 +84,7 @@ def verify(
         sequences=data.sequences,
         tokens=len(data.input_ids),
         truncated=int(texts.truncated.sum()),
+        labelled=targets is not None,
         scores=scores,
         logits=logits,
         values=values,
@@ -124,16 +126,16 @@ def _answers(
 
 
 def _scores(
-    head: Head, answers: _Answers, targets: np.ndarray | None, metric: str | None
+    head: Head, answers: _Answers, targets: np.ndarray | None, metric: str | None, asked: bool
 ) -> dict[str, dict[str, float]]:
-    """Scores by metric with its unit, then by model; {} without labels."""
-    if targets is None:
-        return {}
+    """Scores by metric with its unit, then by model; {} without labels, or where these leave every
+    metric undefined and nobody asked for one."""
     scores: dict[str, dict[str, float]] = {}
+    if targets is None or not (asked or any(head.defined(m, targets) for m in head.judged_metrics)):
+        return scores
     given = {"oracle": answers.oracle.logits, "engine": answers.logits, "dense": answers.dense}
-    for name in (metric,) if metric else head.judged_metrics:
-        for model, logits in given.items():
-            title, score = head.score(logits, targets, name)
+    for model, logits in given.items():
+        for title, score in head.scores(logits, targets, metric).items():
             scores.setdefault(title, {})[model] = score
     return scores
 

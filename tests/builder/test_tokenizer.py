@@ -265,7 +265,9 @@ def test_the_windows_of_a_pair_begin_with_its_first_text(window: Callable[..., T
     heads = {tuple(found.batch.select([i]).input_ids[:4].tolist()) for i in range(3)}
     assert len(heads) == 1
     assert found.batch.select([0]).token_type_ids.tolist() == [0] * 4 + [1] * 6
-    with pytest.raises(InputError, match="text 0: 11 of the 10 tokens of a window are special to"):
+    with pytest.raises(
+        InputError, match="first text are 11 tokens, and a window holds 10: shorten"
+    ):
         window("window").tokenize([("the " * 8, "good " * 12)])
 
 
@@ -273,7 +275,7 @@ def test_the_windows_of_a_pair_begin_with_its_first_text(window: Callable[..., T
 def test_windows_share_less_than_they_hold(text: object, window: Callable[..., Tokenizer]) -> None:
     room = 8 if isinstance(text, str) else 4
     assert window("window", room - 1).tokenize([text]).windows[0] > 12
-    with pytest.raises(InputError, match=f"two windows cannot share {room}; lower the stride"):
+    with pytest.raises(InputError, match=f"two of them cannot share {room}: lower the stride"):
         window("window", room).tokenize([text])
 
 

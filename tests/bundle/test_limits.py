@@ -87,6 +87,20 @@ def test_many_sequences_become_requests_that_fit(
     assert all(limits.allow(lengths[rows]) for rows in found)
 
 
+@pytest.mark.parametrize(
+    ("limits", "sequences"),
+    [
+        (Limits(0, 8, 40), 8),
+        (Limits(100, 8, 40), 2),
+        (Limits(100, 0, 40), 2),
+        (Limits(40, 8, 40), 1),
+    ],
+)
+def test_so_many_sequences_of_any_length_fit(limits: Limits, sequences: int) -> None:
+    assert limits.sequences == sequences
+    assert Limits(0, 0, 40).sequences > 10**9
+
+
 def test_several_engines_take_what_each_of_them_takes() -> None:
     assert common([Limits(0, 8, 40), Limits(100, 0, 30)]) == Limits(100, 8, 30)
     assert common([Limits(0, 0, 40)]) == Limits(0, 0, 40)

@@ -155,3 +155,12 @@ def test_an_encoder_that_lacks_weights_gets_no_head(tmp_path: Path) -> None:
     file.unlink()
     with pytest.raises(CheckpointError, match="holds no weights"):
         load_encoder(tmp_path, new_head=THREE)
+
+
+def test_the_head_of_another_task_is_replaced(tmp_path: Path) -> None:
+    checkpoint = save_tiny(tmp_path / "checkpoint", "bert", labels=5)
+    edit_config(checkpoint, architectures=["BertForTokenClassification"])
+    with pytest.raises(CheckpointError, match="BertForTokenClassification is not supported"):
+        load_encoder(checkpoint)
+    head = NewHead("single_label_classification", 3)
+    assert load_encoder(checkpoint, new_head=head).config.num_labels == 3

@@ -307,7 +307,13 @@ def test_a_class_that_transformers_does_not_have_for_the_type_is_refused(
 ) -> None:
     edit_config(checkpoint, architectures=[name])
     advice = "write BertForSequenceClassification into config.json"
-    refuses(checkpoint, f"no class {name} for model_type 'bert'", advice)
+    refuses(checkpoint, f"{name} is not known as an encoder of model_type 'bert'", advice)
+
+
+def test_types_of_one_layout_may_name_each_others_class(tmp_path: Path) -> None:
+    checkpoint = save_tiny(tmp_path / "checkpoint", "xlm-roberta")
+    edit_config(checkpoint, architectures=["RobertaForSequenceClassification"])
+    load_encoder(checkpoint)
 
 
 def test_a_class_of_someones_own_for_several_labels_is_told_what_says_so(checkpoint: Path) -> None:
@@ -325,7 +331,11 @@ def test_of_the_released_format_its_codes_classes_are_known(tmp_path: Path) -> N
         edit_config(tmp_path, architectures=[name])
         load_encoder(tmp_path)
     edit_config(tmp_path, architectures=["BertForSequenceClassification"])
-    refuses(tmp_path, "no class BertForSequenceClassification for model_type 'ltp'", "write ")
+    refuses(
+        tmp_path,
+        "BertForSequenceClassification is not known as an encoder of model_type 'ltp'",
+        "write ",
+    )
 
 
 @pytest.mark.parametrize(

@@ -298,6 +298,13 @@ def test_run_says_which_texts_were_cut(bert_bundle: Path) -> None:
     assert "goes with 'window'" in result.output
 
 
+def test_run_asks_no_more_of_an_engine_than_it_takes(
+    bert_checkpoint: Path, bundle_of: Callable[..., Path]
+) -> None:
+    bundle = bundle_of(bert_checkpoint, "torchscript", max_batch=2, max_tokens=60)
+    assert len(succeeds("run", bundle, input="a film\n" * 5).splitlines()) == 5
+
+
 def test_run_reads_long_texts_in_windows(
     bert_checkpoint: Path, bundle_of: Callable[..., Path]
 ) -> None:

@@ -96,8 +96,9 @@ def test_texts_are_found_as_ever_where_nothing_reads_the_labels(tmp_path: Path) 
     source = write(tmp_path / "e.csv", "text,gold\na film,very good\n")
     named = DataOptions(label_column="gold")
     assert read_examples(source, named, labels=False).texts == ["a film"]
-    with pytest.raises(LtpError, match="no label column 'x'"):
-        read_examples(source, DataOptions(label_column="x"), labels=False)
+    source = write(tmp_path / "f.csv", "text,Label,LABEL\na film,1,0\n")
+    absent = DataOptions(label_column="x")
+    assert read_examples(source, absent, labels=False).texts == ["a film"]
 
 
 def test_several_label_columns_say_which_labels_hold(tmp_path: Path) -> None:
@@ -275,6 +276,9 @@ def test_a_data_sets_own_names_of_its_classes_are_read(
         ("text,label,label_text\na,good,A\nb,bad,B\n", ["good", "bad"]),
         ("text,label,label_text\na,0.5,A\nb,1,B\n", ["0.5", "1"]),
         ("text,label,label_text\na,0,0\nb,1,1\n", ["0", "1"]),
+        ("text,labels,label_names\na,0,good\nb,1,bad\n", ["good", "bad"]),
+        ("text,label,label_text\na,0,good\nb,1,bad\nc,1,\n", ["good", "bad", "bad"]),
+        ("text,label,label_text\na,0,good\nb,0,Good\nc,1,bad\n", ["good", "good", "bad"]),
     ],
 )
 def test_names_beside_numbers_are_the_classes_names(
@@ -285,7 +289,11 @@ def test_names_beside_numbers_are_the_classes_names(
 
 @pytest.mark.parametrize(
     ("rows", "why"),
-    [("0,good\na,0,bad", "class 0 has two names"), ("0,good\na,1,good", "have the same name")],
+    [
+        ("0,good\na,0,bad", "class 0 has two names"),
+        ("0,good\na,1,Good", "have the same name"),
+        ("0,good\na,1,", "class 1 has no name"),
+    ],
 )
 def test_names_that_contradict_the_numbers_are_refused(rows: str, why: str, tmp_path: Path) -> None:
     source = write(tmp_path / "d.csv", f"text,label,label_text\na,{rows}\n")

@@ -76,7 +76,7 @@ def test_what_is_odd_and_clear_is_read(tmp_path: Path) -> None:
         ("d.csv", 'text,label\n"a\nb",1\nc\n', "line 4: 1 fields, but the header names 2"),
         ("d.csv", 'label,text\n1,"a\n0,b\n', "malformed CSV: unexpected end of data"),
         ("d.csv", "text\na\n\nb\n", "line 3 is empty, and in a file of one column that may be a"),
-        ("d.tsv", "text\na\n\n", "line 3 is empty"),
+        ("d.tsv", "text\n\na\n\n", "line 2 is empty"),
         ("d.csv", 'text,label\n"a" b,1\n', "line 2: malformed CSV"),
         ("d.csv", "text;label\na;1\n", "'text;label'; its fields are separated by semicolons, but"),
         ("d.csv", "text\tlabel\na\t1\n", "separated by tabs, but those of a .csv file by commas"),

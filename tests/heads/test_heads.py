@@ -68,8 +68,8 @@ def test_a_metric_of_another_task_is_refused() -> None:
         score(VALUES, np.arange(4), "f1")
     with pytest.raises(LtpError, match="pearson is no metric for classes"):
         score(LOGITS, LABELS, "pearson")
-    with pytest.raises(LtpError, match=r"f1 is for the classes 0 and 1, and the labels hold \[2\]"):
-        score(np.eye(3), np.arange(3), "f1")
+    with pytest.raises(LtpError, match="f1 is for two classes, and the model has 3"):
+        score(np.eye(3), np.array([0, 1, 1]), "f1")
 
 
 def named(config: EncoderConfig, *names: str, labels: int | None = None) -> EncoderConfig:
@@ -236,3 +236,11 @@ def test_losses_fall_as_answers_approach_the_labels() -> None:
     for head, teacher in ((classes, logits), (values, torch.tensor(VALUES))):
         assert head.distillation(teacher, teacher).item() == pytest.approx(0, abs=1e-9)
         assert head.distillation(teacher + torch.arange(teacher.shape[1]) + 1, teacher) > 0
+
+
+def test_names_that_are_the_outputs_numbers_name_nothing(config: EncoderConfig) -> None:
+    model = named(config, "0", "1")
+    head = HEADS["classification"]
+    assert head.targets(["0", 1, "1"], model).tolist() == [0, 1, 1]
+    called = [ClassName("neg", 0), ClassName("pos", 1)]
+    assert head.targets(called, model).tolist() == [0, 1]

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from ltp_deploy.checkpoint import load_encoder
+from ltp_deploy.data.labels import ClassName
 from ltp_deploy.errors import LtpError
 from ltp_deploy.heads import HEADS, head_for_labels
 from ltp_deploy.model.config import EncoderConfig
@@ -140,6 +141,10 @@ def test_of_one_label_no_list_is_needed(config: EncoderConfig) -> None:
     for labels in (["1", "0"], [[1], [0]], [["relevant"], []], ["true", 0.0]):
         assert HEAD.targets(labels, one).tolist() == [[True], [False]]
     assert HEAD.targets(["0", "0"], one).tolist() == [[False], [False]]
+    toxic = named(config, "toxic")
+    assert HEAD.targets([ClassName("toxic", 0)], toxic).tolist() == [[True]]
+    with pytest.raises(LtpError, match=r"row 2 has the labels \['ok'\]"):
+        HEAD.targets([ClassName("toxic", 0), ClassName("ok", 1)], toxic)
     with pytest.raises(LtpError, match=r"row 1 has the labels \[0\]: names or numbers .*, or 0 or"):
         HEAD.targets([[0], [0]], one)
 

@@ -361,6 +361,17 @@ def test_a_malformed_sweep_is_refused(text: str) -> None:
         parse_sweep(text)
 
 
+def test_bad_data_leaves_nothing_to_resume(bert_checkpoint: Path, tmp_path: Path) -> None:
+    job = Job(bert_checkpoint, "absent.tsv", "absent.tsv", tmp_path / "out", QUICK)
+    with pytest.raises(LtpError, match="there is no data file"):
+        run(job)
+    assert list(tmp_path.iterdir()) == []
+    job.work.mkdir()
+    with pytest.raises(LtpError, match="there is no data file"):
+        run(replace(job, resume=True))
+    assert job.work.is_dir()
+
+
 def test_learn_refuses_to_overwrite_an_interrupted_run(
     bert_checkpoint: Path, tmp_path: Path
 ) -> None:

@@ -11,6 +11,7 @@ from click.testing import CliRunner
 
 from ltp_deploy.cli import main
 from ltp_deploy.data.examples import Examples
+from ltp_deploy.heads import HEADS
 from ltp_deploy.runtime.engine import load
 from ltp_deploy.verification.verify import Tolerances, verify
 from tests.tiny import random_texts
@@ -78,6 +79,17 @@ def test_each_set_that_int8_changes_is_a_flip(
     f1 = 100 * 2 * both / ((found > 0).sum() + (expected > 0).sum())
     assert result.scores["f1-micro %"]["engine"] == pytest.approx(f1)
     assert result.scores["f1-micro %"]["oracle"] == 100
+
+
+def test_the_search_for_int8_layers_holds_the_metric_that_loses_most(
+    checkpoint: Path, exact: Path
+) -> None:
+    """Which of micro and macro F1 that is depends on the labels."""
+    head = HEADS["multi_label"]
+    targets = load(exact)(TEXTS).logits > 0
+    scores = head.scores(np.where(targets, 1.0, -1.0), targets)
+    assert scores == {"f1-micro %": 100, "f1-macro %": ANY}
+    assert head.scores(np.where(targets, 1.0, -1.0), targets, "accuracy") == {"accuracy %": 100}
 
 
 def test_the_command_line_gives_lists_and_reads_columns(

@@ -19,6 +19,7 @@ from ltp_deploy.errors import InputError, LtpError
 from ltp_deploy.model.flops import authors_ratio
 from ltp_deploy.parity.oracle_run import length_batches, run_oracle
 from ltp_deploy.parity.self_check import self_check
+from ltp_deploy.report.verification import describe
 from ltp_deploy.runtime.engine import load
 from ltp_deploy.verification.gates import Tolerances
 from ltp_deploy.verification.result import Verification
@@ -270,8 +271,15 @@ def test_a_score_that_is_undefined_is_an_error(
 ) -> None:
     checkpoint = checkpoint_of("bert", "topk", labels=1, id2label=None)
     same = Examples(["the film", "a film"], ["1.5", "1.5"])
-    with pytest.raises(LtpError, match=r"pearson is undefined where all labels are the same, 1\.5"):
-        verify(bundle_of(checkpoint, "torchscript"), checkpoint, same)
+    bundle = bundle_of(checkpoint, "torchscript")
+    result = verify(bundle, checkpoint, same)
+    assert (result.labelled, result.scores, result.failures) == (True, {}, [])
+    assert "no score: all labels are the same" in describe(result)
+    message = r"pearson is undefined where all labels are the same, 1\.5"
+    with pytest.raises(LtpError, match=message):
+        verify(bundle, checkpoint, same, tolerances=Tolerances(max_drop=1))
+    with pytest.raises(LtpError, match=message):
+        verify(bundle, checkpoint, replace(same, metric="pearson"))
 
 
 @pytest.mark.parametrize(("texts", "batch"), [([], 8), (["a film"], 0)])
