@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import logging
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -45,6 +46,8 @@ class TransformersTokenizer(Tokenizer):
             raise LtpError(f"{directory} has no tokenizer to read texts with")
         self.directory = directory
         self.tokenizer = _load(directory)
+        # It warns of every pair that is cut, which the result says.
+        logging.getLogger("transformers.tokenization_python").setLevel(logging.ERROR)
         super().__init__(config, _max_length(self.tokenizer, directory))
         self.limit(max_length)
         # Models with one row of token types, or none, do not tell the texts of a pair apart.
