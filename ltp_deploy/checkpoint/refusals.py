@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import cache
 from typing import Any
 
 from ltp_deploy.checkpoint.family import Family
@@ -98,19 +99,27 @@ def _check_architectures(config: dict[str, Any], family: Family, any_task: bool)
             )
 
 
-def _own_classes(model_type: Any) -> set[str]:
+@cache
+def _own_classes(model_type: Any) -> frozenset[str]:
     """transformers' models of this type. Earlier versions had them for TensorFlow and Flax as well,
     under names that begin so."""
-    import transformers
     from transformers.models.auto.modeling_auto import (
         MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES as classifiers,
     )
 
     if model_type not in classifiers:
-        return set()
+        return frozenset()
     prefix = classifiers[model_type].removesuffix("ForSequenceClassification")
     beginnings = (f"{prefix}For", f"{prefix}Model")
-    return {name for name in dir(transformers) if name.startswith(beginnings)}
+    return frozenset(name for name in _names() if name.startswith(beginnings))
+
+
+@cache
+def _names() -> list[str]:
+    """All that transformers has, which takes it a fifth of a second to say."""
+    import transformers
+
+    return dir(transformers)
 
 
 def classifier_class(model_type: Any, architectures: Iterable[str]) -> str:
