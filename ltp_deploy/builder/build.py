@@ -31,11 +31,8 @@ from ltp_deploy.parity.self_check import self_check
 from ltp_deploy.targets import find_target
 
 CALIBRATION = FileName("calibration.json")
-PACKAGES = (
-    "torch",
-    "transformers",
-    "tokenizers",
-)  # whose versions decide what a build makes of a checkpoint
+# Whose versions decide what a build makes of a checkpoint.
+PACKAGES = ("torch", "transformers", "tokenizers")
 
 
 def build(

@@ -20,11 +20,11 @@ from ltp_deploy.data.transformers_tokenizer import TransformersTokenizer
 from ltp_deploy.errors import LtpError
 from ltp_deploy.heads import head_of
 from ltp_deploy.parity.oracle_run import run_oracle
+from ltp_deploy.parity.tolerances import SCORE_ROUNDING
 from ltp_deploy.targets import TARGETS, find_target
 
 PROBED = 64  # sequences on which each layer's own error is measured
 BATCH = 32
-ROUNDING = 1e-9  # of scores, in points
 
 Progress = Callable[[str], None]
 
@@ -69,7 +69,7 @@ def choose_layers(
     if draft.plan.precision == draft.plan.activations:
         raise LtpError(f"--max-drop chooses layers for int8: {_with_int8(options)}")
     trials = _Trials.of(draft, checkpoint, examples, progress)
-    budget = max_drop + ROUNDING
+    budget = max_drop + SCORE_ROUNDING
     found = trials.drop(())
     if found <= budget:
         return Searched((), found, (), tuple(trials.tried))

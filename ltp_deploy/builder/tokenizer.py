@@ -8,15 +8,12 @@ from pathlib import Path
 
 from ltp_deploy.bundle.files import FolderName
 from ltp_deploy.bundle.tokenizer import TokenizerRecord
+from ltp_deploy.checkpoint.files import read_config
 from ltp_deploy.data.json_tokenizer import FILE
 from ltp_deploy.data.probes import PROBES
 from ltp_deploy.data.texts import Text
 from ltp_deploy.data.tokenizer import Tokenizer, bundled_tokenizer, first_difference
-from ltp_deploy.data.transformers_tokenizer import (
-    TransformersTokenizer,
-    copy_tokenizer,
-    has_tokenizer,
-)
+from ltp_deploy.data.transformers_tokenizer import TransformersTokenizer, has_tokenizer
 from ltp_deploy.errors import LtpError
 from ltp_deploy.model.config import EncoderConfig
 
@@ -71,8 +68,8 @@ def _write(own: TransformersTokenizer, folder: Path) -> TokenizerRecord:
         backend.enable_truncation(own.max_length, direction=tokenizer.truncation_side)
         backend.save(str(folder / FILE))
     else:
-        copy_tokenizer(own.directory, folder)
-        settings = json.loads((own.directory / "config.json").read_text(encoding="utf-8-sig"))
+        own.copy_files(folder)
+        settings = read_config(own.directory)
         known = {key: settings[key] for key in ("model_type", "tokenizer_class") if key in settings}
         (folder / "config.json").write_text(json.dumps(known) + "\n")
     return TokenizerRecord(

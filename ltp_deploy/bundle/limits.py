@@ -16,6 +16,25 @@ from ltp_deploy.model.config import EncoderConfig
 MAX_BATCH = 32
 
 
+def length_batches(lengths: np.ndarray, batch: int, max_tokens: int = 0) -> list[list[int]]:
+    """Numbers of sequences in batches of similar length, so that little of a padded one is padding.
+
+    Args:
+        lengths: [N] tokens.
+        batch: the most sequences, and `max_tokens` the most tokens of a batch; 0 is no limit.
+    """
+    found: list[list[int]] = []
+    tokens = 0
+    for i in np.argsort(lengths, kind="stable").tolist():
+        tokens += int(lengths[i])
+        full = bool(max_tokens) and tokens > max_tokens
+        if not found or full or len(found[-1]) == batch:
+            found.append([])
+            tokens = int(lengths[i])
+        found[-1].append(i)
+    return found
+
+
 def common(limits: Sequence[Limits]) -> Limits:
     """What engines with these limits all accept."""
     return Limits(
@@ -78,16 +97,7 @@ class Limits:
             The sequences' numbers, request by request.
         """
         most = min((n for n in (batch, self.max_batch) if n), default=len(lengths))
-        found: list[list[int]] = []
-        tokens = 0
-        for i in np.argsort(lengths, kind="stable").tolist():
-            tokens += int(lengths[i])
-            full = bool(self.max_tokens) and tokens > self.max_tokens
-            if not found or full or len(found[-1]) == most:
-                found.append([])
-                tokens = int(lengths[i])
-            found[-1].append(i)
-        return found
+        return length_batches(lengths, most, self.max_tokens)
 
     def allow(self, lengths: Any) -> bool:
         """Whether a request of sequences of these lengths [B] is accepted."""

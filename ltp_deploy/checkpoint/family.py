@@ -132,6 +132,15 @@ def roberta_like_shape(config: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def roberta_like_names(prefix: str) -> dict[str, str]:
+    """BERT's encoder below `prefix`, and RoBERTa's classifier of two layers."""
+    return {
+        **bert_like_names(prefix),
+        "head_dense": "classifier.dense",
+        "head_output": "classifier.out_proj",
+    }
+
+
 def bert_like_names(prefix: str) -> dict[str, str]:
     """The encoder names that BERT and its descendants share, below `prefix`."""
     layer = f"{prefix}.encoder.layer.{{}}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from ltp_deploy.data.labels import generic_names
 from ltp_deploy.errors import CheckpointError
 
 
@@ -43,8 +44,7 @@ def read_labels(config: dict[str, Any], outputs: int) -> tuple[str, ...]:
                 f"config.json: id2label calls both output {first} and output {second} {name!r}; "
                 "give each its own name"
             )
-    generic = all(name == f"LABEL_{i}" for i, name in enumerate(names))
-    return () if generic else names
+    return () if names == generic_names(outputs) else names
 
 
 def id2label(names: Sequence[str]) -> dict[str, dict[str, Any]]:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ltp_deploy.checkpoint.family import Family
 from ltp_deploy.checkpoint.labels import id2label
-from ltp_deploy.data.labels import ClassName, Label
+from ltp_deploy.data.labels import ClassName, Label, generic_names
 from ltp_deploy.heads import head_for_labels
 from ltp_deploy.model.encoder import Encoder
 
@@ -72,7 +72,7 @@ class NewHead:
 
     def to_config(self) -> dict[str, Any]:
         """What config.json says of it."""
-        names = self.names or [f"LABEL_{i}" for i in range(self.outputs)]
+        names = self.names or generic_names(self.outputs)
         return {"problem_type": self.problem_type, **id2label(names)}
 
 

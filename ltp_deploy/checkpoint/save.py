@@ -13,17 +13,17 @@ from ltp_deploy.checkpoint.files import read_config
 from ltp_deploy.checkpoint.labels import id2label
 from ltp_deploy.checkpoint.new_head import NewHead
 from ltp_deploy.checkpoint.refusals import classifier_class
+from ltp_deploy.data.labels import generic_names
 from ltp_deploy.data.transformers_tokenizer import copy_tokenizer
 from ltp_deploy.model.encoder import Encoder
+
+# What config.json says of the head.
+_OF_HEADS = {"num_labels", "_num_labels", "id2label", "label2id", "problem_type"}
 
 
 def new_checkpoint(path: Path, force: bool = False) -> AbstractContextManager[Path]:
     """A temporary directory that becomes the checkpoint `path`, see `new_directory`."""
     return new_directory(path, force, "config.json", "checkpoint")
-
-
-# What config.json says of the head.
-_OF_HEADS = {"num_labels", "_num_labels", "id2label", "label2id", "problem_type"}
 
 
 def write_json(path: Path, data: dict[str, Any]) -> None:
@@ -56,7 +56,7 @@ def save_encoder(
         config["architectures"] = [classifier_class(config["model_type"], family.architectures)]
         config |= new_head.to_config()
     if config.get("id2label") is None:  # transformers would take it for two labels
-        config |= id2label([f"LABEL_{i}" for i in range(encoder.config.num_labels)])
+        config |= id2label(generic_names(encoder.config.num_labels))
     for key in ("dtype", "torch_dtype"):  # which transformers would read the weights as
         if key in config:
             config[key] = "float32"

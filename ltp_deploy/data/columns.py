@@ -130,8 +130,8 @@ def unread_labels(columns: Sequence[str], named: str | None) -> tuple[str, ...]:
     """The columns that may hold labels, where nothing reads them and none need be there."""
     found = [column for name in (named or "").split(",") for column in columns if column == name]
     for names in LABELS:
-        usual = {name.casefold() for name in names}
-        found += [column for column in columns if column.strip().casefold() in usual]
+        usual = set(map(_plain, names))
+        found += [column for column in columns if _plain(column) in usual]
         if found:
             break
     return tuple(found)

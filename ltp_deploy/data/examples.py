@@ -13,8 +13,8 @@ from ltp_deploy.data.columns import label_columns, text_columns, unread_labels
 from ltp_deploy.data.files import EXTENSIONS, Row, extension, read_rows
 from ltp_deploy.data.labels import Label, read_flags, read_label, with_name
 from ltp_deploy.data.metrics import GLUE
-from ltp_deploy.data.texts import Text, half_a_character, lone_surrogate
-from ltp_deploy.errors import InputError, LtpError
+from ltp_deploy.data.texts import Text, check_unicode
+from ltp_deploy.errors import LtpError
 
 
 @dataclass(frozen=True)
@@ -154,10 +154,7 @@ def _text(source: str, number: int, row: Row, columns: tuple[str, ...]) -> Text:
         names = ", ".join(columns)
         raise LtpError(f"{source}, row {number}: {names} is missing or no text: {row!r:.200}")
     for value in values:
-        if (at := lone_surrogate(value)) is not None:
-            raise InputError(
-                f"{source}, row {number}: the text {value!r:.200} {half_a_character(value, at)}"
-            )
+        check_unicode(f"{source}, row {number}: the text {value!r:.200}", value)
     return values[0] if len(values) == 1 else (values[0], values[1])
 
 

@@ -72,6 +72,11 @@ def with_name(label: str, names: Mapping[int, str]) -> str:
     return ClassName(names[int(number)], int(number))
 
 
+def generic_names(outputs: int) -> tuple[str, ...]:
+    """What transformers calls the outputs of a model that has no names for them."""
+    return tuple(f"LABEL_{i}" for i in range(outputs))
+
+
 def label_text(label: str | float) -> str:
     """The text by which a label is compared with names: whole numbers without a point ("1" for
     1.0), truth values in small letters."""

@@ -36,17 +36,21 @@ def _as_text(number: int, given: Any) -> Text:
             raise InputError(
                 f"text {number} must be a string or a pair of strings, found {given!r:.80}"
             )
-        if (at := lone_surrogate(part)) is not None:
-            raise InputError(f"text {number} {half_a_character(part, at)}")
+        check_unicode(f"text {number}", part)
     return (parts[0], parts[1]) if pair else parts[0]
 
 
-def half_a_character(text: str, at: int) -> str:
-    """What is wrong with a text that has a lone surrogate there."""
-    return (
-        f"holds half a character, {text[at]!r} at position {at} (a lone surrogate); it was "
-        "cut there: repair it, or leave it out"
-    )
+def check_unicode(what: str, text: str) -> None:
+    """Refuse a text with half a character, naming it.
+
+    Raises:
+        InputError: with the character and its place.
+    """
+    if (at := lone_surrogate(text)) is not None:
+        raise InputError(
+            f"{what} holds half a character, {text[at]!r} at position {at} (a lone surrogate); it "
+            "was cut there: repair it, or leave it out"
+        )
 
 
 def lone_surrogate(text: str) -> int | None:

@@ -72,6 +72,10 @@ class TransformersTokenizer(Tokenizer):
             types = found["token_type_ids"][i] if self.token_types else [0] * len(ids)
             yield Encoded([ids], [types], self._is_cut(texts[i], found, i))
 
+    def copy_files(self, destination: Path) -> None:
+        """Copy the files that it reads, as they are."""
+        _copy_files(self.tokenizer, self.directory, destination)
+
     def _is_cut(self, text: Text, found: Any, number: int) -> bool:
         """Whether a text is longer than what was read of it."""
         if self.tokenizer.is_fast:
@@ -99,9 +103,12 @@ def copy_tokenizer(source: Path, destination: Path) -> None:
     Raises:
         LtpError: transformers cannot load it, which is how these files are known.
     """
-    if not has_tokenizer(source):
-        return
-    own = _load(source).vocab_files_names.values()
+    if has_tokenizer(source):
+        _copy_files(_load(source), source, destination)
+
+
+def _copy_files(tokenizer: Any, source: Path, destination: Path) -> None:
+    own = tokenizer.vocab_files_names.values()
     for path in sorted(path for sign in (*own, *_SIGNS) for path in source.glob(sign)):
         if path.is_file():
             shutil.copyfile(path, destination / path.name)

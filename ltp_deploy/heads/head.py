@@ -118,12 +118,8 @@ class Head(ABC):
         Raises:
             LtpError: see `score`; or none is defined.
         """
-        names = [metric] if metric else [n for n in self.judged_metrics if self.defined(n, targets)]
-        if not names:
-            raise LtpError(
-                f"{self.judged_metrics[0]} is undefined where all labels are the same, "
-                f"{targets[0]}: pass data whose labels differ"
-            )
+        defined = [name for name in self.judged_metrics if self.defined(name, targets)]
+        names = [metric] if metric else defined or self.judged_metrics
         return dict(self.score(logits, targets, name) for name in names)
 
     def defined(self, metric: str, targets: np.ndarray) -> bool:
@@ -147,7 +143,10 @@ class Head(ABC):
                 f"{metric} is no metric for {self.noun}; there are {', '.join(self.metrics)}"
             )
         if not self.defined(metric, targets):
-            raise LtpError(f"{metric} is undefined where all labels are the same, {targets[0]}")
+            raise LtpError(
+                f"{metric} is undefined where all labels are the same, {targets[0]}: pass data "
+                "whose labels differ"
+            )
         if metric in self.binary_metrics and logits.shape[1] != 2:
             raise LtpError(f"{metric} is for two classes, and the model has {logits.shape[1]}")
         return f"{metric} %", 100 * self.metrics[metric](self.predictions(logits), targets)

@@ -8,7 +8,7 @@ from itertools import islice
 from numbers import Real
 from typing import NoReturn
 
-from ltp_deploy.data.labels import ClassName, Label, as_number, label_text
+from ltp_deploy.data.labels import ClassName, Label, as_number, generic_names, label_text
 from ltp_deploy.errors import LtpError
 from ltp_deploy.model.config import EncoderConfig
 
@@ -18,7 +18,7 @@ Find = Callable[[str | float], int | None]
 def by_name(config: EncoderConfig) -> Find:
     """The output that a label names, literally or else without regard to case; None where there is
     none, or several. A model without names knows those that transformers gives: LABEL_0, ..."""
-    names = _names(config) or [f"LABEL_{i}" for i in range(config.num_labels)]
+    names = _names(config) or generic_names(config.num_labels)
     literal = _unique(map(label_text, names))
     folded = _unique(label_text(name).casefold() for name in names)
 
@@ -45,11 +45,12 @@ def _unique(names: Iterable[str]) -> dict[str, int]:
 def by_number(config: EncoderConfig) -> Find:
     """The output whose number, counted from 0, a label is; None where there is none. true, false,
     and a class that the data names are numbers only where the model knows no names."""
+    named = bool(_names(config))
 
     def find(label: str | float) -> int | None:
         number = as_number(label)
         words = isinstance(label, ClassName) or label_text(label) in ("true", "false")
-        if number is None or (words and _names(config)):
+        if number is None or (words and named):
             return None
         return int(number) if number in range(config.num_labels) else None
 

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
+from ltp_deploy.bundle.limits import length_batches
 from ltp_deploy.data.batch import PackedBatch
 from ltp_deploy.heads import head_of
 from ltp_deploy.learn.data import TaskData
@@ -15,7 +16,6 @@ from ltp_deploy.learn.masks import Hard
 from ltp_deploy.learn.model import Learner
 from ltp_deploy.model.encoder import Encoder
 from ltp_deploy.model.flops import authors_ratio
-from ltp_deploy.parity.oracle_run import length_batches
 
 BATCH = 32  # sequences
 

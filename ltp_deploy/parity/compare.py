@@ -9,8 +9,7 @@ import numpy as np
 
 from ltp_deploy.data.metrics import spearman
 from ltp_deploy.heads import Head
-
-ROUNDING = 1e-4  # of values: what an f32 engine may be off, see `TOLERANCES`
+from ltp_deploy.parity.tolerances import F32_LOGITS
 
 
 @dataclass(frozen=True)
@@ -121,21 +120,21 @@ def compare_values(
 ) -> ValueComparison:
     """Compare one value of each sequence; both [N].
 
-    Differences within `ROUNDING` are none: they are neither an error, nor scale, nor order.
+    Differences within `F32_LOGITS` are none: they are neither an error, nor scale, nor order.
 
     Args:
         queries: [N] numbers, the same for texts that are ranked with each other; None for all.
     """
-    engine = np.where(np.abs(engine - oracle) <= ROUNDING, oracle, engine)
+    engine = np.where(np.abs(engine - oracle) <= F32_LOGITS, oracle, engine)
     deviation = float(oracle.std())
     error = float(np.sqrt(np.mean((oracle - engine) ** 2)))
-    ours, theirs = (np.round(values / ROUNDING) for values in (engine, oracle))
+    ours, theirs = (np.round(values / F32_LOGITS) for values in (engine, oracle))
     groups = np.zeros(len(oracle), int) if queries is None else queries
     ranked = [rows for rows in (groups == g for g in np.unique(groups)) if np.ptp(theirs[rows])]
     weights = [rows.sum() for rows in ranked]
     orders = [spearman(ours[rows], theirs[rows]) for rows in ranked]
     return ValueComparison(
-        error / deviation if deviation > ROUNDING else None,
+        error / deviation if deviation > F32_LOGITS else None,
         float(np.average(orders, weights=weights)) if ranked else None,
     )
 

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
+from ltp_deploy.bundle.limits import length_batches
 from ltp_deploy.data.batch import PackedBatch
 from ltp_deploy.model.encoder import Encoder
 from ltp_deploy.model.oracle import masked_forward
@@ -46,9 +47,3 @@ def run_oracle(
         survivors[chosen, :, : mask.shape[1]] = output.survivors.numpy()
         margins[chosen, :, : mask.shape[1]] = output.margins.numpy()
     return OracleRun(logits, survivors, margins, lengths)
-
-
-def length_batches(lengths: np.ndarray, batch: int) -> list[list[int]]:
-    """Indices in batches of similar length, so that little of a padded batch is padding."""
-    order = np.argsort(lengths, kind="stable").tolist()
-    return [order[i : i + batch] for i in range(0, len(order), batch)]

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+F32_LOGITS = 1e-4  # what a logit of an f32 engine may be off
+SCORE_ROUNDING = 1e-9  # of scores and of what else is judged, each in its own unit
 SELF_CHECK_F32 = 1e-3  # of a logit, on random tokens
 SELF_CHECK_REDUCED = 0.25  # the median difference, relative to the largest logit
 SELF_CHECK_CALIBRATED = 0.5  # random tokens leave the ranges that texts were found to have
@@ -52,13 +54,13 @@ class Tolerance:
 TOLERANCES = {
     "f32": Tolerance(
         tie=1e-4,
-        max_logit_difference=1e-4,
+        max_logit_difference=F32_LOGITS,
         max_flips=None,
         max_drop=None,
         min_agreement=99.9,
         self_check=SELF_CHECK_F32,
         statistic="max",
-        logits=1e-4,
+        logits=F32_LOGITS,
         marks=0.0,
         baseline=1e-3,
     ),

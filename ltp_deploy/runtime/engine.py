@@ -169,8 +169,8 @@ class Engine:
     def _run_texts(self, texts: Tokenized) -> Result:
         """Classify texts; those in windows in as many requests as the limits ask for."""
         if not (texts.windows > 1).any():
-            found = replace(self.run(texts.batch), truncated=texts.truncated)
-            return replace(found, windows=texts.windows if self.long.windows else None)
+            windows = texts.windows if self.long.windows else None
+            return replace(self.run(texts.batch), truncated=texts.truncated, windows=windows)
         logits = np.zeros((texts.batch.sequences, self.config.num_labels), np.float32)
         for rows in self.limits.requests(texts.batch.lengths):
             logits[rows] = self.run(texts.batch.select(rows)).logits

@@ -8,9 +8,7 @@ from math import isfinite
 
 from ltp_deploy.errors import LtpError
 from ltp_deploy.parity.compare import LogitComparison, SurvivorComparison, ValueComparison
-from ltp_deploy.parity.tolerances import TOLERANCES
-
-ROUNDING = 1e-9  # of what is judged, in its own unit
+from ltp_deploy.parity.tolerances import SCORE_ROUNDING, TOLERANCES
 
 
 @dataclass(frozen=True)
@@ -66,8 +64,8 @@ class Gate:
     def passed(self) -> bool:
         """Never true of NaN; a limit that is just met is met."""
         if self.least:
-            return self.found >= self.limit - ROUNDING
-        return self.found <= self.limit + ROUNDING
+            return self.found >= self.limit - SCORE_ROUNDING
+        return self.found <= self.limit + SCORE_ROUNDING
 
     @property
     def allowed(self) -> str:

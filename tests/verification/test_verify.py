@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 
 from ltp_deploy.builder.build import build
-from ltp_deploy.bundle.limits import Limits
+from ltp_deploy.bundle.limits import Limits, length_batches
 from ltp_deploy.bundle.options import BuildOptions
 from ltp_deploy.checkpoint import load_encoder
 from ltp_deploy.data.examples import Examples
 from ltp_deploy.data.tokenizer import bundled_tokenizer
 from ltp_deploy.errors import InputError, LtpError
 from ltp_deploy.model.flops import authors_ratio
-from ltp_deploy.parity.oracle_run import length_batches, run_oracle
+from ltp_deploy.parity.oracle_run import run_oracle
 from ltp_deploy.parity.self_check import self_check
 from ltp_deploy.report.verification import describe
 from ltp_deploy.runtime.engine import load

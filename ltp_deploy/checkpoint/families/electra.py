@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ltp_deploy.checkpoint.family import Family, bert_like_names, bert_like_shape, own_policy
+from ltp_deploy.checkpoint.family import Family, bert_like_shape, own_policy, roberta_like_names
 
 
 def _shape(config: dict[str, Any]) -> dict[str, Any]:
@@ -16,10 +16,8 @@ def _shape(config: dict[str, Any]) -> dict[str, Any]:
 FAMILY = Family(
     model_types=("electra",),
     names={
-        **bert_like_names("electra"),
+        **roberta_like_names("electra"),
         "embedding_project": "electra.embeddings_project",
-        "head_dense": "classifier.dense",
-        "head_output": "classifier.out_proj",
     },
     shape=_shape,
     policy=own_policy,

@@ -2,14 +2,10 @@
 
 from typing import Any
 
-from ltp_deploy.checkpoint.family import Family, bert_like_names, own_policy, roberta_like_shape
+from ltp_deploy.checkpoint.family import Family, own_policy, roberta_like_names, roberta_like_shape
 from ltp_deploy.errors import CheckpointError
 
-NAMES = {
-    **bert_like_names("ibert"),
-    "head_dense": "classifier.dense",
-    "head_output": "classifier.out_proj",
-}
+NAMES = roberta_like_names("ibert")
 # Classes of the released LTP code: the same model, where it does not prune.
 ARCHITECTURES = ("LTPForSequenceClassification", "PIBertForSequenceClassification")
 

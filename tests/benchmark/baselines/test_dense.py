@@ -30,19 +30,22 @@ def without_pruning(encoder: Encoder) -> np.ndarray:
     return run_oracle(encoder.with_policy(policy), BATCH).logits
 
 
-@pytest.mark.parametrize(
-    ("family", "policy"), [("ltp", "absolute_threshold")] + [(f, "absolute") for f in FAMILIES]
-)
-def test_it_answers_as_the_oracle_without_pruning(
-    checkpoint_of: Callable[..., Path], family: str, policy: str
-):
-    checkpoint = checkpoint_of(family, policy)
+def assert_answers_as_the_oracle(checkpoint: Path) -> None:
     encoder = load_encoder(checkpoint)
     model = dense_model(checkpoint, encoder)
     feeds = padded_feeds(BATCH, encoder.config)
     with torch.inference_mode():
         found = model(*(torch.from_numpy(feeds[name]) for name in model.inputs)).numpy()
     np.testing.assert_allclose(found, without_pruning(encoder), atol=2e-5)
+
+
+@pytest.mark.parametrize(
+    ("family", "policy"), [("ltp", "absolute_threshold")] + [(f, "absolute") for f in FAMILIES]
+)
+def test_it_answers_as_the_oracle_without_pruning(
+    checkpoint_of: Callable[..., Path], family: str, policy: str
+):
+    assert_answers_as_the_oracle(checkpoint_of(family, policy))
 
 
 def test_it_has_the_checkpoints_weights_where_transformers_does_not_find_them(
@@ -52,12 +55,7 @@ def test_it_has_the_checkpoints_weights_where_transformers_does_not_find_them(
     file = checkpoint / "model.safetensors"
     save_file({f"module.{name}": t for name, t in load_file(file).items()}, file)
     edit_config(checkpoint, id2label=None, label2id=None)
-    encoder = load_encoder(checkpoint)
-    model = dense_model(checkpoint, encoder)
-    feeds = padded_feeds(BATCH, encoder.config)
-    with torch.inference_mode():
-        found = model(*(torch.from_numpy(feeds[name]) for name in model.inputs)).numpy()
-    np.testing.assert_allclose(found, without_pruning(encoder), atol=2e-5)
+    assert_answers_as_the_oracle(checkpoint)
 
 
 @pytest.fixture(scope="module")
