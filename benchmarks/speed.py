@@ -11,6 +11,7 @@ import numpy as np
 from avx2 import clamp_products
 from cases import all_cases
 
+from ltp_deploy.backends.backend import RunOptions
 from ltp_deploy.backends.table import open_session
 from ltp_deploy.benchmark.baselines.dense import dense_model
 from ltp_deploy.benchmark.baselines.openvino import convert, open_dense, quantized
@@ -113,7 +114,7 @@ def _packed(
     target = "haswell" if isa == "avx2" else "cpu"
     options = BuildOptions(target, precision, whole)
     compiled = compile_engine(draft_encoder(encoder, options, ranges), folder)
-    session = open_session(folder, compiled, threads)
+    session = open_session(folder, compiled, RunOptions(threads))
     prunes = encoder.config.policy.prunes
     return Runner(name, session, Layout.PACKED, prunes=prunes, carries=compiled.plan.carries)
 

@@ -26,6 +26,19 @@ if TYPE_CHECKING:
 Engine = TypeVar("Engine", bound=Compiled)
 
 
+@dataclass(frozen=True)
+class RunOptions:
+    """How a loaded engine is to run.
+
+    Attributes:
+        threads: of the CPU, None for all.
+        throughput: favour many requests at once over the latency of one.
+    """
+
+    threads: int | None = None
+    throughput: bool = False
+
+
 class Session(Protocol):
     """A loaded engine. `run` may be called from several threads at once."""
 
@@ -144,14 +157,8 @@ class Backend(ABC):
         """Write the engine's files into `job.directory`."""
 
     @abstractmethod
-    def open(
-        self, directory: Path, engine: Compiled, threads: int | None, throughput: bool
-    ) -> Session:
+    def open(self, directory: Path, engine: Compiled, options: RunOptions) -> Session:
         """Load an engine whose manifest was checked.
-
-        Args:
-            threads: of the CPU, None for all.
-            throughput: favour many requests at once over the latency of one.
 
         Raises:
             BundleError: this machine or the installed versions cannot run it.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ltp_deploy.backends.backend import Backend, Engine, Session
+from ltp_deploy.backends.backend import Backend, Engine, RunOptions, Session
 from ltp_deploy.backends.null import Null
 from ltp_deploy.backends.onnx import Onnx
 from ltp_deploy.backends.openvino import OpenVino
@@ -49,11 +49,9 @@ def read_bundle(path: str | Path) -> Manifest:
     return manifest
 
 
-def open_session(
-    directory: Path, engine: Compiled, threads: int | None = None, throughput: bool = False
-) -> Session:
+def open_session(directory: Path, engine: Compiled, options: RunOptions | None = None) -> Session:
     """Load an engine with its backend; see `Backend.open`."""
-    return find_backend(engine.backend).open(directory, engine, threads, throughput)
+    return find_backend(engine.backend).open(directory, engine, options or RunOptions())
 
 
 def can_run(engine: Compiled) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ltp_deploy.backends.backend import RunOptions
 from ltp_deploy.backends.table import open_session
 from ltp_deploy.benchmark.runner import Layout, Runner
 from ltp_deploy.builder.rebuild import compile_variant
@@ -24,5 +25,5 @@ def unpruned_runner(engine: Engine, encoder: Encoder, folder: Path, threads: int
     """The same build with a policy that keeps every token; its files go into `folder`."""
     dense = encoder.with_policy(PrunePolicy.dense(encoder.config.layers))
     compiled = compile_variant(engine, dense, folder)
-    session = open_session(folder, compiled, threads)
+    session = open_session(folder, compiled, RunOptions(threads))
     return Runner(UNPRUNED, session, Layout.PACKED, carries=compiled.plan.carries)

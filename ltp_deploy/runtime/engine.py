@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ltp_deploy.backends.backend import Session
+from ltp_deploy.backends.backend import RunOptions, Session
 from ltp_deploy.backends.table import open_session, read_bundle
 from ltp_deploy.backends.table import portable as portable_form
 from ltp_deploy.bundle.manifest import Manifest
@@ -59,7 +59,7 @@ def load(
             raise BundleError(f"{directory} has no portable model; build it with --portable-onnx")
         manifest = found
     _check_long_texts(directory, manifest, long)
-    session = open_session(directory, manifest, threads, throughput)
+    session = open_session(directory, manifest, RunOptions(threads, throughput))
     return Engine(directory, manifest, session, portable, long)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from ltp_deploy.backends.backend import Backend, Job, Output, Session
+from ltp_deploy.backends.backend import Backend, Job, Output, RunOptions, Session
 from ltp_deploy.backends.openvino import OpenVino
 from ltp_deploy.bundle.files import FileName
 from ltp_deploy.bundle.manifest import Compiled, EngineRecord
@@ -39,10 +39,8 @@ class Onnx(Backend):
 
         return compile_engine(job)
 
-    def open(
-        self, directory: Path, engine: Compiled, threads: int | None, throughput: bool
-    ) -> Session:
+    def open(self, directory: Path, engine: Compiled, options: RunOptions) -> Session:
         """Load the model of standard operators."""
         from ltp_deploy.backends.onnx.session import OnnxRuntimeSession
 
-        return OnnxRuntimeSession.open(directory, engine, threads)
+        return OnnxRuntimeSession.open(directory, engine, options.threads)

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ltp_deploy.backends.backend import RunOptions
 from ltp_deploy.backends.openvino import OpenVinoEngine
 from ltp_deploy.backends.openvino.reports import import_openvino
 from ltp_deploy.bundle.manifest import Compiled
@@ -42,9 +43,7 @@ class OpenVinoSession:
         return dict(zip(self.outputs, values, strict=True))
 
 
-def open_engine(
-    directory: Path, engine: Compiled, threads: int | None, throughput: bool
-) -> OpenVinoSession:
+def open_engine(directory: Path, engine: Compiled, options: RunOptions) -> OpenVinoSession:
     """Compile the bundle's engine for this CPU.
 
     Raises:
@@ -58,7 +57,7 @@ def open_engine(
     core = ov.Core()
     core.add_extension(str(directory / record.plugin))
     model = core.read_model(directory / record.file, directory / record.weights)
-    settings = compile_settings(engine.activations, threads, throughput)
+    settings = compile_settings(engine.activations, options.threads, options.throughput)
     session = OpenVinoSession(core.compile_model(model, "CPU", settings), engine.inputs)
     session.run(one_token())
     return session

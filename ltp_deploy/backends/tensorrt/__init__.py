@@ -6,7 +6,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ltp_deploy.backends.backend import Backend, Engine, Job, Output, Session, Target
+from ltp_deploy.backends.backend import (
+    Backend,
+    Engine,
+    Job,
+    Output,
+    RunOptions,
+    Session,
+    Target,
+)
 from ltp_deploy.backends.onnx import Onnx, OnnxEngine
 from ltp_deploy.backends.tensorrt.layers import LayerCounts
 from ltp_deploy.bundle.files import FileName
@@ -111,13 +119,11 @@ class TensorRt(Backend):
 
         return compile_engine(job)
 
-    def open(
-        self, directory: Path, engine: Compiled, threads: int | None, throughput: bool
-    ) -> Session:
-        """See `session.open_engine`. `threads` has no effect."""
+    def open(self, directory: Path, engine: Compiled, options: RunOptions) -> Session:
+        """See `session.open_engine`. The number of threads has no effect."""
         from ltp_deploy.backends.tensorrt.session import open_engine
 
-        return open_engine(directory, engine, throughput)
+        return open_engine(directory, engine, options.throughput)
 
     def can_run(self, engine: Compiled) -> bool:
         """Whether the first GPU is of the compute capability that the engine was built for."""

@@ -6,7 +6,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ltp_deploy.backends.backend import Backend, Engine, Job, Output, Session, Target
+from ltp_deploy.backends.backend import (
+    Backend,
+    Engine,
+    Job,
+    Output,
+    RunOptions,
+    Session,
+    Target,
+)
 from ltp_deploy.bundle.files import FileName
 from ltp_deploy.bundle.manifest import Compiled, EngineRecord
 from ltp_deploy.model.config import EncoderConfig
@@ -70,13 +78,11 @@ class TorchCuda(Backend):
 
         return compile_engine(job)
 
-    def open(
-        self, directory: Path, engine: Compiled, threads: int | None, throughput: bool
-    ) -> Session:
+    def open(self, directory: Path, engine: Compiled, options: RunOptions) -> Session:
         """See `TorchCudaSession.open`."""
         from ltp_deploy.backends.torch_cuda.session import TorchCudaSession
 
-        return TorchCudaSession.open(directory, engine, threads)
+        return TorchCudaSession.open(directory, engine, options.threads)
 
     def can_run(self, engine: Compiled) -> bool:
         """Whether PyTorch finds a GPU, where one is needed."""
