@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ltp_deploy.builder.build import build
     from ltp_deploy.bundle.options import BuildOptions
-    from ltp_deploy.errors import BundleError, CheckpointError, InputError, LtpError
+    from ltp_deploy.errors import (
+        BundleError,
+        CheckpointError,
+        DeadlineExceeded,
+        EngineClosed,
+        InputError,
+        LtpError,
+        Overloaded,
+    )
     from ltp_deploy.runtime.engine import Engine, load
     from ltp_deploy.runtime.result import Result
     from ltp_deploy.verification.verify import verify
@@ -18,9 +26,12 @@ __all__ = [
     "BuildOptions",
     "BundleError",
     "CheckpointError",
+    "DeadlineExceeded",
     "Engine",
+    "EngineClosed",
     "InputError",
     "LtpError",
+    "Overloaded",
     "Result",
     "__version__",
     "build",
@@ -32,9 +43,12 @@ _EXPORTS = {
     "BuildOptions": "bundle.options",
     "BundleError": "errors",
     "CheckpointError": "errors",
+    "DeadlineExceeded": "errors",
     "Engine": "runtime.engine",
+    "EngineClosed": "errors",
     "InputError": "errors",
     "LtpError": "errors",
+    "Overloaded": "errors",
     "Result": "runtime.result",
     "build": "builder.build",
     "load": "runtime.engine",

@@ -27,6 +27,18 @@ class InputError(LtpError, ValueError):
     """A request that an engine refuses; the engine stays usable."""
 
 
+class Overloaded(LtpError):
+    """So many requests wait for an engine that it takes no more; try again later."""
+
+
+class DeadlineExceeded(LtpError, TimeoutError):
+    """The deadline of a request passed before the engine had begun with it."""
+
+
+class EngineClosed(LtpError):
+    """The engine was closed, and answers no more."""
+
+
 @contextmanager
 def needs(what: str, extra: str, kind: type[LtpError] = LtpError) -> Iterator[None]:
     """Around imports of optional packages: says what they are for, and how to install them.

@@ -68,6 +68,17 @@ class PackedBatch:
         return ids, types, mask
 
 
+def join(batches: Sequence[PackedBatch]) -> PackedBatch:
+    """The sequences of several batches, one batch after another."""
+    starts = np.cumsum([0, *(len(batch.input_ids) for batch in batches)])
+    offsets = [b.offsets[1:] + start for b, start in zip(batches, starts[:-1], strict=True)]
+    return PackedBatch(
+        np.concatenate([batch.input_ids for batch in batches]),
+        np.concatenate([batch.token_type_ids for batch in batches]),
+        np.concatenate([[0], *offsets]).astype(np.int32),
+    )
+
+
 def one_token() -> dict[str, np.ndarray]:
     """The inputs of the smallest request: engines run it when loaded, so that what they prepare at
     the first user need not wait for it."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import threading
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import replace
+from collections.abc import Sequence
+from concurrent.futures import Future
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 import numpy as np
@@ -13,15 +14,17 @@ import numpy as np
 from ltp_deploy.backends.backend import RunOptions, Session
 from ltp_deploy.backends.table import open_session, read_bundle
 from ltp_deploy.backends.table import portable as portable_form
+from ltp_deploy.bundle.limits import length_batches
 from ltp_deploy.bundle.manifest import Manifest
 from ltp_deploy.data.batch import PackedBatch, check, pack, packed
 from ltp_deploy.data.long_texts import LongTexts
 from ltp_deploy.data.texts import Texts
-from ltp_deploy.data.tokenizer import Tokenized, Tokenizer, open_tokenizer
-from ltp_deploy.errors import BundleError, InputError
-from ltp_deploy.heads import head_of
+from ltp_deploy.data.tokenizer import Tokenizer, open_tokenizer
+from ltp_deploy.errors import BundleError, EngineClosed, InputError
 from ltp_deploy.model.policy import Carry
-from ltp_deploy.runtime.result import Result, make_result
+from ltp_deploy.runtime.queue import QueueOptions, RequestQueue
+from ltp_deploy.runtime.request import Request, joined
+from ltp_deploy.runtime.result import Result, gathered, make_result, part
 
 
 def load(
@@ -31,6 +34,8 @@ def load(
     portable: bool = False,
     long_texts: str = "truncate",
     stride: int | None = None,
+    batch_tokens: int = QueueOptions.batch_tokens,
+    max_waiting: int = QueueOptions.max_waiting,
 ) -> Engine:
     """Open a bundle.
 
@@ -46,12 +51,15 @@ def load(
             are read in windows that overlap, and the head pools the windows' answers. "refuse":
             they are an InputError.
         stride: tokens that two windows share, a quarter of a window by default.
+        batch_tokens: tokens up to which `engine.submit` answers requests together.
+        max_waiting: requests that may wait in `engine.submit` at the same time.
 
     Raises:
-        LtpError: `long_texts` or `stride` say nothing, or the bundle cannot do it.
+        LtpError: an option that says nothing, or that the bundle cannot do.
         BundleError: the bundle is damaged, edited, or made for other hardware or versions.
     """
     directory, long = Path(path), LongTexts(long_texts, stride)
+    queue = QueueOptions(batch_tokens, max_waiting)
     manifest = read_bundle(directory)
     if portable:
         found = portable_form(manifest)
@@ -60,7 +68,7 @@ def load(
         manifest = found
     _check_long_texts(directory, manifest, long)
     session = open_session(directory, manifest, RunOptions(threads, throughput))
-    return Engine(directory, manifest, session, portable, long)
+    return Engine(directory, manifest, session, portable, long, queue)
 
 
 def _check_long_texts(directory: Path, manifest: Manifest, long: LongTexts) -> None:
@@ -86,6 +94,8 @@ def _check_long_texts(directory: Path, manifest: Manifest, long: LongTexts) -> N
 class Engine:
     """A loaded bundle. Calls are safe from several threads at once.
 
+    `with load(...) as engine:` closes it at the end, as `close` does.
+
     Attributes:
         manifest: what the bundle says of itself; of its portable form, where that was loaded.
         config, limits: the model's shape, and the largest request.
@@ -98,22 +108,36 @@ class Engine:
         session: Session,
         portable: bool = False,
         long: LongTexts | None = None,
+        queue: QueueOptions | None = None,
     ):
         self.directory = directory
         self.manifest = manifest
         self.config = manifest.model
         self.limits = manifest.limits
-        self.session = session
         self.portable = portable
         self.long = long or LongTexts()
         self._lock = threading.Lock()
         self._tokenizer: Tokenizer | None = None
-        self._executor: ThreadPoolExecutor | None = None
+        self._session: Session | None = session
+        self._closed = False
+        self._options = queue or QueueOptions()
+        self._queue = RequestQueue(session.concurrency, self.limits, self._options)
 
     @property
     def carries(self) -> tuple[Carry, ...]:
         """Which rows each layer hands to the next one."""
         return self.manifest.plan.carries
+
+    @property
+    def session(self) -> Session:
+        """What runs packed batches.
+
+        Raises:
+            EngineClosed: the engine was closed.
+        """
+        if self._session is None:
+            raise EngineClosed(f"{self.directory}: the engine was closed; load the bundle again")
+        return self._session
 
     def __call__(
         self,
@@ -138,7 +162,90 @@ class Engine:
 
         Raises:
             InputError: the request is refused; the engine stays usable.
+            EngineClosed: the engine was closed.
         """
+        request = self._request(texts, input_ids, token_type_ids, attention_mask, ids, offsets)
+        return self._answer([request])[0]
+
+    def submit(
+        self,
+        texts: Texts | None = None,
+        *,
+        input_ids: Any = None,
+        token_type_ids: Any = None,
+        attention_mask: Any = None,
+        ids: Any = None,
+        offsets: Any = None,
+        deadline: float | None = None,
+    ) -> Future[Result]:
+        """The same request, answered in a future, together with others that wait.
+
+        Answers are those of a call, bit for bit, whatever they are computed with. A request that
+        finds the engine free begins at once. One that was cancelled before it began is skipped.
+        Texts are tokenized here, in the caller's thread.
+
+        Args:
+            deadline: seconds within which the engine must have begun with the request, or its
+                future fails with DeadlineExceeded.
+
+        Raises:
+            InputError: the request is refused.
+            Overloaded: too many requests are waiting.
+            EngineClosed: the engine was closed.
+        """
+        request = self._request(texts, input_ids, token_type_ids, attention_mask, ids, offsets)
+        return self._queue.submit(request, deadline, self._answer)
+
+    def run(self, batch: PackedBatch) -> Result:
+        """Classify a packed batch."""
+        self._check_open()
+        check(batch, self.config, self.limits)
+        return self._answer([Request(batch)])[0]
+
+    def close(self, cancel: bool = False) -> None:
+        """Refuse further requests, answer those that `submit` has taken, and let the engine go.
+
+        It returns when the last one is answered; no thread is left then, except where the callback
+        of a future closes the engine: its thread ends after it. Calls in other threads end
+        as usual. A second `close` does nothing.
+
+        Args:
+            cancel: those that have not begun fail with EngineClosed instead of being answered.
+        """
+        self._closed = True
+        if self._queue.close(cancel):
+            self._session = None
+
+    def __enter__(self) -> Engine:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise EngineClosed(f"{self.directory}: the engine was closed; load the bundle again")
+
+    def _request(
+        self,
+        texts: Texts | None,
+        input_ids: Any,
+        token_type_ids: Any,
+        attention_mask: Any,
+        ids: Any,
+        offsets: Any,
+    ) -> Request:
+        """A request in one of the four ways, checked.
+
+        Raises:
+            InputError: it is refused.
+        """
+        self._check_open()
         given = [
             name
             for name, v in (("texts", texts), ("input_ids", input_ids), ("ids", ids))
@@ -153,42 +260,40 @@ class Engine:
         if token_type_ids is not None and texts is not None:
             raise InputError("token_type_ids go with ids; the tokenizer gives texts their own")
         if texts is not None:
-            return self._run_texts(self.tokenizer.tokenize(texts))
-        if ids is not None:
-            batch = packed(ids, offsets, token_type_ids)
+            request = self._read(texts)
+        elif ids is not None:
+            request = Request(packed(ids, offsets, token_type_ids))
         else:
-            batch = pack(input_ids, token_type_ids, attention_mask)
-        return self.run(batch)
+            request = Request(pack(input_ids, token_type_ids, attention_mask))
+        if not request.in_windows:  # those are computed in pieces that fit
+            check(request.batch, self.config, self.limits)
+        return request
 
-    def run(self, batch: PackedBatch) -> Result:
-        """Classify a packed batch."""
-        check(batch, self.config, self.limits)
+    def _read(self, texts: Texts) -> Request:
+        found = self.tokenizer.tokenize(texts)
+        return Request(found.batch, found.truncated, found.windows if self.long.windows else None)
+
+    def _answer(self, requests: Sequence[Request]) -> list[Result]:
+        """Answer requests together. More than the engine takes may be one request in windows."""
+        batch = joined(requests)
+        together = self._run_in_pieces(batch) if requests[0].in_windows else self._run(batch)
+        ends = np.cumsum([request.batch.sequences for request in requests]).tolist()
+        return [
+            part(together, first, end, request, self.config)
+            for request, first, end in zip(requests, [0, *ends], ends, strict=False)
+        ]
+
+    def _run(self, batch: PackedBatch) -> Result:
+        """Run a batch that was checked."""
         outputs = self.session.run(batch.feeds(self.config))
         return make_result(outputs, batch, self.config, self.manifest.options.survivors)
 
-    def _run_texts(self, texts: Tokenized) -> Result:
-        """Classify texts; those in windows in as many requests as the limits ask for."""
-        if not (texts.windows > 1).any():
-            windows = texts.windows if self.long.windows else None
-            return replace(self.run(texts.batch), truncated=texts.truncated, windows=windows)
-        logits = np.zeros((texts.batch.sequences, self.config.num_labels), np.float32)
-        for rows in self.limits.requests(texts.batch.lengths):
-            logits[rows] = self.run(texts.batch.select(rows)).logits
-        head = head_of(self.config)
-        pooled = head.pool(logits, texts.windows)
-        return Result(
-            pooled,
-            head.labels(pooled, self.config),
-            windows=texts.windows,
-            truncated=texts.truncated,
-        )
-
-    def submit(self, *args: Any, **kwargs: Any) -> Future[Result]:
-        """The same call as `engine(...)`, answered in a future."""
-        with self._lock:
-            if self._executor is None:
-                self._executor = ThreadPoolExecutor(self.session.concurrency, "ltp-engine")
-        return self._executor.submit(self, *args, **kwargs)
+    def _run_in_pieces(self, batch: PackedBatch) -> Result:
+        """Run sequences of any number, in batches of similar length that the engine takes."""
+        lengths, limits = batch.lengths, self.limits
+        tokens = min(n for n in (self._options.batch_tokens, limits.max_tokens) if n)
+        pieces = length_batches(lengths, limits.max_batch or len(lengths), tokens)
+        return gathered([self._run(batch.select(rows)) for rows in pieces], pieces)
 
     def tokenize(self, texts: Texts) -> PackedBatch:
         """Tokenize with the checkpoint's own tokenizer, which the bundle carries."""

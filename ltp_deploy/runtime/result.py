@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -10,6 +11,7 @@ import numpy as np
 from ltp_deploy.data.batch import PackedBatch
 from ltp_deploy.heads import head_of
 from ltp_deploy.model.config import EncoderConfig
+from ltp_deploy.runtime.request import Request
 
 
 @dataclass(frozen=True)
@@ -40,10 +42,39 @@ class Result:
 def make_result(
     outputs: dict[str, np.ndarray], batch: PackedBatch, config: EncoderConfig, survivors: bool
 ) -> Result:
-    """From an engine's outputs by name; `survivors` says whether it was built to report them."""
-    logits = outputs["logits"]
-    labels = head_of(config).labels(logits, config)
-    return Result(logits, labels, _survivors(outputs, batch, config) if survivors else None)
+    """From an engine's outputs by name, without labels; `survivors` says whether it was built to
+    report them."""
+    found = _survivors(outputs, batch, config) if survivors else None
+    return Result(outputs["logits"], survivors=found)
+
+
+def part(result: Result, first: int, end: int, request: Request, config: EncoderConfig) -> Result:
+    """The result of one request, from that of several which were run together.
+
+    Args:
+        result: of all their sequences.
+        first, end: which of them are the request's.
+    """
+    head, logits = head_of(config), result.logits[first:end].copy()
+    if request.windows is not None:
+        logits = head.pool(logits, request.windows)
+    return Result(
+        logits,
+        head.labels(logits, config),
+        result.survivors and result.survivors[first:end],
+        request.truncated,
+        request.windows,
+    )
+
+
+def gathered(results: Sequence[Result], rows: Sequence[Sequence[int]]) -> Result:
+    """One result, of logits alone, of batches that were run one after another.
+
+    Args:
+        rows: of each result, the numbers that its sequences have together.
+    """
+    order = np.argsort([i for numbers in rows for i in numbers])
+    return Result(np.concatenate([result.logits for result in results])[order])
 
 
 def _survivors(
