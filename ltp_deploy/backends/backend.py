@@ -33,10 +33,12 @@ class RunOptions:
     Attributes:
         threads: of the CPU, None for all.
         throughput: favour many requests at once over the latency of one.
+        pruning: a factor for what every layer prunes, see `LayerRule.scaled`.
     """
 
     threads: int | None = None
     throughput: bool = False
+    pruning: float = 1.0
 
 
 class Session(Protocol):
@@ -146,11 +148,13 @@ class Backend(ABC):
         record: the class of its record in manifests.
         own_options: of the build options that not every backend knows, those that this one does:
             "portable", "library", and "bounded", a value of `compact`.
+        scales: whether an engine's pruning can be scaled when it is loaded.
     """
 
     name: ClassVar[str]
     record: ClassVar[type[EngineRecord]]
     own_options: ClassVar[frozenset[str]] = frozenset({"bounded"})
+    scales: ClassVar[bool] = False
 
     @abstractmethod
     def compile(self, job: Job) -> Output:

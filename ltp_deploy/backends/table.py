@@ -50,8 +50,20 @@ def read_bundle(path: str | Path) -> Manifest:
 
 
 def open_session(directory: Path, engine: Compiled, options: RunOptions | None = None) -> Session:
-    """Load an engine with its backend; see `Backend.open`."""
-    return find_backend(engine.backend).open(directory, engine, options or RunOptions())
+    """Load an engine with its backend; see `Backend.open`.
+
+    Raises:
+        BundleError: also where the options ask for what engines of this kind cannot do.
+    """
+    backend, options = find_backend(engine.backend), options or RunOptions()
+    if options.pruning != 1 and engine.model.policy.prunes and not backend.scales:
+        raise BundleError(
+            f"{directory} runs in {backend.name}, whose engines have their thresholds compiled in, "
+            f"so pruning={options.pruning:g} needs a build of a checkpoint with other thresholds, "
+            "or of this one for a target that runs in "
+            f"{', '.join(b.name for b in _ALL if b.scales)}"
+        )
+    return backend.open(directory, engine, options)
 
 
 def can_run(engine: Compiled) -> bool:

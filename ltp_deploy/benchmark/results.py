@@ -44,11 +44,15 @@ class CaseResult:
 
 @dataclass(frozen=True)
 class Benchmark:
-    """Everything measured; `warnings` are reasons not to trust it."""
+    """Everything measured; `warnings` are reasons not to trust it.
+
+    pruning: the factor for its thresholds with which the bundle was loaded.
+    """
 
     bundle: str
     target: str
     precision: str
+    pruning: float
     machine: dict[str, Any]
     cases: list[CaseResult]
     warnings: list[str]

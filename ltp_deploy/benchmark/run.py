@@ -62,6 +62,7 @@ def run(
         bundle=str(engine.directory),
         target=engine.manifest.target,
         precision=precision,
+        pruning=engine.pruning,
         machine=describe_machine(),
         cases=results,
         warnings=[w for case in results if (w := _warning(case, tolerance))],

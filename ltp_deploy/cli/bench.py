@@ -14,6 +14,8 @@ from ltp_deploy.cli.options import (
     DATA_OPTIONS,
     FILE,
     PATH,
+    PRUNING,
+    PRUNING_HELP,
     Number,
     comma_list,
     compose,
@@ -108,6 +110,14 @@ timing_options = compose(
         help="How often each request runs, instead of --seconds.",
     ),
     timing_section("--threads", type=COUNT, metavar="N", help="CPU threads. Default: all."),
+    timing_section(
+        "--pruning",
+        type=PRUNING,
+        metavar="FACTOR",
+        default=1.0,
+        show_default=True,
+        help=PRUNING_HELP,
+    ),
 )
 
 
@@ -131,6 +141,7 @@ def bench(
     seconds: float,
     iterations: int | None,
     threads: int | None,
+    pruning: float,
     output: Path | None,
     as_json: bool,
 ) -> None:
@@ -148,7 +159,7 @@ def bench(
     from ltp_deploy.report.benchmark import describe
     from ltp_deploy.runtime.engine import load
 
-    engine = load(bundle, threads=threads)
+    engine = load(bundle, threads=threads, pruning=pruning)
     if data is not None:
         cases = _real_cases(engine, data, reading, batches)
     else:

@@ -161,6 +161,10 @@ batch_option = data_section(
     metavar="N",
     help="Sequences of a request.",
 )
+PRUNING = Number(min=0)
+PRUNING_HELP = (
+    "Multiply the thresholds by this, and the shares that top-k layers prune. 0: nothing is pruned."
+)
 json_option = output_section("--json", "as_json", is_flag=True, help="Print JSON, not tables.")
 
 

@@ -11,7 +11,7 @@ from typing import TextIO
 import click
 
 from ltp_deploy.cli.command import Command
-from ltp_deploy.cli.options import COUNT, PATH, Whole
+from ltp_deploy.cli.options import COUNT, PATH, PRUNING, PRUNING_HELP, Whole
 
 LONG_TEXTS = ("truncate", "window", "refuse")  # as `ltp_deploy.data.long_texts` has them
 
@@ -28,6 +28,14 @@ LONG_TEXTS = ("truncate", "window", "refuse")  # as `ltp_deploy.data.long_texts`
     help="Sequences of a request.",
 )
 @click.option("--threads", type=COUNT, metavar="N", help="CPU threads. Default: all.")
+@click.option(
+    "--pruning",
+    type=PRUNING,
+    metavar="FACTOR",
+    default=1.0,
+    show_default=True,
+    help=PRUNING_HELP,
+)
 @click.option(
     "--long-texts",
     type=click.Choice(LONG_TEXTS),
@@ -48,6 +56,7 @@ def run(
     file: TextIO,
     batch: int,
     threads: int | None,
+    pruning: float,
     long_texts: str,
     stride: int | None,
 ) -> None:
@@ -61,7 +70,7 @@ def run(
     from ltp_deploy import load
     from ltp_deploy.errors import InputError, LtpError
 
-    engine = load(bundle, threads, long_texts=long_texts, stride=stride)
+    engine = load(bundle, threads, long_texts=long_texts, stride=stride, pruning=pruning)
     texts, first = _texts(file), 1
     batch = min(batch, engine.limits.sequences)
     while chunk := list(itertools.islice(texts, batch)):

@@ -9,7 +9,7 @@ from ltp_deploy.errors import LtpError
 from ltp_deploy.learn.data import TaskData
 from ltp_deploy.learn.evaluate import evaluate
 from ltp_deploy.model.encoder import Encoder
-from ltp_deploy.model.policy import LayerRule, Mode, PrunePolicy
+from ltp_deploy.model.policy import PrunePolicy
 
 PRECISION = 0.005  # relative, of a FLOPs ratio
 DOUBLINGS = 8  # of the factor, or halvings of it, before the ratio counts as out of reach
@@ -17,24 +17,13 @@ HALVINGS = 10  # of the interval between two such factors
 
 
 def rescaled(policy: PrunePolicy, factors: tuple[float, ...]) -> PrunePolicy:
-    """The policy with the pruning of each layer made stronger (above 1) or weaker.
-
-    Thresholds are multiplied by the factor. Relative ones stay at 1 or below, where only the
-    tokens with the best score are kept. Of a keep rate, the share that it prunes is multiplied,
-    and a hundredth of the tokens is always kept.
+    """The policy with the pruning of each layer made stronger or weaker, see `LayerRule.scaled`.
 
     Args:
         factors: one for each layer.
     """
-    rules = []
-    for rule, factor in zip(policy.layers, factors, strict=True):
-        value = rule.threshold * factor
-        if rule.mode is Mode.TOPK:
-            value = min(1.0, max(0.01, 1 - (1 - rule.threshold) * factor))
-        elif rule.mode is Mode.RELATIVE:
-            value = min(1.0, value)
-        rules.append(LayerRule(rule.mode, value) if rule.prunes else rule)
-    return replace(policy, layers=tuple(rules))
+    rules = zip(policy.layers, factors, strict=True)
+    return replace(policy, layers=tuple(rule.scaled(factor) for rule, factor in rules))
 
 
 def scaled_to(encoder: Encoder, data: TaskData, flops_ratio: float) -> PrunePolicy:

@@ -7,7 +7,7 @@ import math
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ltp_deploy.errors import CheckpointError
+from ltp_deploy.errors import CheckpointError, LtpError
 
 
 class Mode(enum.IntEnum):
@@ -43,6 +43,22 @@ class LayerRule:
         if self.mode is Mode.TOPK:
             return self.threshold != 1.0
         return self.threshold > 0.0
+
+    def scaled(self, factor: float) -> LayerRule:
+        """The rule with its pruning made stronger (above 1) or weaker; 0 prunes nothing.
+
+        A threshold is multiplied by the factor. A relative one stays at 1 or below, where only the
+        tokens with the best score are kept. Of a keep rate, the share that it prunes is multiplied,
+        and a hundredth of the tokens is always kept.
+        """
+        if not self.prunes or factor == 1:
+            return self
+        value = self.threshold * factor
+        if self.mode is Mode.TOPK:
+            value = min(1.0, max(0.01, 1 - (1 - self.threshold) * factor))
+        elif self.mode is Mode.RELATIVE:
+            value = min(1.0, value)
+        return LayerRule(self.mode, value)
 
     def __str__(self) -> str:
         return f"{self.mode.name.lower()} {self.threshold:.6g}" if self.prunes else "none"
@@ -83,6 +99,10 @@ class PrunePolicy:
     @property
     def prunes(self) -> bool:
         return any(rule.prunes for rule in self.layers)
+
+    def scaled(self, factor: float) -> PrunePolicy:
+        """The policy with every layer's pruning made stronger or weaker, see `LayerRule.scaled`."""
+        return replace(self, layers=tuple(rule.scaled(factor) for rule in self.layers))
 
     def to_config(self) -> dict[str, Any]:
         """The `ltp` entry of a checkpoint's config.json (also kept in bundle manifests)."""
@@ -183,6 +203,22 @@ def checked_rule(layer: int, mode: Mode, value: Any) -> LayerRule:
     if mode is Mode.TOPK and not 0.0 <= value <= 1.0:
         raise CheckpointError(f"layer {layer}: the keep rate must lie in 0..1, found {value}")
     return LayerRule(mode, float(value))
+
+
+def pruning_factor(value: bool | float) -> float:
+    """The factor that `pruning=` asks for: True is 1, False is 0.
+
+    Raises:
+        LtpError: no number, or one that is negative or infinite.
+    """
+    if isinstance(value, bool):
+        return float(value)
+    if not isinstance(value, int | float) or not (0 <= value < math.inf):
+        raise LtpError(
+            f"pruning must be True, False, or a factor from 0 on for the thresholds, found "
+            f"{value!r}"
+        )
+    return float(value)
 
 
 def parse_score_length(value: int | str) -> int:

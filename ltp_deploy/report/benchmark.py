@@ -11,8 +11,9 @@ HEADERS = ["runner", "p50 ms", "p90 ms", "p99 ms", "sequences/s", "tokens/s", "t
 def describe(result: Benchmark) -> str:
     """A table per case, then warnings."""
     machine = result.machine
+    dial = "" if result.pruning == 1 else f"pruning {result.pruning:g}, "
     head = (
-        f"{result.bundle}: target {result.target}, {result.precision}, on "
+        f"{result.bundle}: target {result.target}, {result.precision}, {dial}on "
         f"{', '.join([*machine['gpus'], machine['cpu']])}, {machine['cores']} cores\n"
         "time and FLOPs: how many times those of ltp-deploy; FLOPs are real multiply-adds"
     )

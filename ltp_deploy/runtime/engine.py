@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from concurrent.futures import Future
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -21,7 +22,7 @@ from ltp_deploy.data.long_texts import LongTexts
 from ltp_deploy.data.texts import Texts
 from ltp_deploy.data.tokenizer import Tokenizer, open_tokenizer
 from ltp_deploy.errors import BundleError, EngineClosed, InputError
-from ltp_deploy.model.policy import Carry
+from ltp_deploy.model.policy import Carry, pruning_factor
 from ltp_deploy.runtime.queue import QueueOptions, RequestQueue
 from ltp_deploy.runtime.request import Request, joined
 from ltp_deploy.runtime.result import Result, gathered, make_result, part
@@ -36,6 +37,7 @@ def load(
     stride: int | None = None,
     batch_tokens: int = QueueOptions.batch_tokens,
     max_waiting: int = QueueOptions.max_waiting,
+    pruning: bool | float = True,
 ) -> Engine:
     """Open a bundle.
 
@@ -53,6 +55,9 @@ def load(
         stride: tokens that two windows share, a quarter of a window by default.
         batch_tokens: tokens up to which `engine.submit` answers requests together.
         max_waiting: requests that may wait in `engine.submit` at the same time.
+        pruning: False: nothing is pruned; the answers are the dense model's. A number: thresholds
+            are multiplied by it, and so are the shares that top-k layers prune; see
+            `ltp_deploy.model.policy.LayerRule.scaled`.
 
     Raises:
         LtpError: an option that says nothing, or that the bundle cannot do.
@@ -60,6 +65,7 @@ def load(
     """
     directory, long = Path(path), LongTexts(long_texts, stride)
     queue = QueueOptions(batch_tokens, max_waiting)
+    options = RunOptions(threads, throughput, pruning_factor(pruning))
     manifest = read_bundle(directory)
     if portable:
         found = portable_form(manifest)
@@ -67,8 +73,8 @@ def load(
             raise BundleError(f"{directory} has no portable model; build it with --portable-onnx")
         manifest = found
     _check_long_texts(directory, manifest, long)
-    session = open_session(directory, manifest, RunOptions(threads, throughput))
-    return Engine(directory, manifest, session, portable, long, queue)
+    session = open_session(directory, manifest, options)
+    return Engine(directory, manifest, session, portable, long, queue, options.pruning)
 
 
 def _check_long_texts(directory: Path, manifest: Manifest, long: LongTexts) -> None:
@@ -98,7 +104,9 @@ class Engine:
 
     Attributes:
         manifest: what the bundle says of itself; of its portable form, where that was loaded.
-        config, limits: the model's shape, and the largest request.
+        config, limits: the model's shape with the thresholds that are in force, and the largest
+            request.
+        pruning: the factor for the thresholds with which the bundle was loaded.
     """
 
     def __init__(
@@ -109,10 +117,13 @@ class Engine:
         portable: bool = False,
         long: LongTexts | None = None,
         queue: QueueOptions | None = None,
+        pruning: float = 1.0,
     ):
         self.directory = directory
         self.manifest = manifest
-        self.config = manifest.model
+        policy = manifest.model.policy.scaled(pruning)
+        self.config = replace(manifest.model, policy=policy)
+        self.pruning = pruning
         self.limits = manifest.limits
         self.portable = portable
         self.long = long or LongTexts()

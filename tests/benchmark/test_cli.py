@@ -43,9 +43,20 @@ def test_lengths_make_a_table_each(bert_bundle: Path):
         assert title in found.output
 
 
+def test_the_dial_is_turned_and_named(bert_bundle: Path):
+    arguments = ["bench", str(bert_bundle), "--lengths", "16", "--pruning", "0.5", *QUICK]
+    found = CliRunner().invoke(main, arguments)
+    assert found.exit_code == 0, found.output
+    assert "target cpu, f32, pruning 0.5, on" in found.output
+    found = CliRunner().invoke(main, [*arguments, "--json"])
+    assert json.loads(found.stdout)["pruning"] == 0.5
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (["--pruning", "-1"], "-1.0 is not in the range x>=0"),
+        (["--pruning", "nan"], "is not a finite number"),
         (["--lengths", "4", "--length-distribution", "9"], "exclude each other"),
         (["--peers", "pytorch"], "needs --against"),
         (["--lengths", "4,x"], "'x' is not a valid whole number"),

@@ -242,6 +242,19 @@ def test_run_answers_line_by_line(bert_bundle: Path) -> None:
         assert len(answer["survivors"]) == 3
 
 
+def test_run_prunes_as_the_dial_says(bert_bundle: Path) -> None:
+    def survivors(*options: str) -> list[list[int]]:
+        output = succeeds("run", bert_bundle, *options, input="the film is good .\n")
+        found: list[list[int]] = json.loads(output)["survivors"]
+        return found
+
+    assert survivors("--pruning", "0") == [list(range(7))] * 3
+    assert survivors("--pruning", "1") == survivors()
+    counts = [sum(map(len, survivors("--pruning", factor))) for factor in ("0", "1", "2")]
+    assert counts[0] > counts[1] > counts[2]
+    assert call("run", bert_bundle, "--pruning", "inf").exit_code == 2
+
+
 def test_errors_are_one_message_without_a_traceback(
     bert_checkpoint: Path, bert_bundle: Path, tmp_path: Path, reviews: Path
 ) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 
 from ltp_deploy.backends.backend import RunOptions
 from ltp_deploy.backends.openvino import OpenVinoEngine
+from ltp_deploy.backends.openvino.dial import scale_thresholds
 from ltp_deploy.backends.openvino.reports import import_openvino
 from ltp_deploy.bundle.manifest import Compiled
 from ltp_deploy.data.batch import one_token
@@ -57,6 +58,8 @@ def open_engine(directory: Path, engine: Compiled, options: RunOptions) -> OpenV
     core = ov.Core()
     core.add_extension(str(directory / record.plugin))
     model = core.read_model(directory / record.file, directory / record.weights)
+    if options.pruning != 1:
+        scale_thresholds(model, engine.model.policy, options.pruning)
     settings = compile_settings(engine.activations, options.threads, options.throughput)
     session = OpenVinoSession(core.compile_model(model, "CPU", settings), engine.inputs)
     session.run(one_token())
