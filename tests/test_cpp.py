@@ -40,9 +40,11 @@ def test_ltp_run_prints_the_logits_of_the_python_engine(
     random = np.random.default_rng(3)
     rows = [random.integers(3, engine.config.vocab_size, n) for n in (1, 9, 4, 16, 2)]
     lines = "".join(" ".join(map(str, row)) + "\n" for row in rows)
-    printed = run(LTP_RUN, "--batch", 2, bundle, input=lines)
-    logits = np.array([line.split() for line in printed.splitlines()], np.float32)
-    np.testing.assert_allclose(logits, engine(input_ids=rows).logits, atol=1e-6)
+    for factor in (1, 0, 0.6, 1.4):
+        printed = run(LTP_RUN, "--batch", 2, "--pruning", factor, bundle, input=lines)
+        logits = np.array([line.split() for line in printed.splitlines()], np.float32)
+        with load(bundle, pruning=factor) as engine:
+            np.testing.assert_allclose(logits, engine(input_ids=rows).logits, atol=1e-6)
 
 
 @pytest.mark.slow

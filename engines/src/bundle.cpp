@@ -155,10 +155,16 @@ private:
     std::set<std::string> names_;
 };
 
+std::vector<double> thresholds(const Value& policy) {
+    std::vector<double> found;
+    for (const Value& layer : policy["layers"].array()) found.push_back(layer["threshold"].real());
+    return found;
+}
+
 OpenVinoParts openvino_parts(const Value& manifest, const Files& files) {
     const Value engine = manifest["engine"];
     return {files.file(engine["weights"]), engine["isa"].string(), manifest["activations"].string(),
-            manifest["versions"]["openvino"].string()};
+            manifest["versions"]["openvino"].string(), thresholds(manifest["model"]["policy"])};
 }
 
 /// Checks the file under a key, where there is one: what this runtime does not read is checked too.

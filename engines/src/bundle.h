@@ -11,9 +11,10 @@ namespace ltp {
 /// What only the bundles of the backend "openvino" have.
 struct OpenVinoParts {
     std::filesystem::path weights;
-    std::string isa;          ///< "avx2": no newer instructions; "": all that the CPU has
-    std::string activations;  ///< "f32" or "bf16": what flows between operators
-    std::string version;      ///< the release that the plugin was built against
+    std::string isa;                 ///< "avx2": no newer instructions; "": all that the CPU has
+    std::string activations;         ///< "f32" or "bf16": what flows between operators
+    std::string version;             ///< the release that the plugin was built against
+    std::vector<double> thresholds;  ///< of each layer, by its mode: threshold, ratio or keep rate
 };
 
 /// What only the bundles of the backend "tensorrt" have.

@@ -1,6 +1,7 @@
 #include "ltp/engine.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "backend.h"
 #include "batch.h"
@@ -11,6 +12,12 @@ namespace ltp {
 namespace {
 
 std::unique_ptr<Backend> open_backend(const Bundle& bundle, const Options& options) {
+    if (!(options.pruning >= 0 && std::isfinite(options.pruning)))
+        throw Error(text("pruning ", options.pruning, "; give 0 or a larger factor"));
+    if (options.pruning != 1 && bundle.backend == "tensorrt")
+        throw Error(text(bundle.directory,
+                         " runs in TensorRT, whose engines have their thresholds ",
+                         "compiled in, so pruning ", options.pruning, " needs another build"));
     return bundle.backend == "tensorrt" ? open_tensorrt(bundle, options)
                                         : open_openvino(bundle, options);
 }

@@ -76,6 +76,11 @@ int Value::number(int least) const {
     return static_cast<int>(integer(least, std::numeric_limits<int>::max()));
 }
 
+double Value::real() const {
+    if (!value_->is_number()) wrong_kind("a number");
+    return value_->get<double>();
+}
+
 std::vector<Value> Value::array() const {
     if (!value_->is_array()) wrong_kind("an array");
     std::vector<Value> items;

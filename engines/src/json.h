@@ -31,6 +31,7 @@ public:
     std::int64_t integer(std::int64_t least, std::int64_t most) const;
     /// An int, at least `least`.
     int number(int least) const;
+    double real() const;  ///< of any number
     std::vector<Value> array() const;
     std::vector<std::string> strings() const;                    ///< of an array of strings
     std::vector<std::pair<std::string, Value>> members() const;  ///< of an object

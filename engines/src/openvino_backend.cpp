@@ -7,6 +7,7 @@
 
 #include "backend.h"
 #include "inputs.h"
+#include "openvino_pruning.h"
 #include "pool.h"
 #include "text.h"
 
@@ -54,6 +55,7 @@ ov::CompiledModel compile(ov::Core& core, const Bundle& bundle, const Options& o
     limit_isa(bundle);
     if (!bundle.plugin.empty()) core.add_extension(std::filesystem::absolute(bundle.plugin));
     const auto model = core.read_model(bundle.engine.string(), bundle.openvino.weights.string());
+    if (options.pruning != 1) scale_thresholds(*model, bundle.openvino.thresholds, options.pruning);
     return core.compile_model(model, "CPU", settings(bundle, options));
 }
 

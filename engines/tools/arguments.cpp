@@ -3,6 +3,7 @@
 #include <getopt.h>
 
 #include <charconv>
+#include <cmath>
 #include <cstdlib>
 #include <iostream>
 #include <string_view>
@@ -19,6 +20,7 @@ the special tokens ([CLS] ... [SEP]). Token types may follow after a '|':
 
   --batch N     sequences per request (default 32)
   --threads N   CPU threads (default: OpenVINO's choice)
+  --pruning F   multiply the thresholds by F; 0: nothing is pruned (default 1)
   --labels      print the name of the likeliest class and a tab before the logits;
                 of a multi-label model all labels above 0, with commas between them
   --help        print this text
@@ -33,18 +35,28 @@ int positive(const char* option, std::string_view value) {
     return number;
 }
 
+double factor(const char* option, std::string_view value) {
+    double number = 0;
+    const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), number);
+    if (error != std::errc() || end != value.data() + value.size() || !(number >= 0) ||
+        !std::isfinite(number))
+        throw Failure{std::string(option) + " takes a factor from 0 on, not '" +
+                      std::string(value) + "'"};
+    return number;
+}
+
 }  // namespace
 
 Arguments parse_arguments(int argc, char** argv) {
-    static const option options[] = {{"batch", required_argument, nullptr, 'b'},
-                                     {"threads", required_argument, nullptr, 't'},
-                                     {"labels", no_argument, nullptr, 'l'},
-                                     {"help", no_argument, nullptr, 'h'},
-                                     {}};
+    static const option options[] = {
+        {"batch", required_argument, nullptr, 'b'},   {"threads", required_argument, nullptr, 't'},
+        {"pruning", required_argument, nullptr, 'p'}, {"labels", no_argument, nullptr, 'l'},
+        {"help", no_argument, nullptr, 'h'},          {}};
     Arguments arguments;
     for (int c; (c = getopt_long(argc, argv, "h", options, nullptr)) != -1;) switch (c) {
             case 'b': arguments.batch = positive("--batch", optarg); break;
             case 't': arguments.engine.threads = positive("--threads", optarg); break;
+            case 'p': arguments.engine.pruning = factor("--pruning", optarg); break;
             case 'l': arguments.labels = true; break;
             case 'h': std::cout << usage; std::exit(0);
             default: throw Failure{"see ltp-run --help"};  // getopt has named the option

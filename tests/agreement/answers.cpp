@@ -7,6 +7,7 @@
 
 #include "common/survivors.h"
 #include "inputs.h"
+#include "pruning.h"
 
 namespace {
 
@@ -64,6 +65,17 @@ std::string positions(Words& in) {
     return ids;
 }
 
+/// Of a mode's name, a threshold and a factor: all 17 digits of the scaled threshold.
+std::string scaled(Words& in) {
+    std::string mode, threshold, factor;
+    in >> mode >> threshold >> factor;
+    std::ostringstream out;
+    out.precision(17);
+    out << ltp::scaled_threshold(mode, std::strtod(threshold.c_str(), nullptr),
+                                 std::strtod(factor.c_str(), nullptr));
+    return out.str();
+}
+
 }  // namespace
 
 int main() {
@@ -74,6 +86,8 @@ int main() {
             std::cout << prunes(in) << '\n';
         else if (question == "survivors")
             std::cout << survivors(in) << '\n';
+        else if (question == "scaled")
+            std::cout << scaled(in) << '\n';
         else if (question == "positions")
             std::cout << positions(in) << '\n';
         else

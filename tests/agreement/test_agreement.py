@@ -1,5 +1,6 @@
 """What is written down in C++ and in Python gives the same answers in both: when a rule prunes at
-all, who survives it, and position ids. The C++ code is compiled alone, without any framework."""
+all, who survives it, how it is scaled, and position ids. The C++ code is compiled alone, without
+any framework."""
 
 from __future__ import annotations
 
@@ -101,6 +102,16 @@ def test_the_same_tokens_survive(ask: Ask) -> None:
             assert rule.prunes, case
             pruned.add(rule.mode)
     assert pruned == {Mode.ABSOLUTE, Mode.RELATIVE, Mode.TOPK}
+
+
+def test_scaled_thresholds(ask: Ask) -> None:
+    cases = list(product(RULES, (0.0, 0.1, 0.5, 1.0, 1.3, 7.0)))
+    found = ask(
+        f"scaled {rule.mode.name.lower()} {rule.threshold.hex()} {factor.hex()}"
+        for rule, factor in cases
+    )
+    for (rule, factor), answer in zip(cases, found, strict=True):
+        assert float(answer) == rule.scaled(factor).threshold, (rule, factor)
 
 
 @pytest.mark.parametrize("padding_skips", [False, True])

@@ -1,6 +1,8 @@
 // Engine: a toy bundle through OpenVINO, from one thread and from many.
 #include "ltp/engine.h"
 
+#include <cmath>
+
 #include "answers.h"
 #include "toy_bundle.h"
 
@@ -18,6 +20,15 @@ void bad_bundles() {
     CHECK_REFUSED(ltp::Engine(toy.path), "the bundle cannot be loaded");  // engine.xml is no IR
     toy.make_engine();
     CHECK_REFUSED(ltp::Engine(toy.path, {-1}), "-1 threads");
+    for (const double bad : {-1., std::nan(""), HUGE_VAL})
+        CHECK_REFUSED(ltp::Engine(toy.path, {1, ltp::Performance::Latency, bad}), "give 0 or a");
+    toy.replace("\"layers\": []", "\"layers\": [{\"mode\": \"topk\", \"threshold\": 0.5}]");
+    CHECK(ltp::Engine(toy.path).info().num_labels == 3, "as it is");
+    CHECK_REFUSED(ltp::Engine(toy.path, {1, ltp::Performance::Latency, 0}),
+                  "the engine has 0 layers, the manifest's policy 1");
+    toy.replace("\"threshold\": 0.5", "\"threshold\": \"0.5\"");
+    CHECK_REFUSED(ltp::Engine(toy.path), "`model.policy.layers[0].threshold` is not a number");
+    toy.replace("[{\"mode\": \"topk\", \"threshold\": \"0.5\"}]", "[]");
     toy.replace("\"input_ids\", ", "");
     CHECK_REFUSED(ltp::Engine(toy.path), "the engine takes 4 inputs, the manifest names 3");
     toy.replace("\"position_ids\"", "\"mask\"");

@@ -14,6 +14,7 @@ void values() {
         parse(R"( {"a": [1, -2, 0], "b": {"c": true, "d": false}, "e": null, "": "x"} )");
     CHECK(v["a"].array().size() == 3, "size");
     CHECK(v["a"].array()[1].integer(-2, 9) == -2 && v["a"].array()[0].number(1) == 1, "integers");
+    CHECK(v["a"].array()[1].real() == -2 && parse("2.5e-3").real() == 0.0025, "reals");
     CHECK(v["b"]["c"].boolean() && !v["b"]["d"].boolean(), "booleans");
     CHECK(v["e"].is_null() && v.has("e") && !v.has("z") && v.has("b"), "null and missing");
     CHECK(v[""].string() == "x", "empty key");

@@ -43,6 +43,9 @@ enum class Performance {
 struct Options {
     int threads = 0;  ///< CPU threads; 0 leaves the choice to OpenVINO. TensorRT: 0, or Error
     Performance performance = Performance::Latency;
+    /// Multiplies the thresholds of all layers, and the shares that top-k layers prune; 0: nothing
+    /// is pruned. TensorRT: 1, or Error
+    double pruning = 1;
 };
 
 /// What a bundle says about itself.
