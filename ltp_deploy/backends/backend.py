@@ -34,11 +34,14 @@ class RunOptions:
         threads: of the CPU, None for all.
         throughput: favour many requests at once over the latency of one.
         pruning: a factor for what every layer prunes, see `LayerRule.scaled`.
+        alive: the session also gives "alive", [B, L] int32, the tokens alive after each layer; not
+            where the engine was built to report survivors, which say more.
     """
 
     threads: int | None = None
     throughput: bool = False
     pruning: float = 1.0
+    alive: bool = False
 
 
 class Session(Protocol):
@@ -149,12 +152,14 @@ class Backend(ABC):
         own_options: of the build options that not every backend knows, those that this one does:
             "portable", "library", and "bounded", a value of `compact`.
         scales: whether an engine's pruning can be scaled when it is loaded.
+        counts: whether an engine that was built without survivors can count them.
     """
 
     name: ClassVar[str]
     record: ClassVar[type[EngineRecord]]
     own_options: ClassVar[frozenset[str]] = frozenset({"bounded"})
     scales: ClassVar[bool] = False
+    counts: ClassVar[bool] = False
 
     @abstractmethod
     def compile(self, job: Job) -> Output:

@@ -63,6 +63,11 @@ def open_session(directory: Path, engine: Compiled, options: RunOptions | None =
             "or of this one for a target that runs in "
             f"{', '.join(b.name for b in _ALL if b.scales)}"
         )
+    if options.alive and not engine.options.survivors and not backend.counts:
+        raise BundleError(
+            f"{directory} runs in {backend.name}, whose engines say what is alive only where they "
+            "are built with `--outputs survivors`"
+        )
     return backend.open(directory, engine, options)
 
 

@@ -69,6 +69,7 @@ def build(
             source=Source(checkpoint.resolve().name, checkpoint_hash(checkpoint)),
             tokenizer=tokenizer,
             calibration=_copied_calibration(measured, directory),
+            profile=draft.profile.summary() if draft.profile else None,
             parity=checked(draft, compiled, directory),
         )
         return write_manifest(directory, manifest)

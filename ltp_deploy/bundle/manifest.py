@@ -32,6 +32,7 @@ from ltp_deploy.bundle.tokenizer import TokenizerRecord
 from ltp_deploy.codec import Malformed, from_json, to_json
 from ltp_deploy.errors import BundleError
 from ltp_deploy.model.config import EncoderConfig
+from ltp_deploy.model.survivors import SurvivorSummary
 
 FORMAT = "ltp-deploy bundle"
 FORMAT_VERSION = 3
@@ -151,6 +152,7 @@ class Manifest(Compiled):
     Attributes:
         tokenizer: None where the checkpoint has none, or the build left it out.
         calibration: the file that the build was calibrated by.
+        profile: the survivors on the texts that the plan rests on; None where nothing was measured.
         parity: None where the engine could not be run on the machine that built it.
         files: every file of the bundle but the manifest and its hash.
     """
@@ -158,9 +160,17 @@ class Manifest(Compiled):
     source: Source
     tokenizer: TokenizerRecord | None
     calibration: FileName | None
+    profile: SurvivorSummary | None
     parity: Parity | None
     platform: Platform = field(default_factory=Platform.here)
     files: Mapping[FileName, FileEntry] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.profile is not None and len(self.profile.kept) != self.model.layers:
+            raise ValueError(
+                f"a profile of {len(self.profile.kept)} layers for {self.model.layers}"
+            )
 
 
 def new_bundle(path: Path, force: bool = False) -> AbstractContextManager[Path]:

@@ -10,6 +10,27 @@ from ltp_deploy.model.policy import Carry, Mode, PrunePolicy
 
 
 @dataclass(frozen=True)
+class SurvivorSummary:
+    """What a bundle keeps of a profile, of any number of sequences.
+
+    Attributes:
+        sequences, tokens: how many sequences, and how many tokens one has on average.
+        kept: [L] the share of a sequence's tokens that are alive after each layer, the mean over
+            sequences; nothing of a finished sequence is alive.
+        deviation: [L] the standard deviation of this share from sequence to sequence.
+    """
+
+    sequences: int
+    tokens: float
+    kept: tuple[float, ...]
+    deviation: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        if self.sequences < 1 or len(self.kept) != len(self.deviation):
+            raise ValueError("a profile needs sequences, and for each layer a share and its spread")
+
+
+@dataclass(frozen=True)
 class SurvivorProfile:
     """Token counts of N sequences, measured by the oracle or prescribed.
 
@@ -48,6 +69,18 @@ class SurvivorProfile:
                 share = min(share, max(0.2, 1 - 1.08 * (i + 1) / len(policy.layers)))
             alive.append(max(1, round(length * share)))
         return cls(np.array([alive]), np.zeros((1, len(policy.layers)), bool))
+
+    def summary(self) -> SurvivorSummary:
+        """The share of tokens alive after each layer, mean and deviation."""
+        lengths = self.alive[:, 0]
+        kept = np.where(self.finished, 0, self.alive[:, 1:]) / lengths[:, None]
+        deviation = kept.std(0, ddof=1) if len(kept) > 1 else np.zeros(kept.shape[1])
+        return SurvivorSummary(
+            sequences=len(lengths),
+            tokens=float(lengths.mean()),
+            kept=tuple(kept.mean(0).tolist()),
+            deviation=tuple(deviation.tolist()),
+        )
 
     def request(self, sequences: int) -> SurvivorProfile:
         """A typical request of so many sequences: picked evenly from all in the order of length."""

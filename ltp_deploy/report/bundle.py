@@ -19,6 +19,7 @@ def describe(manifest: Manifest) -> str:
             ("versions", ", ".join(f"{k} {v}" for k, v in manifest.versions.items())),
             ("outputs", "logits and survivors" if manifest.options.survivors else "logits"),
             ("tokenizer", _tokenizer(manifest)),
+            ("profile", _profile(manifest)),
             ("largest request", _limits(manifest.limits)),
             *find_backend(manifest.backend).describe(manifest),
         ]
@@ -33,6 +34,13 @@ def _tokenizer(manifest: Manifest) -> str:
     if record is None:
         return "none: the engine takes token ids"
     return f"{record.size} tokens, read by {record.library}"
+
+
+def _profile(manifest: Manifest) -> str:
+    profile = manifest.profile
+    if profile is None:
+        return "none: nothing was measured"
+    return f"of {profile.sequences} sequences with {profile.tokens:.1f} tokens on average"
 
 
 def _limits(limits: Limits) -> str:

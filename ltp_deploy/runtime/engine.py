@@ -21,8 +21,9 @@ from ltp_deploy.data.batch import PackedBatch, check, pack, packed
 from ltp_deploy.data.long_texts import LongTexts
 from ltp_deploy.data.texts import Texts
 from ltp_deploy.data.tokenizer import Tokenizer, open_tokenizer
-from ltp_deploy.errors import BundleError, EngineClosed, InputError
+from ltp_deploy.errors import BundleError, EngineClosed, InputError, LtpError
 from ltp_deploy.model.policy import Carry, pruning_factor
+from ltp_deploy.runtime.drift import Drift, LiveCounts
 from ltp_deploy.runtime.queue import QueueOptions, RequestQueue
 from ltp_deploy.runtime.request import Request, joined
 from ltp_deploy.runtime.result import Result, gathered, make_result, part
@@ -38,6 +39,7 @@ def load(
     batch_tokens: int = QueueOptions.batch_tokens,
     max_waiting: int = QueueOptions.max_waiting,
     pruning: bool | float = True,
+    alive: bool = False,
 ) -> Engine:
     """Open a bundle.
 
@@ -58,6 +60,8 @@ def load(
         pruning: False: nothing is pruned; the answers are the dense model's. A number: thresholds
             are multiplied by it, and so are the shares that top-k layers prune; see
             `ltp_deploy.model.policy.LayerRule.scaled`.
+        alive: results say how many tokens are alive after each layer, and `engine.drift` sums it
+            up. It costs a little time; without it, none.
 
     Raises:
         LtpError: an option that says nothing, or that the bundle cannot do.
@@ -65,7 +69,7 @@ def load(
     """
     directory, long = Path(path), LongTexts(long_texts, stride)
     queue = QueueOptions(batch_tokens, max_waiting)
-    options = RunOptions(threads, throughput, pruning_factor(pruning))
+    options = RunOptions(threads, throughput, pruning_factor(pruning), alive)
     manifest = read_bundle(directory)
     if portable:
         found = portable_form(manifest)
@@ -74,7 +78,7 @@ def load(
         manifest = found
     _check_long_texts(directory, manifest, long)
     session = open_session(directory, manifest, options)
-    return Engine(directory, manifest, session, portable, long, queue, options.pruning)
+    return Engine(directory, manifest, session, portable, long, queue, options.pruning, alive)
 
 
 def _check_long_texts(directory: Path, manifest: Manifest, long: LongTexts) -> None:
@@ -118,12 +122,14 @@ class Engine:
         long: LongTexts | None = None,
         queue: QueueOptions | None = None,
         pruning: float = 1.0,
+        alive: bool = False,
     ):
         self.directory = directory
         self.manifest = manifest
         policy = manifest.model.policy.scaled(pruning)
         self.config = replace(manifest.model, policy=policy)
         self.pruning = pruning
+        self._counts = alive or manifest.options.survivors
         self.limits = manifest.limits
         self.portable = portable
         self.long = long or LongTexts()
@@ -131,6 +137,7 @@ class Engine:
         self._tokenizer: Tokenizer | None = None
         self._session: Session | None = session
         self._closed = False
+        self._live = LiveCounts(self.config.layers)
         self._options = queue or QueueOptions()
         self._queue = RequestQueue(session.concurrency, self.limits, self._options)
 
@@ -212,6 +219,33 @@ class Engine:
         self._check_open()
         check(batch, self.config, self.limits)
         return self._answer([Request(batch)])[0]
+
+    def drift(self) -> Drift:
+        """How much of live texts was kept since the bundle was loaded, against the texts that its
+        plan rests on (`--profile-data` or `--calibration` of the build).
+
+        Raises:
+            LtpError: the bundle has no profile, or one of a single sequence; the engine does not
+                count; it has seen nothing yet; or thresholds are not those of the profile.
+        """
+        profile, where = self.manifest.profile, self.directory
+        if profile is None or profile.sequences < 2:
+            found = "no profile" if profile is None else "a profile of one sequence"
+            raise LtpError(
+                f"{where} has {found} to compare with; build it with --profile-data or "
+                "--calibration, on texts such as it will meet"
+            )
+        if not self._counts:
+            raise LtpError(f"{where} was loaded without alive=True, so nothing was counted")
+        if self.pruning != 1:
+            raise LtpError(
+                f"{where} was loaded with pruning={self.pruning:g}, and its profile is of the "
+                "thresholds that it was built with"
+            )
+        if not self._live.sequences:
+            raise LtpError(f"{where} has answered nothing yet")
+        undecided = self.carries[-1] is Carry.FIRST
+        return self._live.against(profile, self.config.layers - undecided)
 
     def close(self, cancel: bool = False) -> None:
         """Refuse further requests, answer those that `submit` has taken, and let the engine go.
@@ -297,7 +331,10 @@ class Engine:
     def _run(self, batch: PackedBatch) -> Result:
         """Run a batch that was checked."""
         outputs = self.session.run(batch.feeds(self.config))
-        return make_result(outputs, batch, self.config, self.manifest.options.survivors)
+        result = make_result(outputs, batch, self.config, self.manifest.options.survivors)
+        if result.alive is not None:
+            self._live.add(batch.lengths, result.alive)
+        return result
 
     def _run_in_pieces(self, batch: PackedBatch) -> Result:
         """Run sequences of any number, in batches of similar length that the engine takes."""

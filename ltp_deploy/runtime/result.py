@@ -30,6 +30,11 @@ class Result:
             unless the bundle was built with `--outputs survivors`. Once a sequence's first token
             is pruned the sequence is finished: its answer is known, nothing else of it is
             computed, and the arrays are empty.
+        alive: [B, layers] int32, how many tokens are alive after each layer, 0 of a finished
+            sequence; of a text in windows those of all windows. None unless the bundle was loaded
+            with `alive=True`, or reports survivors. The last layer's pruning cannot reach the
+            answer: where the bundle reports no survivors it is not computed, and the last column
+            repeats the one before.
     """
 
     logits: np.ndarray
@@ -37,6 +42,7 @@ class Result:
     survivors: list[list[np.ndarray]] | None = None
     truncated: np.ndarray | None = None
     windows: np.ndarray | None = None
+    alive: np.ndarray | None = None
 
 
 def make_result(
@@ -45,7 +51,10 @@ def make_result(
     """From an engine's outputs by name, without labels; `survivors` says whether it was built to
     report them."""
     found = _survivors(outputs, batch, config) if survivors else None
-    return Result(outputs["logits"], survivors=found)
+    alive = outputs.get("alive")
+    if found is not None:
+        alive = np.array([[len(kept) for kept in layers] for layers in found], np.int32)
+    return Result(outputs["logits"], survivors=found, alive=alive)
 
 
 def part(result: Result, first: int, end: int, request: Request, config: EncoderConfig) -> Result:
@@ -56,25 +65,34 @@ def part(result: Result, first: int, end: int, request: Request, config: Encoder
         first, end: which of them are the request's.
     """
     head, logits = head_of(config), result.logits[first:end].copy()
+    alive = None if result.alive is None else result.alive[first:end].copy()
     if request.windows is not None:
         logits = head.pool(logits, request.windows)
+        if alive is not None:
+            starts = np.cumsum(request.windows) - request.windows
+            alive = np.add.reduceat(alive, starts)
     return Result(
         logits,
         head.labels(logits, config),
         result.survivors and result.survivors[first:end],
         request.truncated,
         request.windows,
+        alive,
     )
 
 
 def gathered(results: Sequence[Result], rows: Sequence[Sequence[int]]) -> Result:
-    """One result, of logits alone, of batches that were run one after another.
+    """One result, of logits and counts, of batches that were run one after another.
 
     Args:
         rows: of each result, the numbers that its sequences have together.
     """
     order = np.argsort([i for numbers in rows for i in numbers])
-    return Result(np.concatenate([result.logits for result in results])[order])
+    counts = [result.alive for result in results if result.alive is not None]
+    return Result(
+        np.concatenate([result.logits for result in results])[order],
+        alive=np.concatenate(counts)[order] if counts else None,
+    )
 
 
 def _survivors(

@@ -44,7 +44,7 @@ class OpenVino(Backend):
 
     name = "openvino"
     record = OpenVinoEngine
-    scales = True
+    scales = counts = True
     own_options = frozenset()  # on a CPU compaction costs nothing, so a bound would save nothing
 
     def misfit(self, config: EncoderConfig, precision: str) -> str | None:

@@ -12,6 +12,7 @@ import numpy as np
 
 from ltp_deploy.backends.backend import RunOptions
 from ltp_deploy.backends.openvino import OpenVinoEngine
+from ltp_deploy.backends.openvino.alive import AliveCounts
 from ltp_deploy.backends.openvino.dial import scale_thresholds
 from ltp_deploy.backends.openvino.reports import import_openvino
 from ltp_deploy.bundle.manifest import Compiled
@@ -25,8 +26,9 @@ _WITHOUT_BF16 = ("SSE41", "AVX", "AVX2", "AVX2_VNNI")
 class OpenVinoSession:
     """A compiled model and a pool of infer requests."""
 
-    def __init__(self, compiled: Any, inputs: Sequence[str]):
+    def __init__(self, compiled: Any, inputs: Sequence[str], alive: AliveCounts | None = None):
         self.compiled = compiled
+        self.alive = alive
         self.inputs = inputs
         self.concurrency = int(compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS"))
         self.outputs = [port.get_any_name() for port in compiled.outputs]
@@ -41,7 +43,8 @@ class OpenVinoSession:
             values = [np.array(request.get_output_tensor(i).data) for i in range(len(self.outputs))]
         finally:
             self._idle.put(request)
-        return dict(zip(self.outputs, values, strict=True))
+        found = dict(zip(self.outputs, values, strict=True))
+        return self.alive.read(found, feeds["offsets"]) if self.alive else found
 
 
 def open_engine(directory: Path, engine: Compiled, options: RunOptions) -> OpenVinoSession:
@@ -60,8 +63,11 @@ def open_engine(directory: Path, engine: Compiled, options: RunOptions) -> OpenV
     model = core.read_model(directory / record.file, directory / record.weights)
     if options.pruning != 1:
         scale_thresholds(model, engine.model.policy, options.pruning)
+    alive = None
+    if options.alive and not engine.options.survivors:
+        alive = AliveCounts(model, engine.activations)
     settings = compile_settings(engine.activations, options.threads, options.throughput)
-    session = OpenVinoSession(core.compile_model(model, "CPU", settings), engine.inputs)
+    session = OpenVinoSession(core.compile_model(model, "CPU", settings), engine.inputs, alive)
     session.run(one_token())
     return session
 
