@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ltp_deploy.checkpoint.answers import read_activation
 from ltp_deploy.checkpoint.families import FAMILIES
 from ltp_deploy.checkpoint.family import Family
 from ltp_deploy.checkpoint.files import read_config, read_weights
@@ -72,7 +73,9 @@ def load_encoder(
             labels = read_labels(written, outputs) if outputs else ()
             num_labels = outputs or 2  # without a classifier any number: `_check` refuses it
             head = head_for(num_labels, config.get("problem_type"))
+            answer_activation = read_activation(written, num_labels)
         else:
+            answer_activation = "none"
             num_labels, labels = new_head.outputs, new_head.names
             head = head_for(num_labels, new_head.problem_type)
     except (AttributeError, TypeError, ValueError) as error:
@@ -85,6 +88,7 @@ def load_encoder(
                 num_labels=num_labels,
                 labels=labels,
                 policy=policy.override(score_length, first_token),
+                answer_activation=answer_activation,
                 **shape,
             )
         )

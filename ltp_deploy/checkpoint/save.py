@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ltp_deploy.bundle.directory import new_directory
+from ltp_deploy.checkpoint.answers import KEYS
 from ltp_deploy.checkpoint.families import FAMILIES
 from ltp_deploy.checkpoint.files import read_config
 from ltp_deploy.checkpoint.labels import id2label
@@ -18,7 +19,7 @@ from ltp_deploy.data.transformers_tokenizer import copy_tokenizer
 from ltp_deploy.model.encoder import Encoder
 
 # What config.json says of the head.
-_OF_HEADS = {"num_labels", "_num_labels", "id2label", "label2id", "problem_type"}
+_OF_HEADS = {"num_labels", "_num_labels", "id2label", "label2id", "problem_type", *KEYS}
 
 
 def new_checkpoint(path: Path, force: bool = False) -> AbstractContextManager[Path]:

@@ -19,6 +19,7 @@ from ltp_deploy.heads.naming import (
     refuse_mixture,
     refuse_unknown,
 )
+from ltp_deploy.heads.prediction import Prediction
 from ltp_deploy.model.config import EncoderConfig
 
 if TYPE_CHECKING:
@@ -39,10 +40,18 @@ class Classification(Head):
         """One for each class; classes are numbered from 0, and each occurs."""
         return numbered([one_label(row, label) for row, label in enumerate(labels, 1)], 2)
 
-    def activation(self, logits: np.ndarray) -> np.ndarray:
+    def activation(self, logits: np.ndarray, config: EncoderConfig) -> np.ndarray:
         """Probabilities: the softmax of each row."""
         powers = np.exp(logits - logits.max(1, keepdims=True))
         return powers / powers.sum(1, keepdims=True)
+
+    def read(self, logits: np.ndarray, config: EncoderConfig) -> list[Prediction]:
+        """The likeliest class and its probability."""
+        names, rows = self.names(config), self.activation(logits, config)
+        return [
+            Prediction(names[i], float(row[i]), row)
+            for i, row in zip(self.predictions(logits).tolist(), rows, strict=True)
+        ]
 
     def predictions(self, logits: np.ndarray) -> np.ndarray:
         """[N] the numbers of the classes."""

@@ -11,12 +11,19 @@ import numpy as np
 from ltp_deploy.data.labels import Label
 from ltp_deploy.data.metrics import CORRELATIONS
 from ltp_deploy.errors import LtpError
+from ltp_deploy.heads.prediction import Name, Prediction
 from ltp_deploy.model.config import EncoderConfig
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 Metric = Callable[[np.ndarray, np.ndarray], float]
+
+
+def sigmoid(logits: np.ndarray) -> np.ndarray:
+    """1 / (1 + exp(-x)), of numbers of any size."""
+    found: np.ndarray = 0.5 * (1 + np.tanh(0.5 * logits))
+    return found
 
 
 class Head(ABC):
@@ -54,8 +61,12 @@ class Head(ABC):
         """
 
     @abstractmethod
-    def activation(self, logits: np.ndarray) -> np.ndarray:
+    def activation(self, logits: np.ndarray, config: EncoderConfig) -> np.ndarray:
         """[N, outputs] on the scale that users read: probabilities, or values."""
+
+    @abstractmethod
+    def read(self, logits: np.ndarray, config: EncoderConfig) -> list[Prediction]:
+        """Each sequence's label or labels and their probabilities, or its value."""
 
     @abstractmethod
     def predictions(self, logits: np.ndarray) -> np.ndarray:
@@ -92,6 +103,10 @@ class Head(ABC):
     @abstractmethod
     def distillation(self, logits: Tensor, teacher: Tensor) -> Tensor:
         """How far logits [B, outputs] are from a teacher's, a scalar."""
+
+    def names(self, config: EncoderConfig) -> list[Name]:
+        """What each output is called: by its number where the model knows no names."""
+        return list(config.labels) or list(range(config.num_labels))
 
     def pool(self, logits: np.ndarray, windows: np.ndarray) -> np.ndarray:
         """[N, outputs] the answers to N texts that were read in windows: their mean.

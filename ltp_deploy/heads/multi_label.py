@@ -12,8 +12,9 @@ from ltp_deploy.data.columns import find_column
 from ltp_deploy.data.labels import ClassName, Label, as_number
 from ltp_deploy.data.metrics import macro_f1, micro_f1, subset_accuracy
 from ltp_deploy.errors import LtpError
-from ltp_deploy.heads.head import Head
+from ltp_deploy.heads.head import Head, sigmoid
 from ltp_deploy.heads.naming import Find, all_known, by_name, by_number, numbered
+from ltp_deploy.heads.prediction import Prediction
 from ltp_deploy.model.config import EncoderConfig
 
 if TYPE_CHECKING:
@@ -48,9 +49,18 @@ class MultiLabel(Head):
             raise LtpError(f"lists such as {rows[0]} may hold 0 or 1 for each label, or numbers")
         return len(rows[0]) if flags and parts else numbered(parts, 1)
 
-    def activation(self, logits: np.ndarray) -> np.ndarray:
+    def activation(self, logits: np.ndarray, config: EncoderConfig) -> np.ndarray:
         """Probabilities: the sigmoid of each logit."""
-        return 0.5 * (1 + np.tanh(0.5 * logits))
+        return sigmoid(logits)
+
+    def read(self, logits: np.ndarray, config: EncoderConfig) -> list[Prediction]:
+        """The labels that each text has, and their probabilities."""
+        names, rows = self.names(config), self.activation(logits, config)
+        found = []
+        for has, row in zip(self.predictions(logits), rows, strict=True):
+            chosen = np.flatnonzero(has)
+            found.append(Prediction([names[i] for i in chosen], row[chosen].tolist(), row))
+        return found
 
     def predictions(self, logits: np.ndarray) -> np.ndarray:
         """[N, outputs] bool, which labels each text has."""

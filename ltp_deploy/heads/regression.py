@@ -11,8 +11,9 @@ import numpy as np
 from ltp_deploy.data.labels import Label, as_number
 from ltp_deploy.data.metrics import correlation, spearman
 from ltp_deploy.errors import LtpError
-from ltp_deploy.heads.head import Head
+from ltp_deploy.heads.head import Head, sigmoid
 from ltp_deploy.heads.naming import one_label
+from ltp_deploy.heads.prediction import Prediction
 from ltp_deploy.model.config import EncoderConfig
 
 if TYPE_CHECKING:
@@ -33,9 +34,16 @@ class Regression(Head):
         """One, whatever the labels are."""
         return 1
 
-    def activation(self, logits: np.ndarray) -> np.ndarray:
-        """The values themselves."""
-        return logits
+    def activation(self, logits: np.ndarray, config: EncoderConfig) -> np.ndarray:
+        """The values: logits, or what the checkpoint says that becomes of them."""
+        if config.answer_activation == "sigmoid":
+            return sigmoid(logits)
+        return np.tanh(logits) if config.answer_activation == "tanh" else logits
+
+    def read(self, logits: np.ndarray, config: EncoderConfig) -> list[Prediction]:
+        """The values."""
+        rows = self.activation(logits, config)
+        return [Prediction(None, float(row[0]), row) for row in rows]
 
     def predictions(self, logits: np.ndarray) -> np.ndarray:
         """[N] the values."""

@@ -18,6 +18,7 @@ _SIZES = (
     "embedding_size",
 )
 
+ANSWER_ACTIVATIONS = ("none", "sigmoid", "tanh")
 HEAD_MULTIPLE = 8  # kernels read so many values of a head at once
 
 
@@ -38,6 +39,8 @@ class EncoderConfig:
         position_start: position id of the first token (RoBERTa: padding_idx + 1).
         padding_skips: pad tokens inside a sequence are not counted as positions and hold
             `position_start - 1` (RoBERTa).
+        answer_activation: "none", "sigmoid" or "tanh": what turns the logit of a model with one
+            value into the value that users read, as checkpoints of rerankers say.
     """
 
     family: str
@@ -59,6 +62,7 @@ class EncoderConfig:
     position_start: int
     padding_skips: bool
     policy: PrunePolicy
+    answer_activation: str = "none"
 
     DERIVED: ClassVar = ("max_length",)  # written to manifests, for readers in other languages
 
@@ -66,6 +70,8 @@ class EncoderConfig:
         for name in _SIZES:
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be positive, found {getattr(self, name)}")
+        if self.answer_activation not in ANSWER_ACTIVATIONS:
+            raise ValueError(f"unknown activation {self.answer_activation!r} of answers")
         if len(self.policy.layers) != self.layers:
             raise ValueError(f"{len(self.policy.layers)} rules for {self.layers} layers")
         if self.hidden_size % self.heads:

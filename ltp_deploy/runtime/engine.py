@@ -22,9 +22,12 @@ from ltp_deploy.data.long_texts import LongTexts
 from ltp_deploy.data.texts import Texts
 from ltp_deploy.data.tokenizer import Tokenizer, open_tokenizer
 from ltp_deploy.errors import BundleError, EngineClosed, InputError, LtpError
+from ltp_deploy.heads import head_of
+from ltp_deploy.heads.prediction import Prediction
 from ltp_deploy.model.policy import Carry, pruning_factor
 from ltp_deploy.runtime.drift import Drift, LiveCounts
 from ltp_deploy.runtime.queue import QueueOptions, RequestQueue
+from ltp_deploy.runtime.ranking import in_order, pairs
 from ltp_deploy.runtime.request import Request, joined
 from ltp_deploy.runtime.result import Result, gathered, make_result, part
 
@@ -214,6 +217,47 @@ class Engine:
         request = self._request(texts, input_ids, token_type_ids, attention_mask, ids, offsets)
         return self._queue.submit(request, deadline, self._answer)
 
+    def predict(self, texts: Texts) -> list[Prediction]:
+        """Labels with their probabilities, or values, of any number of texts.
+
+        Probabilities are the softmax of a classifier's logits, and the sigmoid of each where a text
+        may have several labels. A value is the logit, or what the checkpoint says that becomes of
+        it, as those of rerankers do.
+
+        Args:
+            texts: as for a call, in any number: they are computed in batches that the engine takes.
+
+        Raises:
+            InputError: what is no text.
+        """
+        return head_of(self.config).read(self._logits(texts), self.config)
+
+    def rank(
+        self, query: str, documents: Sequence[str], top_k: int | None = None
+    ) -> list[tuple[int, float]]:
+        """The documents that fit the query best, the best first, by a model with one output.
+
+        Args:
+            documents: any number of texts; each is read as the second of a pair.
+            top_k: how many are wanted, all by default.
+
+        Returns:
+            (index, score) of each: its place in `documents`, and the score as `predict` gives it.
+
+        Raises:
+            LtpError: the model has several outputs, which have no order.
+            InputError: what is no text, or no number.
+        """
+        if self.config.num_labels != 1:
+            raise LtpError(
+                f"{self.directory} gives {self.config.num_labels} numbers for a pair of texts, and "
+                "a ranking needs one; predict says what they are"
+            )
+        logits = self._logits(pairs(query, documents))
+        scores = head_of(self.config).activation(logits, self.config)
+        # By logits, which keep apart what the activation may have rounded to one number.
+        return in_order(logits[:, 0], scores[:, 0], top_k)
+
     def run(self, batch: PackedBatch) -> Result:
         """Classify a packed batch."""
         self._check_open()
@@ -317,6 +361,15 @@ class Engine:
     def _read(self, texts: Texts) -> Request:
         found = self.tokenizer.tokenize(texts)
         return Request(found.batch, found.truncated, found.windows if self.long.windows else None)
+
+    def _logits(self, texts: Texts) -> np.ndarray:
+        """[N, outputs] of any number of texts, none included."""
+        self._check_open()
+        request = self._read(texts)
+        if not request.batch.sequences:
+            return np.zeros((0, self.config.num_labels), np.float32)
+        found = self._run_in_pieces(request.batch)
+        return part(found, 0, request.batch.sequences, request, self.config).logits
 
     def _answer(self, requests: Sequence[Request]) -> list[Result]:
         """Answer requests together. More than the engine takes may be one request in windows."""

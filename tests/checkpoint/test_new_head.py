@@ -90,6 +90,25 @@ def test_a_head_of_any_size_makes_room(
     )
 
 
+def test_a_new_head_has_no_activation_of_the_old_one(tmp_path: Path) -> None:
+    sigmoid = "torch.nn.modules.activation.Sigmoid"
+    old = save_tiny(
+        tmp_path / "old",
+        "bert",
+        labels=1,
+        sentence_transformers={"activation_fn": sigmoid},
+        sbert_ce_default_activation_function=sigmoid,
+    )
+    assert load_encoder(old).config.answer_activation == "sigmoid"
+    head = NewHead("regression", 1)
+    encoder = load_encoder(old, new_head=head)
+    assert encoder.config.answer_activation == "none"
+    save_encoder(encoder, old, tmp_path / "new", head)
+    assert load_encoder(tmp_path / "new").config.answer_activation == "none"
+    save_encoder(load_encoder(old), old, tmp_path / "same")
+    assert load_encoder(tmp_path / "same").config.answer_activation == "sigmoid"
+
+
 def test_a_new_head_depends_on_the_seed_alone(bert_checkpoint: Path) -> None:
     def weight(seed: int) -> torch.Tensor:
         head = NewHead("regression", 1, seed=seed)

@@ -213,9 +213,12 @@ def test_an_answer_is_a_label_or_a_value(config: EncoderConfig) -> None:
     classes, values = HEADS["classification"], HEADS["regression"]
     assert classes.labels(np.array([[1.0, 0.0], [0.0, 1.0]]), config) == ["bad", "good"]
     assert values.labels(VALUES, config) is None
-    np.testing.assert_allclose(classes.activation(LOGITS).sum(1), 1)
-    assert classes.activation(np.array([[1e4, 0.0]])).tolist() == [[1.0, 0.0]]
-    np.testing.assert_array_equal(values.activation(VALUES), VALUES)
+    np.testing.assert_allclose(classes.activation(LOGITS, config).sum(1), 1)
+    assert classes.activation(np.array([[1e4, 0.0]]), config).tolist() == [[1.0, 0.0]]
+    np.testing.assert_array_equal(values.activation(VALUES, config), VALUES)
+    for name, expected in (("sigmoid", 1 / (1 + np.exp(-VALUES))), ("tanh", np.tanh(VALUES))):
+        other = replace(config, answer_activation=name)
+        np.testing.assert_allclose(values.activation(VALUES, other), expected)
     for head in HEADS.values():
         assert head.outputs(config) == {"logits": ("B", 2)}
 

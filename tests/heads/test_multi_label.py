@@ -34,8 +34,8 @@ def test_a_text_has_the_labels_above_zero(config: EncoderConfig) -> None:
     assert HEAD.labels(LOGITS, config) == [["a", "b"], [], ["c"], ["a", "c"]]
     assert HEAD.labels(np.zeros((1, 3)), config) == [[]]
     assert HEAD.labels(LOGITS, replace(config, labels=())) is None
-    assert HEAD.activation(np.array([[0.0, 1e4, -1e4]])).tolist() == [[0.5, 1.0, 0.0]]
-    np.testing.assert_allclose(HEAD.activation(LOGITS), 1 / (1 + np.exp(-LOGITS)))
+    assert HEAD.activation(np.array([[0.0, 1e4, -1e4]]), config).tolist() == [[0.5, 1.0, 0.0]]
+    np.testing.assert_allclose(HEAD.activation(LOGITS, config), 1 / (1 + np.exp(-LOGITS)))
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,40 @@
+"""What follows the logit of a model with one output, from config.json."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ltp_deploy.errors import CheckpointError
+
+# Where versions of sentence-transformers write what their CrossEncoder applies, the newest first.
+KEYS = ("sentence_transformers", "sbert_ce_default_activation_function")
+_KNOWN = {"Identity": "none", "Sigmoid": "sigmoid", "Tanh": "tanh"}
+
+
+def read_activation(config: dict[str, Any], outputs: int) -> str:
+    """A name for `EncoderConfig.answer_activation`.
+
+    Without an entry it is "none": that a CrossEncoder would take a sigmoid then does not mean that
+    the model was trained with one.
+
+    Args:
+        config: config.json.
+        outputs: of the classifier. The answers of several are probabilities, whatever is written.
+
+    Raises:
+        CheckpointError: an activation that is not known.
+    """
+    if outputs != 1:
+        return "none"
+    newest = config.get(KEYS[0])
+    name = newest.get("activation_fn") if isinstance(newest, dict) else None
+    name = name or config.get(KEYS[1])
+    if name is None:
+        return "none"
+    module, _, kind = str(name).rpartition(".")
+    if not module.startswith("torch.nn") or kind not in _KNOWN:
+        raise CheckpointError(
+            f"config.json: the activation {name!r} of sentence-transformers is not known; known "
+            f"are torch's {', '.join(_KNOWN)}. Without the entry the model answers with its logit"
+        )
+    return _KNOWN[kind]
