@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 import math
 from dataclasses import dataclass, replace
+from numbers import Real
 from typing import Any
 
 from ltp_deploy.errors import CheckpointError, LtpError
@@ -213,7 +214,7 @@ def pruning_factor(value: bool | float) -> float:
     """
     if isinstance(value, bool):
         return float(value)
-    if not isinstance(value, int | float) or not (0 <= value < math.inf):
+    if not isinstance(value, Real) or not (0 <= value < math.inf):
         raise LtpError(
             f"pruning must be True, False, or a factor from 0 on for the thresholds, found "
             f"{value!r}"

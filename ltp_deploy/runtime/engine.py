@@ -295,8 +295,8 @@ class Engine:
         """Refuse further requests, answer those that `submit` has taken, and let the engine go.
 
         It returns when the last one is answered; no thread is left then, except where the callback
-        of a future closes the engine: its thread ends after it. Calls in other threads end
-        as usual. A second `close` does nothing.
+        of a future closes the engine: its thread ends after it. Calls in other threads end as
+        usual, or raise EngineClosed. A second `close` does nothing.
 
         Args:
             cancel: those that have not begun fail with EngineClosed instead of being answered.

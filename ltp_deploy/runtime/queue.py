@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from math import isfinite
+from numbers import Real
 
 from ltp_deploy.bundle.limits import Limits
 from ltp_deploy.errors import DeadlineExceeded, EngineClosed, InputError, LtpError, Overloaded
@@ -174,9 +175,10 @@ class RequestQueue:
 
 def _sort_out(waiting: _Waiting, late: list[_Waiting]) -> bool:
     """Whether a request needs no answer any more; one whose deadline has passed joins `late`."""
-    if waiting.expires is None or time.monotonic() <= waiting.expires:
-        return waiting.future.cancelled()
-    if waiting.future.set_running_or_notify_cancel():
+    is_late = waiting.expires is not None and time.monotonic() > waiting.expires
+    if not is_late and not waiting.future.cancelled():
+        return False
+    if waiting.future.set_running_or_notify_cancel():  # else it tells who waits for a cancelled one
         late.append(waiting)
     return True
 
@@ -184,11 +186,11 @@ def _sort_out(waiting: _Waiting, late: list[_Waiting]) -> bool:
 def _expiry(deadline: float | None) -> float | None:
     if deadline is None:
         return None
-    if isinstance(deadline, bool) or not isinstance(deadline, int | float):
+    if isinstance(deadline, bool) or not isinstance(deadline, Real):
         raise InputError(f"deadline must be a number of seconds, found {deadline!r}")
     if not (deadline > 0 and isfinite(deadline)):
         raise InputError(f"deadline must be a positive number of seconds, found {deadline}")
-    return time.monotonic() + deadline
+    return time.monotonic() + float(deadline)
 
 
 def _expire(late: list[_Waiting]) -> None:

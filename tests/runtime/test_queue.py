@@ -104,10 +104,12 @@ def test_a_full_queue_is_an_error_of_its_own() -> None:
     with pytest.raises(Overloaded, match=r"2 requests are waiting, .* larger max_waiting"):
         made.submit(request(4), None, gate)
     assert futures[0].cancel()  # makes room
+    cancelled = futures[0]
     futures = [futures[1], made.submit(request(4), None, gate)]
     gate.open.set()
     assert answers(futures) == [[3], [4]]
     assert gate.batches == [[1], [3, 4]]
+    assert wait([cancelled], SECONDS).done == {cancelled}
     made.close()
 
 
@@ -154,6 +156,7 @@ def test_cancelled_requests_are_skipped() -> None:
     assert gate.batches == [[1], [2, 4]]
     with pytest.raises(CancelledError):
         futures[1].result()
+    assert wait(futures, SECONDS).not_done == set()
     made.close()
 
 
