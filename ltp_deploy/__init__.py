@@ -17,6 +17,8 @@ if TYPE_CHECKING:
         LtpError,
         Overloaded,
     )
+    from ltp_deploy.heads.prediction import Prediction
+    from ltp_deploy.runtime.drift import Drift
     from ltp_deploy.runtime.engine import Engine, load
     from ltp_deploy.runtime.result import Result
     from ltp_deploy.verification.verify import verify
@@ -27,11 +29,13 @@ __all__ = [
     "BundleError",
     "CheckpointError",
     "DeadlineExceeded",
+    "Drift",
     "Engine",
     "EngineClosed",
     "InputError",
     "LtpError",
     "Overloaded",
+    "Prediction",
     "Result",
     "__version__",
     "build",
@@ -44,11 +48,13 @@ _EXPORTS = {
     "BundleError": "errors",
     "CheckpointError": "errors",
     "DeadlineExceeded": "errors",
+    "Drift": "runtime.drift",
     "Engine": "runtime.engine",
     "EngineClosed": "errors",
     "InputError": "errors",
     "LtpError": "errors",
     "Overloaded": "errors",
+    "Prediction": "heads.prediction",
     "Result": "runtime.result",
     "build": "builder.build",
     "load": "runtime.engine",
