@@ -201,8 +201,9 @@ class Engine:
     ) -> Future[Result]:
         """The same request, answered in a future, together with others that wait.
 
-        Answers are those of a call, bit for bit, whatever they are computed with. A request that
-        finds the engine free begins at once. One that was cancelled before it began is skipped.
+        Answers of engines for the CPU are those of a call, bit for bit, whatever they are computed
+        with; PyTorch and ONNX Runtime may round otherwise. A request that finds the engine free
+        begins at once. One that was cancelled before it began is skipped.
         Texts are tokenized here, in the caller's thread.
 
         Args:
