@@ -3,15 +3,14 @@
 #include <algorithm>
 #include <vector>
 
+#include "panels.h"
 #include "scratch.h"
-#include "streamed_memory.h"
 
 namespace ltp {
 namespace {
 
 constexpr size_t kCachedInput =
-    size_t{1} << 20;          // bytes of x that stay in a core's cache while the weights are read
-constexpr int kFactors = 32;  // that kernels read at once
+    size_t{1} << 20;  // bytes of x that stay in a core's cache while the weights are read
 
 int parts(int count, int at_once) { return (count + at_once - 1) / at_once; }
 
@@ -28,7 +27,7 @@ Grid best_grid(int row_tiles, int panels, int threads, const LinearKernel& kerne
         return double(parts(row_tiles, grid.rows)) * parts(panels, grid.panels);
     };
     const auto reading = [&](const Grid& grid) {
-        return parts(panels, grid.panels) * kernel.panel_columns +
+        return parts(panels, grid.panels) * kPanel +
                kernel.row_cost * parts(row_tiles, grid.rows) * kernel.tile_rows;
     };
     Grid fastest{1, 1};
@@ -46,50 +45,26 @@ Grid best_grid(int row_tiles, int panels, int threads, const LinearKernel& kerne
 
 }  // namespace
 
-PackedWeights::PackedWeights(const WeightRows& weight, int columns, int depth,
-                             const LinearKernel& kernel, ParallelFor parallel_for)
-    : kernel(kernel),
-      columns(columns),
-      depth(depth),
-      panels_(parts(columns, kernel.panel_columns)),
-      panel_bytes_(kernel.panel_bytes(depth)),
-      memory_(allocate_streamed(panels_ * panel_bytes_)),
-      scale_(weight.input.scale) {
-    if (const float* factors = weight.input.factors) {
-        factors_.assign(factors, factors + depth);
-        factors_.resize(parts(depth, kFactors) * kFactors);
-    }
-    const size_t row_bytes = depth * (weight.scales ? sizeof(int8_t) : sizeof(float));
-    parallel_for(panels_, [&](int i) {
-        const int first = i * kernel.panel_columns;
-        WeightRows part = weight;
-        part.values = static_cast<const char*>(weight.values) + first * row_bytes;
-        if (weight.scales) part.scales = weight.scales + first;
-        kernel.pack_panel(part, std::min(kernel.panel_columns, columns - first), depth,
-                          memory_.get() + i * panel_bytes_);
-    });
-}
-
-void linear(const void* x, int rows, const PackedWeights& weights, const float* bias,
+void linear(const void* x, int rows, const PackedWeights& weights, const LinearKernel& kernel,
             Activation activation, void* y, int threads, ParallelFor parallel_for) {
-    const LinearKernel& kernel = weights.kernel;
+    const int panels = panels_of(weights.columns);
+    const size_t panel_bytes = layout_of(weights.type).bytes(weights.depth);
     const int row_tiles = parts(rows, kernel.tile_rows);
     const int cached_tiles =
         std::max<int>(1, kCachedInput / (weights.depth * kernel.input_size) / kernel.tile_rows);
-    const Grid grid = best_grid(row_tiles, weights.panels(), threads, kernel);
+    const Grid grid = best_grid(row_tiles, panels, threads, kernel);
     parallel_for(grid.rows * grid.panels, [&](int task) {
         const int r = task / grid.panels, p = task % grid.panels;
         const int first_tile = row_tiles * r / grid.rows,
                   end_tile = row_tiles * (r + 1) / grid.rows;
-        const int first_panel = weights.panels() * p / grid.panels,
-                  end_panel = weights.panels() * (p + 1) / grid.panels;
-        const int column = first_panel * kernel.panel_columns;
+        const int first_panel = panels * p / grid.panels,
+                  end_panel = panels * (p + 1) / grid.panels;
+        const int column = first_panel * kPanel;
         LinearTask part;
         part.depth = weights.depth;
-        part.input = weights.input();
-        part.panels = weights.panel(first_panel);
-        part.bias = bias + column;
-        part.columns = std::min(end_panel * kernel.panel_columns, weights.columns) - column;
+        part.input = weights.input;
+        part.panels = static_cast<const char*>(weights.panels) + first_panel * panel_bytes;
+        part.columns = std::min(end_panel * kPanel, weights.columns) - column;
         part.activation = activation;
         part.y_stride = weights.columns;
         const int tiles = end_tile - first_tile, blocks = parts(tiles, cached_tiles);

@@ -6,11 +6,16 @@
 
 #include "arena_parallel.h"
 #include "attributes.h"
+#include "panels.h"
 
 namespace ltp {
 namespace {
 
-constexpr size_t kMaxInt8Depth = 65536;  // sums of products of bytes stay below 2^31
+constexpr int64_t kMaxInt8Depth = 65536;  // sums of products of bytes stay below 2^31
+constexpr int64_t kMaxSide = std::numeric_limits<int>::max() / 64;
+constexpr Precision kPrecisions[][2] = {{Precision::F32, Precision::F32},
+                                        {Precision::F32, Precision::BF16},
+                                        {Precision::INT8, Precision::INT8}};  // by Weight, Element
 
 }  // namespace
 
@@ -25,6 +30,9 @@ std::shared_ptr<ov::Node> Linear::clone_with_new_inputs(const ov::OutputVector& 
 }
 
 bool Linear::visit_attributes(ov::AttributeVisitor& visitor) {
+    visitor.on_attribute("weights", attributes_.weights);
+    visitor.on_attribute("columns", attributes_.columns);
+    visitor.on_attribute("depth", attributes_.depth);
     visitor.on_attribute("activation", attributes_.activation);
     visitor.on_attribute("isa", attributes_.isa);
     visitor.on_attribute("input_scale", attributes_.input_scale);
@@ -33,99 +41,74 @@ bool Linear::visit_attributes(ov::AttributeVisitor& visitor) {
 }
 
 void Linear::validate_and_infer_types() {
-    activation_ = parse<Activation>(this, "activation", attributes_.activation,
+    const auto& [weights, columns, depth, activation, isa, input_scale, zero_point] = attributes_;
+    weight_ = parse<Weight>(this, "weights", weights,
+                            {{"f32", Weight::F32}, {"bf16", Weight::BF16}, {"i8", Weight::INT8}});
+    activation_ = parse<Activation>(this, "activation", activation,
                                     {{"none", Activation::None},
                                      {"gelu", Activation::Gelu},
                                      {"gelu_tanh", Activation::GeluTanh},
                                      {"relu", Activation::Relu}});
-    isa_cap_ = parse_isa_cap(this, attributes_.isa);
+    isa_cap_ = parse_isa_cap(this, isa);
 
-    NODE_VALIDATION_CHECK(this, get_input_size() >= 3 && get_input_size() <= 5,
-                          "expected inputs x, weight, bias and perhaps scale and factor, got ",
-                          get_input_size(), " inputs");
+    NODE_VALIDATION_CHECK(this, get_input_size() == 2 || get_input_size() == 3,
+                          "expected inputs x, panels and perhaps factor, got ", get_input_size(),
+                          " inputs");
+    NODE_VALIDATION_CHECK(this, weight_ == Weight::INT8 || !is_calibrated(), "weights are ",
+                          weights, ", factor is for i8");
+    NODE_VALIDATION_CHECK(this,
+                          columns > 0 && columns <= kMaxSide && depth > 0 && depth <= kMaxSide,
+                          "W is ", columns, " x ", depth);
+    NODE_VALIDATION_CHECK(this, weight_ != Weight::INT8 || depth <= kMaxInt8Depth, "depth ", depth,
+                          " is too large for int8, which ends at ", kMaxInt8Depth);
     NODE_VALIDATION_CHECK(
-        this,
-        std::isfinite(attributes_.input_scale) &&
-            (is_calibrated() ? attributes_.input_scale > 0 : attributes_.input_scale == 0),
-        "input_scale is ", attributes_.input_scale);
-    NODE_VALIDATION_CHECK(
-        this, attributes_.input_zero_point >= 0 && attributes_.input_zero_point <= 255,
-        "input_zero_point is ", attributes_.input_zero_point, ", expected 0 to 255");
+        this, std::isfinite(input_scale) && (is_calibrated() ? input_scale > 0 : input_scale == 0),
+        "input_scale is ", input_scale);
+    NODE_VALIDATION_CHECK(this, zero_point >= 0 && zero_point <= 255, "input_zero_point is ",
+                          zero_point, ", expected 0 to 255");
+
     const auto element = get_input_element_type(0);
-    NODE_VALIDATION_CHECK(
-        this, element.is_dynamic() || element == ov::element::f32 || element == ov::element::bf16,
-        "x must be f32 or bf16, got ", element);
-    for (size_t i = 1; i < get_input_size(); ++i) {
+    NODE_VALIDATION_CHECK(this,
+                          element.is_dynamic() || element == ov::element::f32 ||
+                              (element == ov::element::bf16 && weight_ != Weight::F32),
+                          "x must be f32, or bf16 where the weights are bf16 or i8, got ", element);
+    const PanelLayout& layout = layout_of(weight_);
+    const auto constant = [this](size_t i, ov::element::Type type, const ov::Shape& shape) {
         NODE_VALIDATION_CHECK(this, ov::is_type<ov::op::v0::Constant>(get_input_node_ptr(i)),
                               "input ", i, " must be a Constant");
-        const auto expected = i == 1 && is_int8() ? ov::element::i8 : ov::element::f32;
-        NODE_VALIDATION_CHECK(this, get_input_element_type(i) == expected, "input ", i, " must be ",
-                              expected, ", got ", get_input_element_type(i));
-    }
-    const auto weight = get_input_shape(1), bias = get_input_shape(2);
-    NODE_VALIDATION_CHECK(
-        this, weight.size() == 2 && weight[0] > 0 && weight[1] > 0 && bias == ov::Shape{weight[0]},
-        "expected weight [columns, depth] and bias [columns], got ", weight, " and ", bias);
-    NODE_VALIDATION_CHECK(
-        this, std::max(weight[0], weight[1]) <= size_t(std::numeric_limits<int>::max()) / 64,
-        "weight ", weight, " is too large");
-    if (is_int8()) {
-        const auto scale = get_input_shape(3);
-        NODE_VALIDATION_CHECK(this, scale == bias, "expected scale [columns], got ", scale);
-        NODE_VALIDATION_CHECK(this, weight[1] <= kMaxInt8Depth, "depth ", weight[1],
-                              " is too large for int8, which ends at ", kMaxInt8Depth);
-    }
-    if (is_calibrated()) {
-        const auto factor = get_input_shape(4);
-        NODE_VALIDATION_CHECK(this, factor == ov::Shape{weight[1]}, "expected factor [depth], got ",
-                              factor);
-    }
-    const ov::PartialShape expected{-1, static_cast<int64_t>(weight[1])};
+        NODE_VALIDATION_CHECK(this,
+                              get_input_element_type(i) == type && get_input_shape(i) == shape,
+                              "input ", i, " must be ", type, " ", shape, ", got ",
+                              get_input_element_type(i), " ", get_input_shape(i));
+    };
+    constant(1, ov::element::u8, {size_t(panels_of(int(columns))), layout.bytes(int(depth))});
+    if (is_calibrated()) constant(2, ov::element::f32, {size_t(layout.padded(int(depth)))});
+
+    const ov::PartialShape expected{-1, depth};
     auto x = get_input_partial_shape(0);
     NODE_VALIDATION_CHECK(this, ov::PartialShape::merge_into(x, expected), "x is ",
                           get_input_partial_shape(0), ", expected ", expected);
-    set_output_type(0, element, {x[0], static_cast<int64_t>(weight[0])});
-}
-
-const PackedWeights& Linear::packed(const ov::TensorVector& inputs, Element element) const {
-    auto& packed = packed_[static_cast<int>(element)];
-    {
-        const std::lock_guard lock(mutex_);
-        if (packed) return *packed;
-    }
-    // Not under the lock: until its parallel tasks are done, a thread may be given another
-    // request's in the meantime.
-    const auto float_precision = element == Element::F32 ? Precision::F32 : Precision::BF16;
-    const Kernel& kernel = select_kernel(is_int8() ? Precision::INT8 : float_precision, isa_cap_);
-    WeightRows rows{inputs[1].data()};
-    if (is_int8()) {
-        rows.scales = inputs[3].data<const float>();
-        rows.input.scale = {attributes_.input_scale,
-                            static_cast<int>(attributes_.input_zero_point)};
-        if (is_calibrated()) rows.input.factors = inputs[4].data<const float>();
-    }
-    const auto shape = inputs[1].get_shape();
-    const auto& linear = is_int8() ? kernel.linear_int8 : kernel.linear;
-    auto made = std::make_unique<const PackedWeights>(
-        rows, static_cast<int>(shape[0]), static_cast<int>(shape[1]),
-        linear[static_cast<int>(element)], arena_parallel_for);
-    const std::lock_guard lock(mutex_);
-    if (!packed) packed = std::move(made);
-    return *packed;
+    set_output_type(0, element, {x[0], columns});
 }
 
 bool Linear::evaluate(ov::TensorVector& outputs, const ov::TensorVector& inputs) const {
-    const ov::Tensor &x = inputs.at(0), &weight = inputs.at(1), &bias = inputs.at(2);
-    const auto shape = x.get_shape(), expected = get_input_shape(1);
-    OPENVINO_ASSERT(shape.size() == 2 && shape[1] == expected[1] && weight.get_shape() == expected,
-                    "Linear expects x [T, ", expected[1], "] and weight ", expected, ", got ",
-                    shape, " and ", weight.get_shape());
-    OPENVINO_ASSERT(shape[0] <= size_t(std::numeric_limits<int>::max()) / 64,
-                    "Linear: too many rows: ", shape);
-    const Element element = x.get_element_type() == ov::element::f32 ? Element::F32 : Element::BF16;
-    outputs[0].set_shape({shape[0], expected[0]});
-    linear(x.data(), static_cast<int>(shape[0]), packed(inputs, element), bias.data<const float>(),
-           activation_, outputs[0].data(), arena_threads(), arena_parallel_for);
+    const ov::Tensor& x = inputs.at(0);
+    const auto shape = x.get_shape(), panels = inputs.at(1).get_shape();
+    const int columns = static_cast<int>(attributes_.columns),
+              depth = static_cast<int>(attributes_.depth);
+    OPENVINO_ASSERT(shape.size() == 2 && shape[1] == size_t(depth) && panels == get_input_shape(1),
+                    "Linear expects x [T, ", depth, "] and panels ", get_input_shape(1), ", got ",
+                    shape, " and ", panels);
+    OPENVINO_ASSERT(shape[0] <= size_t{kMaxSide}, "Linear: too many rows: ", shape);
+    const int w = static_cast<int>(weight_), e = x.get_element_type() == ov::element::bf16;
+    const Kernel& kernel = select_kernel(kPrecisions[w][e], isa_cap_);
+    PackedWeights weights{inputs[1].data(), weight_, columns, depth};
+    if (is_calibrated())
+        weights.input = {inputs[2].data<const float>(),
+                         {attributes_.input_scale, static_cast<int>(attributes_.input_zero_point)}};
+    outputs[0].set_shape({shape[0], size_t(columns)});
+    linear(x.data(), static_cast<int>(shape[0]), weights, kernel.linear[w][e], activation_,
+           outputs[0].data(), arena_threads(), arena_parallel_for);
     return true;
 }
 

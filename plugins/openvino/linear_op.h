@@ -1,8 +1,6 @@
 // The OpenVINO operation ltp::Linear.
 #pragma once
 
-#include <memory>
-#include <mutex>
 #include <openvino/op/op.hpp>
 #include <string>
 
@@ -13,21 +11,22 @@ namespace ltp {
 
 /// A linear layer and what follows it, for as few rows as pruning leaves: y = activation(x W^T +
 /// bias). Inputs:
-///   0 x       [T, depth]        f32 or bf16; bf16 rows are multiplied in bf16 and summed in f32
-///   1 weight  [columns, depth]  f32, a Constant; or i8, and rows are multiplied in int8
-///   2 bias    [columns]         f32, a Constant
-///   3 scale   [columns]         f32, a Constant, of i8 weights
-///   4 factor  [depth]           f32, a Constant: x becomes bytes by x * factor + input_zero_point,
-///                               which mean x (times whatever the weights were divided by) in
-///                               units of input_scale; without it each row of x gets its own scale
+///   0 x       [T, depth]        f32 or bf16
+///   1 panels  [panels, bytes]   u8, a Constant: W and bias as panels.h says. It is read where it
+///                               lies, at best 64-byte aligned
+///   2 factor  [padded depth]    f32, a Constant, for int8 weights: x becomes bytes by x * factor +
+///                               input_zero_point, which mean x (times whatever the weights were
+///                               divided by) in units of input_scale; without it each row of x gets
+///                               its own scale
 /// Outputs:
 ///   0 y       [T, columns]      as x
-/// The weights are packed for this CPU when the node first runs.
 class Linear : public ov::op::Op {
 public:
     OPENVINO_OP("Linear", "ltp")
 
     struct Attributes {
+        std::string weights = "f32";      ///< f32 | bf16 | i8
+        int64_t columns = 0, depth = 0;   ///< of W
         std::string activation = "none";  ///< none | gelu | gelu_tanh | relu
         std::string isa = "";             ///< highest instruction set to use; empty = no limit
         float input_scale = 0.f;          ///< of bytes made with the input `factor`
@@ -44,15 +43,12 @@ public:
     bool has_evaluate() const override { return true; }
 
 private:
-    bool is_int8() const { return get_input_size() >= 4; }
-    bool is_calibrated() const { return get_input_size() == 5; }
-    const PackedWeights& packed(const ov::TensorVector& inputs, Element element) const;
+    bool is_calibrated() const { return get_input_size() == 3; }
 
     Attributes attributes_;
+    Weight weight_ = Weight::F32;
     Activation activation_ = Activation::None;
     Isa isa_cap_ = Isa::AmxBf16;
-    mutable std::mutex mutex_;
-    mutable std::unique_ptr<const PackedWeights> packed_[2];  // by Element
 };
 
 }  // namespace ltp

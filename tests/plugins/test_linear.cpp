@@ -10,6 +10,7 @@
 
 #include "check.h"
 #include "kernels.h"
+#include "packing.h"
 #include "run.h"
 
 namespace {
@@ -41,18 +42,28 @@ std::vector<float> values(test::Random& random, size_t count, Element element, f
     return result;
 }
 
-struct Layer {
+/// The types of the weights and of the rows.
+struct Types {
+    Weight weight;
     Element element;
+};
+constexpr Types kF32{Weight::F32, Element::F32};
+constexpr Types kTypes[] = {kF32, {Weight::BF16, Element::F32}, {Weight::BF16, Element::BF16}};
+
+struct Layer {
+    Types types;
     int rows, depth, columns;
     std::vector<float> x, weight, bias;
 
-    Layer(test::Random& random, Element element, int rows, int depth, int columns)
-        : element(element),
+    Layer(test::Random& random, Types types, int rows, int depth, int columns)
+        : types(types),
           rows(rows),
           depth(depth),
           columns(columns),
-          x(values(random, size_t(rows) * depth, element, 1.f)),
-          weight(values(random, size_t(columns) * depth, element, 2.f / std::sqrt(float(depth)))),
+          x(values(random, size_t(rows) * depth, types.element, 1.f)),
+          weight(values(random, size_t(columns) * depth,
+                        types.weight == Weight::F32 ? Element::F32 : Element::BF16,
+                        2.f / std::sqrt(float(depth)))),
           bias(values(random, columns, Element::F32, 1.f)) {}
 
     /// Before the activation.
@@ -68,19 +79,25 @@ struct Layer {
         return y;
     }
 
+    std::vector<char> panels() const {
+        return test::packed({types.weight, columns, depth, bias.data(), weight.data()});
+    }
+
     /// What is left unwritten stays NaN.
     std::vector<float> run(const Kernel& kernel, Activation activation, int threads) const {
-        const PackedWeights packed({weight.data()}, columns, depth,
-                                   kernel.linear[static_cast<int>(element)], test::serial_for);
+        const auto memory = panels();
+        const PackedWeights packed{memory.data(), types.weight, columns, depth};
+        const LinearKernel& linear_kernel =
+            kernel.linear[static_cast<int>(types.weight)][static_cast<int>(types.element)];
         std::vector<float> y(size_t(rows) * columns, std::numeric_limits<float>::quiet_NaN());
-        if (element == Element::F32) {
-            linear(x.data(), rows, packed, bias.data(), activation, y.data(), threads,
+        if (types.element == Element::F32) {
+            linear(x.data(), rows, packed, linear_kernel, activation, y.data(), threads,
                    test::serial_for);
             return y;
         }
         std::vector<uint16_t> half_x(x.size()), half_y(y.size(), 0x7fc0);
         std::transform(x.begin(), x.end(), half_x.begin(), test::to_bf16);
-        linear(half_x.data(), rows, packed, bias.data(), activation, half_y.data(), threads,
+        linear(half_x.data(), rows, packed, linear_kernel, activation, half_y.data(), threads,
                test::serial_for);
         std::transform(half_y.begin(), half_y.end(), y.begin(), test::from_bf16);
         return y;
@@ -90,8 +107,8 @@ struct Layer {
 class Sweep {
 public:
     void sizes(int rows, int depth, int columns) {
-        for (const Element element : {Element::F32, Element::BF16}) {
-            const Layer layer(random_, element, rows, depth, columns);
+        for (const Types types : kTypes) {
+            const Layer layer(random_, types, rows, depth, columns);
             const std::vector<double> expected = layer.expected();
             for (const Kernel* kernel : kernels_) {
                 const Activation activation = kActivations[random_() % 4];
@@ -107,7 +124,7 @@ public:
         constexpr int kPoints = 2001;
         for (const Kernel* kernel : kernels_)
             for (const Activation activation : kActivations) {
-                Layer layer(random_, Element::F32, kPoints, 1, 1);
+                Layer layer(random_, kF32, kPoints, 1, 1);
                 layer.weight = {1.f};
                 layer.bias = {0.f};
                 for (int i = 0; i < kPoints; ++i)
@@ -125,14 +142,15 @@ public:
 private:
     void compare(const Layer& layer, const std::vector<double>& sums, const std::vector<float>& y,
                  const Kernel& kernel, Activation activation) {
-        const double rounding = layer.element == Element::F32 ? 1e-6 : 4e-3,
+        const double rounding = layer.types.element == Element::F32 ? 1e-6 : 4e-3,
                      summing = 4e-6 + 1e-8 * layer.depth;
         for (size_t i = 0; i < y.size(); ++i, ++compared_) {
             const double expected = activated(activation, sums[i]);
             CHECK(std::abs(y[i] - expected) <= summing + rounding * std::abs(expected), kernel.name,
-                  "element", static_cast<int>(layer.element), "activation",
-                  static_cast<int>(activation), layer.rows, "x", layer.depth, "x", layer.columns,
-                  "at", i, "found", y[i], "expected", expected);
+                  "weights", static_cast<int>(layer.types.weight), "element",
+                  static_cast<int>(layer.types.element), "activation", static_cast<int>(activation),
+                  layer.rows, "x", layer.depth, "x", layer.columns, "at", i, "found", y[i],
+                  "expected", expected);
         }
     }
 
@@ -145,10 +163,10 @@ private:
 void threads_do_not_see_each_other() {
     constexpr int kThreads = 6;
     test::Random random(3);
-    const Layer layer(random, Element::F32, 37, 300, 130);
+    const Layer layer(random, kF32, 37, 300, 130);
     const Kernel& kernel = select_kernel(Precision::F32);
-    const PackedWeights packed({layer.weight.data()}, layer.columns, layer.depth, kernel.linear[0],
-                               test::serial_for);
+    const auto memory = layer.panels();
+    const PackedWeights packed{memory.data(), Weight::F32, layer.columns, layer.depth};
     const std::vector<float> alone = layer.run(kernel, Activation::Gelu, 1);
     std::atomic<int> different{0};
     std::vector<std::thread> threads;
@@ -156,7 +174,7 @@ void threads_do_not_see_each_other() {
         threads.emplace_back([&, t] {
             std::vector<float> y(alone.size());
             for (int i = 0; i < 20; ++i) {
-                linear(layer.x.data(), layer.rows, packed, layer.bias.data(), Activation::Gelu,
+                linear(layer.x.data(), layer.rows, packed, kernel.linear[0][0], Activation::Gelu,
                        y.data(), 1 + t, test::threaded_for);
                 for (size_t j = 0; j < y.size(); ++j)
                     different += std::abs(y[j] - alone[j]) > 1e-5f;

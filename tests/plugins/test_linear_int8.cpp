@@ -9,6 +9,7 @@
 #include "check.h"
 #include "kernels.h"
 #include "linear.h"
+#include "packing.h"
 #include "run.h"
 
 namespace {
@@ -79,18 +80,25 @@ struct Layer {
     std::vector<float> run(const Kernel& kernel, Element element, int threads) const {
         std::vector<float> to_grid = factors;
         for (auto& f : to_grid) f /= kGrid;
-        const RowsToBytes to_bytes{input.scale > 0 ? to_grid.data() : nullptr, input};
-        const PackedWeights packed({weight.data(), scales.data(), to_bytes}, columns, depth,
-                                   kernel.linear_int8[static_cast<int>(element)], test::serial_for);
+        to_grid.resize((depth + 31) / 32 * 32);
+        const auto panels = test::packed(
+            {Weight::INT8, columns, depth, bias.data(), nullptr, weight.data(), scales.data()});
+        const PackedWeights packed{panels.data(),
+                                   Weight::INT8,
+                                   columns,
+                                   depth,
+                                   {input.scale > 0 ? to_grid.data() : nullptr, input}};
+        const LinearKernel& linear_kernel =
+            kernel.linear[static_cast<int>(Weight::INT8)][static_cast<int>(element)];
         std::vector<float> y(size_t(rows) * columns, std::numeric_limits<float>::quiet_NaN());
         if (element == Element::F32) {
-            linear(x.data(), rows, packed, bias.data(), Activation::Relu, y.data(), threads,
+            linear(x.data(), rows, packed, linear_kernel, Activation::Relu, y.data(), threads,
                    test::serial_for);
             return y;
         }
         std::vector<uint16_t> half_x(x.size()), half_y(y.size(), 0x7fc0);
         std::transform(x.begin(), x.end(), half_x.begin(), test::to_bf16);
-        linear(half_x.data(), rows, packed, bias.data(), Activation::Relu, half_y.data(), threads,
+        linear(half_x.data(), rows, packed, linear_kernel, Activation::Relu, half_y.data(), threads,
                test::serial_for);
         std::transform(half_y.begin(), half_y.end(), y.begin(), test::from_bf16);
         return y;

@@ -6,6 +6,8 @@
 
 #include "op_support.h"
 #include "openvino/linear_op.h"
+#include "packing.h"
+#include "panels.h"
 #include "run.h"
 
 namespace {
@@ -15,11 +17,6 @@ using test::output;
 using test::refused;
 using test::tensor;
 
-struct Shapes {
-    ov::PartialShape x{-1, 40};
-    ov::Shape weight{50, 40}, bias{50};
-};
-
 std::vector<float> random_values(test::Random& random, const ov::Shape& shape) {
     std::normal_distribution<float> normal;
     std::vector<float> values(ov::shape_size(shape));
@@ -27,20 +24,33 @@ std::vector<float> random_values(test::Random& random, const ov::Shape& shape) {
     return values;
 }
 
-std::shared_ptr<ov::op::v0::Constant> constant(const ov::Shape& shape, unsigned seed) {
-    test::Random random(seed);
-    return ov::op::v0::Constant::create(ov::element::f32, shape, random_values(random, shape));
+using Attributes = Linear::Attributes;
+using Constant = ov::op::v0::Constant;
+
+std::shared_ptr<ov::op::v0::Parameter> parameter(const ov::PartialShape& shape,
+                                                 ov::element::Type element = ov::element::f32) {
+    return std::make_shared<ov::op::v0::Parameter>(element, shape);
 }
 
-std::shared_ptr<Linear> int8_linear(const Linear::Attributes& attributes,
-                                    ov::element::Type weight = ov::element::i8, size_t scales = 50,
-                                    size_t depth = 40, size_t factors = 0) {
-    const auto x = std::make_shared<ov::op::v0::Parameter>(ov::element::f32,
-                                                           ov::PartialShape{-1, int64_t(depth)});
-    const auto values =
-        ov::op::v0::Constant::create(weight, {50, depth}, std::vector<int>(50 * depth, 3));
-    ov::OutputVector inputs{x, values, constant({50}, 2), constant({scales}, 3)};
-    if (factors) inputs.push_back(constant({factors}, 4));
+/// W [50, 40] and its bias, packed in f32.
+std::vector<char> panels() {
+    test::Random random(1);
+    const auto weight = random_values(random, {50, 40}), bias = random_values(random, {50});
+    return test::packed({ltp::Weight::F32, 50, 40, bias.data(), weight.data()});
+}
+
+Attributes f32(const char* activation = "none", const char* isa = "") {
+    return {"f32", 50, 40, activation, isa};
+}
+
+std::shared_ptr<Linear> int8_linear(const Attributes& attributes, size_t factors = 0) {
+    const auto bytes = ltp::layout_of(ltp::Weight::INT8).bytes(int(attributes.depth));
+    ov::OutputVector inputs{
+        parameter({-1, attributes.depth}),
+        Constant::create(ov::element::u8, {2, bytes}, std::vector<uint8_t>(2 * bytes))};
+    if (factors)
+        inputs.push_back(
+            Constant::create(ov::element::f32, {factors}, std::vector<float>(factors, 1)));
     return std::make_shared<Linear>(inputs, attributes);
 }
 
@@ -50,20 +60,21 @@ std::shared_ptr<ov::Model> model_of(const std::shared_ptr<Linear>& op) {
                                        ov::ParameterVector{x}, "linear");
 }
 
-std::shared_ptr<ov::Model> model(const Linear::Attributes& attributes, const Shapes& shapes = {},
-                                 ov::element::Type element = ov::element::f32) {
-    const auto x = std::make_shared<ov::op::v0::Parameter>(element, shapes.x);
-    const auto weight = constant(shapes.weight, 1), bias = constant(shapes.bias, 2);
-    return model_of(std::make_shared<Linear>(ov::OutputVector{x, weight, bias}, attributes));
+std::shared_ptr<ov::Model> model(const Attributes& attributes, const ov::PartialShape& x = {-1, 40},
+                                 ov::element::Type element = ov::element::f32,
+                                 ov::element::Type type = ov::element::u8) {
+    const auto packed = panels();
+    const auto constant =
+        std::make_shared<Constant>(type, ov::Shape{2, packed.size() / 2}, packed.data());
+    return model_of(
+        std::make_shared<Linear>(ov::OutputVector{parameter(x, element), constant}, attributes));
 }
 
 std::vector<float> alone(const std::vector<float>& x, int rows) {
-    const auto weight = constant({50, 40}, 1), bias = constant({50}, 2);
-    const ltp::PackedWeights packed({weight->get_data_ptr<float>()}, 50, 40,
-                                    ltp::select_kernel(ltp::Precision::F32).linear[0],
-                                    test::serial_for);
+    const auto packed = panels();
     std::vector<float> y(size_t(rows) * 50);
-    ltp::linear(x.data(), rows, packed, bias->get_data_ptr<float>(), ltp::Activation::Gelu,
+    ltp::linear(x.data(), rows, {packed.data(), ltp::Weight::F32, 50, 40},
+                ltp::select_kernel(ltp::Precision::F32).linear[0][0], ltp::Activation::Gelu,
                 y.data(), 1, test::serial_for);
     return y;
 }
@@ -71,59 +82,63 @@ std::vector<float> alone(const std::vector<float>& x, int rows) {
 void attributes_survive_a_file(ov::Core& core) {
     std::stringstream xml, bin;
     ov::pass::Serialize(xml, bin).run_on_model(
-        model_of(int8_linear({"gelu_tanh", "avx2", 0.5f, 7}, ov::element::i8, 50, 40, 40)));
+        model_of(int8_linear({"i8", 50, 40, "gelu_tanh", "avx2", 0.5f, 7}, 64)));
     const std::string weights = bin.str();
     ov::Tensor data(ov::element::u8, {weights.size()});
     std::memcpy(data.data(), weights.data(), weights.size());
     std::stringstream again, unused;
     ov::pass::Serialize(again, unused).run_on_model(core.read_model(xml.str(), data));
     CHECK(xml.str().find("activation=\"gelu_tanh\"") != std::string::npos, xml.str());
+    CHECK(xml.str().find("depth=\"40\"") != std::string::npos, xml.str());
     CHECK(xml.str().find("input_zero_point=\"7\"") != std::string::npos, xml.str());
     CHECK(again.str() == xml.str(), again.str());
 }
 
 void shapes_are_inferred() {
-    CHECK(model({})->output().get_partial_shape() == ov::PartialShape({-1, 50}), "rows are free");
-    const auto seven = model({}, {{7, -1}})->output().get_partial_shape();
+    CHECK(model(f32())->output().get_partial_shape() == ov::PartialShape({-1, 50}),
+          "rows are free");
+    const auto seven = model(f32(), {7, -1})->output().get_partial_shape();
     CHECK(seven == ov::PartialShape({7, 50}), seven);
 }
 
 void bad_nodes_are_refused() {
-    refused("activation is 'swish'", [] { model({"swish"}); });
-    refused("unknown instruction set 'mmx'", [] { model({"none", "mmx"}); });
-    refused("x must be f32 or bf16", [] { model({}, {}, ov::element::f16); });
-    refused("expected [?,40]", [] { model({}, {{-1, 41}}); });
-    refused("expected [?,40]", [] { model({}, {{-1, 3, 40}}); });
-    refused("expected weight [columns, depth]", [] { model({}, {{-1, 40}, {50, 40}, {49}}); });
-    refused("expected weight [columns, depth]", [] { model({}, {{-1, 40}, {50}, {50}}); });
+    refused("activation is 'swish'", [] { model(f32("swish")); });
+    refused("unknown instruction set 'mmx'", [] { model(f32("none", "mmx")); });
+    refused("weights is 'i4'", [] { model({"i4", 50, 40}); });
+    refused("x must be f32", [] { model(f32(), {-1, 40}, ov::element::f16); });
+    refused("x must be f32", [] { model(f32(), {-1, 40}, ov::element::bf16); });
+    refused("expected [?,40]", [] { model(f32(), {-1, 41}); });
+    refused("expected [?,40]", [] { model(f32(), {-1, 3, 40}); });
+    refused("W is 0 x 40", [] { model({"f32", 0, 40}); });
+    refused("W is 50 x -1", [] { model({"f32", 50, -1}); });
+    refused("input 1 must be u8", [] { model({"f32", 65, 40}); });
+    refused("input 1 must be u8", [] { model({"f32", 50, 41}, {-1, 41}); });
+    refused("input 1 must be u8", [] { model({"bf16", 50, 40}); });
+    refused("input 1 must be u8",
+            [] { model(f32(), {-1, 40}, ov::element::f32, ov::element::i8); });
     refused("input 1 must be a Constant", [] {
-        const auto x =
-            std::make_shared<ov::op::v0::Parameter>(ov::element::f32, ov::PartialShape{-1, 40});
-        const auto weight =
-            std::make_shared<ov::op::v0::Parameter>(ov::element::f32, ov::Shape{50, 40});
-        std::make_shared<Linear>(ov::OutputVector{x, weight, constant({50}, 2)},
-                                 Linear::Attributes{});
+        const ov::OutputVector inputs{parameter({-1, 40}), parameter({2, 5248})};
+        std::make_shared<Linear>(inputs, f32());
     });
 }
 
 void bad_int8_nodes_are_refused() {
-    int8_linear({});
-    refused("input 1 must be i8", [] { int8_linear({}, ov::element::u8); });
-    refused("expected scale [columns]", [] { int8_linear({}, ov::element::i8, 49); });
     const auto calibrated = [](float scale, int64_t zero_point, size_t factors) {
-        int8_linear({"none", "", scale, zero_point}, ov::element::i8, 50, 40, factors);
+        int8_linear({"i8", 50, 40, "none", "", scale, zero_point}, factors);
     };
-    calibrated(1.f, 255, 40);
-    refused("input_scale is -1", [&] { calibrated(-1.f, 0, 40); });
-    refused("input_scale is 0", [&] { calibrated(0.f, 0, 40); });
+    calibrated(1.f, 255, 64);
+    calibrated(0.f, 0, 0);
+    refused("input_scale is -1", [&] { calibrated(-1.f, 0, 64); });
+    refused("input_scale is 0", [&] { calibrated(0.f, 0, 64); });
     refused("input_scale is 1", [&] { calibrated(1.f, 0, 0); });
-    refused("input_zero_point is 256", [&] { calibrated(1.f, 256, 40); });
-    refused("expected factor [depth]", [&] { calibrated(1.f, 0, 41); });
-    refused("too large for int8", [] { int8_linear({}, ov::element::i8, 50, 70000); });
+    refused("input_zero_point is 256", [&] { calibrated(1.f, 256, 64); });
+    refused("input 2 must be f32 [64]", [&] { calibrated(1.f, 0, 40); });
+    refused("too large for int8", [] { int8_linear({"i8", 50, 70000}); });
+    refused("factor is for i8", [] { int8_linear({"f32", 50, 40}, 64); });
 }
 
 void requests_run_in_parallel(ov::Core& core) {
-    test::in_parallel(core, model({"gelu"}), [](ov::InferRequest& request, int seed) {
+    test::in_parallel(core, model(f32("gelu")), [](ov::InferRequest& request, int seed) {
         test::Random random(seed);
         int different = 0;
         for (int rows = 0; rows < 40; ++rows) {

@@ -12,6 +12,7 @@ import numpy as np
 
 from ltp_deploy.backends.backend import Job
 from ltp_deploy.backends.openvino.nodes import PluginNodes
+from ltp_deploy.backends.openvino.panels import packed, padded_depth
 from ltp_deploy.compiler.int8 import MIN_COLUMNS, quantized
 
 
@@ -19,7 +20,8 @@ def use_linear(model: Any, nodes: PluginNodes, job: Job) -> None:
     """Replace every x W^T + b, with the activation after it, in an `ov.Model`, in place.
 
     Products that the job wants in int8 get weights with a scale for each column. Rows of x get the
-    scale of the calibration or, without one, a scale each that is found while the engine runs.
+    scale of the calibration or, without one, a scale each that is found while the engine runs. The
+    others get weights in the precision of what flows between the operators.
 
     Raises:
         LtpError: the calibration has no range that fits a product.
@@ -46,19 +48,24 @@ def _operands(product: Any, bias: np.ndarray, job: Job) -> tuple[list[Any], dict
         return ops.constant(value).output(0)
 
     x, weight, name = product.input_value(0), product.input_value(1), module_name(product)
+    values: np.ndarray = weight.get_node().data
+    columns, depth = values.shape
+    shape = {"columns": columns, "depth": depth}
     if not job.int8(name):
-        return [x, weight, constant(bias)], {}
-    values = weight.get_node().data
-    calibrated = job.precision == "int8"
-    given = job.activation_range(name, values.shape[1]) if calibrated else None
+        kind = job.plan.activations
+        return [x, constant(packed(values, bias, kind))], {"weights": kind, **shape}
+    given = job.activation_range(name, depth) if job.precision == "int8" else None
     smooth = np.array(given.smooth if given else [1], np.float32)
     values, scales = quantized(values / smooth)
-    inputs = [x, constant(values), constant(bias), constant(scales)]
+    inputs = [x, constant(packed(values, bias, "i8", scales))]
+    attributes = {"weights": "i8", **shape}
     if given is None:
-        return inputs, {}
+        return inputs, attributes
     scale, zero_point = given.asymmetric()
-    inputs.append(constant(smooth / np.float32(scale)))
-    return inputs, {"input_scale": scale, "input_zero_point": zero_point}
+    factors = np.ones(padded_depth(depth, "i8"), np.float32)
+    factors[:depth] = smooth / np.float32(scale)
+    inputs.append(constant(factors))
+    return inputs, {**attributes, "input_scale": scale, "input_zero_point": zero_point}
 
 
 def module_name(product: Any) -> str:

@@ -50,10 +50,10 @@ private:
 };
 
 struct Int8Tiles {
+    static constexpr Weight kWeight = Weight::INT8;
     using Value = int8_t;
     using Sum = int32_t;
     using Input = uint8_t;
-    static constexpr int kPair = 4;
 
     static void multiply_upper() {
         _tile_dpbusd(0, 4, 6);
@@ -91,8 +91,9 @@ const Kernel kernel_amx_bf16 = {
     scratch_bytes<Bf16Math<AmxProduct>>,
     {attend_with_tiles<float>, attend_with_tiles<Bf16>},
     {attend_first<float>, attend_first<Bf16>},
-    {linear_kernel<LinearTiles<FloatMath<float>>, float>(), amx_linear()},
-    {amx_int8<float>(), amx_int8<Bf16>()},
+    {{linear_kernel<LinearTiles<F32Products>, float>(), {}},
+     {linear_kernel<LinearTiles<Bf16Products>, float>(), amx_linear()},
+     {amx_int8<float>(), amx_int8<Bf16>()}},
 };
 
 }  // namespace ltp

@@ -52,11 +52,11 @@ struct DotProduct {
     }
 };
 
-struct PairMath {
+struct Bf16DotProducts {
+    static constexpr Weight kWeight = Weight::BF16;
     using Value = Bf16;
     using Sum = float;
     using Input = Bf16;
-    static constexpr int kPair = 2;
     static __m512bh load(const Bf16* weights) { return (__m512bh)_mm512_loadu_si512(weights); }
     static Vec multiply_add(Vec sum, const Bf16* x, __m512bh weights) {
         int pair;
@@ -72,9 +72,11 @@ const Kernel kernel_avx512_bf16 = {
     scratch_bytes<Bf16Math<DotProduct>>,
     {attend<Bf16Math<DotProduct>, float>, attend<Bf16Math<DotProduct>, Bf16>},
     {attend_first<float>, attend_first<Bf16>},
-    {linear_kernel<LinearTiles<FloatMath<float>>, float>(),
-     linear_kernel<LinearTiles<PairMath>, Bf16>()},
-    {int8_kernel<LinearTiles<Int8Math>, float>(), int8_kernel<LinearTiles<Int8Math>, Bf16>()},
+    {{linear_kernel<LinearTiles<F32Products>, float>(), {}},
+     {linear_kernel<LinearTiles<Bf16Products>, float>(),
+      linear_kernel<LinearTiles<Bf16DotProducts>, Bf16>()},
+     {int8_kernel<LinearTiles<Int8Products>, float>(),
+      int8_kernel<LinearTiles<Int8Products>, Bf16>()}},
 };
 
 }  // namespace ltp

@@ -8,7 +8,6 @@
 namespace ltp {
 namespace {
 
-constexpr int kTileVecs = 2;
 constexpr int kTileRows = kRegisterRows;
 constexpr int kColumns = kTileVecs * kLanes;  // columns of the right-hand matrix stored together
 
@@ -110,9 +109,11 @@ const Kernel LTP_KERNEL = {
     scratch_bytes<F32Math>,
     {attend<F32Math, float>, attend<F32Math, Bf16>},
     {attend_first<float>, attend_first<Bf16>},
-    {linear_kernel<LinearTiles<FloatMath<float>>, float>(),
-     linear_kernel<LinearTiles<FloatMath<Bf16>>, Bf16>()},
-    {int8_kernel<LinearTiles<Int8Math>, float>(), int8_kernel<LinearTiles<Int8Math>, Bf16>()},
+    {{linear_kernel<LinearTiles<F32Products>, float>(), {}},
+     {linear_kernel<LinearTiles<Bf16Products>, float>(),
+      linear_kernel<LinearTiles<Bf16Products>, Bf16>()},
+     {int8_kernel<LinearTiles<Int8Products>, float>(),
+      int8_kernel<LinearTiles<Int8Products>, Bf16>()}},
 };
 
 }  // namespace ltp

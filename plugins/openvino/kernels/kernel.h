@@ -8,6 +8,7 @@
 namespace ltp {
 
 enum class Element { F32 = 0, BF16 = 1 };
+enum class Weight { F32 = 0, BF16 = 1, INT8 = 2 };
 
 struct HeadTask {
     /// First column of this head in row 0 of the sequence; the element type is the kernel
@@ -41,15 +42,8 @@ struct InputScale {
 /// How rows become bytes: q = x * factors + zero_point, rounded, 0 to 255. Without factors each row
 /// takes a factor, scale and zero point of its own, by its smallest and largest values.
 struct RowsToBytes {
-    const float* factors = nullptr;  ///< [depth]
+    const float* factors = nullptr;  ///< [depth], and up to the next multiple of 32 any numbers
     InputScale scale = {};
-};
-
-/// W as it comes.
-struct WeightRows {
-    const void* values;             ///< [columns][depth], float, or int8_t for int8 kernels
-    const float* scales = nullptr;  ///< [columns] of the int8 values
-    RowsToBytes input = {};  ///< the rows that these will be multiplied with, for int8 kernels
 };
 
 /// y = activation(x W^T + bias) for `rows` rows and `columns` columns. The element type of x and y
@@ -58,26 +52,20 @@ struct LinearTask {
     const void* x;  ///< [rows][depth]
     int rows;
     int depth;
-    RowsToBytes input;   ///< for int8 kernels; up to the next multiple of 32 there are factors that
-                         ///< do no harm
-    const void* panels;  ///< W in the kernel's packing, from the first column on
-    const float* bias;   ///< [columns]
+    RowsToBytes input;   ///< for int8 weights
+    const void* panels;  ///< W and bias from the first column on, see panels.h
     int columns;
     Activation activation;
     void* y;
     size_t y_stride;
 };
 
-/// The linear layer for one element type. The weights are packed in panels of so many columns.
+/// The linear layer for one type of weights and one element type.
 struct LinearKernel {
     size_t element_size;  ///< bytes, of x and y
     size_t input_size;    ///< bytes, of x as it is multiplied
     int row_cost;         ///< what making a row ready costs, in columns read from memory
-    int panel_columns;
-    int tile_rows;  ///< rows are best shared out among threads in multiples of this
-    size_t (*panel_bytes)(int depth);
-    /// At most panel_columns columns; the panel must be 64-byte aligned.
-    void (*pack_panel)(const WeightRows& weight, int columns, int depth, void* panel);
+    int tile_rows;        ///< rows are best shared out among threads in multiples of this
     /// Scratch that run needs, in bytes. The scratch passed must be 64-byte aligned.
     size_t (*scratch_bytes)(int rows, int depth);
     void (*run)(const LinearTask&, void* scratch);
@@ -93,8 +81,8 @@ struct Kernel {
     void (*attend[2])(const HeadTask&, void* scratch);
     /// Only the first alive row attends; column_sums is ignored.
     void (*attend_first[2])(const HeadTask&, void* scratch);
-    LinearKernel linear[2];
-    LinearKernel linear_int8[2];
+    /// By Weight and Element; there is none for f32 weights and bfloat16 rows.
+    LinearKernel linear[3][2];
 };
 
 extern const Kernel kernel_portable, kernel_avx2, kernel_avx512, kernel_avx512_vnni,

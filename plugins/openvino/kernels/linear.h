@@ -1,10 +1,8 @@
 // Part of a linear layer, y = activation(x W^T + bias): panel after panel of W, each with all rows.
 // How a panel is multiplied is the parameter `Product`:
 //
-//   Value, kPair       what a panel is made of: [depth / kPair][kPanel][kPair] Values, zero beyond
-//                      the last depth
+//   kWeight, Value     the type of the weights; panels.h has their layout
 //   Sum                float, or int32_t for products of integers
-//   kDepth             the depth is a multiple of this
 //   Input              what x is read as; x of another type, or of another depth, is copied first
 //   kRows              rows that share one pass over a panel
 //   multiply(rows, x, x_stride, panel, depth, sums, output)
@@ -13,15 +11,13 @@
 //     writing to memory then overlaps with arithmetic
 #pragma once
 
+#include "../panels.h"
 #include "arena.h"
 #include "kernel.h"
 #include "vec.h"
 
 namespace ltp {
 namespace {
-
-constexpr int kPanelVecs = 2;
-constexpr int kPanel = kPanelVecs * kLanes;
 
 /// x P(X <= x) for a standard normal X, with erf by Abramowitz & Stegun 7.1.26 (absolute error
 /// below 1.5e-7).
@@ -53,6 +49,20 @@ inline Vec activate(Vec x) {
     return x;
 }
 
+/// A panel and what belongs to its columns.
+template <Weight weight, class Value>
+struct Panel {
+    const Value* values;
+    const float* bias;
+
+    Panel(const void* panel, int depth)
+        : values(static_cast<const Value*>(panel)),
+          bias(reinterpret_cast<const float*>(static_cast<const char*>(panel) +
+                                              layout_of(weight).value_part(depth))) {}
+    const int32_t* column_sums() const { return reinterpret_cast<const int32_t*>(bias + kPanel); }
+    const float* scales() const { return bias + 2 * kPanel; }
+};
+
 /// The sums of one panel as they are.
 struct FloatSums {
     const float* sums;  // [rows][kPanel]
@@ -67,9 +77,10 @@ struct FloatSums {
 template <class E, class Sums>
 class Output {
 public:
-    Output(const LinearTask& task, Sums sums, int column)
+    Output(const LinearTask& task, Sums sums, const float* bias, int column)
         : task_(task),
           sums_(sums),
+          bias_(bias),
           column_(column),
           columns_(smaller(kPanel, task.columns - column)) {}
 
@@ -96,7 +107,7 @@ private:
     void write(int first, int end) const {
         for (int c = 0; c < columns_; c += kLanes) {
             const auto sum = sums_.columns(c);
-            const Vec bias = load(task_.bias + column_ + c, columns_ - c);
+            const Vec bias = load(bias_ + c);
             const auto value = [&](int i) { return activate<activation>(sum(i) + bias); };
             if (columns_ - c >= kLanes)
                 for (int i = first; i < end; ++i) store(row(i) + c, value(i));
@@ -107,6 +118,7 @@ private:
 
     const LinearTask& task_;
     const Sums sums_;
+    const float* const bias_;  // of the panel
     const int column_, columns_;
 };
 
@@ -121,7 +133,7 @@ inline void convert(const From* from, To* to, int count) {
 
 template <class Product>
 constexpr int padded(int depth) {
-    return round_up(depth, Product::kDepth);
+    return layout_of(Product::kWeight).padded(depth);
 }
 
 template <class Product, class E>
@@ -135,7 +147,7 @@ struct LinearBuffers {
               copied(depth) ? size_t(rows) * padded<Product>(depth) : 0)) {}
 
     static bool copied(int depth) {
-        return sizeof(typename Product::Input) != sizeof(E) || depth % Product::kDepth != 0;
+        return sizeof(typename Product::Input) != sizeof(E) || padded<Product>(depth) != depth;
     }
 };
 
@@ -144,28 +156,6 @@ size_t linear_scratch_bytes(int rows, int depth) {
     Arena arena(nullptr);
     LinearBuffers<Product, E>(arena, rows, depth);
     return arena.used();
-}
-
-template <class Product>
-size_t panel_bytes(int depth) {
-    return size_t(padded<Product>(depth)) * kPanel * sizeof(typename Product::Value);
-}
-
-/// `From` is what the values are given as.
-template <class Product, class From>
-void pack_panel(const WeightRows& weight, int columns, int depth, void* panel) {
-    constexpr int pair = Product::kPair;
-    const auto* from = static_cast<const From*>(weight.values);
-    auto* to = static_cast<typename Product::Value*>(panel);
-    for (int k = 0; k < padded<Product>(depth); k += pair)
-        for (int i = 0; i < pair; ++i) {
-            alignas(64) From column[kPanel] = {};
-            if (k + i < depth)
-                for (int c = 0; c < columns; ++c) column[c] = from[size_t(c) * depth + k + i];
-            alignas(64) typename Product::Value values[kPanel];
-            convert(column, values, kPanel);
-            for (int c = 0; c < kPanel; ++c) to[size_t(k) * kPanel + c * pair + i] = values[c];
-        }
 }
 
 template <class Product, class E>
@@ -186,24 +176,19 @@ void linear(const LinearTask& task, void* scratch) {
         x = buffers.x;
         x_stride = depth;
     }
-    const auto* panel = static_cast<const typename Product::Value*>(task.panels);
-    for (int column = 0; column < task.columns; column += kPanel, panel += size_t(depth) * kPanel) {
-        const Output<E, FloatSums> output(task, {buffers.sums}, column);
-        Product::multiply(task.rows, x, x_stride, panel, depth, buffers.sums, output);
+    const auto* panels = static_cast<const char*>(task.panels);
+    for (int column = 0; column < task.columns;
+         column += kPanel, panels += layout_of(Product::kWeight).bytes(task.depth)) {
+        const Panel<Product::kWeight, typename Product::Value> panel(panels, task.depth);
+        const Output<E, FloatSums> output(task, {buffers.sums}, panel.bias, column);
+        Product::multiply(task.rows, x, x_stride, panel.values, depth, buffers.sums, output);
     }
 }
 
 template <class Product, class E>
 constexpr LinearKernel linear_kernel() {
-    return {sizeof(E),
-            sizeof(typename Product::Input),
-            0,
-            kPanel,
-            Product::kRows,
-            panel_bytes<Product>,
-            pack_panel<Product, float>,
-            linear_scratch_bytes<Product, E>,
-            linear<Product, E>};
+    return {sizeof(E),      sizeof(typename Product::Input),  0,
+            Product::kRows, linear_scratch_bytes<Product, E>, linear<Product, E>};
 }
 
 }  // namespace

@@ -1,7 +1,7 @@
 // A panel times rows in AMX tiles: up to 32 rows at a time times the panel's 32 columns. What is
 // multiplied is the parameter `Tiles`:
 //
-//   Value, kPair, Sum, Input      see linear.h
+//   kWeight, Value, Sum, Input    see linear.h
 //   multiply_upper(), multiply_lower()
 //     tiles 0, 1 += tile 4 * tiles 6, 7; tiles 2, 3 += tile 5 * tiles 6, 7
 #pragma once
@@ -13,10 +13,10 @@ namespace ltp {
 namespace {
 
 struct Bf16Tiles {
+    static constexpr Weight kWeight = Weight::BF16;
     using Value = Bf16;
     using Sum = float;
     using Input = Bf16;
-    static constexpr int kPair = 2;
 
     static void multiply_upper() {
         _tile_dpbf16ps(0, 4, 6);
@@ -33,8 +33,9 @@ struct AmxLinear {
     using Value = typename Tiles::Value;
     using Sum = typename Tiles::Sum;
     using Input = typename Tiles::Input;
-    static constexpr int kPair = Tiles::kPair;
-    static constexpr int kDepth = 64 / sizeof(Input);
+    static constexpr Weight kWeight = Tiles::kWeight;
+    static constexpr int kStep = layout_of(kWeight).step;
+    static constexpr int kDepth = layout_of(kWeight).depths;  // 64 bytes
     static constexpr int kRows = kTileRows;
 
     template <class Output>
@@ -81,7 +82,7 @@ private:
     static void multiply_tiles(const Input* upper, const Input* lower, size_t x_stride,
                                const Value* panel, int depth, Prefetching ahead, Sum* upper_sums,
                                Sum* lower_sums) {
-        constexpr long panel_row = kPanel * kPair * sizeof(Value), sums_row = kPanel * sizeof(Sum);
+        constexpr long panel_row = kPanel * kStep * sizeof(Value), sums_row = kPanel * sizeof(Sum);
         const long x_row = static_cast<long>(x_stride * sizeof(Input));
         _tile_zero(0);
         _tile_zero(1);
@@ -94,7 +95,7 @@ private:
             for (int i = 0; i < ahead.bytes_per_step; i += 64)
                 __builtin_prefetch(ahead.from + i, 0, 2);
             _tile_loadd(6, panel, panel_row);
-            _tile_loadd(7, panel + kLanes * kPair, panel_row);
+            _tile_loadd(7, panel + kLanes * kStep, panel_row);
             _tile_loadd(4, upper + k, x_row);
             Tiles::multiply_upper();
             if (TwoRows) {

@@ -3,15 +3,13 @@
 //
 //   x ~ s_x (q_x - z),  W ~ s_w q_w   =>   x W^T ~ s_x s_w (sum q_x q_w - z sum q_w)
 //
-// s_x and z are the row's, s_w the column's. A panel ends with sum q_w and s_w of its columns.
+// s_x and z are the row's, s_w the column's.
 #pragma once
 
 #include "linear_tiles.h"
 
 namespace ltp {
 namespace {
-
-constexpr int kInt8Depth = 64;  // every depth is padded to a multiple of it: a row of an AMX tile
 
 inline Vec to_float(VecInt v) { return __builtin_convertvector(v, Vec); }
 
@@ -208,11 +206,11 @@ struct Int8Sums {
 
 #if defined(__AVX512VNNI__)
 /// VPDPBUSD multiplies four bytes.
-struct Int8Math {
+struct Int8Products {
+    static constexpr Weight kWeight = Weight::INT8;
     using Value = int8_t;
     using Sum = int32_t;
     using Input = uint8_t;
-    static constexpr int kPair = 4;
     static __m512i load(const int8_t* weights) { return _mm512_loadu_si512(weights); }
     static VecInt multiply_add(VecInt sum, const uint8_t* x, __m512i weights) {
         int four;
@@ -222,47 +220,65 @@ struct Int8Math {
 };
 #elif defined(__AVX512BW__) || defined(__AVX2__)
 /// VPMADDWD multiplies two 16-bit integers; VPMADDUBSW, of bytes, would overflow.
-struct Int8Math {
+struct Int8Products {
+    static constexpr Weight kWeight = Weight::INT8;
     using Value = int8_t;
     using Sum = int32_t;
     using Input = int16_t;
-    static constexpr int kPair = 2;
+    struct Pairs {
+        VecInt first, second;
+    };
+    /// A step of one column is four bytes; each pair of them is moved to the upper halves of two
+    /// 16-bit integers, and shifted down from there.
+    static Pairs load(const int8_t* weights) {
+        constexpr int first = 0x01ff00ff, second = 0x03ff02ff, next = 0x04040404;
+        VecInt four;
+        memcpy(&four, weights, sizeof four);
 #if defined(__AVX512BW__)
-    static __m512i load(const int8_t* weights) {
-        return _mm512_cvtepi8_epi16(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(weights)));
-    }
-    static VecInt multiply_add(VecInt sum, const int16_t* x, __m512i weights) {
-        return sum + (VecInt)_mm512_madd_epi16(_mm512_set1_epi32(pair(x)), weights);
-    }
+        const __m512i lane = _mm512_broadcast_i32x4(_mm_setr_epi32(0, next, 2 * next, 3 * next));
+        const auto pair = [&](int bytes) {
+            const __m512i from = _mm512_or_si512(_mm512_set1_epi32(bytes), lane);
+            return (VecInt)_mm512_srai_epi16(_mm512_shuffle_epi8((__m512i)four, from), 8);
+        };
 #else
-    static __m256i load(const int8_t* weights) {
-        return _mm256_cvtepi8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(weights)));
-    }
-    static VecInt multiply_add(VecInt sum, const int16_t* x, __m256i weights) {
-        return sum + (VecInt)_mm256_madd_epi16(_mm256_set1_epi32(pair(x)), weights);
-    }
+        const __m256i lane =
+            _mm256_broadcastsi128_si256(_mm_setr_epi32(0, next, 2 * next, 3 * next));
+        const auto pair = [&](int bytes) {
+            const __m256i from = _mm256_or_si256(_mm256_set1_epi32(bytes), lane);
+            return (VecInt)_mm256_srai_epi16(_mm256_shuffle_epi8((__m256i)four, from), 8);
+        };
 #endif
+        return {pair(first), pair(second)};
+    }
+    static VecInt multiply_add(VecInt sum, const int16_t* x, const Pairs& weights) {
+        return sum + product(x, weights.first) + product(x + 2, weights.second);
+    }
 
 private:
-    static int pair(const int16_t* x) {
+    static VecInt product(const int16_t* x, VecInt weights) {
         int two;
         memcpy(&two, x, sizeof two);
-        return two;
+#if defined(__AVX512BW__)
+        return (VecInt)_mm512_madd_epi16(_mm512_set1_epi32(two), (__m512i)weights);
+#else
+        return (VecInt)_mm256_madd_epi16(_mm256_set1_epi32(two), (__m256i)weights);
+#endif
     }
 };
 #else
-struct Int8Math {
+struct Int8Products {
+    static constexpr Weight kWeight = Weight::INT8;
     using Value = int8_t;
     using Sum = int32_t;
     using Input = int16_t;
-    static constexpr int kPair = 1;
     static VecInt load(const int8_t* weights) {
-        int8_t bytes __attribute__((vector_size(kLanes)));
-        memcpy(&bytes, weights, sizeof bytes);
-        return __builtin_convertvector(bytes, VecInt);
+        VecInt four;
+        memcpy(&four, weights, sizeof four);
+        return four;
     }
-    static VecInt multiply_add(VecInt sum, const int16_t* x, VecInt weights) {
-        return sum + int32_t{*x} * weights;
+    static VecInt multiply_add(VecInt sum, const int16_t* x, VecInt four) {
+        for (int i = 0; i < 4; ++i) sum += int32_t{x[i]} * (four << (24 - 8 * i) >> 24);
+        return sum;
     }
 };
 #endif
@@ -270,24 +286,6 @@ struct Int8Math {
 template <class Product>
 struct Int8Linear {
     using Input = typename Product::Input;
-
-    static constexpr int padded(int depth) { return round_up(depth, kInt8Depth); }
-
-    static size_t panel_bytes(int depth) {
-        return size_t(padded(depth)) * kPanel + kPanel * (sizeof(int32_t) + sizeof(float));
-    }
-
-    static void pack_panel(const WeightRows& weight, int columns, int depth, void* panel) {
-        ltp::pack_panel<Padded, int8_t>(weight, columns, depth, panel);
-        const Tail tail(static_cast<int8_t*>(panel), depth);
-        for (int c = 0; c < kPanel; ++c) {
-            const auto* values = static_cast<const int8_t*>(weight.values) + size_t(c) * depth;
-            int32_t sum = 0;
-            for (int k = 0; c < columns && k < depth; ++k) sum += values[k];
-            tail.column_sums[c] = sum;
-            tail.scales[c] = c < columns ? weight.scales[c] : 0.f;
-        }
-    }
 
     static size_t scratch_bytes(int rows, int depth) {
         Arena arena(nullptr);
@@ -299,7 +297,7 @@ struct Int8Linear {
     static void run(const LinearTask& task, void* scratch) {
         Arena arena(scratch);
         const Buffers buffers(arena, task.rows, task.depth);
-        const int depth = padded(task.depth);
+        const int depth = padded<Product>(task.depth);
         for (int i = 0; i < task.rows; ++i) {
             Input* row = buffers.x + size_t(i) * depth;
             const E* x = static_cast<const E*>(task.x) + size_t(i) * task.depth;
@@ -307,21 +305,17 @@ struct Int8Linear {
             buffers.scales[i] = to_bytes(x, task.depth, task.input, row);
             memset(row + task.depth, 0, (depth - task.depth) * sizeof(Input));
         }
-        auto* panel = static_cast<int8_t*>(const_cast<void*>(task.panels));
+        const auto* panels = static_cast<const char*>(task.panels);
         for (int column = 0; column < task.columns;
-             column += kPanel, panel += panel_bytes(task.depth)) {
-            const Tail tail(panel, task.depth);
-            const Int8Sums sums{buffers.sums, tail.column_sums, tail.scales, buffers.scales};
-            Product::multiply(task.rows, buffers.x, depth, panel, depth, buffers.sums,
-                              Output<E, Int8Sums>(task, sums, column));
+             column += kPanel, panels += layout_of(Weight::INT8).bytes(task.depth)) {
+            const Panel<Weight::INT8, int8_t> panel(panels, task.depth);
+            const Int8Sums sums{buffers.sums, panel.column_sums(), panel.scales(), buffers.scales};
+            Product::multiply(task.rows, buffers.x, depth, panel.values, depth, buffers.sums,
+                              Output<E, Int8Sums>(task, sums, panel.bias, column));
         }
     }
 
 private:
-    struct Padded : Product {
-        static constexpr int kDepth = kInt8Depth;
-    };
-
     struct Buffers {
         int32_t* sums;  // [rows][kPanel]
         Input* x;       // [rows][padded depth]
@@ -329,32 +323,16 @@ private:
 
         Buffers(Arena& arena, int rows, int depth)
             : sums(arena.take<int32_t>(size_t(rows) * kPanel)),
-              x(arena.take<Input>(size_t(rows) * padded(depth))),
+              x(arena.take<Input>(size_t(rows) * padded<Product>(depth))),
               scales(arena.take<InputScale>(rows)) {}
-    };
-
-    struct Tail {
-        int32_t* column_sums;
-        float* scales;
-
-        Tail(int8_t* panel, int depth)
-            : column_sums(reinterpret_cast<int32_t*>(panel + size_t(padded(depth)) * kPanel)),
-              scales(reinterpret_cast<float*>(column_sums + kPanel)) {}
     };
 };
 
 template <class Product, class E>
 constexpr LinearKernel int8_kernel() {
     using Linear = Int8Linear<Product>;
-    return {sizeof(E),
-            sizeof(typename Product::Input),
-            2,
-            kPanel,
-            Product::kRows,
-            Linear::panel_bytes,
-            Linear::pack_panel,
-            Linear::scratch_bytes,
-            Linear::template run<E>};
+    return {sizeof(E),      sizeof(typename Product::Input), 2,
+            Product::kRows, Linear::scratch_bytes,           Linear::template run<E>};
 }
 
 }  // namespace

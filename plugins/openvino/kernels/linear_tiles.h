@@ -2,9 +2,9 @@
 // takes as long as the arithmetic, so the next block of weights is prefetched while the rows are
 // multiplied with the present one. How products are formed is the parameter `Math`:
 //
-//   Value, kPair, Sum, Input  see linear.h
+//   kWeight, Value, Sum, Input  see linear.h
 //   Weights load(const Value*)
-//     kLanes columns of one step, kPair depths deep
+//     kLanes columns of one step
 //   Sums multiply_add(Sums sums, const Input*, Weights)
 //     sums + x * weights for one step of one row
 #pragma once
@@ -15,14 +15,18 @@
 namespace ltp {
 namespace {
 
+constexpr int kTileVecs = 2;
+constexpr int kTileColumns =
+    kTileVecs * kLanes;  // a panel is so many tiles wide, one after another
+
 template <class Math>
 class LinearTiles {
 public:
     using Value = typename Math::Value;
     using Input = typename Math::Input;
     using Sum = typename Math::Sum;
-    static constexpr int kPair = Math::kPair;
-    static constexpr int kDepth = kPair;
+    static constexpr Weight kWeight = Math::kWeight;
+    static constexpr int kStep = layout_of(kWeight).step;
     static constexpr int kRows = kRegisterRows;
 
     template <class Output>
@@ -33,30 +37,32 @@ public:
         const int ahead_per_step =
             tiles == 1 ? kStepBytes : kStepBytes / smaller(tiles, kPrefetchers);
         for (int k = 0; k < depth; k += kBlock) {
-            const int steps = smaller(kBlock, depth - k) / kPair;
+            const int steps = smaller(kBlock, depth - k) / kStep;
             const Value* block = panel + size_t(k) * kPanel;
             const char* ahead =
                 reinterpret_cast<const char*>(block) + (tiles == 1 ? kNear : steps * kStepBytes);
             const bool last = k + kBlock >= depth;
             for (int i = 0; i < tiles; ++i) {
                 const int first = rows * i / tiles, end = rows * (i + 1) / tiles;
-                const bool prefetches = i < kPrefetchers;
                 if (last) output.announce(first, end);
-                TileTable<Tile, kRows, kStepLines>::get(end - first, lines)(
-                    x + first * x_stride + k, x_stride, block, steps, k == 0,
-                    sums + size_t(first) * kPanel,
-                    prefetches ? ahead + size_t(i) * steps * ahead_per_step : ahead,
-                    prefetches ? ahead_per_step : 0);
+                for (int c = 0; c < kPanel; c += kTileColumns) {
+                    const bool prefetches = i < kPrefetchers && c == 0;
+                    TileTable<Tile, kRows, kStepLines>::get(end - first, prefetches ? lines : 1)(
+                        x + first * x_stride + k, x_stride, block + c * kStep, steps, k == 0,
+                        sums + size_t(first) * kPanel + c,
+                        prefetches ? ahead + size_t(i) * steps * ahead_per_step : ahead,
+                        prefetches ? ahead_per_step : 0);
+                }
                 if (last) output.write(first, end);
             }
         }
     }
 
 private:
+    static constexpr int kStepBytes = kPanel * kStep * sizeof(Value);
+    static constexpr int kStepLines = kStepBytes / 64;
     // Depths; a block should stay in the L1 cache while x passes through.
-    static constexpr int kBlock = sizeof(Value) == 1 ? 768 : 256;
-    static constexpr int kStepBytes = kPanel * kPair * sizeof(Value);
-    static constexpr int kStepLines = (kStepBytes + 63) / 64;
+    static constexpr int kBlock = kLanes * (sizeof(Value) == 1 ? 48 : 16) / kStep * kStep;
     // A single tile is bound by memory and prefetches just ahead of itself, which the hardware's
     // own prefetcher then joins; several share the prefetching of the whole next block.
     static constexpr int kNear = 2048;  // bytes
@@ -64,52 +70,70 @@ private:
 
     template <int M, int Lines>
     struct Tile {
-        /// sums[M][kPanel] (+)= x[M][steps * kPair] * block; every step prefetches, ahead_per_step
-        /// bytes further on.
+        /// sums[M][kTileColumns] (+)= x[M][steps * kStep] * block; every step prefetches,
+        /// ahead_per_step bytes further on.
         static void run(const Input* x, size_t x_stride, const Value* block, int steps,
                         bool from_zero, Sum* sums, const char* ahead, int ahead_per_step) {
-            decltype(ltp::load(sums)) sum[M][kPanelVecs] = {};
+            decltype(ltp::load(sums)) sum[M][kTileVecs] = {};
             if (!from_zero)
 #pragma GCC unroll 16
                 for (int i = 0; i < M; ++i)
 #pragma GCC unroll 2
-                    for (int j = 0; j < kPanelVecs; ++j)
+                    for (int j = 0; j < kTileVecs; ++j)
                         sum[i][j] = load(sums + i * kPanel + j * kLanes);
             for (int k = 0; k < steps; ++k) {
                 for (int line = 0; line < Lines; ++line)
                     __builtin_prefetch(ahead + 64 * line, 0, 2);
                 ahead += ahead_per_step;
-                const Value* row = block + size_t(k) * kPanel * kPair;
-                decltype(Math::load(row)) weights[kPanelVecs];
+                const Value* row = block + size_t(k) * kPanel * kStep;
+                decltype(Math::load(row)) weights[kTileVecs];
 #pragma GCC unroll 2
-                for (int j = 0; j < kPanelVecs; ++j)
-                    weights[j] = Math::load(row + j * kLanes * kPair);
+                for (int j = 0; j < kTileVecs; ++j)
+                    weights[j] = Math::load(row + j * kLanes * kStep);
 #pragma GCC unroll 16
                 for (int i = 0; i < M; ++i)
 #pragma GCC unroll 2
-                    for (int j = 0; j < kPanelVecs; ++j)
+                    for (int j = 0; j < kTileVecs; ++j)
                         sum[i][j] =
-                            Math::multiply_add(sum[i][j], x + i * x_stride + k * kPair, weights[j]);
+                            Math::multiply_add(sum[i][j], x + i * x_stride + k * kStep, weights[j]);
             }
 #pragma GCC unroll 16
             for (int i = 0; i < M; ++i)
 #pragma GCC unroll 2
-                for (int j = 0; j < kPanelVecs; ++j)
+                for (int j = 0; j < kTileVecs; ++j)
                     store(sums + i * kPanel + j * kLanes, sum[i][j]);
         }
     };
 };
 
-/// Single-precision products; bfloat16 weights save half of the memory traffic.
-template <class W>
-struct FloatMath {
-    using Value = W;
+/// Single-precision products.
+struct F32Products {
+    static constexpr Weight kWeight = Weight::F32;
+    using Value = float;
     using Sum = float;
     using Input = float;
-    static constexpr int kPair = 1;
-    static Vec load(const W* weights) { return ltp::load(weights); }
+    static Vec load(const float* weights) { return ltp::load(weights); }
     static Vec multiply_add(Vec sum, const float* x, Vec weights) {
         return sum + splat(*x) * weights;
+    }
+};
+
+/// Single-precision products with bfloat16 weights, which take half as long to read.
+struct Bf16Products {
+    static constexpr Weight kWeight = Weight::BF16;
+    using Value = Bf16;
+    using Sum = float;
+    using Input = float;
+    struct Pairs {
+        Vec first, second;
+    };
+    static Pairs load(const Bf16* weights) {
+        VecBits pairs;
+        memcpy(&pairs, weights, sizeof pairs);
+        return {(Vec)(pairs << 16), (Vec)(pairs & 0xffff0000u)};
+    }
+    static Vec multiply_add(Vec sum, const float* x, const Pairs& weights) {
+        return sum + splat(x[0]) * weights.first + splat(x[1]) * weights.second;
     }
 };
 
