@@ -57,7 +57,11 @@ struct Bf16DotProducts {
     using Value = Bf16;
     using Sum = float;
     using Input = Bf16;
-    static __m512bh load(const Bf16* weights) { return (__m512bh)_mm512_loadu_si512(weights); }
+    static constexpr int kParts = 1;
+    template <int>
+    static __m512bh load(const Bf16* weights) {
+        return (__m512bh)_mm512_loadu_si512(weights);
+    }
     static Vec multiply_add(Vec sum, const Bf16* x, __m512bh weights) {
         int pair;
         memcpy(&pair, x, sizeof pair);

@@ -38,6 +38,8 @@ struct AmxLinear {
     static constexpr int kDepth = layout_of(kWeight).depths;  // 64 bytes
     static constexpr int kRows = kTileRows;
 
+    static void arrange(Input*, int) {}
+
     template <class Output>
     static void multiply(int rows, const Input* x, size_t x_stride, const Value* panel, int depth,
                          Sum* sums, const Output& output) {

@@ -211,7 +211,12 @@ struct Int8Products {
     using Value = int8_t;
     using Sum = int32_t;
     using Input = uint8_t;
-    static __m512i load(const int8_t* weights) { return _mm512_loadu_si512(weights); }
+    static constexpr int kParts = 1;
+    template <int>
+    static __m512i load(const int8_t* weights) {
+        return _mm512_loadu_si512(weights);
+    }
+    static void arrange(uint8_t*, int) {}
     static VecInt multiply_add(VecInt sum, const uint8_t* x, __m512i weights) {
         int four;
         memcpy(&four, x, sizeof four);
@@ -225,45 +230,36 @@ struct Int8Products {
     using Value = int8_t;
     using Sum = int32_t;
     using Input = int16_t;
-    struct Pairs {
-        VecInt first, second;
-    };
-    /// A step of one column is four bytes; each pair of them is moved to the upper halves of two
-    /// 16-bit integers, and shifted down from there.
-    static Pairs load(const int8_t* weights) {
-        constexpr int first = 0x01ff00ff, second = 0x03ff02ff, next = 0x04040404;
+    static constexpr int kParts = 2;
+    /// Of the four bytes that a column has in a step, the upper ones of each pair, or the lower.
+    template <int part>
+    static VecInt load(const int8_t* weights) {
         VecInt four;
         memcpy(&four, weights, sizeof four);
-#if defined(__AVX512BW__)
-        const __m512i lane = _mm512_broadcast_i32x4(_mm_setr_epi32(0, next, 2 * next, 3 * next));
-        const auto pair = [&](int bytes) {
-            const __m512i from = _mm512_or_si512(_mm512_set1_epi32(bytes), lane);
-            return (VecInt)_mm512_srai_epi16(_mm512_shuffle_epi8((__m512i)four, from), 8);
-        };
-#else
-        const __m256i lane =
-            _mm256_broadcastsi128_si256(_mm_setr_epi32(0, next, 2 * next, 3 * next));
-        const auto pair = [&](int bytes) {
-            const __m256i from = _mm256_or_si256(_mm256_set1_epi32(bytes), lane);
-            return (VecInt)_mm256_srai_epi16(_mm256_shuffle_epi8((__m256i)four, from), 8);
-        };
-#endif
-        return {pair(first), pair(second)};
+        const VecHalves pairs = (VecHalves)four;
+        return (VecInt)(part == 0 ? pairs >> 8 : pairs << 8 >> 8);
     }
-    static VecInt multiply_add(VecInt sum, const int16_t* x, const Pairs& weights) {
-        return sum + product(x, weights.first) + product(x + 2, weights.second);
+    /// Puts the four values of every step in the order in which the weights' bytes are taken.
+    static void arrange(int16_t* row, int depth) {
+        for (int k = 0; k < depth; k += 16) {
+            auto* values = reinterpret_cast<__m256i*>(row + k);
+            constexpr int kOddFirst = 0b10'00'11'01;
+            const __m256i halves = _mm256_shufflelo_epi16(_mm256_loadu_si256(values), kOddFirst);
+            _mm256_storeu_si256(values, _mm256_shufflehi_epi16(halves, kOddFirst));
+        }
     }
-
-private:
-    static VecInt product(const int16_t* x, VecInt weights) {
+    static VecInt multiply_add(VecInt sum, const int16_t* x, VecInt weights) {
         int two;
         memcpy(&two, x, sizeof two);
 #if defined(__AVX512BW__)
-        return (VecInt)_mm512_madd_epi16(_mm512_set1_epi32(two), (__m512i)weights);
+        return sum + (VecInt)_mm512_madd_epi16(_mm512_set1_epi32(two), (__m512i)weights);
 #else
-        return (VecInt)_mm256_madd_epi16(_mm256_set1_epi32(two), (__m256i)weights);
+        return sum + (VecInt)_mm256_madd_epi16(_mm256_set1_epi32(two), (__m256i)weights);
 #endif
     }
+
+private:
+    typedef int16_t VecHalves __attribute__((vector_size(kLanes * 4)));
 };
 #else
 struct Int8Products {
@@ -271,14 +267,16 @@ struct Int8Products {
     using Value = int8_t;
     using Sum = int32_t;
     using Input = int16_t;
+    static constexpr int kParts = 4;
+    template <int part>
     static VecInt load(const int8_t* weights) {
         VecInt four;
         memcpy(&four, weights, sizeof four);
-        return four;
+        return four << (24 - 8 * part) >> 24;
     }
-    static VecInt multiply_add(VecInt sum, const int16_t* x, VecInt four) {
-        for (int i = 0; i < 4; ++i) sum += int32_t{x[i]} * (four << (24 - 8 * i) >> 24);
-        return sum;
+    static void arrange(int16_t*, int) {}
+    static VecInt multiply_add(VecInt sum, const int16_t* x, VecInt weights) {
+        return sum + int32_t{*x} * weights;
     }
 };
 #endif
@@ -304,6 +302,7 @@ struct Int8Linear {
             if (i + 1 < task.rows) prefetch(x + task.depth, task.depth);
             buffers.scales[i] = to_bytes(x, task.depth, task.input, row);
             memset(row + task.depth, 0, (depth - task.depth) * sizeof(Input));
+            Product::arrange(row, depth);
         }
         const auto* panels = static_cast<const char*>(task.panels);
         for (int column = 0; column < task.columns;

@@ -3,10 +3,12 @@
 // multiplied with the present one. How products are formed is the parameter `Math`:
 //
 //   kWeight, Value, Sum, Input  see linear.h
-//   Weights load(const Value*)
-//     kLanes columns of one step
+//   kParts
+//     a step's depths are multiplied in so many parts, one after another
+//   Weights load<part>(const Value*)
+//     kLanes columns of one part of a step
 //   Sums multiply_add(Sums sums, const Input*, Weights)
-//     sums + x * weights for one step of one row
+//     sums + x * weights for one part of one row
 #pragma once
 
 #include "linear.h"
@@ -28,6 +30,8 @@ public:
     static constexpr Weight kWeight = Math::kWeight;
     static constexpr int kStep = layout_of(kWeight).step;
     static constexpr int kRows = kRegisterRows;
+
+    static void arrange(Input* row, int depth) { Math::arrange(row, depth); }
 
     template <class Output>
     static void multiply(int rows, const Input* x, size_t x_stride, const Value* panel, int depth,
@@ -86,22 +90,34 @@ private:
                     __builtin_prefetch(ahead + 64 * line, 0, 2);
                 ahead += ahead_per_step;
                 const Value* row = block + size_t(k) * kPanel * kStep;
-                decltype(Math::load(row)) weights[kTileVecs];
-#pragma GCC unroll 2
-                for (int j = 0; j < kTileVecs; ++j)
-                    weights[j] = Math::load(row + j * kLanes * kStep);
-#pragma GCC unroll 16
-                for (int i = 0; i < M; ++i)
-#pragma GCC unroll 2
-                    for (int j = 0; j < kTileVecs; ++j)
-                        sum[i][j] =
-                            Math::multiply_add(sum[i][j], x + i * x_stride + k * kStep, weights[j]);
+                add_parts(sum, x + k * kStep, x_stride, row,
+                          std::make_integer_sequence<int, Math::kParts>());
             }
 #pragma GCC unroll 16
             for (int i = 0; i < M; ++i)
 #pragma GCC unroll 2
                 for (int j = 0; j < kTileVecs; ++j)
                     store(sums + i * kPanel + j * kLanes, sum[i][j]);
+        }
+
+    private:
+        template <class Sums, int... Part>
+        static void add_parts(Sums& sum, const Input* x, size_t x_stride, const Value* row,
+                              std::integer_sequence<int, Part...>) {
+            (add_part<Part>(sum, x + Part * (kStep / Math::kParts), x_stride, row), ...);
+        }
+
+        template <int Part, class Sums>
+        static void add_part(Sums& sum, const Input* x, size_t x_stride, const Value* row) {
+            decltype(Math::template load<Part>(row)) weights[kTileVecs];
+#pragma GCC unroll 2
+            for (int j = 0; j < kTileVecs; ++j)
+                weights[j] = Math::template load<Part>(row + j * kLanes * kStep);
+#pragma GCC unroll 16
+            for (int i = 0; i < M; ++i)
+#pragma GCC unroll 2
+                for (int j = 0; j < kTileVecs; ++j)
+                    sum[i][j] = Math::multiply_add(sum[i][j], x + i * x_stride, weights[j]);
         }
     };
 };
@@ -112,7 +128,11 @@ struct F32Products {
     using Value = float;
     using Sum = float;
     using Input = float;
-    static Vec load(const float* weights) { return ltp::load(weights); }
+    static constexpr int kParts = 1;
+    template <int>
+    static Vec load(const float* weights) {
+        return ltp::load(weights);
+    }
     static Vec multiply_add(Vec sum, const float* x, Vec weights) {
         return sum + splat(*x) * weights;
     }
@@ -124,16 +144,15 @@ struct Bf16Products {
     using Value = Bf16;
     using Sum = float;
     using Input = float;
-    struct Pairs {
-        Vec first, second;
-    };
-    static Pairs load(const Bf16* weights) {
+    static constexpr int kParts = 2;
+    template <int part>
+    static Vec load(const Bf16* weights) {
         VecBits pairs;
         memcpy(&pairs, weights, sizeof pairs);
-        return {(Vec)(pairs << 16), (Vec)(pairs & 0xffff0000u)};
+        return (Vec)(part == 0 ? pairs << 16 : pairs & 0xffff0000u);
     }
-    static Vec multiply_add(Vec sum, const float* x, const Pairs& weights) {
-        return sum + splat(x[0]) * weights.first + splat(x[1]) * weights.second;
+    static Vec multiply_add(Vec sum, const float* x, Vec weights) {
+        return sum + splat(*x) * weights;
     }
 };
 
