@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
     from torch import fx
 
+    from ltp_deploy.bundle.files import BundleFiles
     from ltp_deploy.bundle.limits import Limits
     from ltp_deploy.bundle.options import BuildOptions
     from ltp_deploy.compiler.cost import GpuCost
@@ -166,7 +167,7 @@ class Backend(ABC):
         """Write the engine's files into `job.directory`."""
 
     @abstractmethod
-    def open(self, directory: Path, engine: Compiled, options: RunOptions) -> Session:
+    def open(self, files: BundleFiles, engine: Compiled, options: RunOptions) -> Session:
         """Load an engine whose manifest was checked.
 
         Raises:

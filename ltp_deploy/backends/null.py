@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from pathlib import Path
 
 from ltp_deploy.backends.backend import Backend, Job, Output, RunOptions, Session
-from ltp_deploy.bundle.files import FileName
+from ltp_deploy.bundle.files import BundleFiles, FileName
 from ltp_deploy.bundle.manifest import Compiled, EngineRecord
 from ltp_deploy.codec import to_json
 
@@ -44,11 +43,11 @@ class Null(Backend):
         (job.directory / GRAPH).write_text(f"{job.module.graph}\n")
         return Output(NullEngine(), save_traced(job.module, job, ENGINE))
 
-    def open(self, directory: Path, engine: Compiled, options: RunOptions) -> Session:
+    def open(self, files: BundleFiles, engine: Compiled, options: RunOptions) -> Session:
         """Load the graph. The op in it is the one that `ltp_deploy.model.op` registers."""
         import ltp_deploy.model.op  # noqa: F401
         from ltp_deploy.backends.torchscript.session import TorchScriptSession
 
         return TorchScriptSession.open(
-            directory / engine.record(NullEngine).file, engine, options.threads
+            files.directory / engine.record(NullEngine).file, engine, options.threads
         )

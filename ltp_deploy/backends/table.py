@@ -11,6 +11,7 @@ from ltp_deploy.backends.openvino import OpenVino
 from ltp_deploy.backends.tensorrt import TensorRt
 from ltp_deploy.backends.torch_cuda import TorchCuda
 from ltp_deploy.backends.torchscript import TorchScript
+from ltp_deploy.bundle.files import BundleFiles
 from ltp_deploy.bundle.manifest import Compiled, EngineRecord, Manifest, read_manifest
 from ltp_deploy.errors import BundleError
 from ltp_deploy.heads import HEADS
@@ -34,27 +35,35 @@ def find_backend(name: str) -> Backend:
     return BACKENDS[name]
 
 
-def read_bundle(path: str | Path) -> Manifest:
+def read_bundle(bundle: str | Path | BundleFiles) -> Manifest:
     """Read and check a bundle, see `read_manifest`."""
+    files = BundleFiles.of(bundle)
 
     def record_of(backend: str) -> type[EngineRecord]:
         return find_backend(backend).record
 
-    manifest = read_manifest(path, record_of)
+    manifest = read_manifest(files, record_of)
     if manifest.model.head not in HEADS:
         raise BundleError(
-            f"{path} has the head {manifest.model.head!r}, which this version does not have; it "
-            f"has {', '.join(HEADS)}"
+            f"{files.directory} has the head {manifest.model.head!r}, which this version does not "
+            f"have; it has {', '.join(HEADS)}"
         )
     return manifest
 
 
-def open_session(directory: Path, engine: Compiled, options: RunOptions | None = None) -> Session:
+def open_session(
+    bundle: Path | BundleFiles, engine: Compiled, options: RunOptions | None = None
+) -> Session:
     """Load an engine with its backend; see `Backend.open`.
+
+    Args:
+        bundle: where the engine's files are; where they were checked, those that were.
 
     Raises:
         BundleError: also where the options ask for what engines of this kind cannot do.
     """
+    files = BundleFiles.of(bundle)
+    directory = files.directory
     backend, options = find_backend(engine.backend), options or RunOptions()
     if options.pruning != 1 and engine.model.policy.prunes and not backend.scales:
         raise BundleError(
@@ -68,7 +77,7 @@ def open_session(directory: Path, engine: Compiled, options: RunOptions | None =
             f"{directory} runs in {backend.name}, whose engines say what is alive only where they "
             "are built with `--outputs survivors`"
         )
-    return backend.open(directory, engine, options)
+    return backend.open(files, engine, options)
 
 
 def can_run(engine: Compiled) -> bool:

@@ -1,16 +1,21 @@
-"""The files of a bundle: names that stay inside it, and the hashes they are known by."""
+"""The files of a bundle: names that stay inside it, and the digests they are known by."""
 
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from ltp_deploy.bundle.mapping import MappedFile
 from ltp_deploy.errors import BundleError
+
+PIECE = 4 << 20  # bytes that are hashed at once, see `FileEntry`
 
 
 class FileName(str):
@@ -34,33 +39,114 @@ class FolderName(FileName):
 
 @dataclass(frozen=True)
 class FileEntry:
-    """What a file must be: `sha256` in hex, and its size in bytes."""
+    """What a file must be.
 
-    sha256: str
+    Attributes:
+        digest: in hex, the SHA-256 of the SHA-256s (32 bytes each) of its pieces of 4 MiB, one
+            after another, so that they can be found at the same time; the last piece may be
+            shorter, and an empty file has none.
+        bytes: its size.
+    """
+
+    digest: str
     bytes: int
 
     def __post_init__(self) -> None:
-        if not re.fullmatch("[0-9a-f]{64}", self.sha256) or self.bytes < 0:
-            raise ValueError(f"{self.sha256!r} and {self.bytes} are no hash and no size")
+        if not re.fullmatch("[0-9a-f]{64}", self.digest) or self.bytes < 0:
+            raise ValueError(f"{self.digest!r} and {self.bytes} are no digest and no size")
 
 
-def file_hash(path: Path) -> str:
-    """SHA-256 of a file, in hex."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+class BundleFiles:
+    """The files of a bundle's directory, each opened once: what was checked is what is used."""
 
+    def __init__(self, directory: str | Path):
+        self.directory = Path(directory)
+        self._open: dict[FileName, MappedFile] = {}
 
-def list_files(directory: Path, without: tuple[str, ...]) -> dict[FileName, FileEntry]:
-    """Every file below `directory` but those at its top that are named in `without`."""
-    found = {}
-    for path in sorted(directory.rglob("*")):
-        name = path.relative_to(directory).as_posix()
-        if path.is_dir() and not path.is_symlink():
-            continue
-        if name not in without:
-            check_regular(directory, FileName(name))
-            found[FileName(name)] = FileEntry(file_hash(path), path.stat().st_size)
-    return found
+    @classmethod
+    def of(cls, bundle: str | Path | BundleFiles) -> BundleFiles:
+        """Of a directory; or those that are given."""
+        return bundle if isinstance(bundle, BundleFiles) else cls(bundle)
+
+    def file(self, name: FileName) -> MappedFile:
+        """A file's contents.
+
+        Raises:
+            BundleError: it is missing, no regular file, or cannot be read.
+        """
+        if name not in self._open:
+            check_regular(self.directory, name)
+            path = self.directory / name
+            try:
+                self._open[name] = MappedFile(path)
+            except OSError as error:
+                raise BundleError(f"{path} cannot be read: {error.strerror or error}") from None
+        return self._open[name]
+
+    def list(self, without: tuple[str, ...]) -> dict[FileName, FileEntry]:
+        """Every file below the directory but those at its top that are named in `without`."""
+        names = []
+        for path in sorted(self.directory.rglob("*")):
+            name = path.relative_to(self.directory).as_posix()
+            if (path.is_symlink() or not path.is_dir()) and name not in without:
+                names.append(FileName(name))
+        return self._entries(names)
+
+    def check(self, names: Iterator[FileName], entries: Mapping[FileName, FileEntry]) -> None:
+        """Check that all `names` are listed in `entries`, and that the files are what they say.
+
+        Raises:
+            BundleError: a name without a digest, a file that is missing, damaged, or no regular
+                file; in a folder that is named, a file that is not listed.
+        """
+        for name in names:
+            listed = name in entries
+            if isinstance(name, FolderName):
+                listed = any(PurePosixPath(file).is_relative_to(name) for file in entries)
+            if not listed:
+                raise BundleError(
+                    f"the manifest of {self.directory} names {name!r}, but lists no digest of it"
+                )
+            if isinstance(name, FolderName):
+                self._check_folder(name, entries)
+        for name, entry in entries.items():
+            if (size := len(self.file(name).data)) != entry.bytes:
+                raise BundleError(
+                    f"{self.directory / name} is truncated or edited: {size} bytes, expected "
+                    f"{entry.bytes}; copy the bundle again, or rebuild it"
+                )
+        for name, found in self._entries(entries).items():
+            if found != entries[name]:
+                raise BundleError(
+                    f"{self.directory / name} was edited or damaged: its digest is not the "
+                    "recorded one; copy the bundle again, or rebuild it"
+                )
+
+    def _check_folder(self, name: FolderName, entries: Mapping[FileName, FileEntry]) -> None:
+        """Whoever reads a folder reads whatever lies in it, so all of it must be listed."""
+        for path in sorted((self.directory / name).rglob("*")):
+            folder = path.is_dir() and not path.is_symlink()
+            if not folder and path.relative_to(self.directory).as_posix() not in entries:
+                raise BundleError(
+                    f"{path} is not in the manifest of {self.directory}; remove it, or rebuild the "
+                    "bundle"
+                )
+
+    def _entries(self, names: Iterable[FileName]) -> dict[FileName, FileEntry]:
+        """What files are, from all of their pieces at the same time."""
+        data = {name: self.file(name).data for name in names}
+        pieces = [(name, start) for name, d in data.items() for start in range(0, len(d), PIECE)]
+
+        def digest(piece: tuple[FileName, int]) -> bytes:
+            name, start = piece
+            return hashlib.sha256(data[name][start : start + PIECE]).digest()
+
+        with ThreadPoolExecutor(len(os.sched_getaffinity(0)), "ltp-digests") as pool:
+            found = zip(pieces, pool.map(digest, pieces), strict=True)
+        hashes = {name: hashlib.sha256() for name in data}
+        for (name, _), piece in found:
+            hashes[name].update(piece)
+        return {n: FileEntry(hashes[n].hexdigest(), len(data[n])) for n in data}
 
 
 def named_files(record: Any) -> Iterator[FileName]:
@@ -76,55 +162,6 @@ def named_files(record: Any) -> Iterator[FileName]:
     elif isinstance(record, tuple):
         for entry in record:
             yield from named_files(entry)
-
-
-def check_files(
-    directory: Path, names: Iterator[FileName], files: Mapping[FileName, FileEntry]
-) -> None:
-    """Check that all `names` are listed in `files`, and that the files are what the list says.
-
-    Raises:
-        BundleError: a name without a hash, a file that is missing, damaged, or no regular file; in
-            a folder that is named, a file that is not listed.
-    """
-    for name in names:
-        listed = name in files
-        if isinstance(name, FolderName):
-            listed = any(PurePosixPath(file).is_relative_to(name) for file in files)
-        if not listed:
-            raise BundleError(
-                f"the manifest of {directory} names {name!r}, but lists no hash of it"
-            )
-        if isinstance(name, FolderName):
-            _check_folder(directory, name, files)
-    for name, entry in files.items():
-        _check_file(directory, name, entry)
-
-
-def _check_folder(directory: Path, name: FolderName, files: Mapping[FileName, FileEntry]) -> None:
-    """Whoever reads a folder reads whatever lies in it, so all of it must be listed."""
-    for path in sorted((directory / name).rglob("*")):
-        folder = path.is_dir() and not path.is_symlink()
-        if not folder and path.relative_to(directory).as_posix() not in files:
-            raise BundleError(
-                f"{path} is not in the manifest of {directory}; remove it, or rebuild the bundle"
-            )
-
-
-def _check_file(directory: Path, name: FileName, entry: FileEntry) -> None:
-    check_regular(directory, name)
-    path = directory / name
-    size = path.stat().st_size
-    if size != entry.bytes:
-        raise BundleError(
-            f"{path} is truncated or edited: {size} bytes, expected {entry.bytes}; "
-            "copy the bundle again, or rebuild it"
-        )
-    if file_hash(path) != entry.sha256:
-        raise BundleError(
-            f"{path} was edited or damaged: its hash is not the recorded one; "
-            "copy the bundle again, or rebuild it"
-        )
 
 
 def check_regular(directory: Path, name: FileName) -> None:

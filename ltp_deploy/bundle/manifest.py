@@ -1,12 +1,13 @@
 """The artifact on disk: a directory with a manifest, hashes, and all that a program needs.
 
-`manifest.json` describes the bundle and holds the SHA-256 of every other file;
-`manifest.sha256` holds the manifest's own. Both runtimes (Python and C++) check them before
+`manifest.json` describes the bundle and holds the digest of every other file; `manifest.sha256`
+holds the SHA-256 of the manifest. Both runtimes (Python and C++) check them before
 anything is loaded.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import platform
 from collections.abc import Callable, Mapping
@@ -17,12 +18,10 @@ from typing import Any, TypeVar
 
 from ltp_deploy.bundle.directory import check_new_directory, new_directory
 from ltp_deploy.bundle.files import (
+    BundleFiles,
     FileEntry,
     FileName,
-    check_files,
     check_regular,
-    file_hash,
-    list_files,
     named_files,
 )
 from ltp_deploy.bundle.limits import Limits
@@ -184,17 +183,20 @@ def check_new_bundle(path: Path, force: bool) -> None:
 
 
 def write_manifest(directory: Path, manifest: Manifest) -> Manifest:
-    """Write the manifest with the hashes of all files in `directory`; returns it with them."""
-    complete = replace(manifest, files=list_files(directory, (MANIFEST, MANIFEST_HASH)))
+    """Write the manifest with the digests of all files in `directory`; returns it with them."""
+    complete = replace(
+        manifest, files=BundleFiles(directory).list(without=(MANIFEST, MANIFEST_HASH))
+    )
     document = {"format": FORMAT, "format_version": FORMAT_VERSION, **to_json(complete)}
     text = json.dumps(document, indent=2, allow_nan=False)
-    (directory / MANIFEST).write_text(text + "\n", encoding="utf-8")
-    (directory / MANIFEST_HASH).write_text(file_hash(directory / MANIFEST) + "\n")
+    encoded = f"{text}\n".encode()
+    (directory / MANIFEST).write_bytes(encoded)
+    (directory / MANIFEST_HASH).write_text(hashlib.sha256(encoded).hexdigest() + "\n")
     return complete
 
 
-def read_manifest(path: str | Path, record_of: Callable[[str], type[EngineRecord]]) -> Manifest:
-    """Read and check a bundle: format, every entry, platform, and the hash of every file.
+def read_manifest(files: BundleFiles, record_of: Callable[[str], type[EngineRecord]]) -> Manifest:
+    """Read and check a bundle: format, every entry, platform, and the digest of every file.
 
     Args:
         record_of: the record that a backend writes, by the backend's name.
@@ -202,7 +204,7 @@ def read_manifest(path: str | Path, record_of: Callable[[str], type[EngineRecord
     Raises:
         BundleError: with the reason and what to do.
     """
-    directory = Path(path)
+    directory = files.directory
     file = directory / MANIFEST
     document = _read_document(directory, file)
     try:
@@ -218,7 +220,7 @@ def read_manifest(path: str | Path, record_of: Callable[[str], type[EngineRecord
             f"{directory} was built for {manifest.platform}, this is {Platform.here()}; "
             "rebuild it here"
         )
-    check_files(directory, named_files(manifest), manifest.files)
+    files.check(named_files(manifest), manifest.files)
     return manifest
 
 
@@ -238,18 +240,19 @@ def _read_document(directory: Path, file: Path) -> dict[str, Any]:
     recorded = directory / MANIFEST_HASH
     if recorded.exists():
         check_regular(directory, FileName(MANIFEST_HASH))
-    if not recorded.is_file() or recorded.read_bytes().strip() != file_hash(file).encode():
+    encoded = file.read_bytes()
+    found = hashlib.sha256(encoded).hexdigest()
+    if not recorded.is_file() or recorded.read_bytes().strip() != found.encode():
         raise BundleError(f"{file} was edited or damaged: its hash is not the recorded one")
     try:
-        text = file.read_text(encoding="utf-8")
-        document = json.loads(text, object_pairs_hook=_without_duplicates)
+        document = json.loads(encoded, object_pairs_hook=_without_duplicates)
     except (ValueError, RecursionError) as error:
         raise BundleError(f"{file} is not valid JSON: {error}") from error
     if not isinstance(document, dict) or document.pop("format", None) != FORMAT:
         raise BundleError(f"{file} is not the manifest of a bundle")
-    if (found := document.pop("format_version", None)) != FORMAT_VERSION:
+    if (version := document.pop("format_version", None)) != FORMAT_VERSION:
         raise BundleError(
-            f"{directory} has bundle format {found}, this version reads {FORMAT_VERSION}; "
+            f"{directory} has bundle format {version}, this version reads {FORMAT_VERSION}; "
             "rebuild it, or install a matching ltp-deploy"
         )
     return document

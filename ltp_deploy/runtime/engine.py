@@ -15,6 +15,7 @@ import numpy as np
 from ltp_deploy.backends.backend import RunOptions, Session
 from ltp_deploy.backends.table import open_session, read_bundle
 from ltp_deploy.backends.table import portable as portable_form
+from ltp_deploy.bundle.files import BundleFiles
 from ltp_deploy.bundle.limits import length_batches
 from ltp_deploy.bundle.manifest import Manifest
 from ltp_deploy.data.batch import PackedBatch, check, pack, packed
@@ -73,14 +74,15 @@ def load(
     directory, long = Path(path), LongTexts(long_texts, stride)
     queue = QueueOptions(batch_tokens, max_waiting)
     options = RunOptions(threads, throughput, pruning_factor(pruning), alive)
-    manifest = read_bundle(directory)
+    files = BundleFiles(directory)
+    manifest = read_bundle(files)
     if portable:
         found = portable_form(manifest)
         if found is None:
             raise BundleError(f"{directory} has no portable model; build it with --portable-onnx")
         manifest = found
     _check_long_texts(directory, manifest, long)
-    session = open_session(directory, manifest, options)
+    session = open_session(files, manifest, options)
     return Engine(directory, manifest, session, portable, long, queue, options.pruning, alive)
 
 

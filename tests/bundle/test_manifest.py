@@ -12,7 +12,7 @@ import pytest
 
 from ltp_deploy.backends.table import read_bundle
 from ltp_deploy.builder.build import build
-from ltp_deploy.bundle.files import FileEntry, FileName, list_files, named_files
+from ltp_deploy.bundle.files import PIECE, BundleFiles, FileEntry, FileName, named_files
 from ltp_deploy.bundle.options import BuildOptions
 from ltp_deploy.codec import to_json
 from ltp_deploy.errors import BundleError
@@ -36,13 +36,20 @@ def test_a_bundle_may_be_moved(bundle: Path) -> None:
     assert load(moved)(input_ids=[[2, 3]]).logits.shape == (1, 2)
 
 
-def test_every_file_is_in_the_manifest_with_its_hash(bundle: Path) -> None:
+def digest(content: bytes) -> str:
+    hashes = [
+        hashlib.sha256(content[i : i + PIECE]).digest() for i in range(0, len(content), PIECE)
+    ]
+    return hashlib.sha256(b"".join(hashes)).hexdigest()
+
+
+def test_every_file_is_in_the_manifest_with_its_digest(bundle: Path) -> None:
     files = read_bundle(bundle).files
     there = {str(p.relative_to(bundle)) for p in bundle.rglob("*") if p.is_file()}
     assert there - set(files) == {"manifest.json", "manifest.sha256"}
     for name, entry in files.items():
         content = (bundle / name).read_bytes()
-        assert entry == FileEntry(hashlib.sha256(content).hexdigest(), len(content))
+        assert entry == FileEntry(digest(content), len(content))
 
 
 def test_the_manifest_says_what_was_built_from_what(
@@ -86,7 +93,7 @@ def test_an_edited_file_is_refused(bundle: Path, name: str) -> None:
     content = bytearray((bundle / name).read_bytes())
     content[len(content) // 2] ^= 1
     (bundle / name).write_bytes(content)
-    refuses(bundle, f"{name} was edited or damaged: its hash is not the recorded one")
+    refuses(bundle, f"{name} was edited or damaged: its digest is not the recorded one")
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -155,7 +162,7 @@ def unlisted_plugin(manifest: dict) -> None:
         (other_format, "is not the manifest of a bundle"),
         (other_openvino, "built with OpenVINO 2019.1.0, this is .* install openvino==2019.1.0"),
         (other_backend, "backend 'abacus', which this version does not have; it has openvino"),
-        (unlisted_plugin, "names 'libltp_openvino.so', but lists no hash of it"),
+        (unlisted_plugin, "names 'libltp_openvino.so', but lists no digest of it"),
     ],
 )
 def test_a_bundle_from_elsewhere_is_refused(
@@ -244,7 +251,7 @@ def test_a_path_that_leaves_the_bundle_is_refused(bundle: Path, place: str, name
     outside.write_bytes(b"evil")
 
     def escape(manifest: dict) -> None:
-        entry = {"sha256": hashlib.sha256(b"evil").hexdigest(), "bytes": 4}
+        entry = {"digest": digest(b"evil"), "bytes": 4}
         manifest["files"][name] = entry
         holder, _, key = place.rpartition(".")
         if key != "files":
@@ -285,7 +292,7 @@ def test_a_file_that_would_never_end_is_refused(bundle: Path) -> None:
 def test_links_among_the_files_of_a_build_are_refused(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to("/etc/hostname")
     with pytest.raises(BundleError, match="is a symbolic link"):
-        list_files(tmp_path, ())
+        BundleFiles(tmp_path).list(())
 
 
 @pytest.mark.parametrize("link", [False, True])
@@ -312,8 +319,8 @@ def test_a_key_that_stands_twice_is_refused(bundle: Path) -> None:
 
 
 def test_a_size_or_a_hash_that_is_none_is_refused(bundle: Path) -> None:
-    edit_manifest(bundle, lambda m: m["files"]["engine.bin"].update(sha256="abc"))
-    refuses(bundle, "'abc' and .* are no hash and no size")
+    edit_manifest(bundle, lambda m: m["files"]["engine.bin"].update(digest="abc"))
+    refuses(bundle, "'abc' and .* are no digest and no size")
 
 
 def test_names_are_found_in_tuples_and_mappings() -> None:

@@ -6,11 +6,10 @@ The export with the op as one node (`export.py`) is shared with TensorRT.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from ltp_deploy.backends.backend import Backend, Job, Output, RunOptions, Session
 from ltp_deploy.backends.openvino import OpenVino
-from ltp_deploy.bundle.files import FileName
+from ltp_deploy.bundle.files import BundleFiles, FileName
 from ltp_deploy.bundle.manifest import Compiled, EngineRecord
 from ltp_deploy.model.config import EncoderConfig
 
@@ -39,8 +38,8 @@ class Onnx(Backend):
 
         return compile_engine(job)
 
-    def open(self, directory: Path, engine: Compiled, options: RunOptions) -> Session:
+    def open(self, files: BundleFiles, engine: Compiled, options: RunOptions) -> Session:
         """Load the model of standard operators."""
         from ltp_deploy.backends.onnx.session import OnnxRuntimeSession
 
-        return OnnxRuntimeSession.open(directory, engine, options.threads)
+        return OnnxRuntimeSession.open(files.directory, engine, options.threads)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from ltp_deploy.backends.backend import Backend, Job, Output, RunOptions, Session
 from ltp_deploy.backends.messages import in_one_line
-from ltp_deploy.bundle.files import FileName
+from ltp_deploy.bundle.files import BundleFiles, FileName
 from ltp_deploy.bundle.manifest import Compiled, EngineRecord
 from ltp_deploy.errors import BundleError
 from ltp_deploy.model.config import EncoderConfig
@@ -67,12 +66,12 @@ class OpenVino(Backend):
         with in_one_line("OpenVINO did not build the engine"):
             return compile_engine(job)
 
-    def open(self, directory: Path, engine: Compiled, options: RunOptions) -> Session:
+    def open(self, files: BundleFiles, engine: Compiled, options: RunOptions) -> Session:
         """See `session.open_engine`."""
         from ltp_deploy.backends.openvino.session import open_engine
 
-        with in_one_line(f"OpenVINO cannot run the engine in {directory}", BundleError):
-            return open_engine(directory, engine, options)
+        with in_one_line(f"OpenVINO cannot run the engine in {files.directory}", BundleError):
+            return open_engine(files, engine, options)
 
     def notes(self, engine: Compiled) -> list[str]:
         """A warning where int8 gains little on this CPU."""

@@ -9,6 +9,8 @@ from torch import fx
 
 from ltp_deploy.backends.backend import Job, Output
 from ltp_deploy.backends.openvino import OpenVinoEngine
+from ltp_deploy.backends.openvino.embeddings import narrow_tables
+from ltp_deploy.backends.openvino.files import save
 from ltp_deploy.backends.openvino.linear import use_linear
 from ltp_deploy.backends.openvino.nodes import PluginNodes, attention_extension
 from ltp_deploy.backends.openvino.reports import import_openvino, no_usage_reports
@@ -30,7 +32,8 @@ def compile_engine(job: Job) -> Output:
     nodes = PluginNodes(plugin, job.plan.activations, job.target.isa)
     model = convert(job.module, job.config, job.plan, nodes)
     use_linear(model, nodes, job)
-    ov.save_model(model, job.directory / ENGINE, compress_to_fp16=False)
+    narrow_tables(model, job)
+    save(model, job.directory / ENGINE, job.directory / WEIGHTS)
     shutil.copy2(plugin, job.directory / plugin.name)
     return Output(
         OpenVinoEngine(ENGINE, WEIGHTS, FileName(plugin.name), job.target.isa),

@@ -1,4 +1,4 @@
-"""The layout in which the plugin reads the weights of a linear layer, see plugins/openvino/panels.h.
+"""How the weights of a linear layer lie in memory, as plugins/openvino/panels.h says.
 
 It is the same for every instruction set, so that an engine's weights are read from the file, where
 they are mapped.

@@ -14,8 +14,11 @@ from ltp_deploy.backends.backend import RunOptions
 from ltp_deploy.backends.openvino import OpenVinoEngine
 from ltp_deploy.backends.openvino.alive import AliveCounts
 from ltp_deploy.backends.openvino.dial import scale_thresholds
+from ltp_deploy.backends.openvino.library import library_path
 from ltp_deploy.backends.openvino.reports import import_openvino
+from ltp_deploy.bundle.files import BundleFiles
 from ltp_deploy.bundle.manifest import Compiled
+from ltp_deploy.bundle.mapping import MappedFile
 from ltp_deploy.data.batch import one_token
 from ltp_deploy.errors import BundleError
 
@@ -26,8 +29,15 @@ _WITHOUT_BF16 = ("SSE41", "AVX", "AVX2", "AVX2_VNNI")
 class OpenVinoSession:
     """A compiled model and a pool of infer requests."""
 
-    def __init__(self, compiled: Any, inputs: Sequence[str], alive: AliveCounts | None = None):
+    def __init__(
+        self,
+        compiled: Any,
+        inputs: Sequence[str],
+        alive: AliveCounts | None = None,
+        weights: MappedFile | None = None,
+    ):
         self.compiled = compiled
+        self.weights = weights  # which the model reads where they lie
         self.alive = alive
         self.inputs = inputs
         self.concurrency = int(compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS"))
@@ -47,7 +57,7 @@ class OpenVinoSession:
         return self.alive.read(found, feeds["offsets"]) if self.alive else found
 
 
-def open_engine(directory: Path, engine: Compiled, options: RunOptions) -> OpenVinoSession:
+def open_engine(files: BundleFiles, engine: Compiled, options: RunOptions) -> OpenVinoSession:
     """Compile the bundle's engine for this CPU.
 
     Raises:
@@ -57,17 +67,20 @@ def open_engine(directory: Path, engine: Compiled, options: RunOptions) -> OpenV
     if record.isa == "avx2":
         os.environ.setdefault(ISA_LIMIT, "AVX2")
     ov = import_openvino()
-    _check_version(directory, engine.version("openvino"), release(ov.__version__))
+    _check_version(files.directory, engine.version("openvino"), release(ov.__version__))
     core = ov.Core()
-    core.add_extension(str(directory / record.plugin))
-    model = core.read_model(directory / record.file, directory / record.weights)
+    core.add_extension(library_path(files, record.plugin))
+    graph, weights = files.file(record.file), files.file(record.weights)
+    constants = np.frombuffer(weights.data, np.uint8)
+    model = core.read_model(bytes(graph.data), ov.Tensor(constants, shared_memory=True))
     if options.pruning != 1:
         scale_thresholds(model, engine.model.policy, options.pruning)
     alive = None
     if options.alive and not engine.options.survivors:
         alive = AliveCounts(model, engine.activations)
     settings = compile_settings(engine.activations, options.threads, options.throughput)
-    session = OpenVinoSession(core.compile_model(model, "CPU", settings), engine.inputs, alive)
+    compiled = core.compile_model(model, "CPU", settings)
+    session = OpenVinoSession(compiled, engine.inputs, alive, weights)
     session.run(one_token())
     return session
 

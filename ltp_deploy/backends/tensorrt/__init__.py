@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ltp_deploy.backends.backend import (
@@ -17,7 +16,7 @@ from ltp_deploy.backends.backend import (
 )
 from ltp_deploy.backends.onnx import Onnx, OnnxEngine
 from ltp_deploy.backends.tensorrt.layers import LayerCounts
-from ltp_deploy.bundle.files import FileName
+from ltp_deploy.bundle.files import BundleFiles, FileName
 from ltp_deploy.bundle.limits import Limits
 from ltp_deploy.bundle.manifest import Compiled, EngineRecord
 from ltp_deploy.bundle.options import BuildOptions
@@ -119,11 +118,11 @@ class TensorRt(Backend):
 
         return compile_engine(job)
 
-    def open(self, directory: Path, engine: Compiled, options: RunOptions) -> Session:
+    def open(self, files: BundleFiles, engine: Compiled, options: RunOptions) -> Session:
         """See `session.open_engine`. The number of threads has no effect."""
         from ltp_deploy.backends.tensorrt.session import open_engine
 
-        return open_engine(directory, engine, options.throughput)
+        return open_engine(files.directory, engine, options.throughput)
 
     def can_run(self, engine: Compiled) -> bool:
         """Whether the first GPU is of the compute capability that the engine was built for."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ltp_deploy.backends.backend import (
@@ -15,7 +14,7 @@ from ltp_deploy.backends.backend import (
     Session,
     Target,
 )
-from ltp_deploy.bundle.files import FileName
+from ltp_deploy.bundle.files import BundleFiles, FileName
 from ltp_deploy.bundle.manifest import Compiled, EngineRecord
 from ltp_deploy.model.config import EncoderConfig
 
@@ -78,11 +77,11 @@ class TorchCuda(Backend):
 
         return compile_engine(job)
 
-    def open(self, directory: Path, engine: Compiled, options: RunOptions) -> Session:
+    def open(self, files: BundleFiles, engine: Compiled, options: RunOptions) -> Session:
         """See `TorchCudaSession.open`."""
         from ltp_deploy.backends.torch_cuda.session import TorchCudaSession
 
-        return TorchCudaSession.open(directory, engine, options.threads)
+        return TorchCudaSession.open(files.directory, engine, options.threads)
 
     def can_run(self, engine: Compiled) -> bool:
         """Whether PyTorch finds a GPU, where one is needed."""

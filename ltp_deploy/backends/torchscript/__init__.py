@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from ltp_deploy.backends.backend import Backend, Job, Output, RunOptions, Session
-from ltp_deploy.bundle.files import FileName
+from ltp_deploy.bundle.files import BundleFiles, FileName
 from ltp_deploy.bundle.manifest import Compiled, EngineRecord
 
 
@@ -29,9 +28,9 @@ class TorchScript(Backend):
 
         return compile_engine(job)
 
-    def open(self, directory: Path, engine: Compiled, options: RunOptions) -> Session:
+    def open(self, files: BundleFiles, engine: Compiled, options: RunOptions) -> Session:
         """Load the traced module. Threads are PyTorch's, process-wide."""
         from ltp_deploy.backends.torchscript.session import TorchScriptSession
 
         file = engine.record(TorchScriptEngine).file
-        return TorchScriptSession.open(directory / file, engine, options.threads)
+        return TorchScriptSession.open(files.directory / file, engine, options.threads)
