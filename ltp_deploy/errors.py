@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import metadata
+from importlib.util import find_spec
 
 
 class LtpError(Exception):
@@ -39,6 +39,21 @@ class EngineClosed(LtpError):
     """The engine was closed, and answers no more."""
 
 
+# The modules of the extra [build], which everything needs that starts from a checkpoint.
+BUILD = ("torch", "transformers", "safetensors", "tqdm")
+
+
+def needs_build(what: str) -> None:
+    """Refuse to go on where the extra [build] is missing; nothing is imported to find out.
+
+    Raises:
+        LtpError: a module of it is missing.
+    """
+    missing = [name for name in BUILD if find_spec(name) is None]
+    if missing:
+        raise LtpError(f"{what} needs {', '.join(missing)}: {how_to_install('build')}")
+
+
 @contextmanager
 def needs(what: str, extra: str, kind: type[LtpError] = LtpError) -> Iterator[None]:
     """Around imports of optional packages: says what they are for, and how to install them.
@@ -55,32 +70,11 @@ def needs(what: str, extra: str, kind: type[LtpError] = LtpError) -> Iterator[No
 def how_to_install(extra: str) -> str:
     """The command that installs the packages of one of this package's extras.
 
-    It names those packages, as no index has this one: so it works with a wheel and with a checkout,
-    and compiles nothing.
-
-    Raises:
-        KeyError: there is no such extra.
+    Where this package is installed, pip takes it as it is and adds the extra's packages: nothing is
+    compiled, and no index is asked for this package.
     """
     try:
-        packages = sorted(set(_packages(extra)))
+        metadata.distribution("ltp-deploy")
     except metadata.PackageNotFoundError:  # run from a checkout without an installation
         return f"pip install -e '.[{extra}]', in the checkout"
-    return shlex.join(["pip", "install", *packages])
-
-
-def _packages(extra: str) -> Iterator[str]:
-    from packaging.requirements import Requirement
-
-    distribution = metadata.distribution("ltp-deploy")
-    if extra not in distribution.metadata.get_all("Provides-Extra", []):
-        raise KeyError(extra)
-    for requirement in map(Requirement, distribution.requires or []):
-        marker = requirement.marker
-        if marker is None or marker.evaluate() or not marker.evaluate({"extra": extra}):
-            continue
-        if requirement.name == "ltp-deploy":
-            for other in requirement.extras:
-                yield from _packages(other)
-        else:
-            requirement.marker = None
-            yield str(requirement)
+    return f'pip install "ltp-deploy[{extra}]"'

@@ -13,6 +13,7 @@ from ltp_deploy.backends.backend import Backend, Job, Output, RunOptions, Sessio
 from ltp_deploy.bundle.files import BundleFiles, FileName
 from ltp_deploy.bundle.manifest import Compiled, EngineRecord
 from ltp_deploy.codec import to_json
+from ltp_deploy.errors import BundleError, needs
 
 ENGINE = FileName("engine.pt")
 PLAN = FileName("plan.json")
@@ -45,8 +46,9 @@ class Null(Backend):
 
     def open(self, files: BundleFiles, engine: Compiled, options: RunOptions) -> Session:
         """Load the graph. The op in it is the one that `ltp_deploy.model.op` registers."""
-        import ltp_deploy.model.op  # noqa: F401
-        from ltp_deploy.backends.torchscript.session import TorchScriptSession
+        with needs(f"the engine in {directory} runs in PyTorch", "build", BundleError):
+            import ltp_deploy.model.op  # noqa: F401
+            from ltp_deploy.backends.torchscript.session import TorchScriptSession
 
         return TorchScriptSession.open(
             files.directory / engine.record(NullEngine).file, engine, options.threads

@@ -14,7 +14,7 @@ from ltp_deploy.data.files import EXTENSIONS, Row, extension, read_rows
 from ltp_deploy.data.labels import Label, read_flags, read_label, with_name
 from ltp_deploy.data.metrics import GLUE
 from ltp_deploy.data.texts import Text, check_unicode
-from ltp_deploy.errors import LtpError
+from ltp_deploy.errors import LtpError, needs
 
 
 @dataclass(frozen=True)
@@ -132,12 +132,8 @@ def _advice(path: Path) -> str:
 
 
 def _dataset(name: str, split: str) -> Iterable[Row]:
-    try:
+    with needs(f"{name!r} is no file; to read it as a data set by name", "datasets"):
         import datasets
-    except ImportError:
-        raise LtpError(
-            f"{name!r} is no file; to read it as a data set by name, `pip install datasets`"
-        ) from None
     try:
         repository, _, subset = name.partition("/") if name.startswith("glue/") else (name, "", "")
         return datasets.load_dataset(repository, subset or None, split=split)

@@ -45,7 +45,10 @@ def load(
     pruning: bool | float = True,
     alive: bool = False,
 ) -> Engine:
-    """Open a bundle.
+    """Open a bundle. Its tokenizer is opened as well, so that the first text waits for nothing.
+
+    A tokenizer that exists in Python alone is not: transformers, which runs it, takes seconds to
+    import, and token ids do not need it. It is opened at the first text, or by `engine.tokenizer`.
 
     Args:
         path: the bundle's directory.
@@ -69,7 +72,8 @@ def load(
 
     Raises:
         LtpError: an option that says nothing, or that the bundle cannot do.
-        BundleError: the bundle is damaged, edited, or made for other hardware or versions.
+        BundleError: the bundle is damaged, edited, or made for other hardware or versions, the
+            tokenizer's among them.
     """
     directory, long = Path(path), LongTexts(long_texts, stride)
     queue = QueueOptions(batch_tokens, max_waiting)
@@ -83,7 +87,10 @@ def load(
         manifest = found
     _check_long_texts(directory, manifest, long)
     session = open_session(files, manifest, options)
-    return Engine(directory, manifest, session, portable, long, queue, options.pruning, alive)
+    engine = Engine(directory, manifest, session, portable, long, queue, options.pruning, alive)
+    if manifest.tokenizer is not None and manifest.tokenizer.library == "tokenizers":
+        _ = engine.tokenizer
+    return engine
 
 
 def _check_long_texts(directory: Path, manifest: Manifest, long: LongTexts) -> None:
@@ -405,7 +412,7 @@ class Engine:
 
     @property
     def tokenizer(self) -> Tokenizer:
-        """The checkpoint's own tokenizer, opened at the first text.
+        """The checkpoint's own tokenizer.
 
         Raises:
             InputError: the bundle has none.

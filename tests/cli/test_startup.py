@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -39,16 +38,6 @@ print("\\n" + json.dumps(sorted(sys.modules)))
 def test_importing_the_package_imports_nothing_heavy() -> None:
     result = run("import ltp_deploy, sys; print(ltp_deploy.__version__, *sys.modules)")
     assert HEAVY & set(result.stdout.split()) == set()
-
-
-def test_loading_an_openvino_bundle_needs_no_torch(bert_bundle: Path) -> None:
-    code = (
-        "import sys; sys.modules['torch'] = sys.modules['transformers'] = None;"
-        "import ltp_deploy; engine = ltp_deploy.load(sys.argv[1]);"
-        "print(engine(input_ids=[[2, 7, 3]]).logits.shape)"
-    )
-    result = run(code, str(bert_bundle))
-    assert result.stdout == "(1, 2)\n", result.stderr
 
 
 def test_the_module_is_the_command() -> None:

@@ -188,7 +188,7 @@ def test_what_cannot_be_read_is_refused_with_its_place(
 
 def test_a_data_set_by_name_needs_the_library(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "datasets", None)
-    with pytest.raises(LtpError, match=r"'sst2' is no file; .* `pip install datasets`"):
+    with pytest.raises(LtpError, match=r"'sst2' is no file; .*: pip install .*\[datasets\]"):
         read_examples("sst2")
 
 

@@ -99,5 +99,5 @@ def test_a_tokenizer_in_python_needs_transformers(
 ) -> None:
     config = load_encoder(bert_checkpoint).config
     monkeypatch.setitem(sys.modules, "transformers", None)
-    with pytest.raises(LtpError, match=r"needs transformers: pip install .*transformers"):
+    with pytest.raises(LtpError, match=r"needs transformers: pip install .*\[python-tokenizers\]"):
         TransformersTokenizer(bert_checkpoint, config)

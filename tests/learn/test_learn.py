@@ -180,7 +180,7 @@ def test_training_without_accelerate_says_how_to_get_it(
 ) -> None:
     monkeypatch.setitem(sys.modules, "accelerate", None)
     encoder = tiny_encoder(PrunePolicy.dense(2), num_labels=2)
-    with pytest.raises(LtpError, match=r"learning needs accelerate: pip install .*accelerate"):
+    with pytest.raises(LtpError, match=r"learning needs accelerate: pip install .*\[learn\]"):
         learn(encoder, task(16), task(16), QUICK, TrainerSettings(tmp_path))
 
 

@@ -1,5 +1,6 @@
 """One call for every form of request; the same answer from every form, thread and batch."""
 
+import shutil
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -10,10 +11,11 @@ import torch
 from transformers import AutoTokenizer
 
 from ltp_deploy.checkpoint import load_encoder
-from ltp_deploy.errors import InputError, LtpError
+from ltp_deploy.errors import BundleError, InputError, LtpError
 from ltp_deploy.runtime.engine import Engine, load
 from ltp_deploy.runtime.result import Result
 from tests.answers import LENGTHS, as_lists, batch_for, oracle_answers, random_batch
+from tests.spoil import edit_manifest
 
 TEXTS = ["the film is good .", "a very bad film was not great", "dull", "goods"]
 
@@ -219,3 +221,25 @@ def test_the_number_of_threads_changes_no_answer(bert_bundle: Path, engine: Engi
     before = torch.get_num_threads()
     assert_equal(load(bert_bundle, threads=1).run(batch), engine.run(batch))
     assert torch.get_num_threads() == before
+
+
+def bundle_with(bundle: Path, destination: Path, **tokenizer: str) -> Path:
+    """A copy of a bundle whose manifest says this of the tokenizer."""
+    shutil.copytree(bundle, destination)
+    edit_manifest(destination, lambda manifest: manifest["tokenizer"].update(tokenizer))
+    return destination
+
+
+def test_a_tokenizer_that_reads_otherwise_fails_at_load(bert_bundle: Path, tmp_path: Path) -> None:
+    other = bundle_with(bert_bundle, tmp_path / "other", fingerprint="0" * 64)
+    with pytest.raises(BundleError, match="the packages here read texts otherwise"):
+        load(other)
+
+
+def test_a_tokenizer_in_python_alone_waits_for_the_first_text(
+    bert_bundle: Path, tmp_path: Path
+) -> None:
+    engine = load(bundle_with(bert_bundle, tmp_path / "other", library="transformers"))
+    assert np.isfinite(engine(input_ids=[[2, 9, 4, 3]]).logits).all()
+    with pytest.raises(LtpError, match=r"tokenizer in .* knows no words|read texts otherwise"):
+        engine("a film")

@@ -29,7 +29,7 @@ class OnnxRuntimeSession:
         Raises:
             BundleError: ONNX Runtime is missing.
         """
-        with needs(f"{directory} runs in ONNX Runtime", "onnx", BundleError):
+        with needs(f"{directory} runs in ONNX Runtime", "onnxruntime", BundleError):
             import onnxruntime as ort
         options = ort.SessionOptions()
         options.log_severity_level = 3

@@ -16,6 +16,7 @@ from ltp_deploy.backends.backend import (
 )
 from ltp_deploy.bundle.files import BundleFiles, FileName
 from ltp_deploy.bundle.manifest import Compiled, EngineRecord
+from ltp_deploy.errors import BundleError, needs
 from ltp_deploy.model.config import EncoderConfig
 
 if TYPE_CHECKING:
@@ -79,7 +80,8 @@ class TorchCuda(Backend):
 
     def open(self, files: BundleFiles, engine: Compiled, options: RunOptions) -> Session:
         """See `TorchCudaSession.open`."""
-        from ltp_deploy.backends.torch_cuda.session import TorchCudaSession
+        with needs(f"the engine in {directory} runs in PyTorch", "build", BundleError):
+            from ltp_deploy.backends.torch_cuda.session import TorchCudaSession
 
         return TorchCudaSession.open(files.directory, engine, options.threads)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from ltp_deploy.backends.backend import Backend, Job, Output, RunOptions, Session
 from ltp_deploy.bundle.files import BundleFiles, FileName
 from ltp_deploy.bundle.manifest import Compiled, EngineRecord
+from ltp_deploy.errors import BundleError, needs
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,8 @@ class TorchScript(Backend):
 
     def open(self, files: BundleFiles, engine: Compiled, options: RunOptions) -> Session:
         """Load the traced module. Threads are PyTorch's, process-wide."""
-        from ltp_deploy.backends.torchscript.session import TorchScriptSession
+        with needs(f"the engine in {directory} runs in PyTorch", "build", BundleError):
+            from ltp_deploy.backends.torchscript.session import TorchScriptSession
 
         file = engine.record(TorchScriptEngine).file
         return TorchScriptSession.open(files.directory / file, engine, options.threads)

@@ -57,6 +57,6 @@ def test_where_torch_tensorrt_is_missing_it_is_named(
 
     monkeypatch.setattr(sys, "meta_path", [Broken(), *sys.meta_path])
     with pytest.raises(
-        BundleError, match=r"Torch-TensorRT cannot be imported; .*pip install 'torch-tensorrt"
+        BundleError, match=r"Torch-TensorRT cannot be imported; .*pip install .*\[torch-tensorrt\]"
     ):
         wrap(bundle)
