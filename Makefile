@@ -8,7 +8,7 @@ OPENVINO_DIR = $(shell $(BIN)/python -c "import openvino, pathlib; print(pathlib
 # A worker for each core; the last lines are the slowest tests, the reasons of skips and the result.
 PYTEST = $(BIN)/python -m pytest --numprocesses $(shell nproc) --dist worksteal --durations 20
 
-.PHONY: setup demo quick test test-all check cpp-test cpp-test-all cpp-quick cpp-configure bench gpu-check results clean
+.PHONY: setup demo quick test test-all check cpp-test cpp-test-all cpp-quick cpp-configure wheel dist bench gpu-check results clean
 
 setup: $(VENV)/installed
 
@@ -63,6 +63,19 @@ cpp-configure: setup
 	$(BIN)/cmake -S . -B $(CPP_BUILD) -G Ninja -DCMAKE_MAKE_PROGRAM=$(abspath $(BIN))/ninja -DOpenVINO_DIR=$(OPENVINO_DIR) \
 		-DPython_EXECUTABLE=$(abspath $(BIN))/python -DLTP_BUILD_TESTS=ON -DLTP_SANITIZE=address,undefined
 
+wheel: setup ## dist/: the sdist, and one wheel for every Python, tested in new environments
+	$(MAKE) dist
+	LTP_DIST=$(abspath dist) $(BIN)/python -m pytest -m full tests/test_wheel.py
+
+# OpenVINO's libraries are those of its own wheel, the release that ours asks for.
+dist:
+	rm -rf dist
+	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m build --no-isolation --outdir dist/linux
+	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/auditwheel repair --wheel-dir dist \
+		--exclude 'libopenvino.so*' --exclude 'libtbb.so*' dist/linux/*.whl
+	mv dist/linux/*.tar.gz dist
+	rm -r dist/linux
+
 bench: setup ## The figures in benchmarks/results
 	$(BIN)/python benchmarks/cpu.py
 
@@ -79,4 +92,4 @@ results: setup ## docs/results.md from a folder of task data: make results DATA=
 	$(BIN)/python benchmarks/learning_page.py
 
 clean:
-	rm -rf $(VENV) build dist out ltp_deploy/lib ltp_deploy/bin
+	rm -rf $(VENV) build dist out ltp_deploy/lib ltp_deploy/bin ltp_deploy/include

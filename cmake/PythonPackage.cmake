@@ -14,9 +14,17 @@ list(GET found 0 openvino)
 list(GET found 1 site_packages)
 set(OpenVINO_DIR ${openvino}/cmake CACHE PATH "OpenVINO's CMake package" FORCE)
 
+# The C++ runtime for other programs lies in the package as well.
+set(CMAKE_INSTALL_LIBDIR ltp_deploy/lib CACHE PATH "Where libraries are installed" FORCE)
+set(CMAKE_INSTALL_INCLUDEDIR ltp_deploy/include CACHE PATH "Where headers are installed" FORCE)
+set(LTP_OPENVINO_HINT "\${PACKAGE_PREFIX_DIR}/openvino/cmake")
+
 if(SKBUILD_STATE STREQUAL "editable")
   # The native parts lie in the checkout, beside the Python files.
-  install(CODE "set(CMAKE_INSTALL_PREFIX [[${CMAKE_CURRENT_SOURCE_DIR}]])" COMPONENT python)
+  foreach(component python devel)
+    install(CODE "set(CMAKE_INSTALL_PREFIX [[${CMAKE_CURRENT_SOURCE_DIR}]])" COMPONENT ${component})
+  endforeach()
+  set(LTP_OPENVINO_HINT "${site_packages}/openvino/cmake")
   # An isolated build's OpenVINO is gone afterwards: the one of the environment takes its place.
   set(rpath "${openvino}/libs:${site_packages}/openvino/libs")
 else()

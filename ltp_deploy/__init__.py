@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ltp_deploy.builder.build import build
+    from ltp_deploy.bundle.native import cmake_dir
     from ltp_deploy.bundle.options import BuildOptions
     from ltp_deploy.errors import (
         BundleError,
@@ -39,6 +40,7 @@ __all__ = [
     "Result",
     "__version__",
     "build",
+    "cmake_dir",
     "load",
     "verify",
 ]
@@ -57,6 +59,7 @@ _EXPORTS = {
     "Prediction": "heads.prediction",
     "Result": "runtime.result",
     "build": "builder.build",
+    "cmake_dir": "bundle.native",
     "load": "runtime.engine",
     "verify": "verification.verify",
 }

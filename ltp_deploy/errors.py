@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib import metadata
 from importlib.util import find_spec
 
 
@@ -73,6 +72,8 @@ def how_to_install(extra: str) -> str:
     Where this package is installed, pip takes it as it is and adds the extra's packages: nothing is
     compiled, and no index is asked for this package.
     """
+    from importlib import metadata
+
     try:
         metadata.distribution("ltp-deploy")
     except metadata.PackageNotFoundError:  # run from a checkout without an installation

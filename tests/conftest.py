@@ -40,7 +40,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 # They run whole programs.
-LONGEST = ("test_install.py", "test_readme.py", "test_cpp.py", "test_gpu_check.py")
+LONGEST = ("test_install.py", "test_wheel.py", "test_readme.py", "test_cpp.py", "test_gpu_check.py")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

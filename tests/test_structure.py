@@ -71,7 +71,7 @@ def imported(tree: ast.Module) -> Iterator[str]:
 
 def test_every_room_has_its_floor() -> None:
     rooms = {path.name.removesuffix(".py") for path in PACKAGE.iterdir()}
-    known = {*FLOORS, "__init__", "__pycache__", "lib", "bin", "py.typed"}
+    known = {*FLOORS, "__init__", "__pycache__", "lib", "bin", "include", "py.typed"}
     assert rooms <= known
     assert set(FLOORS) <= rooms
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <condition_variable>
 #include <mutex>
 #include <utility>
@@ -31,7 +32,9 @@ public:
 private:
     Item take() {
         std::unique_lock lock(mutex_);
-        returned_.wait(lock, [this] { return !idle_.empty(); });
+        // Plain `wait` is a symbol of GCC 12's library; with this one that of GCC 11 does, which
+        // is what wheels ask for (docs/install.md).
+        while (idle_.empty()) returned_.wait_for(lock, std::chrono::hours(1));
         Item item = std::move(idle_.back());
         idle_.pop_back();
         return item;

@@ -27,6 +27,22 @@ def openvino_plugin() -> Path:
     return path
 
 
+def cmake_dir() -> Path:
+    """The folder with which CMake finds the C++ runtime: `find_package(ltp-deploy)` with
+    `ltp-deploy_DIR` set to it.
+
+    Raises:
+        LtpError: it was not built.
+    """
+    path = PACKAGE / "lib" / "cmake" / "ltp-deploy"
+    if not path.is_dir():
+        raise LtpError(
+            f"the C++ runtime's CMake files are not at {path}: this is a checkout that pip has not "
+            "installed"
+        )
+    return path
+
+
 def tensorrt_plugin() -> Path | None:
     """The TensorRT plugin library, or `LTP_TENSORRT_PLUGIN` where that is set; None where it was
     not built, since building it takes TensorRT's headers.
