@@ -123,6 +123,7 @@ def leave_traces(checkout: Path) -> None:
     for name in (
         "ltp_deploy/lib/stale.so",
         "ltp_deploy/bin/stale",
+        "ltp_deploy/include/stale.h",
         "build/lib/ltp_deploy/stale.py",
     ):
         (checkout / name).parent.mkdir(parents=True, exist_ok=True)

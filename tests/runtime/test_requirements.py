@@ -184,3 +184,19 @@ except ltp_deploy.BundleError as error: print(error)
     result = alone(code, bundle_of(bert_checkpoint, target))
     assert "runs in PyTorch: pip install" in result.stdout, result.stderr
     assert "[build]" in result.stdout
+
+
+def test_bundles_of_onnx_run_with_onnx_runtime_alone(
+    bert_checkpoint: Path, bundle_of: Callable[..., Path]
+) -> None:
+    pytest.importorskip("onnxruntime", reason="ONNX Runtime is not installed")
+    pytest.importorskip("onnxscript", reason="onnxscript, which builds the bundle, is missing")
+    bundle = bundle_of(bert_checkpoint, "onnx")
+    code = (
+        "import ltp_deploy, json;"
+        "print(json.dumps(ltp_deploy.load(sys.argv[1])('a film').logits.tolist()))"
+    )
+    result = alone(code, bundle, allowed={"numpy", "tokenizers", "onnxruntime"})
+    assert result.returncode == 0, result.stderr
+    found = np.array(json.loads(result.stdout), np.float32)
+    np.testing.assert_array_equal(found, ltp_deploy.load(bundle)("a film").logits)
