@@ -74,8 +74,9 @@ def main() -> None:
     parser.add_argument("-o", "--output", type=Path, default=RESULTS / "runtime.json")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        bundle = options.bundle or build_minilm(Path(folder))
-        result = measure(options.wheel, bundle, options.repeat, Path(folder) / "environment")
+        bundle = (options.bundle or build_minilm(Path(folder))).resolve()
+        wheel = options.wheel.resolve()
+        result = measure(wheel, bundle, options.repeat, Path(folder) / "environment")
     options.output.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     print(json.dumps(result, indent=1), f"wrote {options.output}", sep="\n")
 
