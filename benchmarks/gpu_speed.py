@@ -20,7 +20,6 @@ from ltp_deploy.backends.torch_cuda.measure import device_seconds
 from ltp_deploy.benchmark.baselines.dense import dense_model
 from ltp_deploy.benchmark.baselines.torch import TorchSession, UnpaddedSession
 from ltp_deploy.benchmark.runner import Feeds, Layout, Runner
-from ltp_deploy.benchmark.timing import interleave
 from ltp_deploy.benchmark.workload import random_requests
 from ltp_deploy.builder.build import compile_engine
 from ltp_deploy.builder.draft import draft_encoder
@@ -28,6 +27,7 @@ from ltp_deploy.bundle.options import BuildOptions
 from ltp_deploy.checkpoint import load_encoder
 from ltp_deploy.compiler.cost import GpuCost
 from ltp_deploy.compiler.plan import Plan
+from ltp_deploy.hardware.timing import interleave
 from ltp_deploy.model.encoder import Encoder
 from ltp_deploy.model.policy import Carry, Mode, PrunePolicy
 from ltp_deploy.parity.tolerances import TOLERANCES

@@ -17,7 +17,6 @@ from ltp_deploy.benchmark.baselines.dense import dense_model
 from ltp_deploy.benchmark.baselines.openvino import convert, open_dense, quantized
 from ltp_deploy.benchmark.run import difference, survivors
 from ltp_deploy.benchmark.runner import Layout, Runner, padded_feeds
-from ltp_deploy.benchmark.timing import Timings, interleave
 from ltp_deploy.benchmark.work import multiply_adds
 from ltp_deploy.benchmark.workload import Case
 from ltp_deploy.builder.build import compile_engine
@@ -27,6 +26,7 @@ from ltp_deploy.calibration.ranges import activation_ranges
 from ltp_deploy.checkpoint import load_encoder
 from ltp_deploy.compiler.int8 import ActivationRange
 from ltp_deploy.data.batch import pack
+from ltp_deploy.hardware.timing import Timings, interleave
 from ltp_deploy.model.encoder import Encoder
 from ltp_deploy.model.flops import authors_ratio
 from ltp_deploy.model.policy import PrunePolicy

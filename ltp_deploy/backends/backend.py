@@ -178,6 +178,11 @@ class Backend(ABC):
         """Why no engine of this kind holds a model of this shape, in words; None where one does."""
         return None
 
+    def no_gain(self, precision: str) -> str | None:
+        """Why an engine in this precision cannot be faster on this machine than one in f32, in
+        words; None where it may be."""
+        return None
+
     def missing(self, target: Target, options: BuildOptions) -> str | None:
         """Why this machine cannot build the engine that it plans, None where it can."""
         return None

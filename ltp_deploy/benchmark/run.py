@@ -15,11 +15,11 @@ from ltp_deploy.benchmark.baselines import BASELINES, BaselineRequest
 from ltp_deploy.benchmark.ours import OURS, UNPRUNED, our_runner, unpruned_runner
 from ltp_deploy.benchmark.results import Benchmark, CaseResult, RunnerResult
 from ltp_deploy.benchmark.runner import Layout, Runner
-from ltp_deploy.benchmark.timing import Timings, interleave
 from ltp_deploy.benchmark.work import multiply_adds
 from ltp_deploy.benchmark.workload import Case
 from ltp_deploy.errors import LtpError
 from ltp_deploy.hardware.machine import describe_machine
+from ltp_deploy.hardware.timing import Timings, interleave
 from ltp_deploy.heads import Head, head_of
 from ltp_deploy.model.encoder import Encoder
 from ltp_deploy.model.flops import authors_ratio

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -91,8 +90,9 @@ precision_options = compose(
         "--max-drop",
         type=Number(min=0),
         metavar="POINTS",
-        help=f"{MAX_DROP} Layers are kept out of int8, as few as it takes, until it holds on "
-        "--judge-data.",
+        help=f"{MAX_DROP} Without --precision the fastest precision of the target that holds this "
+        "on --judge-data is taken: engines of all are built, and timed on this machine. Layers are "
+        "kept out of int8, as few as it takes, where that holds it.",
     ),
     precision_section("--judge-data", metavar="DATA", help="Texts with labels, for --max-drop."),
 )
@@ -110,7 +110,8 @@ shape_options = compose(
         metavar="N",
         default=8,
         show_default=True,
-        help="Sequences of a typical request, for which the engine of a GPU is tuned.",
+        help="Sequences of a typical request, for which the engine of a GPU is tuned, and with "
+        "which --max-drop times engines.",
     ),
 )
 
@@ -218,8 +219,7 @@ def build(
         from ltp_deploy.bundle.manifest import check_new_bundle
 
         check_new_bundle(output, force)
-        not_int8 = _kept_out(checkpoint, options, measured, judge_data, reading, max_drop)
-        options = replace(options, not_int8=not_int8)
+        options = _chosen(checkpoint, options, measured, judge_data, reading, max_drop)
     manifest = run_build(checkpoint, output, options, measured, force, dump)
     click.echo(report.built(manifest, output))
 
@@ -237,17 +237,20 @@ def _planned(checkpoint: Path, options: BuildOptions, measured: Measured) -> str
     return f"{plan}\nthis machine cannot build it: {missing}" if missing else plan
 
 
-def _kept_out(
+def _chosen(
     checkpoint: Path,
     options: BuildOptions,
     measured: Measured,
     judge_data: str,
     reading: DataOptions,
     max_drop: float,
-) -> tuple[int, ...]:
-    """The layers that stay out of int8 so that the score drops by no more than `max_drop`."""
-    from ltp_deploy.builder.int8_search import choose_layers
+) -> BuildOptions:
+    """The options with the fastest precision whose score drops by no more than `max_drop`."""
+    from ltp_deploy.builder.precision_search import choose_precision
     from ltp_deploy.data.examples import read_examples
+    from ltp_deploy.report import precisions as report
 
     judged = read_examples(judge_data, reading)
-    return choose_layers(checkpoint, options, measured, judged, max_drop, click.echo).not_int8
+    found = choose_precision(checkpoint, options, measured, judged, max_drop, click.echo)
+    click.echo(f"\n{report.describe(found)}\n")
+    return found.applied_to(options)

@@ -9,6 +9,7 @@ from ltp_deploy.backends.messages import in_one_line
 from ltp_deploy.bundle.files import BundleFiles, FileName
 from ltp_deploy.bundle.manifest import Compiled, EngineRecord
 from ltp_deploy.errors import BundleError
+from ltp_deploy.hardware.machine import describe_machine
 from ltp_deploy.model.config import EncoderConfig
 
 
@@ -58,6 +59,13 @@ class OpenVino(Backend):
                 f"layers of {widest} columns: in int8 the CPU kernels take up to {MAX_INT8_DEPTH}"
             )
         return None
+
+    def no_gain(self, precision: str) -> str | None:
+        """bf16 on a CPU that computes it in f32."""
+        flags = describe_machine()["flags"]
+        if precision != "bf16" or "avx512_bf16" in flags or "amx_bf16" in flags:
+            return None
+        return "this CPU has no instructions for it"
 
     def compile(self, job: Job) -> Output:
         """See `compile.compile_engine`."""

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-from ltp_deploy.benchmark import timing
-from ltp_deploy.benchmark.timing import Timings, interleave
+from ltp_deploy.hardware import timing
+from ltp_deploy.hardware.timing import Timings, interleave
 
 
 class Clock:
