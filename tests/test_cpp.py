@@ -12,9 +12,14 @@ import numpy as np
 import pytest
 
 from ltp_deploy.backends.openvino.reports import import_openvino
+from ltp_deploy.builder import cpp_texts
+from ltp_deploy.builder.build import build as build_bundle
 from ltp_deploy.bundle.native import PACKAGE
+from ltp_deploy.bundle.options import BuildOptions
+from ltp_deploy.data.probes import PROBES
+from ltp_deploy.data.texts import Text
 from ltp_deploy.runtime.engine import load
-from tests.tiny import save_tiny
+from tests.tiny import POLICIES, random_texts, save_tiny, save_tokenizer
 
 ROOT = Path(__file__).parents[1]
 PATH = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
@@ -58,6 +63,31 @@ def test_ltp_run_takes_a_limit_on_instructions_that_rules_out_bf16(
     np.testing.assert_allclose([[float(x) for x in printed.split()]], expected, atol=0.1)
 
 
+@pytest.mark.slow
+@pytest.mark.skipif(not LTP_RUN.is_file(), reason="ltp-run is not built into the package")
+@pytest.mark.parametrize("family", ["bert", "distilbert"])
+def test_ltp_run_reads_texts_as_the_python_engine_does(
+    family: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reason = "openvino-tokenizers is not installed"
+    library = pytest.importorskip("openvino_tokenizers", reason=reason)._ext_path
+    probes = [text for text in PROBES if not set("".join(text)) & set("\t\r\n\0")]
+    characters = sorted({ord(c) for text in probes for c in "".join(text)})
+    monkeypatch.setattr(cpp_texts, "TRIED", [range(c, c + 1) for c in characters])
+    checkpoint = save_tiny(tmp_path / "checkpoint", family, POLICIES["absolute"])
+    save_tokenizer(checkpoint)
+    build_bundle(checkpoint, tmp_path / "bundle", BuildOptions(cpp_texts=True))
+    texts: list[Text] = [*random_texts(20, 5), "", "good film " * 40, ("a film", "not bad " * 40)]
+    texts += [*probes, ("the " * 40, "film " * 41), ("the film", "")]
+    lines = "".join("\t".join([text] if isinstance(text, str) else text) + "\n" for text in texts)
+    arguments = (LTP_RUN, "--text", "--tokenizers", library, "--batch", 7, tmp_path / "bundle")
+    printed = run(*arguments, input=lines)
+    engine = load(tmp_path / "bundle", threads=1)
+    assert engine(texts).truncated.sum() > 5
+    logits = np.array([line.split() for line in printed.splitlines()], np.float32)
+    np.testing.assert_allclose(logits, engine(texts).logits, atol=1e-6)
+
+
 @pytest.mark.full
 def test_the_cpp_example_builds_and_classifies(tmp_path: Path) -> None:
     """The steps of examples/cpp/README.md."""
@@ -69,8 +99,6 @@ def test_the_cpp_example_builds_and_classifies(tmp_path: Path) -> None:
     run("cmake", "--install", library, "--component", "devel", "--prefix", installed)
     run(*cmake, "-S", ROOT / "examples/cpp", "-B", build, f"-DCMAKE_PREFIX_PATH={installed}")
     run("cmake", "--build", build)
-
-    from ltp_deploy.builder.build import build as build_bundle
 
     checkpoint = save_tiny(tmp_path / "bert", "bert", None, vocab_size=12000)
     build_bundle(checkpoint, tmp_path / "bundle")

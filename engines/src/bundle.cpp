@@ -185,6 +185,21 @@ TensorRtParts tensorrt_parts(const Value& manifest, const Files& files) {
             manifest["outputs"].strings()};
 }
 
+Ir ir(const Value& value, const Files& files) {
+    return {files.file(value["file"]), files.file(value["weights"])};
+}
+
+TextParts text_parts(const Value& tokenizer, const Files& files) {
+    TextParts parts;
+    if (!tokenizer.has("cpp_texts") || tokenizer["cpp_texts"].is_null()) return parts;
+    const Value given = tokenizer["cpp_texts"];
+    parts.texts = ir(given["texts"], files);
+    if (!given["pairs"].is_null()) parts.pairs = ir(given["pairs"], files);
+    parts.refused = files.file(given["refused"]);
+    parts.token_types = tokenizer["token_types"].boolean();
+    return parts;
+}
+
 Info info(const Value& manifest) {
     const Value model = manifest["model"], limits = manifest["limits"];
     Info info;
@@ -212,13 +227,17 @@ Bundle read(const fs::path& directory, const Value& manifest) {
     check_format(directory, manifest);
     check_platform(directory, manifest);
     const Files files(directory, manifest["files"]);
-    if (const Value tokenizer = manifest["tokenizer"]; !tokenizer.is_null())
+    TextParts texts;
+    if (const Value tokenizer = manifest["tokenizer"]; !tokenizer.is_null()) {
         files.check_folder(tokenizer["folder"]);
+        texts = text_parts(tokenizer, files);
+    }
     check_optional(files, manifest, "calibration");
 
     const Value engine = manifest["engine"], model = manifest["model"];
     Bundle bundle;
     bundle.directory = directory;
+    bundle.texts = std::move(texts);
     bundle.engine = files.file(engine["file"]);
     if (!engine["plugin"].is_null()) bundle.plugin = files.file(engine["plugin"]);
     bundle.inputs = manifest["inputs"].strings();

@@ -25,12 +25,25 @@ struct TensorRtParts {
     std::vector<std::string> outputs;
 };
 
+/// A model as OpenVINO reads it.
+struct Ir {
+    std::filesystem::path model, weights;
+};
+
+/// What reads texts, where the build was asked for it; else all paths are empty.
+struct TextParts {
+    Ir texts, pairs;                ///< `pairs` is empty where only single texts are read
+    std::filesystem::path refused;  ///< see RefusedCharacters
+    bool token_types = false;       ///< whether the model is told the texts of a pair apart
+};
+
 /// A bundle whose files were all checked. `plugin` is empty if it has none.
 struct Bundle {
     std::filesystem::path directory, engine, plugin;
     std::string backend;  ///< "openvino" or "tensorrt"; the parts of the other are empty
     OpenVinoParts openvino;
     TensorRtParts tensorrt;
+    TextParts texts;
     std::vector<std::string> inputs;  ///< what the engine takes, a subset of the names in inputs.h
     int position_start;               ///< position id of the first token of a sequence
     bool padding_skips;               ///< pad tokens have no position of their own (RoBERTa)

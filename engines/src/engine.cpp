@@ -7,6 +7,7 @@
 #include "batch.h"
 #include "bundle.h"
 #include "text.h"
+#include "tokenizer.h"
 
 namespace ltp {
 namespace {
@@ -54,12 +55,14 @@ std::size_t Result::best(std::size_t sequence) const {
 struct Engine::Impl {
     Impl(const std::filesystem::path& path, const Options& options)
         : bundle(read_bundle(path)), backend(open_backend(bundle, options)) {
+        if (!options.tokenizers_library.empty()) tokenizer = open_tokenizer(bundle, options);
         // One token: with it weights are packed, kernels compiled, so that no user waits for that.
         backend->infer({{0}, {0, 1}, {}});
     }
 
     const Bundle bundle;
     const std::unique_ptr<Backend> backend;
+    std::unique_ptr<Tokenizer> tokenizer;
 };
 
 Engine::Engine(const std::filesystem::path& bundle, const Options& options)
@@ -71,6 +74,14 @@ Engine& Engine::operator=(Engine&&) noexcept = default;
 Engine::~Engine() = default;
 
 const Info& Engine::info() const { return impl_->bundle.info; }
+
+Tokenized Engine::tokenize(const std::vector<Text>& texts) const {
+    if (!impl_->tokenizer)
+        throw Error(
+            "texts need the library of openvino-tokenizers: set Options::tokenizers_library to its "
+            "path, or pass token ids");
+    return with_errors("the tokenizer failed", [&] { return impl_->tokenizer->tokenize(texts); });
+}
 
 Result Engine::run(const Batch& batch) const {
     check_batch(batch, info());

@@ -8,7 +8,7 @@
 struct Arguments {
     std::string bundle, file;
     std::size_t batch = 32;
-    bool labels = false;
+    bool labels = false, text = false;
     ltp::Options engine;
 };
 

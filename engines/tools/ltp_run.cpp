@@ -1,4 +1,4 @@
-// ltp-run: logits for lines of token ids.
+// ltp-run: logits for lines of token ids, or of text.
 #include <algorithm>
 #include <charconv>
 #include <cstdio>
@@ -43,30 +43,63 @@ public:
     void add(std::string_view line) {
         ++lines_;
         try {
-            const std::size_t bar = line.find('|');
-            sequences_.push_back(parse_ids(line.substr(0, bar)));
-            types_.push_back(bar == line.npos ? Ids(sequences_.back().size())
-                                              : parse_ids(line.substr(bar + 1)));
+            arguments_.text ? add_text(line) : add_ids(line);
         } catch (const ltp::InputError& error) {
             fail(lines_, error.reason);
         }
-        if (sequences_.size() == arguments_.batch) run();
+        if (++waiting_ == arguments_.batch) run();
     }
 
     void run() {
-        if (sequences_.empty()) return;
-        const std::size_t first = lines_ - sequences_.size() + 1;
+        if (waiting_ == 0) return;
+        const std::size_t first = lines_ - waiting_ + 1;
         try {
-            print(engine_.run(ltp::pack(sequences_, types_)));
+            print(engine_.run(arguments_.text ? tokenized(first) : ltp::pack(sequences_, types_)));
         } catch (const ltp::InputError& error) {
             if (error.sequence == error.whole_batch) throw;
             fail(first + error.sequence, error.reason);
         }
+        texts_.clear();
         sequences_.clear();
         types_.clear();
+        waiting_ = 0;
     }
 
 private:
+    void add_ids(std::string_view line) {
+        const std::size_t bar = line.find('|');
+        sequences_.push_back(parse_ids(line.substr(0, bar)));
+        types_.push_back(bar == line.npos ? Ids(sequences_.back().size())
+                                          : parse_ids(line.substr(bar + 1)));
+    }
+
+    void add_text(std::string_view line) {
+        static constexpr std::string_view byte_order_mark = "\xEF\xBB\xBF";
+        if (lines_ == 1 && line.substr(0, 3) == byte_order_mark) line.remove_prefix(3);
+        if (!line.empty() && line.back() == '\r') line.remove_suffix(1);
+        const std::size_t tab = line.find('\t');
+        std::string one(line.substr(0, tab));
+        if (tab == line.npos) {
+            texts_.emplace_back(std::move(one));
+            return;
+        }
+        std::string other(line.substr(tab + 1));
+        if (other.find('\t') != other.npos)
+            throw ltp::InputError(
+                "it has several tabs; a line is a text, or two with one tab between them");
+        texts_.emplace_back(std::move(one), std::move(other));
+    }
+
+    /// The texts that wait, the first of which is that line.
+    ltp::Batch tokenized(std::size_t first) const {
+        ltp::Tokenized found = engine_.tokenize(texts_);
+        for (std::size_t i = 0; i < found.truncated.size(); ++i)
+            if (found.truncated[i])
+                std::cerr << "ltp-run: line " << first + i
+                          << " has more tokens than the engine takes and was cut\n";
+        return std::move(found.batch);
+    }
+
     [[noreturn]] static void fail(std::size_t line, const std::string& reason) {
         throw Failure{"line " + std::to_string(line) + ": " + reason};
     }
@@ -89,8 +122,9 @@ private:
 
     const Arguments& arguments_;
     ltp::Engine engine_;
+    std::vector<ltp::Text> texts_;
     std::vector<Ids> sequences_, types_;
-    std::size_t lines_ = 0;
+    std::size_t lines_ = 0, waiting_ = 0;
 };
 
 void run(const Arguments& arguments) {

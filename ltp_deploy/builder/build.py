@@ -27,6 +27,7 @@ from ltp_deploy.bundle.tokenizer import TokenizerRecord
 from ltp_deploy.checkpoint.files import checkpoint_hash
 from ltp_deploy.compiler.lower import lower
 from ltp_deploy.compiler.passes import output_names
+from ltp_deploy.errors import LtpError
 from ltp_deploy.parity.self_check import self_check
 from ltp_deploy.targets import find_target
 
@@ -121,9 +122,17 @@ def checked(draft: Draft, compiled: Compiled, directory: Path) -> Parity | None:
 
 
 def _bundled_tokenizer(draft: Draft, checkpoint: Path, directory: Path) -> TokenizerRecord | None:
-    if not draft.options.tokenizer:
-        return None
-    return bundle_tokenizer(checkpoint, directory, draft.encoder.config, draft.limits.max_length)
+    options = draft.options
+    record = None
+    if options.tokenizer:
+        config, longest = draft.encoder.config, draft.limits.max_length
+        record = bundle_tokenizer(checkpoint, directory, config, longest, options.cpp_texts)
+    if record is None and options.cpp_texts:
+        raise LtpError(
+            "--cpp-texts is for the checkpoint's tokenizer, and it has none, or --no-tokenizer "
+            "leaves it out"
+        )
+    return record
 
 
 def _copied_calibration(measured: Measured, directory: Path) -> FileName | None:

@@ -24,7 +24,8 @@ def reference_build(engine: Engine, checkpoint: Path) -> Iterator[Engine]:
     if engine.manifest.options.survivors:
         yield engine
         return
-    options = replace(engine.manifest.options, survivors=True, portable=False, tokenizer=False)
+    chosen = engine.manifest.options
+    options = replace(chosen, survivors=True, portable=False, tokenizer=False, cpp_texts=False)
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder) / "reference"
         build(checkpoint, output, options, Measured.of_bundle(engine.directory, engine.manifest))

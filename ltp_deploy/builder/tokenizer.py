@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from ltp_deploy.bundle.files import FolderName
@@ -23,12 +24,17 @@ SHORT = 12  # tokens; at this length most texts are cut
 
 
 def bundle_tokenizer(
-    checkpoint: Path, bundle: Path, config: EncoderConfig, max_length: int
+    checkpoint: Path,
+    bundle: Path,
+    config: EncoderConfig,
+    max_length: int,
+    cpp_texts: bool = False,
 ) -> TokenizerRecord | None:
     """Write the checkpoint's tokenizer into the bundle; None where the checkpoint has none.
 
     Args:
         max_length: the most tokens of a sequence that the engine will take.
+        cpp_texts: also in the form by which the C++ runtime reads texts.
 
     Raises:
         LtpError: transformers cannot load it, the bundle's reads a text otherwise, or no text fits
@@ -45,11 +51,19 @@ def bundle_tokenizer(
     (bundle / FOLDER).mkdir()
     record = _write(own, bundle / FOLDER)
     bundled = bundled_tokenizer(bundle, record, config)
-    _compare(own, bundled, list(_texts(own)))
+    texts = list(_texts(own))
+    _compare(own, bundled, texts)
     for tokenizer in (own, bundled):
         tokenizer.limit(SHORT)
     _compare(own, bundled, PROBES)
-    return record
+    if not cpp_texts:
+        return record
+    from ltp_deploy.builder.cpp_texts import write_cpp_texts
+
+    bundled = bundled_tokenizer(bundle, record, config)
+    bundled.limit(max_length)
+    converted = write_cpp_texts(own.tokenizer, bundled, record.token_types, texts, SHORT, bundle)
+    return replace(record, cpp_texts=converted)
 
 
 def _own(checkpoint: Path, config: EncoderConfig) -> TransformersTokenizer:

@@ -29,6 +29,7 @@ class BuildOptions:
         not_int8: layers that an int8 build keeps in the precision of the activations.
         library: which TensorRT builds; None for the best that this machine has.
         tokenizer: put the checkpoint's tokenizer into the bundle, where it has one.
+        cpp_texts: also write the tokenizer in the form by which the C++ runtime reads texts.
         portable: also write the model in standard ONNX operators.
     """
 
@@ -45,6 +46,7 @@ class BuildOptions:
     not_int8: tuple[int, ...] = ()
     library: str | None = None
     tokenizer: bool = True
+    cpp_texts: bool = False
     portable: bool = False
 
     def __post_init__(self) -> None:

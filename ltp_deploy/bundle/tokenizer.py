@@ -4,9 +4,35 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ltp_deploy.bundle.files import FolderName
+from ltp_deploy.bundle.files import FileName, FolderName
 
 LIBRARIES = ("tokenizers", "transformers")
+
+
+@dataclass(frozen=True)
+class Ir:
+    """A model as OpenVINO reads it."""
+
+    file: FileName
+    weights: FileName
+
+
+@dataclass(frozen=True)
+class CppTexts:
+    """The tokenizer as models of OpenVINO, which the C++ runtime reads texts with.
+
+    Attributes:
+        texts: for single texts.
+        pairs: for pairs of texts, None where they are read otherwise than in Python.
+        refused: the characters that are read otherwise, as a line of two hexadecimal numbers for
+            each range.
+        version: of openvino-tokenizers, whose operators they have.
+    """
+
+    texts: Ir
+    pairs: Ir | None
+    refused: FileName
+    version: str
 
 
 @dataclass(frozen=True)
@@ -21,6 +47,7 @@ class TokenizerRecord:
         split_special_tokens: special tokens in texts are read as ordinary characters.
         size: of its vocabulary. Where the model's is smaller, the tokens beyond are refused.
         fingerprint: see `Tokenizer.fingerprint`.
+        cpp_texts: the same for C++, None where the build was not asked for it.
     """
 
     folder: FolderName
@@ -29,6 +56,7 @@ class TokenizerRecord:
     split_special_tokens: bool
     size: int
     fingerprint: str
+    cpp_texts: CppTexts | None = None
 
     def __post_init__(self) -> None:
         if self.library not in LIBRARIES:

@@ -158,6 +158,11 @@ output_options = compose(
         help="Leave the checkpoint's tokenizer out: the engine takes token ids alone.",
     ),
     output_section(
+        "--cpp-texts",
+        is_flag=True,
+        help="Add the tokenizer in the form by which the C++ runtime reads texts.",
+    ),
+    output_section(
         "--dump",
         type=PATH,
         metavar="FOLDER",

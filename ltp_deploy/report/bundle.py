@@ -33,7 +33,12 @@ def _tokenizer(manifest: Manifest) -> str:
     record = manifest.tokenizer
     if record is None:
         return "none: the engine takes token ids"
-    return f"{record.size} tokens, read by {record.library}"
+    found = f"{record.size} tokens, read by {record.library}"
+    cpp = record.cpp_texts
+    if cpp is None:
+        return found
+    kinds = "texts" if cpp.pairs is None else "texts and pairs"
+    return f"{found}; {kinds} in C++ by openvino-tokenizers {cpp.version}"
 
 
 def _profile(manifest: Manifest) -> str:

@@ -118,4 +118,9 @@ def _tokenizer_notes(manifest: Manifest) -> list[str]:
             "the tokenizer exists in Python alone: texts need the extra [python-tokenizers], token "
             "ids need nothing"
         )
+    if record.cpp_texts is not None and record.cpp_texts.pairs is None:
+        notes.append(
+            "C++ reads single texts alone: openvino-tokenizers reads pairs otherwise than the "
+            "checkpoint's tokenizer"
+        )
     return notes

@@ -97,6 +97,7 @@ def test_build_groups_its_options(capsys: pytest.CaptureFixture[str]) -> None:
             "--outputs",
             "--portable-onnx",
             "--no-tokenizer",
+            "--cpp-texts",
             "--dump",
             "--force",
         ],

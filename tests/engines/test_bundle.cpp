@@ -206,6 +206,26 @@ void tokenizers() {
     CHECK_REFUSED(ltp::read_bundle(toy.path), "engine.bin\" is not a folder");
 }
 
+void texts() {
+    ToyBundle toy;
+    CHECK(ltp::read_bundle(toy.path).texts.texts.model.empty(), "no tokenizer");
+    toy.make_texts();
+    const ltp::TextParts parts = ltp::read_bundle(toy.path).texts;
+    CHECK(parts.texts.model == toy.path / "cpp_texts/texts.xml", parts.texts.model);
+    CHECK(parts.pairs.weights == toy.path / "cpp_texts/pairs.bin", parts.pairs.weights);
+    CHECK(parts.token_types, "token types");
+    for (const char* name : {"texts.xml", "pairs.bin", "refused.txt"}) {
+        const std::string old = "\"cpp_texts/" + std::string(name) + "\"";
+        toy.replace(": " + old, ": \"../" + std::string(name) + "\"");
+        CHECK_REFUSED(ltp::read_bundle(toy.path), "names what cannot be a file inside the bundle");
+        toy.replace(": \"../" + std::string(name) + "\"", ": " + old);
+    }
+    toy.replace("\"cpp_texts\": {\"texts\"", "\"cpp_texts\": {\"words\"");
+    CHECK_REFUSED(ltp::read_bundle(toy.path), "it has no `tokenizer.cpp_texts.texts`");
+    toy.replace("\"cpp_texts\": {\"words\"", "\"cpp_text\": {\"words\"");
+    CHECK(ltp::read_bundle(toy.path).texts.refused.empty(), "not for C++");
+}
+
 void files() {
     ToyBundle toy;
     toy.put("engine.bin", "ITS WEIGHTS");
@@ -260,6 +280,7 @@ int main() {
     names_of_other_files();
     special_files();
     tokenizers();
+    texts();
     files();
     damaged_manifest();
     reached_through_a_link();

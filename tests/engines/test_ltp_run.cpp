@@ -1,4 +1,5 @@
-// The program ltp-run, given as the first argument: its output, and its errors' line numbers.
+// The program ltp-run, given as the first argument: its output, and its errors' line numbers. The
+// second argument is an extension of OpenVINO.
 #include <sys/wait.h>
 
 #include <cstdio>
@@ -61,6 +62,29 @@ int main(int, char** argv) {
     gives(with_input("99999999999\\n"), 1, "line 1: '99999999999' is not a token id");
     gives(with_input("5\\n5 6 | 1\\n"), 1, "line 2: it has 2 token ids but 1 token types");
     gives(with_input("5 | 0 | 0\\n"), 1, "line 1: '|' is not a token id");
+
+    const std::string library = argv[2], text = "--text --tokenizers " + library;
+    unsetenv("LTP_OPENVINO_TOKENIZERS");
+    gives(with_input("a\\n", text), 1, "has no tokenizer for C++; build it with --cpp-texts");
+    toy.make_texts();
+    gives(with_input("\\002\\n\\005\\t\\003\\r\\n", text), 0, "2 2 0\n3 2 1\n");
+    gives(with_input("\\357\\273\\277\\002", text), 0, "2 2 0\n");  // after a byte order mark
+    gives(with_input("1234\\n\\002\\n12345\\n", text + " --batch 2 --labels"), 0,
+          "line 3 has more tokens than the engine takes and was cut");
+    gives(with_input("1234\\n", text), 0, "line 1 has more tokens");
+    gives(with_input("a\\nb\\351\\n", text), 1, "line 2: byte 1 begins no character of UTF-8");
+    gives(with_input("a\\nb\\n\\317\\202\\n", text + " --batch 2"), 1,
+          "line 3: byte 0 begins the character U+03C2");
+    gives(with_input("a\\tb\\tc\\n", text), 1, "line 1: it has several tabs");
+    gives(with_input("a\\n", "--text"), 1,
+          "give --tokenizers FILE, or set LTP_OPENVINO_TOKENIZERS");
+    gives(with_input("a\\n", "--tokenizers " + library), 1, "--tokenizers is for --text");
+    setenv("LTP_OPENVINO_TOKENIZERS", library.c_str(), 1);
+    gives(with_input("\\002\\n", "--text"), 0, "2 2 0\n");
+    setenv("LTP_OPENVINO_TOKENIZERS", "/nowhere.so", 1);
+    gives(with_input("a\\n", "--text"), 1, "cannot be loaded from \"/nowhere.so\"");
+    gives(with_input("\\002\\n", text), 0, "2 2 0\n");
+    gives(with_input("5\\n"), 0, "5 2 0\n");
 
     gives(shell(program + " --help"), 0, "Usage: ltp-run");
     gives(shell(program), 1, "one BUNDLE");

@@ -5,6 +5,7 @@
 #include <sys/utsname.h>
 
 #include <fstream>
+#include <openvino/op/string_tensor_unpack.hpp>
 #include <openvino/openvino.hpp>
 #include <openvino/opsets/opset8.hpp>
 #include <sstream>
@@ -64,6 +65,34 @@ std::shared_ptr<ov::Model> sums() {
     return std::make_shared<ov::Model>(ov::OutputVector{logits}, inputs);
 }
 
+std::shared_ptr<ov::Model> bytes(bool pairs) {
+    using namespace ov::opset8;
+    const auto i32 = ov::element::i32;
+    const auto number = [&](int value) { return Constant::create(i32, {}, {value}); };
+    ov::ParameterVector inputs;
+    for (int i = 0; i < 1 + pairs; ++i)
+        inputs.push_back(std::make_shared<Parameter>(ov::element::string, ov::PartialShape{-1}));
+    const auto unpacked = std::make_shared<ov::op::v15::StringTensorUnpack>(inputs.back());
+    const auto begins = unpacked->output(0), ends = unpacked->output(1);
+    const auto ids = std::make_shared<Convert>(unpacked->output(2), i32);
+    const auto most = std::make_shared<Add>(begins, number(3));
+    const auto types = std::make_shared<Broadcast>(
+        number(pairs), std::make_shared<ShapeOf>(ids, ov::element::i32));
+    const auto cut = std::make_shared<Convert>(std::make_shared<Greater>(ends, most), i32);
+    const std::pair<const char*, ov::Output<ov::Node>> outputs[] = {
+        {"begins", std::make_shared<Minimum>(begins, ends)},
+        {"ends", std::make_shared<Minimum>(ends, most)},
+        {"input_ids", ids},
+        {"token_type_ids", types},
+        {"truncated", cut}};
+    ov::ResultVector results;
+    for (const auto& [name, output] : outputs) {
+        results.push_back(std::make_shared<Result>(output));
+        results.back()->output(0).set_names({name});
+    }
+    return std::make_shared<ov::Model>(results, inputs);
+}
+
 }  // namespace
 
 ToyBundle::ToyBundle() : path(new_directory()) {
@@ -77,6 +106,23 @@ ToyBundle::~ToyBundle() { fs::remove_all(path); }
 void ToyBundle::make_engine() {
     ov::save_model(sums(), (path / "engine.xml").string(), /*compress_to_fp16=*/false);
     write_openvino_manifest();
+}
+
+void ToyBundle::make_texts() {
+    fs::create_directory(path / "cpp_texts");
+    fs::create_directory(path / "tokenizer");
+    ov::save_model(bytes(false), (path / "cpp_texts/texts.xml").string());
+    ov::save_model(bytes(true), (path / "cpp_texts/pairs.xml").string());
+    put("cpp_texts/refused.txt", "3c2 3c2\n4e00 4eff\n");
+    put("tokenizer/tokenizer.json", "{}");
+    replace("\"tokenizer\": null", R"("tokenizer": {"folder": "tokenizer", "token_types": true,
+        "cpp_texts": {"texts": {"file": "cpp_texts/texts.xml", "weights": "cpp_texts/texts.bin"},
+                      "pairs": {"file": "cpp_texts/pairs.xml", "weights": "cpp_texts/pairs.bin"},
+                      "refused": "cpp_texts/refused.txt", "version": "2026.4.1"}})");
+    for (const char* file :
+         {"tokenizer/tokenizer.json", "cpp_texts/texts.xml", "cpp_texts/texts.bin",
+          "cpp_texts/pairs.xml", "cpp_texts/pairs.bin", "cpp_texts/refused.txt"})
+        add_entry(file);
 }
 
 void ToyBundle::make_tensorrt(const std::string& library, const std::string& version) {

@@ -17,6 +17,10 @@ public:
 
     /// Puts a working engine in: one row [sum of ids, sum of positions, sum of types] per sequence.
     void make_engine();
+    /// After that, a tokenizer: tokens are bytes, of a pair those of the second text, with type 1;
+    /// texts are cut to 3 of them, and U+03C2 and U+4E00 to U+4EFF are refused. It needs no
+    /// operator of a library, so that any extension of OpenVINO will do.
+    void make_texts();
     /// Becomes a bundle for a GPU of compute capability 7.5, which takes 3 sequences with 12 tokens
     /// in all: made with this version of "tensorrt" or "tensorrt_rtx".
     void make_tensorrt(const std::string& library, const std::string& version);

@@ -11,8 +11,10 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace ltp {
@@ -46,6 +48,10 @@ struct Options {
     /// Multiplies the thresholds of all layers, and the shares that top-k layers prune; 0: nothing
     /// is pruned. TensorRT: 1, or Error
     double pruning = 1;
+    /// `libopenvino_tokenizers.so` of openvino-tokenizers in the release of OpenVINO, for texts.
+    /// With it the bundle must be built with `--cpp-texts`. Empty: the engine takes token ids
+    /// alone.
+    std::filesystem::path tokenizers_library{};
 };
 
 /// What a bundle says about itself.
@@ -78,6 +84,22 @@ struct Batch {
 /// Throws InputError when the shapes differ.
 Batch pack(const std::vector<std::vector<std::int32_t>>& sequences,
            const std::vector<std::vector<std::int32_t>>& token_types = {});
+
+/// A text, or a pair of texts, in UTF-8.
+struct Text {
+    Text(const char* text) : first(text) {}
+    Text(std::string text) : first(std::move(text)) {}
+    Text(std::string one, std::string other) : first(std::move(one)), second(std::move(other)) {}
+
+    std::string first;
+    std::optional<std::string> second;
+};
+
+/// What a bundle's tokenizer made of B texts.
+struct Tokenized {
+    Batch batch;
+    std::vector<bool> truncated;  ///< [B] which have more tokens than the engine takes
+};
 
 /// Logits, float32 [B, num_labels].
 struct Result {
@@ -112,6 +134,13 @@ public:
     /// Throws InputError for a batch or sequence that is empty, too large, outside the vocabulary
     /// or inconsistent, and Error when OpenVINO or TensorRT fails.
     Result run(const Batch& batch) const;
+
+    /// Token ids of texts, as the Python runtime has them. Throws Error where Options named no
+    /// library for it, and InputError for a text that is not UTF-8 or holds one of the few
+    /// characters that the library reads otherwise.
+    ///
+    ///     ltp::Result result = engine.run(engine.tokenize({"a gripping film", "dull"}).batch);
+    Tokenized tokenize(const std::vector<Text>& texts) const;
 
     const Info& info() const;
 

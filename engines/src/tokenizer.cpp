@@ -1,0 +1,123 @@
+#include "tokenizer.h"
+
+#include <openvino/openvino.hpp>
+
+#include "characters.h"
+#include "pool.h"
+#include "text.h"
+
+namespace ltp {
+namespace {
+
+/// One model, for single texts or for pairs. Its outputs are int32: `input_ids` and
+/// `token_type_ids` hold those of text i from begins[i] to ends[i].
+class Reader {
+public:
+    Reader(ov::Core& core, const Ir& ir, const ov::AnyMap& settings)
+        : compiled_(core.compile_model(core.read_model(ir.model.string(), ir.weights.string()),
+                                       "CPU", settings)),
+          requests_(create_requests()) {}
+
+    /// Puts what becomes of the texts of these numbers at the same numbers of the other vectors.
+    void read(const std::vector<Text>& texts, const std::vector<std::size_t>& numbers,
+              std::vector<std::vector<std::int32_t>>& ids,
+              std::vector<std::vector<std::int32_t>>& types, std::vector<bool>& truncated) {
+        std::vector<std::string> columns[2];
+        for (const std::size_t i : numbers) {
+            columns[0].push_back(texts[i].first);
+            if (texts[i].second) columns[1].push_back(*texts[i].second);
+        }
+        Pool<ov::InferRequest>::Lease request(requests_);
+        for (std::size_t i = 0; i < compiled_.inputs().size(); ++i)
+            request->set_input_tensor(
+                i, ov::Tensor(ov::element::string, {numbers.size()}, columns[i].data()));
+        request->infer();
+        const auto values = [&](const char* name) {
+            return request->get_tensor(name).data<const std::int32_t>();
+        };
+        const auto *begins = values("begins"), *ends = values("ends"), *cut = values("truncated"),
+                   *id = values("input_ids"), *type = values("token_type_ids");
+        for (std::size_t i = 0; i < numbers.size(); ++i) {
+            ids[numbers[i]].assign(id + begins[i], id + ends[i]);
+            types[numbers[i]].assign(type + begins[i], type + ends[i]);
+            truncated[numbers[i]] = cut[i] != 0;
+        }
+    }
+
+private:
+    std::vector<ov::InferRequest> create_requests() {
+        std::vector<ov::InferRequest> requests(
+            compiled_.get_property(ov::optimal_number_of_infer_requests));
+        for (auto& request : requests) request = compiled_.create_infer_request();
+        return requests;
+    }
+
+    ov::CompiledModel compiled_;
+    Pool<ov::InferRequest> requests_;
+};
+
+void add_library(ov::Core& core, const std::filesystem::path& library) try {
+    core.add_extension(std::filesystem::absolute(library));
+} catch (const std::exception& error) {
+    const std::string release = ov::get_openvino_version().buildNumber;
+    throw Error(text("openvino-tokenizers cannot be loaded from ", library, "; it must be of the ",
+                     "release of OpenVINO, ", release.substr(0, release.find('-')), ": ",
+                     error.what()));
+}
+
+ov::AnyMap settings(const Options& options) {
+    ov::AnyMap map{ov::hint::performance_mode(options.performance == Performance::Latency
+                                                  ? ov::hint::PerformanceMode::LATENCY
+                                                  : ov::hint::PerformanceMode::THROUGHPUT)};
+    if (options.threads > 0) map.insert(ov::inference_num_threads(options.threads));
+    return map;
+}
+
+/// Members are destroyed in reverse: the library's code, which `core_` holds, goes last.
+class OpenVinoTokenizer : public Tokenizer {
+public:
+    OpenVinoTokenizer(const TextParts& parts, const Options& options)
+        : refused_(parts.refused), token_types_(parts.token_types) {
+        add_library(core_, options.tokenizers_library);
+        singles_ = std::make_unique<Reader>(core_, parts.texts, settings(options));
+        if (!parts.pairs.model.empty())
+            pairs_ = std::make_unique<Reader>(core_, parts.pairs, settings(options));
+    }
+
+    Tokenized tokenize(const std::vector<Text>& texts) override {
+        std::vector<std::size_t> singles, pairs;
+        for (std::size_t i = 0; i < texts.size(); ++i) {
+            refused_.check(texts[i].first, i);
+            if (texts[i].second) refused_.check(*texts[i].second, i);
+            if (texts[i].second && !pairs_)
+                throw InputError(
+                    "it is a pair, which openvino-tokenizers reads otherwise than "
+                    "this model's tokenizer; pass token ids",
+                    i);
+            (texts[i].second ? pairs : singles).push_back(i);
+        }
+        std::vector<std::vector<std::int32_t>> ids(texts.size()), types(texts.size());
+        std::vector<bool> truncated(texts.size());
+        if (!singles.empty()) singles_->read(texts, singles, ids, types, truncated);
+        if (!pairs.empty()) pairs_->read(texts, pairs, ids, types, truncated);
+        if (!token_types_) types.clear();
+        return {pack(ids, types), std::move(truncated)};
+    }
+
+private:
+    const RefusedCharacters refused_;
+    const bool token_types_;
+    ov::Core core_;
+    std::unique_ptr<Reader> singles_, pairs_;
+};
+
+}  // namespace
+
+std::unique_ptr<Tokenizer> open_tokenizer(const Bundle& bundle, const Options& options) {
+    if (bundle.texts.texts.model.empty())
+        throw Error(text(bundle.directory, " has no tokenizer for C++; build it with --cpp-texts, ",
+                         "or pass token ids"));
+    return std::make_unique<OpenVinoTokenizer>(bundle.texts, options);
+}
+
+}  // namespace ltp
