@@ -46,7 +46,7 @@ class Null(Backend):
 
     def open(self, files: BundleFiles, engine: Compiled, options: RunOptions) -> Session:
         """Load the graph. The op in it is the one that `ltp_deploy.model.op` registers."""
-        with needs(f"the engine in {directory} runs in PyTorch", "build", BundleError):
+        with needs(f"the engine in {files.directory} runs in PyTorch", "build", BundleError):
             import ltp_deploy.model.op  # noqa: F401
             from ltp_deploy.backends.torchscript.session import TorchScriptSession
 

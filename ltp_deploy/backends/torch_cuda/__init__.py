@@ -80,7 +80,7 @@ class TorchCuda(Backend):
 
     def open(self, files: BundleFiles, engine: Compiled, options: RunOptions) -> Session:
         """See `TorchCudaSession.open`."""
-        with needs(f"the engine in {directory} runs in PyTorch", "build", BundleError):
+        with needs(f"the engine in {files.directory} runs in PyTorch", "build", BundleError):
             from ltp_deploy.backends.torch_cuda.session import TorchCudaSession
 
         return TorchCudaSession.open(files.directory, engine, options.threads)

@@ -31,7 +31,7 @@ class TorchScript(Backend):
 
     def open(self, files: BundleFiles, engine: Compiled, options: RunOptions) -> Session:
         """Load the traced module. Threads are PyTorch's, process-wide."""
-        with needs(f"the engine in {directory} runs in PyTorch", "build", BundleError):
+        with needs(f"the engine in {files.directory} runs in PyTorch", "build", BundleError):
             from ltp_deploy.backends.torchscript.session import TorchScriptSession
 
         file = engine.record(TorchScriptEngine).file
