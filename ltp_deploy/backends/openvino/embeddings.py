@@ -7,7 +7,7 @@ from typing import Any
 from ltp_deploy.backends.backend import Job
 from ltp_deploy.compiler.int8 import INT8, quantized
 
-_LARGE = 1 << 20  # bytes of a table for which the two nodes more are worth it
+LARGE = 1 << 20  # bytes of a table for which the two nodes more are worth it
 
 
 def narrow_tables(model: Any, job: Job) -> None:
@@ -23,7 +23,7 @@ def narrow_tables(model: Any, job: Job) -> None:
         table = gather.input_value(0).get_node() if gather.get_type_name() == "Gather" else None
         if table is None or table.get_type_name() != "Constant":
             continue
-        if table.get_element_type().get_type_name() != "f32" or table.data.nbytes < _LARGE:
+        if table.get_element_type().get_type_name() != "f32" or table.data.nbytes < LARGE:
             continue
         values, scales = quantized(table.data)
         ids, axis = gather.input_value(1), gather.input_value(2)

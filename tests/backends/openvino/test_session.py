@@ -1,0 +1,77 @@
+"""A running engine, and what happens to its files meanwhile; what loading it finds in memory."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ltp_deploy.backends.openvino.library import library_path
+from ltp_deploy.bundle.files import BundleFiles, FileName
+from ltp_deploy.runtime.engine import load
+
+TEXTS = ["a text", ("one text", "and another"), "the last of them"]
+
+
+@pytest.fixture
+def own_bundle(bert_bundle: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(bert_bundle, tmp_path / "bundle"))
+
+
+def shorten(path: Path) -> None:
+    os.truncate(path, path.stat().st_size // 3)
+
+
+def overwrite(path: Path) -> None:
+    with path.open("r+b") as file:
+        file.write(bytes(path.stat().st_size))
+
+
+@pytest.mark.parametrize("change", [shorten, overwrite, Path.unlink])
+def test_a_running_engine_answers_as_before(
+    own_bundle: Path, change: Callable[[Path], None]
+) -> None:
+    with load(own_bundle) as engine:
+        expected = engine(TEXTS).logits
+        for path in [path for path in own_bundle.rglob("*") if path.is_file()]:
+            change(path)
+        assert np.array_equal(engine(TEXTS).logits, expected)
+
+
+def test_a_bundle_may_be_read_only(own_bundle: Path) -> None:
+    before = {path: path.stat().st_mtime_ns for path in own_bundle.rglob("*")}
+    for path in (own_bundle, *before):
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    load(own_bundle)(TEXTS)
+    assert {path: path.stat().st_mtime_ns for path in own_bundle.rglob("*")} == before
+
+
+def test_bundles_with_the_same_plugin_load_it_once(bert_bundle: Path, own_bundle: Path) -> None:
+    name = FileName("libltp_openvino.so")
+    paths = {library_path(BundleFiles(bundle), name) for bundle in (bert_bundle, own_bundle)}
+    assert len(paths) == 1
+    with (own_bundle / name).open("ab") as file:
+        file.write(b"another")
+    assert library_path(BundleFiles(own_bundle), name) not in paths
+
+
+def test_constants_lie_on_cache_lines(bert_bundle: Path) -> None:
+    offsets = re.findall(r'offset="(\d+)"', (bert_bundle / "engine.xml").read_text())
+    assert offsets
+    assert all(int(offset) % 64 == 0 for offset in offsets)
+
+
+def test_engines_that_are_gone_leave_nothing_open(bert_bundle: Path) -> None:
+    folder = Path("/proc/self/fd")
+    if not folder.exists():
+        pytest.skip("this system does not say which files are open")
+    load(bert_bundle)
+    before = len(list(folder.iterdir()))
+    for _ in range(3):
+        load(bert_bundle)
+    assert len(list(folder.iterdir())) == before

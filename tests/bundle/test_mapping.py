@@ -1,0 +1,151 @@
+"""Files in memory keep what they had, whoever writes to them meanwhile."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from ltp_deploy.bundle.lease import take_lease
+from ltp_deploy.bundle.mapping import MappedFile
+
+CONTENT = bytes(range(251)) * 300  # several pages, and none like the next one
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "file"
+    path.write_bytes(CONTENT)
+    return path
+
+
+@pytest.fixture
+def leased(tmp_path: Path) -> None:
+    probe = tmp_path / "probe"
+    probe.write_bytes(b"1")
+    lease = take_lease(probe)
+    if lease is None:
+        pytest.skip("the file system grants no leases")
+    lease.end()
+
+
+def shorten(path: Path) -> None:
+    os.truncate(path, 10)
+
+
+def overwrite(path: Path) -> None:
+    with path.open("r+b") as file:
+        file.write(b"x" * len(CONTENT))
+
+
+def replace(path: Path) -> None:
+    other = path.with_name("other")
+    other.write_bytes(b"other")
+    os.replace(other, path)
+
+
+def remove(path: Path) -> None:
+    path.unlink()
+
+
+@pytest.mark.parametrize("change", [shorten, overwrite, replace, remove])
+@pytest.mark.usefixtures("leased")
+def test_what_happens_to_the_file_happens_to_no_reader(file: Path, change: object) -> None:
+    assert callable(change)
+    mapped = MappedFile(file)
+    assert mapped.shared
+    change(file)
+    assert mapped.data == CONTENT
+    assert mapped.shared == (change in (replace, remove))
+
+
+@pytest.mark.usefixtures("leased")
+def test_readers_notice_nothing_while_the_copy_is_made(file: Path) -> None:
+    mapped, done, wrong = MappedFile(file), threading.Event(), []
+
+    def read() -> None:
+        while not done.is_set():
+            wrong.extend([1] if mapped.data[::4096] != CONTENT[::4096] else [])
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    shorten(file)
+    done.set()
+    reader.join()
+    assert not wrong
+    assert mapped.data == CONTENT
+
+
+def test_a_file_that_is_open_for_writing_is_copied(file: Path) -> None:
+    with file.open("r+b") as writer:
+        mapped = MappedFile(file)
+        assert not mapped.shared
+        writer.truncate(0)
+    assert mapped.data == CONTENT
+
+
+@pytest.mark.usefixtures("leased")
+def test_a_writer_does_not_wait_for_those_who_are_gone(file: Path) -> None:
+    mapped = MappedFile(file)
+    del mapped
+    descriptor = os.open(file, os.O_WRONLY | os.O_NONBLOCK)  # fails where it would wait
+    os.close(descriptor)
+
+
+@pytest.mark.usefixtures("leased")
+def test_several_readers_are_served(file: Path) -> None:
+    mapped = [MappedFile(file) for _ in range(5)]
+    shorten(file)
+    assert all(one.data == CONTENT and not one.shared for one in mapped)
+
+
+@pytest.mark.usefixtures("leased")
+def test_the_signal_reaches_no_handler_of_the_program(file: Path) -> None:
+    found: list[int] = []
+    before = signal.signal(signal.SIGIO, lambda number, frame: found.append(number))
+    try:
+        mapped = MappedFile(file)
+        shorten(file)
+        assert mapped.data == CONTENT
+        assert not found
+    finally:
+        signal.signal(signal.SIGIO, before)
+
+
+def test_an_empty_file_has_no_bytes(tmp_path: Path) -> None:
+    path = tmp_path / "empty"
+    path.touch()
+    mapped = MappedFile(path)
+    path.write_bytes(b"more")
+    assert mapped.data == b""
+
+
+def test_a_file_that_is_missing_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        MappedFile(tmp_path / "none")
+
+
+def test_nothing_stays_open(file: Path) -> None:
+    folder = Path("/proc/self/fd")
+    if not folder.exists():
+        pytest.skip("this system does not say which files are open")
+    MappedFile(file)
+    before = len(list(folder.iterdir()))
+    for _ in range(50):
+        MappedFile(file)
+    assert len(list(folder.iterdir())) == before
+
+
+@pytest.mark.usefixtures("leased")
+def test_a_process_ends_while_files_are_mapped(file: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from ltp_deploy.bundle.mapping import MappedFile; "
+        "mapped = MappedFile(Path(sys.argv[1])); print(len(mapped.data))"
+    )
+    command = [sys.executable, "-c", code, str(file)]
+    assert int(subprocess.run(command, check=True, capture_output=True).stdout) == len(CONTENT)
