@@ -21,6 +21,7 @@ class Shape:
 
 
 ROBERTA_BASE = Shape(12, 768, 12, 50265)
+BERT_BASE = Shape(12, 768, 12, 30522)
 MINILM = Shape(6, 384, 12, 30522)
 
 
