@@ -83,7 +83,7 @@ class BundleFiles:
                 raise BundleError(f"{path} cannot be read: {error.strerror or error}") from None
         return self._open[name]
 
-    def list(self, without: tuple[str, ...]) -> dict[FileName, FileEntry]:
+    def listing(self, without: tuple[str, ...]) -> dict[FileName, FileEntry]:
         """Every file below the directory but those at its top that are named in `without`."""
         names = []
         for path in sorted(self.directory.rglob("*")):

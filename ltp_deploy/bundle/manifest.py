@@ -185,7 +185,7 @@ def check_new_bundle(path: Path, force: bool) -> None:
 def write_manifest(directory: Path, manifest: Manifest) -> Manifest:
     """Write the manifest with the digests of all files in `directory`; returns it with them."""
     complete = replace(
-        manifest, files=BundleFiles(directory).list(without=(MANIFEST, MANIFEST_HASH))
+        manifest, files=BundleFiles(directory).listing(without=(MANIFEST, MANIFEST_HASH))
     )
     document = {"format": FORMAT, "format_version": FORMAT_VERSION, **to_json(complete)}
     text = json.dumps(document, indent=2, allow_nan=False)

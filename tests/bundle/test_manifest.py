@@ -292,7 +292,7 @@ def test_a_file_that_would_never_end_is_refused(bundle: Path) -> None:
 def test_links_among_the_files_of_a_build_are_refused(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to("/etc/hostname")
     with pytest.raises(BundleError, match="is a symbolic link"):
-        BundleFiles(tmp_path).list(())
+        BundleFiles(tmp_path).listing(())
 
 
 @pytest.mark.parametrize("link", [False, True])
