@@ -7,9 +7,10 @@
 #include <fstream>
 #include <iterator>
 #include <limits>
-#include <set>
+#include <map>
 #include <sstream>
 
+#include "digests.h"
 #include "json.h"
 #include "sha256.h"
 #include "text.h"
@@ -113,46 +114,52 @@ void check_platform(const fs::path& directory, const Value& manifest) {
                          here.sysname, " ", here.machine, "; rebuild it here"));
 }
 
-void check_file(const fs::path& directory, const std::string& name, const Value& entry) {
-    const fs::path path = regular_file(directory, name);
-    const std::int64_t expected = entry["bytes"].integer(0, any_integer);
-    if (const std::uintmax_t bytes = fs::file_size(path);
-        bytes != static_cast<std::uintmax_t>(expected))
-        throw Error(text(path, " is truncated or edited: ", bytes, " bytes, expected ", expected));
-    if (sha256_file(path) != entry["sha256"].string())
-        throw Error(text(path, " was edited or damaged: its hash is not the recorded one"));
-}
-
-/// The files whose hashes are recorded, all of them checked, and what else the manifest names.
+/// The files whose digests are recorded, all of them checked, and what else the manifest names.
 class Files {
 public:
     Files(const fs::path& directory, const Value& files) : directory_(directory) {
-        for (const auto& [name, entry] : files.members()) {
-            check_file(directory, name, entry);
-            names_.insert(name);
-        }
+        for (const auto& [name, entry] : files.members()) open(name, entry);
+        std::vector<std::string_view> contents;
+        for (const auto& [name, file] : files_) contents.push_back(file->data());
+        const std::vector<std::string> found = digests(contents);
+        auto digest = found.begin();
+        for (const auto& [name, file] : files_)
+            if (*digest++ != files[name]["digest"].string())
+                throw Error(text(file->path(), " was edited or damaged: its digest is not the ",
+                                 "recorded one; copy the bundle again, or rebuild it"));
     }
 
-    fs::path file(const Value& named) const {
+    BundleFile file(const Value& named) const {
         const std::string& name = named.string();
-        const fs::path path = regular_file(directory_, name);
-        if (names_.count(name) == 0)
-            throw Error(text("the manifest of ", directory_, " has no hash of ", name));
-        return path;
+        regular_file(directory_, name);
+        const auto found = files_.find(name);
+        if (found == files_.end())
+            throw Error(text("the manifest of ", directory_, " has no digest of ", name));
+        return found->second;
     }
 
-    /// Refuses a name that is not a folder of files whose hashes are recorded.
+    /// Refuses a name that is not a folder of files whose digests are recorded.
     void check_folder(const Value& named) const {
         const std::string& name = named.string();
         inside(directory_, name, fs::file_type::directory);
-        const auto first = names_.lower_bound(name + "/");
-        if (first == names_.end() || first->rfind(name + "/", 0) != 0)
-            throw Error(text("the manifest of ", directory_, " has no hash of a file in ", name));
+        const auto first = files_.lower_bound(name + "/");
+        if (first == files_.end() || first->first.rfind(name + "/", 0) != 0)
+            throw Error(text("the manifest of ", directory_, " has no digest of a file in ", name));
     }
 
 private:
+    void open(const std::string& name, const Value& entry) {
+        const auto file = std::make_shared<const MappedFile>(regular_file(directory_, name));
+        const std::int64_t expected = entry["bytes"].integer(0, any_integer);
+        if (const std::size_t bytes = file->data().size();
+            bytes != static_cast<std::uint64_t>(expected))
+            throw Error(text(file->path(), " is truncated or edited: ", bytes, " bytes, expected ",
+                             expected, "; copy the bundle again, or rebuild it"));
+        files_.emplace(name, file);
+    }
+
     const fs::path& directory_;
-    std::set<std::string> names_;
+    std::map<std::string, BundleFile> files_;
 };
 
 std::vector<double> thresholds(const Value& policy) {
@@ -186,7 +193,7 @@ TensorRtParts tensorrt_parts(const Value& manifest, const Files& files) {
 }
 
 Ir ir(const Value& value, const Files& files) {
-    return {files.file(value["file"]), files.file(value["weights"])};
+    return {files.file(value["file"])->path(), files.file(value["weights"])->path()};
 }
 
 TextParts text_parts(const Value& tokenizer, const Files& files) {
@@ -195,7 +202,7 @@ TextParts text_parts(const Value& tokenizer, const Files& files) {
     const Value given = tokenizer["cpp_texts"];
     parts.texts = ir(given["texts"], files);
     if (!given["pairs"].is_null()) parts.pairs = ir(given["pairs"], files);
-    parts.refused = files.file(given["refused"]);
+    parts.refused = files.file(given["refused"])->path();
     parts.token_types = tokenizer["token_types"].boolean();
     return parts;
 }

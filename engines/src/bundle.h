@@ -1,16 +1,21 @@
 #pragma once
 
 #include <filesystem>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "ltp/engine.h"
+#include "mapped_file.h"
 
 namespace ltp {
 
+/// A file of a bundle, as it was checked.
+using BundleFile = std::shared_ptr<const MappedFile>;
+
 /// What only the bundles of the backend "openvino" have.
 struct OpenVinoParts {
-    std::filesystem::path weights;
+    BundleFile weights;
     std::string isa;                 ///< "avx2": no newer instructions; "": all that the CPU has
     std::string activations;         ///< "f32" or "bf16": what flows between operators
     std::string version;             ///< the release that the plugin was built against
@@ -37,9 +42,10 @@ struct TextParts {
     bool token_types = false;       ///< whether the model is told the texts of a pair apart
 };
 
-/// A bundle whose files were all checked. `plugin` is empty if it has none.
+/// A bundle whose files were all checked. `plugin` is null if it has none.
 struct Bundle {
-    std::filesystem::path directory, engine, plugin;
+    std::filesystem::path directory;
+    BundleFile engine, plugin;
     std::string backend;  ///< "openvino" or "tensorrt"; the parts of the other are empty
     OpenVinoParts openvino;
     TensorRtParts tensorrt;
@@ -50,7 +56,7 @@ struct Bundle {
     Info info;
 };
 
-/// Reads a bundle and checks format, platform, backend and the hash of every file.
+/// Reads a bundle and checks format, platform, backend and the digest of every file.
 /// Throws Error with the reason and what to do.
 Bundle read_bundle(const std::filesystem::path& directory);
 

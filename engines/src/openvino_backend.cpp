@@ -7,6 +7,7 @@
 
 #include "backend.h"
 #include "inputs.h"
+#include "library.h"
 #include "openvino_pruning.h"
 #include "pool.h"
 #include "text.h"
@@ -50,11 +51,18 @@ void limit_isa(const Bundle& bundle) {
     setenv(kIsaLimit, "AVX2", /*overwrite=*/0);
 }
 
+/// Its constants are read where the weights lie in memory.
+std::shared_ptr<ov::Model> read_model(ov::Core& core, const Bundle& bundle) {
+    const std::string_view weights = bundle.openvino.weights->data();
+    const ov::Tensor constants(ov::element::u8, {weights.size()}, weights.data());
+    return core.read_model(std::string(bundle.engine->data()), constants);
+}
+
 ov::CompiledModel compile(ov::Core& core, const Bundle& bundle, const Options& options) {
     check_openvino(bundle, ov::get_openvino_version().buildNumber);
     limit_isa(bundle);
-    if (!bundle.plugin.empty()) core.add_extension(std::filesystem::absolute(bundle.plugin));
-    const auto model = core.read_model(bundle.engine.string(), bundle.openvino.weights.string());
+    if (bundle.plugin) core.add_extension(library_path(*bundle.plugin));
+    const auto model = read_model(core, bundle);
     if (options.pruning != 1) scale_thresholds(*model, bundle.openvino.thresholds, options.pruning);
     return core.compile_model(model, "CPU", settings(bundle, options));
 }
@@ -76,11 +84,13 @@ std::vector<ov::InferRequest> create_requests(ov::CompiledModel& compiled) {
     return requests;
 }
 
-/// Members are destroyed in reverse: the plugin's library, which `core_` holds, goes last.
+/// Members are destroyed in reverse: the plugin's library, which `core_` holds, goes after what was
+/// compiled, and the weights, which are read where they lie, go last.
 class OpenVinoBackend : public Backend {
 public:
     OpenVinoBackend(const Bundle& bundle, const Options& options)
         : bundle_(bundle),
+          weights_(bundle.openvino.weights),
           compiled_(compile(core_, bundle, options)),
           requests_(create_requests(compiled_)) {
         check_inputs(bundle, compiled_);
@@ -90,6 +100,7 @@ public:
 
 private:
     const Bundle& bundle_;
+    const BundleFile weights_;
     ov::Core core_;
     ov::CompiledModel compiled_;
     Pool<ov::InferRequest> requests_;

@@ -1,11 +1,6 @@
 #include "sha256.h"
 
-#include <cstring>
-#include <fstream>
-#include <vector>
-
-#include "ltp/engine.h"
-#include "text.h"
+#include <algorithm>
 
 namespace ltp {
 
@@ -24,45 +19,6 @@ namespace {
 constexpr std::size_t block_size = 64;
 
 std::uint32_t rotate(std::uint32_t x, int bits) { return x >> bits | x << (32 - bits); }
-
-/// The state after everything added so far; data comes in any pieces.
-class Hasher {
-public:
-    explicit Hasher(Sha256Blocks blocks) : blocks_(blocks) {}
-
-    /// `size` is a multiple of 64.
-    void add(const char* data, std::size_t size) {
-        blocks_(state_, reinterpret_cast<const std::uint8_t*>(data), size / block_size);
-        total_ += size;
-    }
-
-    /// Adds the last bytes, any number of them, and the padding.
-    std::string finish(const char* data, std::size_t size) {
-        const std::size_t whole = size / block_size * block_size;
-        add(data, whole);
-        const std::uint64_t bits = (total_ + size - whole) * 8;
-        std::string tail(data + whole, size - whole);
-        tail += '\x80';
-        tail.append((2 * block_size - 8 - tail.size()) % block_size, '\0');
-        for (int shift = 56; shift >= 0; shift -= 8) tail += static_cast<char>(bits >> shift);
-        add(tail.data(), tail.size());
-        return hex();
-    }
-
-private:
-    std::string hex() const {
-        std::string out;
-        for (const std::uint32_t word : state_)
-            for (int shift = 28; shift >= 0; shift -= 4)
-                out += "0123456789abcdef"[word >> shift & 15];
-        return out;
-    }
-
-    Sha256Blocks blocks_;
-    std::uint64_t total_ = 0;
-    Sha256State state_ = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a,
-                          0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
-};
 
 }  // namespace
 
@@ -95,17 +51,34 @@ Sha256Blocks sha256_fastest() {
     return hardware ? hardware : sha256_portable;
 }
 
-std::string sha256(std::string_view data, Sha256Blocks blocks) {
-    return Hasher(blocks).finish(data.data(), data.size());
+Sha256 sha256_bytes(std::string_view data, Sha256Blocks blocks) {
+    Sha256State state = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a,
+                         0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
+    const auto* bytes = reinterpret_cast<const std::uint8_t*>(data.data());
+    const std::size_t whole = data.size() / block_size, rest = data.size() % block_size;
+    blocks(state, bytes, whole);
+    // The last bytes, a bit that ends them, zeros, and the number of bits.
+    std::array<std::uint8_t, 2 * block_size> tail{};
+    std::copy_n(bytes + whole * block_size, rest, tail.begin());
+    tail[rest] = 0x80;
+    const std::size_t size = rest + 1 + 8 > block_size ? 2 * block_size : block_size;
+    const std::uint64_t bits = std::uint64_t{data.size()} * 8;
+    for (int i = 0; i < 8; ++i) tail[size - 1 - i] = static_cast<std::uint8_t>(bits >> 8 * i);
+    blocks(state, tail.data(), size / block_size);
+
+    Sha256 hash;
+    for (std::size_t i = 0; i < hash.size(); ++i)
+        hash[i] = static_cast<std::uint8_t>(state[i / 4] >> (24 - 8 * (i % 4)));
+    return hash;
 }
 
-std::string sha256_file(const std::filesystem::path& file) {
-    std::ifstream in(file, std::ios::binary);
-    std::vector<char> buffer(1 << 20);
-    Hasher hasher(sha256_fastest());
-    while (in.read(buffer.data(), buffer.size())) hasher.add(buffer.data(), buffer.size());
-    if (!in.eof()) throw Error(text(file, " cannot be read"));
-    return hasher.finish(buffer.data(), in.gcount());
+std::string sha256(std::string_view data, Sha256Blocks blocks) {
+    std::string hex;
+    for (const std::uint8_t byte : sha256_bytes(data, blocks)) {
+        hex += "0123456789abcdef"[byte >> 4];
+        hex += "0123456789abcdef"[byte & 15];
+    }
+    return hex;
 }
 
 }  // namespace ltp

@@ -3,7 +3,6 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <filesystem>
 #include <string>
 #include <string_view>
 
@@ -25,9 +24,10 @@ Sha256Blocks sha256_hardware();
 /// The faster of the two.
 Sha256Blocks sha256_fastest();
 
-/// SHA-256 in lower-case hex.
+using Sha256 = std::array<std::uint8_t, 32>;
+
+Sha256 sha256_bytes(std::string_view data, Sha256Blocks blocks = sha256_fastest());
+/// In lower-case hex.
 std::string sha256(std::string_view data, Sha256Blocks blocks = sha256_fastest());
-/// Throws ltp::Error when the file cannot be read.
-std::string sha256_file(const std::filesystem::path& file);
 
 }  // namespace ltp

@@ -1,6 +1,3 @@
-#include <fstream>
-#include <iterator>
-
 #include "backend.h"
 #include "cuda.h"
 #include "pool.h"
@@ -20,7 +17,7 @@ void check_options(const Options& options) {
 
 void check_bundle(const Bundle& bundle) {
     check_input_names(bundle);
-    if (bundle.plugin.empty())
+    if (!bundle.plugin)
         throw Error(text(bundle.directory, " was built without the C++ plugin, and so runs from ",
                          "Python only; install ltp-deploy with TensorRT's headers present ",
                          "(TENSORRT_INCLUDE_DIR) and rebuild the bundle"));
@@ -30,7 +27,7 @@ void check_bundle(const Bundle& bundle) {
 }
 
 void load_plugin(nvinfer1::IRuntime& runtime, const Bundle& bundle, const TensorRtLogger& logger) {
-    const std::string path = std::filesystem::absolute(bundle.plugin).string();
+    const std::string path = std::filesystem::absolute(bundle.plugin->path()).string();
     if (!runtime.getPluginRegistry().loadLibrary(path.c_str()))
         throw Error(text("the plugin ", path, " cannot be loaded: ", logger.last_error()));
 }
@@ -38,11 +35,11 @@ void load_plugin(nvinfer1::IRuntime& runtime, const Bundle& bundle, const Tensor
 std::unique_ptr<nvinfer1::ICudaEngine> load_engine(nvinfer1::IRuntime& runtime,
                                                    const Bundle& bundle,
                                                    const TensorRtLogger& logger) {
-    std::ifstream file(bundle.engine, std::ios::binary);
-    const std::vector<char> bytes{std::istreambuf_iterator<char>(file), {}};
+    const std::string_view bytes = bundle.engine->data();
     std::unique_ptr<nvinfer1::ICudaEngine> engine(
         runtime.deserializeCudaEngine(bytes.data(), bytes.size()));
-    if (!engine) throw Error(text(bundle.engine, " cannot be loaded: ", logger.last_error()));
+    if (!engine)
+        throw Error(text(bundle.engine->path(), " cannot be loaded: ", logger.last_error()));
     return engine;
 }
 

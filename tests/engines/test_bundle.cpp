@@ -14,9 +14,9 @@ using test::ToyBundle;
 void valid() {
     const ToyBundle toy;
     const ltp::Bundle bundle = ltp::read_bundle(toy.path);
-    CHECK(bundle.engine == toy.path / "engine.xml", bundle.engine);
-    CHECK(bundle.openvino.weights == toy.path / "engine.bin", bundle.openvino.weights);
-    CHECK(bundle.plugin.empty() && bundle.openvino.isa.empty(), "no plugin, no limit");
+    CHECK(bundle.engine->path() == toy.path / "engine.xml", bundle.engine->path());
+    CHECK(bundle.openvino.weights->data() == "its weights", bundle.openvino.weights->data());
+    CHECK(!bundle.plugin && bundle.openvino.isa.empty(), "no plugin, no limit");
     CHECK(bundle.inputs.size() == 4 && bundle.inputs[3] == "offsets", "inputs");
     CHECK(bundle.position_start == 2 && bundle.padding_skips, "positions");
     const ltp::Info& info = bundle.info;
@@ -37,8 +37,8 @@ void valid_for_tensorrt() {
     CHECK(bundle.tensorrt.version == "1.7.1.116", bundle.tensorrt.version);
     CHECK(bundle.tensorrt.compute_capability == "7.5", bundle.tensorrt.compute_capability);
     CHECK(bundle.tensorrt.outputs.size() == 2 && bundle.inputs.size() == 4, "inputs, outputs");
-    CHECK(bundle.engine == toy.path / "engine.plan", bundle.engine);
-    CHECK(bundle.plugin == toy.path / "libltp_tensorrt.so", bundle.plugin);
+    CHECK(bundle.engine->data() == "an engine", bundle.engine->data());
+    CHECK(bundle.plugin->path() == toy.path / "libltp_tensorrt.so", bundle.plugin->path());
     CHECK(bundle.info.max_tokens == 12 && bundle.info.max_batch == 3, "limits");
     CHECK(bundle.info.max_length == 6, "the engine's limit is tighter than the model's");
     toy.replace("\"max_length\": 6", "\"max_length\": 0");
@@ -105,7 +105,7 @@ void entries() {
            "`tokenizer.folder` is not a string");
     edited("\"tokenizer\": null", "\"tongue\": null", "it has no `tokenizer`");
     edited("\"bytes\": ", "\"bytes\": -", "bytes` is not an integer from 0");
-    edited("\"sha256\": \"", "\"sha256\": \"0", "was edited or damaged");
+    edited("\"digest\": \"", "\"digest\": \"0", "was edited or damaged");
 }
 
 void platforms() {
@@ -122,7 +122,7 @@ struct Place {
     const char *before, *old, *after, *open = "", *close = "";
 };
 const Place kPlaces[] = {
-    {"\"", "engine.bin", "\": {\"sha256\""},
+    {"\"", "engine.bin", "\": {\"digest\""},
     {"\"file\": \"", "engine.xml", "\""},
     {"\"weights\": \"", "engine.bin", "\""},
     {"\"plugin\": ", "null", ", \"isa\"", "\"", "\""},
@@ -153,7 +153,7 @@ void names() {
 
     toy.put("unlisted", "");
     toy.replace("\"weights\": \"engine.bin\"", "\"weights\": \"unlisted\"");
-    CHECK_REFUSED(ltp::read_bundle(toy.path), "has no hash of unlisted");
+    CHECK_REFUSED(ltp::read_bundle(toy.path), "has no digest of unlisted");
 }
 
 /// Also of files that this runtime does not read itself.
@@ -196,7 +196,7 @@ void tokenizers() {
     fs::create_directory(toy.path / "tokenizer");
     toy.put("tokenizer/vocab.txt", "words");
     toy.replace("\"tokenizer\": null", "\"tokenizer\": {\"folder\": \"tokenizer\"}");
-    CHECK_REFUSED(ltp::read_bundle(toy.path), "has no hash of a file in tokenizer");
+    CHECK_REFUSED(ltp::read_bundle(toy.path), "has no digest of a file in tokenizer");
     toy.add_entry("tokenizer/vocab.txt");
     ltp::read_bundle(toy.path);
     toy.put("tokenizer/vocab.txt", "WORDS");

@@ -1,12 +1,17 @@
-// Engine: a toy bundle through OpenVINO, from one thread and from many.
+// Engine: a toy bundle through OpenVINO, from one thread and from many. The argument is an
+// extension of OpenVINO, in place of the plugin.
 #include "ltp/engine.h"
 
 #include <cmath>
+#include <fstream>
+#include <functional>
 
 #include "answers.h"
 #include "toy_bundle.h"
 
 namespace {
+
+namespace fs = std::filesystem;
 
 void refusals(const ltp::Engine& engine) {
     CHECK_REFUSED(engine.run({}), "the batch is empty");
@@ -42,9 +47,36 @@ void bad_bundles() {
     CHECK_REFUSED(ltp::Engine(toy.path / "nowhere"), "is not a bundle");
 }
 
+/// Whatever becomes of a bundle's files, an engine that has them open does not notice.
+void changed_files(const fs::path& extension) {
+    const auto written_over = [](const fs::path& file) {
+        std::fstream out(file, std::ios::binary | std::ios::in | std::ios::out);
+        out << std::string(fs::file_size(file), '\x7f');
+    };
+    const auto cut = [](const fs::path& file) { fs::resize_file(file, 0); };
+    const auto replaced = [](const fs::path& file) {
+        std::ofstream(file.string() + ".new") << "others";
+        fs::rename(file.string() + ".new", file);
+    };
+    const auto removed = [](const fs::path& file) { fs::remove(file); };
+    for (const std::function<void(const fs::path&)>& change :
+         {std::function<void(const fs::path&)>(written_over), {cut}, {replaced}, {removed}}) {
+        test::ToyBundle toy;
+        toy.make_engine();
+        fs::copy_file(extension, toy.path / "plugin.so");
+        toy.add_entry("plugin.so");
+        toy.replace("\"plugin\": null", "\"plugin\": \"plugin.so\"");
+        const ltp::Engine engine(toy.path);
+        for (const char* file : {"engine.xml", "engine.bin", "plugin.so"}) change(toy.path / file);
+        test::answers(engine);
+        CHECK(engine.run(ltp::pack({{999}})).logits[0] == 999, "an id that was not asked before");
+        CHECK_REFUSED(ltp::Engine(toy.path), toy.path.string());
+    }
+}
+
 }  // namespace
 
-int main() {
+int main(int, char** argv) {
     test::ToyBundle toy;
     toy.make_engine();
     ltp::Engine first(toy.path);
@@ -54,5 +86,6 @@ int main() {
     test::many_threads(engine, 5);
     test::many_threads(ltp::Engine(toy.path, {2, ltp::Performance::Throughput}), 5);
     bad_bundles();
+    changed_files(argv[1]);
     return test::report("engine");
 }

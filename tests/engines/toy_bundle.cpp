@@ -10,6 +10,8 @@
 #include <openvino/opsets/opset8.hpp>
 #include <sstream>
 
+#include "digests.h"
+#include "mapped_file.h"
 #include "sha256.h"
 
 namespace test {
@@ -35,6 +37,18 @@ std::string openvino_release() {
     return version.substr(0, version.find('-'));
 }
 
+/// Gives each id itself, out of a table of more than 4 MiB.
+ov::Output<ov::Node> looked_up(const ov::Output<ov::Node>& ids) {
+    using namespace ov::opset8;
+    constexpr std::size_t rows = 1000, columns = 1100;
+    std::vector<float> table(rows * columns);
+    for (std::size_t id = 0; id < rows; ++id) table[id * columns] = static_cast<float>(id);
+    const auto number = [](int value) { return Constant::create(ov::element::i32, {1}, {value}); };
+    const auto found = std::make_shared<Gather>(
+        Constant::create(ov::element::f32, {rows, columns}, table), ids, number(0));
+    return std::make_shared<Slice>(found, number(0), number(1), number(1), number(1));
+}
+
 std::shared_ptr<ov::Model> sums() {
     using namespace ov::opset8;
     const auto i32 = ov::element::i32;
@@ -47,10 +61,11 @@ std::shared_ptr<ov::Model> sums() {
         inputs.push_back(std::make_shared<Parameter>(i32, ov::PartialShape{-1}));
         inputs.back()->output(0).set_names({name});
         if (inputs.size() <= 3)
-            columns.push_back(std::make_shared<Unsqueeze>(inputs.back(), number({1})));
+            columns.push_back(std::make_shared<Convert>(
+                std::make_shared<Unsqueeze>(inputs.back(), number({1})), ov::element::f32));
     }
-    const auto tokens =
-        std::make_shared<Convert>(std::make_shared<Concat>(columns, 1), ov::element::f32);
+    columns[0] = looked_up(inputs[0]);
+    const auto tokens = std::make_shared<Concat>(columns, 1);
     const auto axis = Constant::create(i32, {}, {0});
     const auto zeros = Constant::create(ov::element::f32, {1, 3}, {0, 0, 0});
     const auto totals = std::make_shared<Concat>(
@@ -156,8 +171,9 @@ void ToyBundle::add_entry(const std::string& file) {
 
 std::string ToyBundle::entry(const std::string& file) const {
     std::ostringstream out;
-    out << '"' << file << R"(": {"sha256": ")" << ltp::sha256_file(path / file) << R"(", "bytes": )"
-        << fs::file_size(path / file) << '}';
+    const ltp::MappedFile read(path / file);
+    out << '"' << file << R"(": {"digest": ")" << ltp::digests({read.data()}).front()
+        << R"(", "bytes": )" << read.data().size() << '}';
     return out.str();
 }
 

@@ -1,0 +1,55 @@
+// Libraries in memory: whole, one for the same contents, whatever becomes of their files.
+#include "library.h"
+
+#include <fstream>
+#include <iterator>
+#include <thread>
+
+#include "refused.h"
+#include "toy_bundle.h"
+
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string content(const fs::path& path) {
+    std::ifstream in(path, std::ios::binary);
+    return {std::istreambuf_iterator<char>(in), {}};
+}
+
+fs::path path_of(const fs::path& file) { return ltp::library_path(ltp::MappedFile(file)); }
+
+void one_for_the_same_contents() {
+    test::ToyBundle toy;
+    const std::string code(3000000, '\x90');
+    for (const char* name : {"first.so", "second.so"}) toy.put(name, code);
+    toy.put("third.so", code + "!");
+    const fs::path first = path_of(toy.path / "first.so");
+    CHECK(first != toy.path / "first.so" && content(first) == code, first);
+    CHECK(path_of(toy.path / "second.so") == first, "the same contents");
+    toy.put("first.so", "others");
+    CHECK(content(first) == code, "the file was written over");
+    const fs::path third = path_of(toy.path / "third.so");
+    CHECK(third != first && content(third) == code + "!", third);
+    CHECK(content(path_of(toy.path / "first.so")) == "others", "new contents");
+    CHECK(content(first) == code, "the first one stays");
+}
+
+void from_many_threads() {
+    test::ToyBundle toy;
+    toy.put("plugin.so", "the same");
+    std::vector<fs::path> paths(8);
+    std::vector<std::thread> threads;
+    for (fs::path& path : paths)
+        threads.emplace_back([&] { path = path_of(toy.path / "plugin.so"); });
+    for (std::thread& thread : threads) thread.join();
+    for (const fs::path& path : paths) CHECK(path == paths[0], path);
+}
+
+}  // namespace
+
+int main() {
+    one_for_the_same_contents();
+    from_many_threads();
+    return test::report("library");
+}
