@@ -1,11 +1,14 @@
 // What the C++ code answers to questions that the Python code answers as well. A question is a line
 // of words, numbers as strtof reads them; its answer is a line. See test_agreement.py.
 #include <cstdlib>
+#include <fstream>
 #include <iostream>
+#include <iterator>
 #include <numeric>
 #include <sstream>
 
 #include "common/survivors.h"
+#include "digests.h"
 #include "inputs.h"
 #include "pruning.h"
 
@@ -76,6 +79,15 @@ std::string scaled(Words& in) {
     return out.str();
 }
 
+/// Of a file's path.
+std::string digest(Words& in) {
+    std::string path;
+    in >> path;
+    std::ifstream file(path, std::ios::binary);
+    const std::string data{std::istreambuf_iterator<char>(file), {}};
+    return ltp::digests({data}).front();
+}
+
 }  // namespace
 
 int main() {
@@ -90,6 +102,8 @@ int main() {
             std::cout << scaled(in) << '\n';
         else if (question == "positions")
             std::cout << positions(in) << '\n';
+        else if (question == "digest")
+            std::cout << digest(in) << '\n';
         else
             return EXIT_FAILURE;
     }

@@ -1,6 +1,6 @@
 """What is written down in C++ and in Python gives the same answers in both: when a rule prunes at
-all, who survives it, how it is scaled, and position ids. The C++ code is compiled alone, without
-any framework."""
+all, who survives it, how it is scaled, position ids, and digests of files. The C++ code is compiled
+alone, without any framework."""
 
 from __future__ import annotations
 
@@ -17,12 +17,19 @@ import numpy as np
 import pytest
 import torch
 
+from ltp_deploy.bundle.files import PIECE, BundleFiles
 from ltp_deploy.data.batch import pack
 from ltp_deploy.model.policy import LayerRule, Mode
 from ltp_deploy.model.reference import survivors_of
 
 ROOT = Path(__file__).parents[2]
-SOURCES = ("tests/agreement/answers.cpp", "engines/src/inputs.cpp")
+SOURCES = (
+    "tests/agreement/answers.cpp",
+    "engines/src/digests.cpp",
+    "engines/src/inputs.cpp",
+    "engines/src/sha256.cpp",
+    "engines/src/sha256_hardware.cpp",
+)
 INCLUDES = ("plugins", "engines/include", "engines/src")
 
 Ask = Callable[[Iterable[str]], list[str]]
@@ -52,7 +59,7 @@ def ask(tmp_path_factory: pytest.TempPathFactory) -> Ask:
     program = tmp_path_factory.mktemp("agreement") / "answers"
     includes = [f"-I{ROOT / folder}" for folder in INCLUDES]
     sources = [str(ROOT / source) for source in SOURCES]
-    command = [compiler, "-std=c++17", "-O0", *includes, *sources, "-o", str(program)]
+    command = [compiler, "-std=c++17", "-pthread", "-O0", *includes, *sources, "-o", str(program)]
     subprocess.run(command, check=True)
 
     def answers(questions: Iterable[str]) -> list[str]:
@@ -134,3 +141,12 @@ def test_position_ids(ask: Ask, start: int, padding_skips: bool) -> None:
     )
     for rows, answer in zip(requests, ask(questions), strict=True):
         assert answer.split() == [str(i) for i in pack(rows).position_ids(config)], rows
+
+
+def test_digests(ask: Ask, tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    for size in (0, 1, 64, PIECE - 1, PIECE, PIECE + 1, 2 * PIECE + 1000):
+        (tmp_path / str(size)).write_bytes(random.bytes(size))
+    wanted = {name: entry.digest for name, entry in BundleFiles(tmp_path).list(()).items()}
+    found = ask(f"digest {tmp_path / name}" for name in wanted)
+    assert dict(zip(wanted, found, strict=True)) == wanted
