@@ -193,7 +193,7 @@ TensorRtParts tensorrt_parts(const Value& manifest, const Files& files) {
 }
 
 Ir ir(const Value& value, const Files& files) {
-    return {files.file(value["file"])->path(), files.file(value["weights"])->path()};
+    return {files.file(value["file"]), files.file(value["weights"])};
 }
 
 TextParts text_parts(const Value& tokenizer, const Files& files) {
@@ -202,7 +202,7 @@ TextParts text_parts(const Value& tokenizer, const Files& files) {
     const Value given = tokenizer["cpp_texts"];
     parts.texts = ir(given["texts"], files);
     if (!given["pairs"].is_null()) parts.pairs = ir(given["pairs"], files);
-    parts.refused = files.file(given["refused"])->path();
+    parts.refused = files.file(given["refused"]);
     parts.token_types = tokenizer["token_types"].boolean();
     return parts;
 }

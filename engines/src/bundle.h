@@ -32,14 +32,14 @@ struct TensorRtParts {
 
 /// A model as OpenVINO reads it.
 struct Ir {
-    std::filesystem::path model, weights;
+    BundleFile model, weights;
 };
 
-/// What reads texts, where the build was asked for it; else all paths are empty.
+/// What reads texts, where the build was asked for it; else all files are null.
 struct TextParts {
-    Ir texts, pairs;                ///< `pairs` is empty where only single texts are read
-    std::filesystem::path refused;  ///< see RefusedCharacters
-    bool token_types = false;       ///< whether the model is told the texts of a pair apart
+    Ir texts, pairs;           ///< `pairs` is null where only single texts are read
+    BundleFile refused;        ///< see RefusedCharacters
+    bool token_types = false;  ///< whether the model is told the texts of a pair apart
 };
 
 /// A bundle whose files were all checked. `plugin` is null if it has none.

@@ -1,9 +1,9 @@
 #include "characters.h"
 
 #include <algorithm>
-#include <fstream>
 #include <iomanip>
 #include <optional>
+#include <sstream>
 
 #include "ltp/engine.h"
 #include "text.h"
@@ -35,14 +35,14 @@ std::optional<std::uint32_t> next_character(const std::string& text, std::size_t
 
 }  // namespace
 
-RefusedCharacters::RefusedCharacters(const std::filesystem::path& file) {
-    std::ifstream in(file);
+RefusedCharacters::RefusedCharacters(const MappedFile& file) {
+    std::istringstream in{std::string(file.data())};
     in >> std::hex;
     bool whole = true;
     for (Range range{}; whole && in >> range.first; ranges_.push_back(range))
         whole = static_cast<bool>(in >> range.last);
     if (!whole || !in.eof())
-        throw Error(text(file, " is no list of characters; rebuild the bundle"));
+        throw Error(text(file.path(), " is no list of characters; rebuild the bundle"));
 }
 
 void RefusedCharacters::check(const std::string& given, std::size_t sequence) const {

@@ -1,9 +1,10 @@
 #pragma once
 
 #include <cstdint>
-#include <filesystem>
 #include <string>
 #include <vector>
+
+#include "mapped_file.h"
 
 namespace ltp {
 
@@ -13,7 +14,7 @@ public:
     RefusedCharacters() = default;
     /// Reads a file with a line for each range: its first and last character in hexadecimal, in
     /// ascending order. Throws Error.
-    explicit RefusedCharacters(const std::filesystem::path& file);
+    explicit RefusedCharacters(const MappedFile& file);
 
     /// Refuses what is not UTF-8, or holds a refused character. Throws InputError with `sequence`.
     void check(const std::string& text, std::size_t sequence) const;

@@ -8,6 +8,7 @@
 #include "backend.h"
 #include "inputs.h"
 #include "library.h"
+#include "openvino_model.h"
 #include "openvino_pruning.h"
 #include "pool.h"
 #include "text.h"
@@ -51,18 +52,11 @@ void limit_isa(const Bundle& bundle) {
     setenv(kIsaLimit, "AVX2", /*overwrite=*/0);
 }
 
-/// Its constants are read where the weights lie in memory.
-std::shared_ptr<ov::Model> read_model(ov::Core& core, const Bundle& bundle) {
-    const std::string_view weights = bundle.openvino.weights->data();
-    const ov::Tensor constants(ov::element::u8, {weights.size()}, weights.data());
-    return core.read_model(std::string(bundle.engine->data()), constants);
-}
-
 ov::CompiledModel compile(ov::Core& core, const Bundle& bundle, const Options& options) {
     check_openvino(bundle, ov::get_openvino_version().buildNumber);
     limit_isa(bundle);
     if (bundle.plugin) core.add_extension(library_path(*bundle.plugin));
-    const auto model = read_model(core, bundle);
+    const auto model = read_model(core, *bundle.engine, *bundle.openvino.weights);
     if (options.pruning != 1) scale_thresholds(*model, bundle.openvino.thresholds, options.pruning);
     return core.compile_model(model, "CPU", settings(bundle, options));
 }

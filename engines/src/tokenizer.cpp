@@ -1,8 +1,7 @@
 #include "tokenizer.h"
 
-#include <openvino/openvino.hpp>
-
 #include "characters.h"
+#include "openvino_model.h"
 #include "pool.h"
 #include "text.h"
 
@@ -14,8 +13,8 @@ namespace {
 class Reader {
 public:
     Reader(ov::Core& core, const Ir& ir, const ov::AnyMap& settings)
-        : compiled_(core.compile_model(core.read_model(ir.model.string(), ir.weights.string()),
-                                       "CPU", settings)),
+        : weights_(ir.weights),
+          compiled_(core.compile_model(read_model(core, *ir.model, *ir.weights), "CPU", settings)),
           requests_(create_requests()) {}
 
     /// Puts what becomes of the texts of these numbers at the same numbers of the other vectors.
@@ -52,6 +51,7 @@ private:
         return requests;
     }
 
+    const BundleFile weights_;  // which the model reads where they lie
     ov::CompiledModel compiled_;
     Pool<ov::InferRequest> requests_;
 };
@@ -77,10 +77,10 @@ ov::AnyMap settings(const Options& options) {
 class OpenVinoTokenizer : public Tokenizer {
 public:
     OpenVinoTokenizer(const TextParts& parts, const Options& options)
-        : refused_(parts.refused), token_types_(parts.token_types) {
+        : refused_(*parts.refused), token_types_(parts.token_types) {
         add_library(core_, options.tokenizers_library);
         singles_ = std::make_unique<Reader>(core_, parts.texts, settings(options));
-        if (!parts.pairs.model.empty())
+        if (parts.pairs.model)
             pairs_ = std::make_unique<Reader>(core_, parts.pairs, settings(options));
     }
 
@@ -114,7 +114,7 @@ private:
 }  // namespace
 
 std::unique_ptr<Tokenizer> open_tokenizer(const Bundle& bundle, const Options& options) {
-    if (bundle.texts.texts.model.empty())
+    if (!bundle.texts.texts.model)
         throw Error(text(bundle.directory, " has no tokenizer for C++; build it with --cpp-texts, ",
                          "or pass token ids"));
     return std::make_unique<OpenVinoTokenizer>(bundle.texts, options);

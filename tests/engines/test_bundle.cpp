@@ -208,11 +208,12 @@ void tokenizers() {
 
 void texts() {
     ToyBundle toy;
-    CHECK(ltp::read_bundle(toy.path).texts.texts.model.empty(), "no tokenizer");
+    CHECK(!ltp::read_bundle(toy.path).texts.texts.model, "no tokenizer");
     toy.make_texts();
     const ltp::TextParts parts = ltp::read_bundle(toy.path).texts;
-    CHECK(parts.texts.model == toy.path / "cpp_texts/texts.xml", parts.texts.model);
-    CHECK(parts.pairs.weights == toy.path / "cpp_texts/pairs.bin", parts.pairs.weights);
+    CHECK(parts.texts.model->path() == toy.path / "cpp_texts/texts.xml", parts.texts.model->path());
+    CHECK(parts.pairs.weights->path() == toy.path / "cpp_texts/pairs.bin",
+          parts.pairs.weights->path());
     CHECK(parts.token_types, "token types");
     for (const char* name : {"texts.xml", "pairs.bin", "refused.txt"}) {
         const std::string old = "\"cpp_texts/" + std::string(name) + "\"";
@@ -223,7 +224,7 @@ void texts() {
     toy.replace("\"cpp_texts\": {\"texts\"", "\"cpp_texts\": {\"words\"");
     CHECK_REFUSED(ltp::read_bundle(toy.path), "it has no `tokenizer.cpp_texts.texts`");
     toy.replace("\"cpp_texts\": {\"words\"", "\"cpp_text\": {\"words\"");
-    CHECK(ltp::read_bundle(toy.path).texts.refused.empty(), "not for C++");
+    CHECK(!ltp::read_bundle(toy.path).texts.refused, "not for C++");
 }
 
 void files() {

@@ -43,17 +43,20 @@ void invalid() {
 void refused() {
     test::ToyBundle folder;
     folder.put("refused", "3c2 3c2\n4e00 4eff\n40000 dffff\n");
-    const ltp::RefusedCharacters some(folder.path / "refused");
+    const auto read = [&] {
+        return ltp::RefusedCharacters(ltp::MappedFile(folder.path / "refused"));
+    };
+    const ltp::RefusedCharacters some = read();
     some.check("\xCF\x81 \xCF\x83 \xE4\xBC\x80", 0);  // U+03C1, U+03C3, U+4F00
     CHECK_REFUSED(some.check("a \xCF\x82", 3), "sequence 3: byte 2 begins the character U+03C2");
     CHECK_REFUSED(some.check("\xE4\xB8\x80", 0), "U+4E00");
     CHECK_REFUSED(some.check("\xE4\xBB\xBF", 0), "U+4EFF");
     CHECK_REFUSED(some.check("\xF3\x9F\xBF\xBF", 0), "U+DFFFF");
     folder.put("refused", "");
-    ltp::RefusedCharacters(folder.path / "refused").check("\xCF\x82", 0);
+    read().check("\xCF\x82", 0);
     for (const char* content : {"3c2", "3c2 x\n", "some words\n"}) {
         folder.put("refused", content);
-        CHECK_REFUSED(ltp::RefusedCharacters(folder.path / "refused"), "is no list of");
+        CHECK_REFUSED(read(), "is no list of");
     }
 }
 

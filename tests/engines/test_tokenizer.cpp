@@ -69,6 +69,19 @@ void without(const std::filesystem::path& library) {
     CHECK_REFUSED(ltp::Engine(toy.path, options), "refused.txt\" was edited or damaged");
 }
 
+void changed_files(const std::filesystem::path& library) {
+    test::ToyBundle toy;
+    toy.make_engine();
+    toy.make_texts();
+    ltp::Options options;
+    options.tokenizers_library = library;
+    const ltp::Engine engine(toy.path, options);
+    for (const auto& file : std::filesystem::directory_iterator(toy.path / "cpp_texts"))
+        std::filesystem::resize_file(file, 0);
+    texts(engine);
+    refusals(engine);
+}
+
 }  // namespace
 
 int main(int, char** argv) {
@@ -85,5 +98,6 @@ int main(int, char** argv) {
     options.threads = 2;
     many_threads(ltp::Engine(toy.path, options));
     without(argv[1]);
+    changed_files(argv[1]);
     return test::report("tokenizer");
 }

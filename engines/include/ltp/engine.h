@@ -125,7 +125,8 @@ class Engine {
 public:
     /// Checks the hashes of all files, the platform, the version of OpenVINO or TensorRT, and the
     /// GPU, then loads. TensorRT is opened at run time, from LD_LIBRARY_PATH or the system's
-    /// library folders. Throws Error.
+    /// library folders. Weights are read where the files are mapped; whoever writes to them waits
+    /// until a copy has taken their place, so that answers stay the same. Throws Error.
     explicit Engine(const std::filesystem::path& bundle, const Options& options = {});
     Engine(Engine&&) noexcept;
     Engine& operator=(Engine&&) noexcept;
