@@ -27,6 +27,7 @@ class Lease:
         self._descriptor = descriptor
         self._memory: Memory | None = None
         self._lock = threading.Lock()
+        self._process = os.getpid()
         self.held = True
 
     def mapped(self) -> Memory | None:
@@ -51,12 +52,14 @@ class Lease:
                 self._end()
 
     def _end(self) -> None:
-        if self.held:
-            self.held = False
-            fcntl.fcntl(
-                self._descriptor, fcntl.F_SETLEASE, fcntl.F_UNLCK
-            )  # also for a forked process
-            os.close(self._descriptor)
+        if not self.held:
+            return
+        self.held = False
+        # The lease belongs to the open file, which a forked process has as well: closing it here
+        # would not end the lease while that one lives, and ending it there would end it here.
+        if self._process == os.getpid():
+            fcntl.fcntl(self._descriptor, fcntl.F_SETLEASE, fcntl.F_UNLCK)
+        os.close(self._descriptor)
 
 
 class _Guard:

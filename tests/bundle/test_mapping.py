@@ -149,3 +149,24 @@ def test_a_process_ends_while_files_are_mapped(file: Path) -> None:
     )
     command = [sys.executable, "-c", code, str(file)]
     assert int(subprocess.run(command, check=True, capture_output=True).stdout) == len(CONTENT)
+
+
+@pytest.mark.usefixtures("leased")
+def test_a_forked_process_does_not_end_the_lease(file: Path) -> None:
+    code = """
+import os, sys
+from pathlib import Path
+from ltp_deploy.bundle.mapping import MappedFile
+path = Path(sys.argv[1])
+mapped = MappedFile(path)
+if (child := os.fork()) == 0:
+    del mapped
+    os._exit(0)
+os.waitpid(child, 0)
+before = bytes(mapped.data)
+os.truncate(path, 10)
+print(mapped.shared, mapped.data == before)
+"""
+    command = [sys.executable, "-c", code, str(file)]
+    found = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    assert found.split() == ["False", "True"]
