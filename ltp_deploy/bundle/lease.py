@@ -6,14 +6,15 @@ import fcntl
 import os
 import signal
 import struct
+import sys
 import threading
 import weakref
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 
 from ltp_deploy.bundle.memory import Memory
 
-_LINUX = hasattr(fcntl, "F_SETLEASE")
 _SET_OWNER, _THREAD = 15, 0  # F_SETOWN_EX and F_OWNER_TID of <fcntl.h>
 
 
@@ -51,15 +52,34 @@ class Lease:
                         self._memory.detach()
                 self._end()
 
+    def renew(self) -> None:
+        """In a forked process: take a lease of its own, or go on with a copy."""
+        self._lock = threading.Lock()  # another thread may have held it
+        if not self.held:
+            return
+        inherited, self._process = self._descriptor, os.getpid()
+        try:
+            self._descriptor = _open_with_lease(f"/proc/self/fd/{inherited}")
+        except OSError:
+            self.held = False
+            if self._memory is not None:
+                self._memory.detach()
+        finally:
+            os.close(inherited)
+
     def _end(self) -> None:
         if not self.held:
             return
         self.held = False
-        # The lease belongs to the open file, which a forked process has as well: closing it here
-        # would not end the lease while that one lives, and ending it there would end it here.
-        if self._process == os.getpid():
-            fcntl.fcntl(self._descriptor, fcntl.F_SETLEASE, fcntl.F_UNLCK)
-        os.close(self._descriptor)
+        try:
+            # The lease belongs to the open file, which a forked process has as well: closing it
+            # here would not end the lease while that one lives, and ending it there would end it
+            # here.
+            if self._process == os.getpid():
+                with suppress(OSError):  # the kernel has ended it already
+                    fcntl.fcntl(self._descriptor, fcntl.F_SETLEASE, fcntl.F_UNLCK)
+        finally:
+            os.close(self._descriptor)
 
 
 class _Guard:
@@ -69,8 +89,23 @@ class _Guard:
     """
 
     def __init__(self) -> None:
-        self.process = os.getpid()
-        self.leases: weakref.WeakSet[Lease] = weakref.WeakSet()
+        self._leases: weakref.WeakSet[Lease] = weakref.WeakSet()
+        self._lock = threading.Lock()
+        self._start()
+
+    def add(self, lease: Lease) -> None:
+        with self._lock:
+            self._leases.add(lease)
+        lease.serve()  # the signal may have come before
+
+    def renew(self) -> None:
+        """In a forked process, where only the thread that forked goes on."""
+        self._lock = threading.Lock()
+        self._start()
+        for lease in list(self._leases):
+            lease.renew()
+
+    def _start(self) -> None:
         self._started = threading.Event()
         threading.Thread(target=self._watch, name="ltp-leases", daemon=True).start()
         self._started.wait()
@@ -81,44 +116,58 @@ class _Guard:
         self._started.set()
         while True:
             signal.sigwaitinfo({signal.SIGIO})
-            for lease in list(self.leases):
+            with self._lock:
+                leases = list(self._leases)
+            for lease in leases:
                 lease.serve()
 
 
-_guard: _Guard | None = None
-_lock = threading.Lock()
+@cache
+def _guard() -> _Guard:
+    guard = _Guard()
+    os.register_at_fork(after_in_child=guard.renew)
+    return guard
+
+
+_starting = threading.Lock()
 
 
 def take_lease(path: Path) -> Lease | None:
     """A lease on a file; None where the system grants none.
 
     It grants none on files of other users, on files that are open for writing, on most network file
-    systems, and elsewhere than on Linux.
-
-    Raises:
-        OSError: the file cannot be opened.
+    systems, and elsewhere than on Linux. Where threads are not the system's own, as with gevent,
+    none is taken: the guard would stop all of them.
     """
-    if not _LINUX:
+    if not hasattr(fcntl, "F_SETLEASE") or _threads_are_replaced():
         return None
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    guard = _started_guard()
     try:
-        # First the owner: until there is one the signal goes to the process, and would end it.
-        fcntl.fcntl(descriptor, _SET_OWNER, struct.pack("ii", _THREAD, guard.thread))
-        fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_RDLCK)
-    except OSError:
-        os.close(descriptor)
+        lease = Lease(_open_with_lease(path))
+    except OSError:  # whoever copies the file instead finds out whether it can be read
         return None
-    lease = Lease(descriptor)
-    guard.leases.add(lease)
-    lease.serve()  # the signal may have come before
+    _started_guard().add(lease)
     return lease
 
 
+def _open_with_lease(path: Path | str) -> int:
+    """The descriptor of an open file with a lease. Raises OSError where none is granted."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        # First the owner: until there is one the signal goes to the process, and would end it.
+        owner = struct.pack("ii", _THREAD, _started_guard().thread)
+        fcntl.fcntl(descriptor, _SET_OWNER, owner)
+        fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_RDLCK)
+    except OSError:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
 def _started_guard() -> _Guard:
-    """This process's guard: a forked process has none of its own yet."""
-    global _guard
-    with _lock:
-        if _guard is None or _guard.process != os.getpid():
-            _guard = _Guard()
-        return _guard
+    with _starting:
+        return _guard()
+
+
+def _threads_are_replaced() -> bool:
+    gevent = sys.modules.get("gevent.monkey")
+    return gevent is not None and bool(gevent.is_module_patched("threading"))

@@ -234,15 +234,18 @@ def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _read_document(directory: Path, file: Path) -> dict[str, Any]:
     """The manifest's entries without the two that name its format."""
-    if not file.is_file():
-        raise BundleError(f"{directory} is not a bundle: it has no {MANIFEST}")
-    check_regular(directory, FileName(MANIFEST))
-    recorded = directory / MANIFEST_HASH
-    if recorded.exists():
-        check_regular(directory, FileName(MANIFEST_HASH))
-    encoded = file.read_bytes()
-    found = hashlib.sha256(encoded).hexdigest()
-    if not recorded.is_file() or recorded.read_bytes().strip() != found.encode():
+    recorded, hashed = directory / MANIFEST_HASH, b""
+    try:
+        if not file.is_file():
+            raise BundleError(f"{directory} is not a bundle: it has no {MANIFEST}")
+        check_regular(directory, FileName(MANIFEST))
+        if recorded.exists():
+            check_regular(directory, FileName(MANIFEST_HASH))
+            hashed = recorded.read_bytes().strip()
+        encoded = file.read_bytes()
+    except OSError as error:
+        raise BundleError(f"{directory} cannot be read: {error}") from None
+    if hashed != hashlib.sha256(encoded).hexdigest().encode():
         raise BundleError(f"{file} was edited or damaged: its hash is not the recorded one")
     try:
         document = json.loads(encoded, object_pairs_hook=_without_duplicates)

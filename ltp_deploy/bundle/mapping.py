@@ -25,8 +25,13 @@ class MappedFile:
     def __init__(self, path: Path):
         """Raises OSError where the file cannot be read."""
         self._lease = take_lease(path)
-        memory = self._lease.mapped() if self._lease is not None else None
-        self._memory = memory or Memory.copied(path)
+        try:
+            memory = self._lease.mapped() if self._lease is not None else None
+            self._memory = memory or Memory.copied(path)
+        except BaseException:
+            if self._lease is not None:
+                self._lease.end()
+            raise
         self.data = self._memory.data()
         weakref.finalize(self, _release, self._lease, self._memory).atexit = False
 

@@ -28,7 +28,7 @@ from ltp_deploy.heads.prediction import Prediction
 from ltp_deploy.model.policy import Carry, pruning_factor
 from ltp_deploy.runtime.drift import Drift, LiveCounts
 from ltp_deploy.runtime.queue import QueueOptions, RequestQueue
-from ltp_deploy.runtime.ranking import in_order, pairs
+from ltp_deploy.runtime.ranking import check_top_k, in_order, pairs
 from ltp_deploy.runtime.request import Request, joined
 from ltp_deploy.runtime.result import Result, gathered, make_result, part
 
@@ -213,11 +213,12 @@ class Engine:
         Answers of engines for the CPU are those of a call, bit for bit, whatever they are computed
         with; PyTorch and ONNX Runtime may round otherwise. A request that finds the engine free
         begins at once. One that was cancelled before it began is skipped.
-        Texts are tokenized here, in the caller's thread.
+        Texts are tokenized here, in the caller's thread. The callback of a future runs in a thread
+        of the engine: it must not wait for another request's answer.
 
         Args:
             deadline: seconds within which the engine must have begun with the request, or its
-                future fails with DeadlineExceeded.
+                future fails with DeadlineExceeded, once the engine comes to it.
 
         Raises:
             InputError: the request is refused.
@@ -263,6 +264,7 @@ class Engine:
                 f"{self.directory} gives {self.config.num_labels} numbers for a pair of texts, and "
                 "a ranking needs one; predict says what they are"
             )
+        check_top_k(top_k)
         logits = self._logits(pairs(query, documents))
         scores = head_of(self.config).activation(logits, self.config)
         # By logits, which keep apart what the activation may have rounded to one number.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections import deque
@@ -66,6 +67,7 @@ class RequestQueue:
         self._lock = threading.Lock()
         self._waiting: deque[_Waiting] = deque()
         self._closed = False
+        self._process = os.getpid()
         self._own = threading.local()
         self._workers = ThreadPoolExecutor(workers, "ltp-engine")
 
@@ -114,6 +116,8 @@ class RequestQueue:
             Whether all that is done; not where a worker closes its own queue, as the callback of a
             future may: a worker cannot wait for itself.
         """
+        if self._process != os.getpid():
+            return False  # the workers are the parent's, and so are the engine's own threads
         dropped: list[_Waiting] = []
         with self._lock:
             self._closed = True
@@ -130,6 +134,11 @@ class RequestQueue:
         return done
 
     def _check_open(self) -> None:
+        if self._process != os.getpid():
+            raise EngineClosed(
+                "the process was forked after the engine was loaded, and its threads are in the "
+                "parent; load the bundle in each process"
+            )
         if self._closed:
             raise EngineClosed("the engine was closed; load the bundle again")
 

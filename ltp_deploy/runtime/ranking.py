@@ -26,19 +26,20 @@ def pairs(query: Any, documents: Any) -> list[tuple[str, Any]]:
     return [(query, document) for document in documents]
 
 
+def check_top_k(top_k: Any) -> None:
+    """Raises InputError where it is no number of documents."""
+    if top_k is not None and (
+        isinstance(top_k, bool) or not isinstance(top_k, int | np.integer) or top_k < 1
+    ):
+        raise InputError(f"top_k must be a whole number from 1 on, found {top_k!r}")
+
+
 def in_order(logits: np.ndarray, scores: np.ndarray, top_k: int | None) -> list[tuple[int, float]]:
     """The `top_k` documents with the largest of these logits [N], or all; equal ones as they were
     given.
 
     Args:
         scores: [N] what is reported of them.
-
-    Raises:
-        InputError: `top_k` is no number of documents.
     """
-    if top_k is not None and (
-        isinstance(top_k, bool) or not isinstance(top_k, int | np.integer) or top_k < 1
-    ):
-        raise InputError(f"top_k must be a whole number from 1 on, found {top_k!r}")
     order = np.argsort(-logits, kind="stable")[:top_k]
     return [(int(i), float(scores[i])) for i in order]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import subprocess
@@ -13,6 +14,7 @@ import pytest
 
 from ltp_deploy.bundle.lease import take_lease
 from ltp_deploy.bundle.mapping import MappedFile
+from ltp_deploy.bundle.memory import Memory
 
 CONTENT = bytes(range(251)) * 300  # several pages, and none like the next one
 
@@ -157,6 +159,7 @@ def test_a_forked_process_does_not_end_the_lease(file: Path) -> None:
 import os, sys
 from pathlib import Path
 from ltp_deploy.bundle.mapping import MappedFile
+from ltp_deploy.bundle.memory import Memory
 path = Path(sys.argv[1])
 mapped = MappedFile(path)
 if (child := os.fork()) == 0:
@@ -170,3 +173,54 @@ print(mapped.shared, mapped.data == before)
     command = [sys.executable, "-c", code, str(file)]
     found = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     assert found.split() == ["False", "True"]
+
+
+@pytest.mark.usefixtures("leased")
+@pytest.mark.parametrize("change", ["os.truncate(path, 10)", "path.write_bytes(b'x' * 75300)"])
+def test_a_forked_process_is_guarded_too(file: Path, change: str) -> None:
+    code = f"""
+import os, sys
+from pathlib import Path
+from ltp_deploy.bundle.mapping import MappedFile
+from ltp_deploy.bundle.memory import Memory
+path = Path(sys.argv[1])
+mapped = MappedFile(path)
+before = path.read_bytes()
+forked, changed = os.pipe(), os.pipe()
+if os.fork() == 0:
+    os.write(forked[1], b"1")
+    os.read(changed[0], 1)
+    print(mapped.shared, mapped.data == before, flush=True)
+    os._exit(0)
+os.read(forked[0], 1)
+{change}
+os.write(changed[1], b"1")
+os.wait()
+print(mapped.shared, mapped.data == before)
+"""
+    command = [sys.executable, "-c", code, str(file)]
+    found = subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout
+    assert found.split() == ["False", "True", "False", "True"]
+
+
+@pytest.mark.usefixtures("leased")
+def test_what_fails_leaves_no_lease(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(descriptor: int) -> Memory:
+        raise OSError("no memory")
+
+    monkeypatch.setattr(Memory, "mapped", fails)
+    with pytest.raises(OSError, match="no memory"):
+        MappedFile(file)
+    os.close(os.open(file, os.O_WRONLY | os.O_NONBLOCK))
+
+
+@pytest.mark.usefixtures("leased")
+def test_a_lease_that_the_system_ended_stops_no_other(file: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.write_bytes(CONTENT)
+    first, second = MappedFile(file), MappedFile(other)
+    assert first._lease is not None
+    fcntl.fcntl(first._lease._descriptor, fcntl.F_SETLEASE, fcntl.F_UNLCK)
+    shorten(other)
+    assert second.data == CONTENT
+    assert not second.shared

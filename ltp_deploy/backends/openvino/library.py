@@ -41,4 +41,5 @@ def _in_memory(data: memoryview, name: str) -> str | None:
         return None
     with open(descriptor, "wb", closefd=False) as file:
         file.write(data)
-    return f"/proc/self/fd/{descriptor}"
+    path = f"/proc/self/fd/{descriptor}"
+    return path if os.access(path, os.X_OK) else None  # not where /proc is not mounted
