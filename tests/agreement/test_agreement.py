@@ -147,6 +147,6 @@ def test_digests(ask: Ask, tmp_path: Path) -> None:
     random = np.random.default_rng(0)
     for size in (0, 1, 64, PIECE - 1, PIECE, PIECE + 1, 2 * PIECE + 1000):
         (tmp_path / str(size)).write_bytes(random.bytes(size))
-    wanted = {name: entry.digest for name, entry in BundleFiles(tmp_path).list(()).items()}
+    wanted = {name: entry.digest for name, entry in BundleFiles(tmp_path).listing(()).items()}
     found = ask(f"digest {tmp_path / name}" for name in wanted)
     assert dict(zip(wanted, found, strict=True)) == wanted
