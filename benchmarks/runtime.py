@@ -96,6 +96,7 @@ def build_minilm(folder: Path) -> Path:
     tokenizer = BertTokenizerFast(str(folder / "vocab.txt"), model_max_length=512)
     tokenizer.save_pretrained(folder / "model")
     build(folder / "model", folder / "bundle")
+    os.sync()  # until they are written, pages of new files count as dirty
     return folder / "bundle"
 
 
