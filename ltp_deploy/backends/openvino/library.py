@@ -42,4 +42,7 @@ def _in_memory(data: memoryview, name: str) -> str | None:
     with open(descriptor, "wb", closefd=False) as file:
         file.write(data)
     path = f"/proc/self/fd/{descriptor}"
-    return path if os.access(path, os.X_OK) else None  # not where /proc is not mounted
+    if os.access(path, os.X_OK):
+        return path
+    os.close(descriptor)  # /proc is not mounted
+    return None

@@ -37,7 +37,6 @@ class OpenVinoSession:
         weights: MappedFile | None = None,
     ):
         self.compiled = compiled
-        self.weights = weights  # which the model reads where they lie
         self.alive = alive
         self.inputs = inputs
         self.concurrency = int(compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS"))
@@ -45,6 +44,8 @@ class OpenVinoSession:
         self._idle: queue.SimpleQueue[Any] = queue.SimpleQueue()
         for _ in range(self.concurrency):
             self._idle.put(compiled.create_infer_request())
+        # Read where they lie; last, since attributes are let go in order, and requests use them.
+        self.weights = weights
 
     def run(self, feeds: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         request = self._idle.get()
