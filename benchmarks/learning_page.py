@@ -13,8 +13,8 @@ from typing import Any
 
 from learning import METHODS, RESULTS, TASKS, VARIANTS
 
-from ltp_deploy.learn.evaluate import Point
-from ltp_deploy.learn.plot import FLOPS, Curve, by_flops, draw
+from ltp_deploy.tune.evaluate import Point
+from ltp_deploy.tune.plot import FLOPS, Curve, by_flops, draw
 
 DOCS = Path(__file__).parents[1] / "docs"
 BEGIN, END = "<!-- figures begin -->", "<!-- figures end -->"

@@ -33,6 +33,7 @@ FLOORS = (
     "builder",
     "verification",
     "benchmark",
+    "tune",
     "learn",
     "report",
     "cli",

@@ -92,10 +92,12 @@ def gathered(**dataclasses: str) -> Decorator:
 
 
 DATA_OPTIONS = "ltp_deploy.data.examples:DataOptions"
-MAX_DROP = (  # one meaning wherever an option has this name
+# What --max-drop counts from: for commands that keep the pruning, and for those that choose it.
+MAX_DROP = (
     "Points of the score that may be lost against the f32 oracle of the same checkpoint under the "
     "same pruning."
 )
+DROP_FROM_DENSE = "Points of the score that may be lost against the dense model."
 METRICS = ("accuracy", "f1", "matthews", "pearson", "spearman", "f1-micro", "f1-macro")
 
 data_section = section("Data")

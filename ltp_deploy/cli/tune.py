@@ -10,6 +10,7 @@ import click
 from ltp_deploy.cli.command import Command, section
 from ltp_deploy.cli.options import (
     DATA_OPTIONS,
+    DROP_FROM_DENSE,
     PATH,
     Number,
     compose,
@@ -33,14 +34,27 @@ against_option = model_section(
     help="What the bundle was built from, whose thresholds are tuned under the bundle's score "
     "length and first token.",
 )
-drop_option = section("Search")(
-    "--max-drop-from-dense",
-    type=Number(min=0),
-    metavar="POINTS",
-    default=1.0,
-    show_default=True,
-    help="Points of the score that may be lost against the dense model, the same weights without "
-    "pruning.",
+search_section = section("Search")
+search_options = compose(
+    search_section(
+        "--max-drop",
+        type=Number(min=0),
+        metavar="POINTS",
+        default=1.0,
+        show_default=True,
+        help=DROP_FROM_DENSE,
+    ),
+    search_section(
+        "--test",
+        metavar="DATA",
+        help="What the result is estimated on. Default: one half of --data, on which nothing is "
+        "chosen then.",
+    ),
+    search_section(
+        "--unlabelled",
+        is_flag=True,
+        help="Judge by agreement with the dense model, also where the data has labels.",
+    ),
 )
 output_options = compose(
     output_section(
@@ -62,14 +76,16 @@ output_options = compose(
 @policy_options
 @source_option
 @judged_data_options
-@drop_option
+@search_options
 @output_options
 @gathered(reading=DATA_OPTIONS)
 def tune(
     model: Path,
     against: Path | None,
     data: str,
-    max_drop_from_dense: float,
+    max_drop: float,
+    test: str | None,
+    unlabelled: bool,
     output: Path,
     force: bool,
     score_length: int | str | None,
@@ -77,14 +93,15 @@ def tune(
     reading: DataOptions,
     as_json: bool,
 ) -> None:
-    """Rescale the thresholds of a checkpoint to the most pruning that a drop of the score allows.
+    """Find the most pruning of a checkpoint that a drop of its score allows, without training.
 
-    No training: one factor for all layers, then layer by layer. Writes a checkpoint with the new
-    thresholds, the search in tuned.json, and the curve in tuned.svg.
+    A dense checkpoint gets thresholds of its own, layer by layer. Those of a checkpoint that has
+    some are multiplied by one factor first. The data may be without labels. Writes a checkpoint
+    with the new thresholds, the search in tuned.json, and the curve in tuned.svg.
     """
     from ltp_deploy.bundle.manifest import MANIFEST
-    from ltp_deploy.learn.tuned_checkpoint import TuneJob, conventions_of, tune_checkpoint
     from ltp_deploy.report import tuned as report
+    from ltp_deploy.tune.job import TuneJob, conventions_of, tune_checkpoint
 
     if (model / MANIFEST).exists() and against is None:
         raise click.UsageError(f"{model} is a bundle: --against CHECKPOINT it was built from?")
@@ -100,7 +117,9 @@ def tune(
             source,
             data,
             output,
-            max_drop_from_dense,
+            max_drop,
+            test,
+            unlabelled,
             reading,
             score_length,
             first_token,

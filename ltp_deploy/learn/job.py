@@ -13,13 +13,13 @@ from ltp_deploy.checkpoint.save import new_checkpoint, save_encoder, write_json
 from ltp_deploy.data.examples import DataOptions, Examples, read_examples, required_labels
 from ltp_deploy.data.transformers_tokenizer import TransformersTokenizer
 from ltp_deploy.errors import LtpError
-from ltp_deploy.learn.data import TaskData
-from ltp_deploy.learn.evaluate import Point
 from ltp_deploy.learn.learn import Learned, learn
 from ltp_deploy.learn.recipe import Recipe
 from ltp_deploy.learn.stage import TrainerSettings
 from ltp_deploy.model.encoder import Encoder
 from ltp_deploy.model.policy import Mode, PrunePolicy
+from ltp_deploy.tune.data import TaskData
+from ltp_deploy.tune.evaluate import Point
 
 
 @dataclass(frozen=True)

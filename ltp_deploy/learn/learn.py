@@ -6,13 +6,13 @@ import warnings
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from ltp_deploy.learn.data import TaskData
-from ltp_deploy.learn.evaluate import Point, answers, evaluate
 from ltp_deploy.learn.recipe import Recipe
 from ltp_deploy.learn.stage import TrainerSettings
 from ltp_deploy.learn.stages import Stages
 from ltp_deploy.model.encoder import Encoder
 from ltp_deploy.model.policy import LayerRule, Mode, PrunePolicy, cascade_rule
+from ltp_deploy.tune.data import TaskData
+from ltp_deploy.tune.evaluate import Point, answers, evaluate
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from ltp_deploy.learn.masks import Mask
 from ltp_deploy.model.encoder import Encoder, Layer
 from ltp_deploy.model.flops import authors_ratio
 from ltp_deploy.model.oracle import attend, attention_probabilities, padded_position_ids
+from ltp_deploy.tune.forward import compacted
 
 
 @dataclass(frozen=True)
@@ -150,29 +151,6 @@ class Learner(nn.Module):
             return False
         alive = torch.cat([real.sum(1, keepdim=True), kept.detach()], 1)
         return authors_ratio(self.encoder.config, alive.cpu().numpy()) >= wanted
-
-
-def compacted(alive: Tensor, *states: Tensor) -> tuple[Tensor, ...]:
-    """Move the tokens that are kept to the left, in their order, and cut off what is left over.
-
-    The first token of each sequence stays, kept or pruned, since the head reads it.
-
-    Args:
-        alive: [B, n] bool, the tokens that are kept.
-        states: each [B, n, d].
-
-    Returns:
-        alive [B, m] and the states [B, m, d], where m is the largest number of tokens that a
-        sequence still has.
-    """
-    present = alive.clone()
-    present[:, 0] = True
-    longest = int(present.sum(1).max())
-    if longest == alive.shape[1]:
-        return alive, *states
-    order = torch.argsort(present, dim=1, descending=True, stable=True)[:, :longest]
-    rows = torch.arange(len(alive), device=alive.device)[:, None]
-    return alive[rows, order], *(state[rows, order] for state in states)
 
 
 def parameter_groups(

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ltp_deploy.learn.data import TaskData
 from ltp_deploy.learn.masks import Dense, Hard, Mask, Soft
 from ltp_deploy.learn.model import Dropout, Learner, Objective
 from ltp_deploy.learn.recipe import Recipe
-from ltp_deploy.learn.scale import scaled_to
 from ltp_deploy.learn.stage import Stage, TrainerSettings
 from ltp_deploy.learn.trainer import fit
 from ltp_deploy.model.encoder import Encoder
 from ltp_deploy.model.policy import PrunePolicy
+from ltp_deploy.tune.data import TaskData
+from ltp_deploy.tune.scale import scaled_to
 
 SCALING_TOKENS = 16_384  # of the training data, on which a policy is scaled
 

@@ -17,10 +17,10 @@ from ltp_deploy.checkpoint.save import write_json
 from ltp_deploy.data.examples import read_examples
 from ltp_deploy.data.transformers_tokenizer import TransformersTokenizer
 from ltp_deploy.errors import LtpError
-from ltp_deploy.learn.evaluate import Point
 from ltp_deploy.learn.job import Job, run
-from ltp_deploy.learn.plot import FLOPS, Panels, by_flops, draw
 from ltp_deploy.runtime.engine import load
+from ltp_deploy.tune.evaluate import Point
+from ltp_deploy.tune.plot import FLOPS, Panels, by_flops, draw
 
 SETTINGS = {
     "lambda": "regularisation",

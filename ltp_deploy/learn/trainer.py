@@ -8,9 +8,10 @@ from typing import Any
 import torch
 
 from ltp_deploy.errors import needs
-from ltp_deploy.learn.data import Collator, TaskData
+from ltp_deploy.learn.collator import Collator
 from ltp_deploy.learn.model import Learner
 from ltp_deploy.learn.stage import WEIGHT_DECAY, Stage, TrainerSettings
+from ltp_deploy.tune.data import TaskData
 
 SAVE_STEPS = 50  # a checkpoint is saved after so many steps or after an epoch, the longer of both
 

@@ -121,11 +121,7 @@ def decide(
         return alive, undecided
     if rule.mode is Mode.TOPK:
         return _top_k(rule.threshold, policy, score, alive, lengths)
-    if rule.mode is Mode.ABSOLUTE:
-        denominator = policy.score_length or lengths[:, None]
-        value = score / (heads * denominator)
-    else:
-        value = score / score.masked_fill(~alive, 0).amax(1, keepdim=True)
+    value = compared(rule.mode, policy, heads, score, alive, lengths)
     keep = alive & ~(value < rule.threshold)
     margin = torch.where(alive, value / rule.threshold - 1, undecided)
     if policy.keep_first:
@@ -133,6 +129,15 @@ def decide(
         keep[:, 0] |= alive[:, 0]
         margin[:, 0] = torch.inf
     return keep, margin
+
+
+def compared(
+    mode: Mode, policy: PrunePolicy, heads: int, score: Tensor, alive: Tensor, lengths: Tensor
+) -> Tensor:
+    """[B, n] what an absolute or a relative threshold is compared with; arguments as `decide`."""
+    if mode is Mode.ABSOLUTE:
+        return score / (heads * (policy.score_length or lengths[:, None]))
+    return score / score.masked_fill(~alive, 0).amax(1, keepdim=True)
 
 
 def _top_k(

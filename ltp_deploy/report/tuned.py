@@ -4,33 +4,74 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ltp_deploy.learn.tune import Tuned
 from ltp_deploy.report.table import table
+from ltp_deploy.tune.search import Candidate, Tuned
 
 
 def describe(result: Tuned, output: Path) -> str:
-    """The model without pruning, as it was and tuned; then the curve of one factor for all."""
-    points = [("dense", result.dense), ("as it was", result.before), ("tuned", result.chosen.point)]
+    """What the chosen policy is estimated to cost and to save, its rules, and the way to it."""
+    estimate = result.estimate
+    metric = estimate.dense.metric
+    if not result.labelled:
+        metric = f"agreement with the dense model, {metric}"
     rows = [
+        ["dense", f"{estimate.dense.score:.2f}", "", "", ""],
         [
-            name,
-            f"{point.score:.2f}",
-            f"{point.score - result.dense.score:+.2f}",
-            f"{point.flops_ratio:.2f}x",
-        ]
-        for name, point in points
+            "tuned",
+            f"{estimate.pruned.score:.2f}",
+            f"{-estimate.drop:+.2f}",
+            f"{estimate.pruned.flops_ratio:.2f}x",
+            f"{1 / estimate.work:.2f}x",
+        ],
     ]
-    curve = [
-        [f"{c.factors[0]:g}", f"{c.point.score:.2f}", f"{c.point.flops_ratio:.2f}x"]
-        for c in result.curve
+    headers = ["", metric, "against dense", "fewer FLOPs (authors' count)", "in our engine"]
+    layers = [
+        [i, rule, f"{kept:.1f}"]
+        for i, (rule, kept) in enumerate(
+            zip(result.chosen.policy.layers, estimate.pruned.alive[1:], strict=True)
+        )
     ]
-    factors = ", ".join(f"{factor:.3g}" for factor in result.chosen.factors)
+    tokens = f"tokens kept of {estimate.dense.alive[0]:.1f}"
     return "\n\n".join(
         [
-            f"{output}: the most pruning within {result.max_drop:g} points, {result.tried} tried",
-            table(["", result.dense.metric, "against dense", "fewer FLOPs"], rows),
-            f"thresholds times, by layer: {factors}",
-            table(["all times", result.dense.metric, "fewer FLOPs"], curve),
-            "It was chosen on this data: check it on other data (ltp-deploy verify).",
+            f"{output}: the most pruning within {result.max_drop:g} points on "
+            f"{result.searched} texts",
+            table(headers, rows),
+            f"Estimated on {estimate.texts} texts that it was not chosen on: {_interval(result)}",
+            table(["layer", "rule", tokens], layers),
+            *_curve("thresholds times one factor", result.curve, result),
+            *_curve("layer by layer", result.path, result),
         ]
     )
+
+
+def _interval(result: Tuned) -> str:
+    """The drop with its interval, and the answers that changed."""
+    estimate = result.estimate
+    words = (
+        f"it costs {estimate.drop:+.2f} points (95 % interval {estimate.low:+.2f} to "
+        f"{estimate.high:+.2f})"
+    )
+    if estimate.changed is not None:
+        words += f", and {estimate.changed} answers change"
+    if estimate.high > result.max_drop:
+        words += (
+            f". It may be more than {result.max_drop:g}: more texts narrow the interval, a "
+            "smaller --max-drop moves it"
+        )
+    return words + "."
+
+
+def _curve(title: str, candidates: tuple[Candidate, ...], result: Tuned) -> list[str]:
+    if not candidates:
+        return []
+    rows = [
+        [
+            f"{c.point.flops_ratio:.2f}x",
+            f"{1 / c.work:.2f}x",
+            f"{c.point.score - result.dense.score:+.2f}",
+            "chosen" if c.policy == result.chosen.policy else "",
+        ]
+        for c in candidates
+    ]
+    return [table([f"{title}: fewer FLOPs", "in our engine", "against dense", ""], rows)]

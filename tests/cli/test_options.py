@@ -15,8 +15,8 @@ from ltp_deploy.cli import main
 from ltp_deploy.data.examples import DataOptions
 from ltp_deploy.learn.job import Job
 from ltp_deploy.learn.recipe import Recipe
-from ltp_deploy.learn.tuned_checkpoint import TuneJob
 from ltp_deploy.parity.profile import ProfileData
+from ltp_deploy.tune.job import TuneJob
 from ltp_deploy.verification.gates import Tolerances
 
 
@@ -150,7 +150,7 @@ def test_the_tolerances_of_verify_arrive(
 
 def test_the_drop_of_tune_arrives(monkeypatch: pytest.MonkeyPatch) -> None:
     line = "tune model --data dev.tsv -o out --max-drop-from-dense 0.25 --score-length 9"
-    found = asked(monkeypatch, "ltp_deploy.learn.tuned_checkpoint.tune_checkpoint", line)
+    found = asked(monkeypatch, "ltp_deploy.tune.job.tune_checkpoint", line)
     reading = DataOptions()
     job = TuneJob(Path("model"), "dev.tsv", Path("out"), 0.25, reading, "9", None, False)
     assert found == (job,)

@@ -10,7 +10,8 @@ from ltp_deploy.checkpoint import load_encoder
 from ltp_deploy.data.examples import Examples
 from ltp_deploy.data.transformers_tokenizer import TransformersTokenizer
 from ltp_deploy.errors import LtpError
-from ltp_deploy.learn.data import Collator, TaskData
+from ltp_deploy.learn.collator import Collator
+from ltp_deploy.tune.data import TaskData
 from tests.answers import random_batch
 
 

@@ -20,7 +20,6 @@ from ltp_deploy.cli import main
 from ltp_deploy.data.examples import DataOptions
 from ltp_deploy.errors import LtpError
 from ltp_deploy.learn import trainer as trainer_module
-from ltp_deploy.learn.data import TaskData
 from ltp_deploy.learn.job import Job, run, starting_encoder
 from ltp_deploy.learn.learn import learn, starting_policy
 from ltp_deploy.learn.masks import Dense
@@ -30,6 +29,7 @@ from ltp_deploy.learn.stage import Stage, TrainerSettings
 from ltp_deploy.learn.sweep import parse_sweep, sweep
 from ltp_deploy.learn.trainer import fit
 from ltp_deploy.model.policy import LayerRule, Mode, PrunePolicy
+from ltp_deploy.tune.data import TaskData
 from tests.answers import random_batch
 from tests.model.problems import tiny_encoder
 from tests.released import save_released

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from ltp_deploy.errors import LtpError
-from ltp_deploy.learn.data import TaskData
-from ltp_deploy.learn.evaluate import evaluate
 from ltp_deploy.model.encoder import Encoder
 from ltp_deploy.model.policy import PrunePolicy
+from ltp_deploy.tune.data import TaskData
+from ltp_deploy.tune.evaluate import evaluate
 
 PRECISION = 0.005  # relative, of a FLOPs ratio
 DOUBLINGS = 8  # of the factor, or halvings of it, before the ratio counts as out of reach

@@ -6,11 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor
 from torch.utils.data import Dataset
 
-from ltp_deploy.data.batch import PackedBatch, pack
+from ltp_deploy.data.batch import PackedBatch
 from ltp_deploy.data.examples import Examples, required_labels
 from ltp_deploy.data.tokenizer import Tokenizer
 from ltp_deploy.errors import LtpError
@@ -59,11 +57,20 @@ class TaskData(Dataset[dict[str, Any]]):
             for part, end in zip(parts, ends, strict=True)
         ]
 
-    def sample(self, tokens: int, seed: int) -> TaskData:
-        """Random examples of about so many tokens in total, or all if they have fewer."""
+    def sample(self, tokens: int, seed: int, at_least: int = 1) -> TaskData:
+        """Random examples of about so many tokens in total and at least so many texts, or all."""
         order = np.random.default_rng(seed).permutation(len(self))
         enough = int(np.searchsorted(np.cumsum(self.batch.lengths[order]), tokens)) + 1
-        chosen = order[:enough].tolist()
+        return self.select(order[: max(enough, at_least)])
+
+    def divided(self, first: int, seed: int) -> tuple[TaskData, TaskData]:
+        """Two random parts, of which the first has so many examples."""
+        order = np.random.default_rng(seed).permutation(len(self))
+        return self.select(np.sort(order[:first])), self.select(np.sort(order[first:]))
+
+    def select(self, rows: np.ndarray) -> TaskData:
+        """The examples of these numbers [M], in this order."""
+        chosen = rows.tolist()
         return TaskData(self.batch.select(chosen), self.labels[chosen], self.metric)
 
     def __len__(self) -> int:
@@ -79,28 +86,3 @@ class TaskData(Dataset[dict[str, Any]]):
         if self.teacher is not None:
             item["teacher"] = self.teacher[index]
         return item
-
-
-class Collator:
-    """Makes a padded batch of a list of items.
-
-    Attributes:
-        pad_token_id: what padding is filled with.
-    """
-
-    def __init__(self, pad_token_id: int):
-        self.pad_token_id = pad_token_id
-
-    def __call__(self, items: list[dict[str, Any]]) -> dict[str, Tensor]:
-        """The arguments of `Learner.forward` for items of `TaskData`, padded to the longest."""
-        batch = pack(*([item[name] for item in items] for name in ("input_ids", "token_type_ids")))
-        ids, types, mask = map(torch.from_numpy, batch.padded(self.pad_token_id))
-        found = {
-            "input_ids": ids,
-            "token_type_ids": types,
-            "attention_mask": mask.long(),
-            "labels": torch.tensor(np.array([item["labels"] for item in items])),
-        }
-        if "teacher" in items[0]:
-            found["teacher"] = torch.tensor(np.array([item["teacher"] for item in items]))
-        return found

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from ltp_deploy.errors import needs
-from ltp_deploy.learn.evaluate import Point
+from ltp_deploy.tune.evaluate import Point
 
 FLOPS = "times fewer FLOPs (authors' count)"
 

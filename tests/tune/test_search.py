@@ -11,13 +11,13 @@ from click.testing import CliRunner
 from ltp_deploy.checkpoint import load_encoder
 from ltp_deploy.cli import main
 from ltp_deploy.errors import LtpError
-from ltp_deploy.learn.data import TaskData
-from ltp_deploy.learn.evaluate import evaluate
-from ltp_deploy.learn.scale import rescaled
-from ltp_deploy.learn.tune import tune
 from ltp_deploy.model.encoder import Encoder
 from ltp_deploy.model.policy import LayerRule, Mode, PrunePolicy
 from ltp_deploy.parity.oracle_run import run_oracle
+from ltp_deploy.tune.data import TaskData
+from ltp_deploy.tune.evaluate import evaluate
+from ltp_deploy.tune.scale import rescaled
+from ltp_deploy.tune.search import tune
 from tests.answers import random_batch
 from tests.model.problems import tiny_encoder
 

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from ltp_deploy.errors import LtpError
-from ltp_deploy.learn.data import TaskData
-from ltp_deploy.learn.evaluate import evaluate
-from ltp_deploy.learn.scale import scaled_to
 from ltp_deploy.model.policy import LayerRule, Mode, PrunePolicy
+from ltp_deploy.tune.data import TaskData
+from ltp_deploy.tune.evaluate import evaluate
+from ltp_deploy.tune.scale import scaled_to
 from tests.answers import random_batch
 from tests.model.problems import tiny_encoder
 

@@ -5,19 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from tqdm import tqdm
 
-from ltp_deploy.bundle.limits import length_batches
 from ltp_deploy.data.batch import PackedBatch
 from ltp_deploy.heads import head_of
-from ltp_deploy.learn.data import TaskData
-from ltp_deploy.learn.masks import Hard
-from ltp_deploy.learn.model import Learner
+from ltp_deploy.model.config import EncoderConfig
 from ltp_deploy.model.encoder import Encoder
 from ltp_deploy.model.flops import authors_ratio
-
-BATCH = 32  # sequences
+from ltp_deploy.tune.data import TaskData
+from ltp_deploy.tune.forward import Forward, by_policy
 
 
 @dataclass(frozen=True)
@@ -41,12 +37,15 @@ class Point:
 
 def evaluate(encoder: Encoder, data: TaskData) -> Point:
     """The score and the work of a model that prunes by its own policy."""
-    logits, alive = answers(encoder, data.batch)
-    metric, value = head_of(encoder.config).score(logits, data.labels, data.metric)
-    return Point(metric, value, authors_ratio(encoder.config, alive), alive.mean(0).tolist())
+    return point_of(encoder.config, *answers(encoder, data.batch), data)
 
 
-@torch.inference_mode()
+def point_of(config: EncoderConfig, logits: np.ndarray, alive: np.ndarray, data: TaskData) -> Point:
+    """The operating point that answers to `data` and numbers of tokens show, see `answers`."""
+    metric, value = head_of(config).score(logits, data.labels, data.metric)
+    return Point(metric, value, authors_ratio(config, alive), alive.mean(0).tolist())
+
+
 def answers(encoder: Encoder, data: PackedBatch) -> tuple[np.ndarray, np.ndarray]:
     """What a model that prunes by its own policy answers.
 
@@ -56,15 +55,9 @@ def answers(encoder: Encoder, data: PackedBatch) -> tuple[np.ndarray, np.ndarray
         logits: [N, labels] float32.
         alive: [N, L+1] int64, the tokens that enter layer 0, then those that each layer keeps.
     """
-    config, lengths = encoder.config, data.lengths
-    model = Learner(encoder, Hard(config.policy)).eval()
-    logits = np.zeros((len(lengths), config.num_labels), np.float32)
-    alive = np.zeros((len(lengths), config.layers + 1), np.int64)
-    alive[:, 0] = lengths
-    batches = length_batches(lengths, BATCH)
-    for chosen in tqdm(batches, desc="evaluate", leave=False, disable=None):
-        ids, types, mask = map(torch.from_numpy, data.select(chosen).padded(config.pad_token_id))
-        found, kept = model.run(ids, mask, types)
-        logits[chosen] = found.numpy()
-        alive[chosen, 1:] = kept.numpy()
-    return logits, alive
+    forward = Forward(encoder, data)
+    with tqdm(total=len(data.lengths), desc="evaluate", leave=False, disable=None) as bar:
+        run = forward.run(
+            by_policy(encoder.config.policy), progress=lambda texts: bar.update(texts)
+        )
+    return run.logits, run.alive

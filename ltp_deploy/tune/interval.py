@@ -1,0 +1,76 @@
+"""How far the drop between two models' scores on the same texts may be from the measured one."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from ltp_deploy.data.metrics import accuracy, subset_accuracy
+from ltp_deploy.errors import LtpError
+from ltp_deploy.heads.head import Head
+
+SHARES = (accuracy, subset_accuracy)  # metrics that count texts
+NORMAL_95 = 1.96  # standard deviations to either side of a normal distribution that hold 95 %
+RESAMPLES = 1000
+
+
+def standard_error(
+    head: Head, targets: np.ndarray, dense: np.ndarray, pruned: np.ndarray, metric: str | None
+) -> float:
+    """The standard error of the drop, in points of the metric; arguments as `drop_interval`."""
+    low, high = drop_interval(head, targets, dense, pruned, metric)
+    return (high - low) / (2 * NORMAL_95)
+
+
+def drop_interval(
+    head: Head, targets: np.ndarray, dense: np.ndarray, pruned: np.ndarray, metric: str | None
+) -> tuple[float, float]:
+    """A 95 % interval of the drop, in points of the metric, over texts drawn like these.
+
+    For metrics that count texts it is the adjusted Wald interval for paired proportions of
+    Bonett and Price (2012, doi 10.3102/1076998611411915), which is not empty where no answer
+    changed. For others it is the percentile interval of a bootstrap over texts.
+
+    Args:
+        head: what the answers are.
+        targets: [N], or [N, labels], as `Head.targets` gives them.
+        dense, pruned: [N, labels] the logits of the two models.
+        metric: as `Head.score` takes it.
+    """
+    name = metric or next(iter(head.metrics))
+    if head.metrics[name] in SHARES:
+        right = [_right(head.predictions(logits), targets) for logits in (dense, pruned)]
+        return _bonett_price(*right)
+    return _bootstrap(head, targets, dense, pruned, name)
+
+
+def _right(found: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    """[N] bool, the texts that are answered as the targets say."""
+    right: np.ndarray = (found == targets).reshape(len(targets), -1).all(1)
+    return right
+
+
+def _bonett_price(dense: np.ndarray, pruned: np.ndarray) -> tuple[float, float]:
+    n = len(dense) + 2
+    lost = (np.sum(dense & ~pruned) + 1) / n
+    won = (np.sum(~dense & pruned) + 1) / n
+    drop = float(lost - won)
+    half = NORMAL_95 * math.sqrt((lost + won - drop**2) / n)
+    return 100 * (drop - half), 100 * (drop + half)
+
+
+def _bootstrap(
+    head: Head, targets: np.ndarray, dense: np.ndarray, pruned: np.ndarray, metric: str
+) -> tuple[float, float]:
+    random = np.random.default_rng(0)
+    drops = []
+    for _ in range(RESAMPLES):
+        rows = random.integers(0, len(targets), len(targets))
+        if head.defined(metric, targets[rows]):
+            scores = [head.score(x[rows], targets[rows], metric)[1] for x in (dense, pruned)]
+            drops.append(scores[0] - scores[1])
+    if not drops:
+        raise LtpError(f"{metric} is undefined on too few texts: {len(targets)}")
+    low, high = np.percentile(drops, [2.5, 97.5])
+    return float(low), float(high)

@@ -1,0 +1,151 @@
+"""`tune` on files: read a checkpoint and data, search, write a checkpoint."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from ltp_deploy.backends.table import read_bundle
+from ltp_deploy.checkpoint import load_encoder
+from ltp_deploy.checkpoint.save import new_checkpoint, save_encoder, write_json
+from ltp_deploy.data.examples import DataOptions, Examples, read_examples
+from ltp_deploy.data.transformers_tokenizer import TransformersTokenizer
+from ltp_deploy.errors import LtpError
+from ltp_deploy.heads import head_of
+from ltp_deploy.model.encoder import Encoder
+from ltp_deploy.model.policy import PrunePolicy
+from ltp_deploy.tune.data import TaskData
+from ltp_deploy.tune.evaluate import answers
+from ltp_deploy.tune.plot import FLOPS, by_flops, draw
+from ltp_deploy.tune.search import Tuned, tune
+from ltp_deploy.verification.source import check_source
+
+
+def conventions_of(bundle: Path, checkpoint: Path) -> tuple[int | str, str]:
+    """The conventions that a bundle of this checkpoint was built with.
+
+    Returns:
+        The score length and the treatment of the first token, as `TuneJob` takes them.
+
+    Raises:
+        LtpError: see `read_bundle` and `check_source`.
+    """
+    manifest = read_bundle(bundle)
+    check_source(bundle, manifest, checkpoint)
+    policy = manifest.model.policy.to_config()
+    return policy["score_length"], policy["first_token"]
+
+
+LEAST_TEXTS = 2  # of the search data, and of the data that the estimate is made on
+
+
+@dataclass(frozen=True)
+class TuneJob:
+    """A search on files.
+
+    Attributes:
+        checkpoint: the directory of a model, dense or with thresholds.
+        data: what policies are chosen on, as `read_examples` takes it with `options`. Without
+            labels they are judged by agreement with the dense model.
+        output: the checkpoint to write.
+        max_drop: the budget, in points of the metric.
+        test: what the chosen policy's cost is estimated on; None for one half of `data`, a random
+            one, on which nothing is chosen then.
+        unlabelled: whether to use no labels where there are some.
+        score_length, first_token: conventions that replace the checkpoint's own, see
+            `PrunePolicy`.
+        force: whether to replace an existing checkpoint.
+    """
+
+    checkpoint: Path
+    data: str
+    output: Path
+    max_drop: float
+    test: str | None = None
+    unlabelled: bool = False
+    options: DataOptions = field(default_factory=DataOptions)
+    score_length: int | str | None = None
+    first_token: str | None = None
+    force: bool = False
+
+
+def tune_checkpoint(job: TuneJob) -> Tuned:
+    """Write the checkpoint with its new policy, tuned.json and tuned.svg.
+
+    Raises:
+        LtpError: bad or too little data, or the output exists; see also `tune`.
+    """
+    checkpoint = job.checkpoint
+    with new_checkpoint(job.output, job.force) as directory:
+        encoder = starting_encoder(job)
+        search, other, labelled = read_parts(job, encoder)
+        with tqdm(desc="tune", unit=" settings", disable=None) as bar:
+
+            def progress(words: str) -> None:
+                bar.set_postfix_str(words)
+                bar.update()
+
+            tuned = tune(encoder, search, other, job.max_drop, labelled, progress)
+        save_encoder(encoder.with_policy(tuned.chosen.policy), checkpoint, directory)
+        write_json(directory / "tuned.json", tuned.to_dict())
+        curves = {
+            "one factor": by_flops(candidate.point for candidate in tuned.curve),
+            "layer by layer": by_flops(candidate.point for candidate in tuned.path),
+            "chosen": by_flops([tuned.chosen.point]),
+            "chosen, on other data": by_flops([tuned.estimate.pruned]),
+        }
+        known = {name: curve for name, curve in curves.items() if curve}
+        title = f"{checkpoint.name}, tuned"
+        draw(directory / "tuned.svg", title, tuned.dense, {FLOPS: known}, job.max_drop)
+    return tuned
+
+
+def starting_encoder(job: TuneJob) -> Encoder:
+    """The model with the job's conventions. One that prunes nothing keeps its first token from
+    now on, unless the job says otherwise."""
+    encoder = load_encoder(job.checkpoint, job.score_length, job.first_token)
+    policy = encoder.config.policy
+    if policy.prunes or job.first_token is not None:
+        return encoder
+    return encoder.with_policy(replace(policy, keep_first=True))
+
+
+def read_parts(job: TuneJob, encoder: Encoder) -> tuple[TaskData, TaskData, bool]:
+    """The data to search on, the data to estimate on, and whether they came with labels.
+
+    Raises:
+        LtpError: there is too little, or one of two files has labels and the other has not.
+    """
+    sources = [job.data] if job.test is None else [job.data, job.test]
+    parts = [read_examples(source, job.options, not job.unlabelled) for source in sources]
+    without = [source for source, part in zip(sources, parts, strict=True) if part.labels is None]
+    if without and len(without) < len(sources):
+        raise LtpError(
+            f"{without[0]} has no labels, the other data has: name its column with "
+            "--label-column, or pass --unlabelled to judge both by agreement with the dense model"
+        )
+    config = encoder.config
+    tokenizer = TransformersTokenizer(job.checkpoint, config)
+    data = (
+        [_answered(part, encoder, tokenizer) for part in parts]
+        if without
+        else TaskData.read(parts, tokenizer, config)
+    )
+    search, other = data if len(data) == 2 else data[0].divided((len(data[0]) + 1) // 2, seed=0)
+    if min(len(search), len(other)) < LEAST_TEXTS:
+        raise LtpError(
+            f"{len(search)} texts to search on and {len(other)} to estimate on are too few: "
+            f"{LEAST_TEXTS} of each is the least, and some hundred are needed for an estimate "
+            "that says something"
+        )
+    return search, other, not without
+
+
+def _answered(part: Examples, encoder: Encoder, tokenizer: TransformersTokenizer) -> TaskData:
+    """Texts with the answers of the model without pruning as labels."""
+    batch = tokenizer(part.texts)
+    logits, _ = answers(encoder.with_policy(PrunePolicy.dense(encoder.config.layers)), batch)
+    return TaskData(batch, np.asarray(head_of(encoder.config).predictions(logits)), part.metric)

@@ -1,0 +1,269 @@
+"""The most pruning that a budget allows, for the weights as they are.
+
+Steps are found on a sample, without labels; each is judged on the search data; what the chosen
+policy costs is estimated on other data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
+from itertools import islice
+from typing import Any
+
+import numpy as np
+
+from ltp_deploy.errors import LtpError
+from ltp_deploy.heads import head_of
+from ltp_deploy.model.encoder import Encoder
+from ltp_deploy.model.policy import Mode, PrunePolicy
+from ltp_deploy.tune.data import TaskData
+from ltp_deploy.tune.evaluate import Point, answers, point_of
+from ltp_deploy.tune.interval import drop_interval, standard_error
+from ltp_deploy.tune.scale import rescaled
+from ltp_deploy.tune.steps import Steps, engine_work
+
+FACTORS = (0.25, 0.35, 0.5, 0.7, 0.85, 1.0, 1.2, 1.4, 1.7, 2.0, 2.5, 3.0, 4.0, 6.0, 8.0)
+MODE = Mode.RELATIVE  # of a model that did not prune; docs/results.md has the comparison
+SAMPLE_TOKENS, SAMPLE_TEXTS = 8192, 128  # a sample has at least so many of both, if the data has
+MAX_STEPS = 60
+# A policy fits if its drop is inside the budget with odds of two to one: the normal distribution
+# has a third of its mass above so many standard deviations.
+MARGIN = 0.43
+PATIENCE = 3  # policies outside the budget that are looked at before a walk ends
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A policy, and what it does on the search data.
+
+    Attributes:
+        policy: what each layer does.
+        point: the score and the work by the authors' count.
+        error: the standard error of the drop, in points of the metric.
+        work: the share of the dense engine's multiply-adds that an engine still computes.
+    """
+
+    policy: PrunePolicy
+    point: Point
+    error: float
+    work: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """As a dict that `json.dumps` takes."""
+        return {**asdict(self), "policy": self.policy.to_config()}
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What the chosen policy does on data that it was not chosen on.
+
+    Attributes:
+        texts: how many there are.
+        dense, pruned: the model without and with pruning.
+        low, high: the 95 % interval of the drop, in points of the metric.
+        changed: how many answers changed; None where answers are values.
+        change: how far the answers are from the dense model's, see `Head.distillation`.
+        work: as in `Candidate`.
+    """
+
+    texts: int
+    dense: Point
+    pruned: Point
+    low: float
+    high: float
+    changed: int | None
+    change: float
+    work: float
+
+    @property
+    def drop(self) -> float:
+        """Points of the metric that pruning costs."""
+        return self.dense.score - self.pruned.score
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """What the search found.
+
+    Attributes:
+        max_drop: the budget, in points of the metric.
+        labelled: whether the data had labels; else the metric counts agreement with the answers of
+            the model without pruning.
+        searched: texts of the search data.
+        dense: the model without pruning on the search data.
+        before: the model with the thresholds that it came with, likewise; None where it had none.
+        curve: those thresholds times one factor for all layers, for each of `FACTORS`.
+        path: then layer by layer, in the order of pruning.
+        chosen: the result.
+        estimate: what it does on other data.
+    """
+
+    max_drop: float
+    labelled: bool
+    searched: int
+    dense: Point
+    before: Point | None
+    curve: tuple[Candidate, ...]
+    path: tuple[Candidate, ...]
+    chosen: Candidate
+    estimate: Estimate
+
+    def to_dict(self) -> dict[str, Any]:
+        """As a dict that `json.dumps` takes."""
+        return {
+            **asdict(self),
+            "curve": [candidate.to_dict() for candidate in self.curve],
+            "path": [candidate.to_dict() for candidate in self.path],
+            "chosen": self.chosen.to_dict(),
+        }
+
+
+def tune(
+    encoder: Encoder,
+    search: TaskData,
+    other: TaskData,
+    max_drop: float,
+    labelled: bool = True,
+    progress: Progress = lambda text: None,
+) -> Tuned:
+    """Find the policy that saves the most inside a budget.
+
+    A model that prunes starts from its own thresholds, multiplied by the one factor that saves the
+    most; a dense model from no pruning. From there `Steps` go on layer by layer.
+
+    The drop is counted from the same weights without pruning, on the same data.
+
+    Args:
+        encoder: the model.
+        search: what policies are chosen on.
+        other: what the chosen one's cost is estimated on.
+        max_drop: the budget, in points of the metric.
+        labelled: what the labels of the data are, see `Tuned`.
+        progress: is told what each policy that was tried does.
+
+    Raises:
+        LtpError: a model that prunes does not fit the budget with any factor.
+    """
+    policy, layers = encoder.config.policy, encoder.config.layers
+    judge = Judge(encoder, search, max_drop, progress)
+    start, mode = judge.look(policy), MODE
+    curve: tuple[Candidate, ...] = ()
+    before = None
+    if policy.prunes:
+        before = start.point
+        curve = tuple(judge.look(rescaled(policy, (f,) * layers)) for f in FACTORS)
+        start = judge.best_of(curve)
+        mode = next(rule.mode for rule in policy.layers if rule.prunes)
+    sample = search.sample(SAMPLE_TOKENS, seed=0, at_least=SAMPLE_TEXTS)
+    steps = Steps(encoder, sample.batch, start.policy, mode)
+    path = judge.walk(start, (step.policy for step in islice(steps, MAX_STEPS)))
+    chosen = judge.strongest(path)
+    estimate = estimated(encoder, chosen.policy, other)
+    return Tuned(
+        max_drop, labelled, len(search), judge.dense, before, curve, path, chosen, estimate
+    )
+
+
+def estimated(encoder: Encoder, policy: PrunePolicy, data: TaskData) -> Estimate:
+    """What a policy does on data, beside the same weights without pruning."""
+    import torch
+
+    config, head = encoder.config, head_of(encoder.config)
+    dense_policy = PrunePolicy.dense(config.layers)
+    dense, unpruned = answers(encoder.with_policy(dense_policy), data.batch)
+    pruned, alive = answers(encoder.with_policy(policy), data.batch)
+    low, high = drop_interval(head, data.labels, dense, pruned, data.metric)
+    return Estimate(
+        texts=len(data),
+        dense=point_of(config, dense, unpruned, data),
+        pruned=point_of(config, pruned, alive, data),
+        low=low,
+        high=high,
+        changed=head.flips(dense, pruned),
+        change=float(head.distillation(torch.from_numpy(pruned), torch.from_numpy(dense))),
+        work=engine_work(config, alive),
+    )
+
+
+class Judge:
+    """Policies of one model, tried on data and held to a budget.
+
+    Attributes:
+        dense: the model without pruning, from which drops are counted.
+    """
+
+    def __init__(self, encoder: Encoder, data: TaskData, max_drop: float, progress: Progress):
+        self.encoder = encoder
+        self.data = data
+        self.max_drop = max_drop
+        self.progress = progress
+        self.head = head_of(encoder.config)
+        dense = encoder.with_policy(PrunePolicy.dense(encoder.config.layers))
+        self.unpruned, alive = answers(dense, data.batch)
+        self.dense = point_of(encoder.config, self.unpruned, alive, data)
+
+    def look(self, policy: PrunePolicy) -> Candidate:
+        """What a policy does."""
+        data, config = self.data, self.encoder.config
+        logits, alive = answers(self.encoder.with_policy(policy), data.batch)
+        point = point_of(config, logits, alive, data)
+        error = standard_error(self.head, data.labels, self.unpruned, logits, data.metric)
+        self.progress(f"{point.flops_ratio:.2f}x fewer FLOPs, {point.score:.2f}")
+        return Candidate(policy, point, error, engine_work(config, alive))
+
+    def drop(self, candidate: Candidate) -> float:
+        """Points of the metric below the model without pruning."""
+        return self.dense.score - candidate.point.score
+
+    def fits(self, drop: float, candidate: Candidate) -> bool:
+        """Whether a drop is inside the budget, by `MARGIN`. No pruning always is."""
+        return candidate.work == 1.0 or drop + MARGIN * candidate.error <= self.max_drop
+
+    def best_of(self, curve: tuple[Candidate, ...]) -> Candidate:
+        """The candidate that saves the most inside the budget.
+
+        Raises:
+            LtpError: none is inside the budget.
+        """
+        inside = [c for c in curve if self.drop(c) <= self.max_drop]
+        if not inside:
+            gentlest = curve[0]
+            raise LtpError(
+                f"even with thresholds times {FACTORS[0]:g} the score drops by "
+                f"{self.drop(gentlest):.2f} points, allowed {self.max_drop:g}; train with less "
+                "pruning, or allow more"
+            )
+        return max(inside, key=lambda candidate: candidate.point.flops_ratio)
+
+    def walk(self, start: Candidate, policies: Iterable[PrunePolicy]) -> tuple[Candidate, ...]:
+        """Policies that prune more and more, until `PATIENCE` in a row do not fit the budget."""
+        path, outside = [start], 0
+        for policy in policies:
+            path.append(self.look(policy))
+            outside = 0 if self.fits(self.drop(path[-1]), path[-1]) else outside + 1
+            if outside == PATIENCE:
+                break
+        return tuple(path)
+
+    def strongest(self, path: tuple[Candidate, ...]) -> Candidate:
+        """The last candidate of a walk that fits. Drops are first made to rise along the walk,
+        so that no single lucky score decides."""
+        drops = rising(np.array([self.drop(candidate) for candidate in path]))
+        pairs = zip(drops.tolist(), path, strict=True)
+        fitting = [candidate for drop, candidate in pairs if self.fits(drop, candidate)]
+        return fitting[-1] if fitting else path[0]
+
+
+def rising(values: np.ndarray) -> np.ndarray:
+    """The numbers that never fall and are nearest to `values` [N] in squares: isotonic regression
+    by pooling adjacent violators."""
+    blocks: list[tuple[float, int]] = []  # mean, length
+    for value in values.tolist():
+        blocks.append((value, 1))
+        while len(blocks) > 1 and blocks[-2][0] > blocks[-1][0]:
+            (a, n), (b, m) = blocks[-2:]
+            blocks[-2:] = [((a * n + b * m) / (n + m), n + m)]
+    return np.repeat([mean for mean, _ in blocks], [length for _, length in blocks])

@@ -1,0 +1,138 @@
+"""Policies that prune more and more, one layer at a time, where it changes the answers least."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+
+from ltp_deploy.data.batch import PackedBatch
+from ltp_deploy.heads import head_of
+from ltp_deploy.model.config import EncoderConfig
+from ltp_deploy.model.encoder import Encoder, Layer
+from ltp_deploy.model.flops import engine_flops
+from ltp_deploy.model.oracle import attention_probabilities, compared, decide
+from ltp_deploy.model.policy import Carry, LayerRule, Mode, PrunePolicy
+from ltp_deploy.tune.forward import Forward, Run, State, by_policy
+
+SHARE = 0.12  # of a layer's kept tokens, which a step drops
+LEAST_SAVED = 5e-4  # of the dense model's work; a step that saves less is none
+
+
+@dataclass(frozen=True)
+class Step:
+    """A policy on the way.
+
+    Attributes:
+        policy: what each layer does.
+        change: how far the sample's answers are from the dense model's, see `Head.distillation`.
+        work: the share of the dense model's multiply-adds that an engine still computes on the
+            sample; it computes no more than the first token of the last layer either way.
+    """
+
+    policy: PrunePolicy
+    change: float
+    work: float
+
+
+def engine_work(config: EncoderConfig, alive: np.ndarray) -> float:
+    """An engine's multiply-adds over those of the dense engine, which packs as well.
+
+    Args:
+        config: the model's shape.
+        alive: [N, L+1] tokens alive before each layer, then after the last one.
+    """
+    carries = (Carry.SURVIVORS,) * (config.layers - 1) + (Carry.FIRST,)
+
+    def count(kept: np.ndarray) -> float:
+        rows = np.maximum(kept, 1)
+        rows[:, -1] = 1
+        return sum(layer.total for layer in engine_flops(config, rows, carries))
+
+    return count(alive) / count(np.repeat(alive[:, :1], alive.shape[1], axis=1))
+
+
+class Steps:
+    """A walk from one policy to others that prune more.
+
+    Each step lets one layer drop `SHARE` of the tokens that it kept. Of all layers it takes the
+    one that adds the least change of the answers for the work that it saves. No labels are used.
+    """
+
+    def __init__(self, encoder: Encoder, sample: PackedBatch, start: PrunePolicy, mode: Mode):
+        """
+        Args:
+            encoder: the model, whose own policy is not used.
+            sample: the texts on which changes and savings are measured.
+            start: the policy to start from.
+            mode: of the rule that a layer gets which did not prune at the start. The last layer
+                gets none: no answer depends on it.
+        """
+        self.encoder = encoder
+        self.forward = Forward(encoder, sample)
+        self.start = start
+        self.mode = mode
+        self.head = head_of(encoder.config)
+        dense = self.forward.run(by_policy(PrunePolicy.dense(encoder.config.layers)))
+        self.teacher = torch.from_numpy(dense.logits)
+
+    def __iter__(self) -> Iterator[Step]:
+        """The steps, the start left out; ends where no layer can drop more."""
+        policy = self.start
+        while True:
+            run = self.forward.run(by_policy(policy), record=True)
+            now = self._measured(policy, run)
+            layers = range(self.encoder.config.layers - 1)
+            found = [step for i in layers if (step := self._step(now, i, run.states[i]))]
+            if not found:
+                return
+            best = min(found, key=lambda step: (step.change - now.change) / (now.work - step.work))
+            yield best
+            policy = best.policy
+
+    def _step(self, now: Step, index: int, states: list[State]) -> Step | None:
+        rule = self._stronger(now.policy, index, states)
+        if rule is None:
+            return None
+        rules = (*now.policy.layers[:index], rule, *now.policy.layers[index + 1 :])
+        policy = replace(now.policy, layers=rules)
+        step = self._measured(policy, self.forward.run(by_policy(policy), index, states))
+        return step if now.work - step.work > LEAST_SAVED else None
+
+    def _measured(self, policy: PrunePolicy, run: Run) -> Step:
+        change = float(self.head.distillation(torch.from_numpy(run.logits), self.teacher))
+        return Step(policy, change, engine_work(self.encoder.config, run.alive))
+
+    def _stronger(self, policy: PrunePolicy, index: int, states: list[State]) -> LayerRule | None:
+        """The layer's rule when it keeps `SHARE` less of what it kept; None where nothing is left
+        to drop."""
+        rule = policy.layers[index]
+        mode = rule.mode if rule.prunes else self.mode
+        if mode is Mode.TOPK:
+            rates = [r.threshold for r in policy.layers[: index + 1] if r.mode is Mode.TOPK]
+            return LayerRule(mode, (1 - SHARE) * min(rates, default=1.0))
+        values = self._values(policy, index, mode, states)
+        if not len(values):
+            return None
+        return LayerRule(mode, float(np.quantile(values, SHARE)))
+
+    @torch.inference_mode()
+    def _values(
+        self, policy: PrunePolicy, index: int, mode: Mode, states: list[State]
+    ) -> np.ndarray:
+        """What a threshold of this layer is compared with, for all tokens that the layer keeps now
+        and might drop."""
+        layer = self.encoder.layers[index]
+        assert isinstance(layer, Layer)
+        found = []
+        for state in states:
+            score = attention_probabilities(layer, state.x, state.alive).sum((1, 2))
+            known = policy, layer.heads, score, state.alive, state.lengths
+            kept, _ = decide(policy.layers[index], *known)
+            kept = kept & state.alive
+            if policy.keep_first:
+                kept[:, 0] = False
+            found.append(compared(mode, *known)[kept])
+        return torch.cat(found).numpy()
