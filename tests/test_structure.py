@@ -16,6 +16,7 @@ PACKAGE = Path(ltp_deploy.__file__).parent
 # From the bottom to the top. A room imports from those before it, and from itself.
 FLOORS = (
     "errors",
+    "progress",
     "codec",
     "hardware",
     "model",

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from tqdm import tqdm
+
+from ltp_deploy.progress import track
 
 Call = Callable[[], object]
 
@@ -33,7 +34,7 @@ def interleave(
     seconds: float = 10.0,
     iterations: int | None = None,
     settle: float = 0.0,
-    title: str = "",
+    title: str = "timing",
 ) -> dict[str, Timings]:
     """Time every runner on every request, runner after runner, request after request.
 
@@ -43,13 +44,14 @@ def interleave(
         seconds: go on until so much time has passed, but at least once through all requests.
         iterations: run each request so many times instead.
         settle: seconds of rest after each call, for runtimes whose threads go on spinning.
-        title: shown with the progress, which appears on terminals only.
+        title: shown with the progress, between two requests.
     """
     count = len(next(iter(runners.values())))
     samples: dict[str, list[list[float]]] = {name: [[] for _ in range(count)] for name in runners}
     names = list(runners)
     plan = _schedule(count, seconds, iterations)
-    for turn, request in enumerate(tqdm(plan, desc=title, leave=False, disable=None)):
+    total = None if iterations is None else iterations * count
+    for turn, request in enumerate(track(plan, title, "request", total)):
         start = turn % len(names)  # so that none always runs after the same other
         for name in names[start:] + names[:start]:
             begin = time.perf_counter()

@@ -47,5 +47,5 @@ class TrainerSettings:
 
     @property
     def log(self) -> Path:
-        """One JSON object a line: the stage, the step and the losses."""
+        """One JSON object a line: the stage, the step, the loss and the tokens alive."""
         return self.work / LOG

@@ -29,18 +29,18 @@ def fit(stage: Stage, model: Learner, data: TaskData, settings: TrainerSettings)
         from transformers import PrinterCallback, set_seed
         from transformers.trainer_utils import get_last_checkpoint
 
-        from ltp_deploy.learn.stage_trainer import StageLog, StageTrainer
+        from ltp_deploy.learn.stage_trainer import StageTrainer
 
     set_seed(stage.seed)
     folder = settings.work / stage.name
     folder.mkdir(parents=True, exist_ok=True)
     trainer = StageTrainer(
         stage,
+        settings.log,
         model=model,
         args=training_arguments(stage, len(data), settings),
         train_dataset=data,
         data_collator=Collator(model.encoder.config.pad_token_id),
-        callbacks=[StageLog(stage.name, settings.log)],
     )
     trainer.remove_callback(PrinterCallback)
     last = get_last_checkpoint(str(folder)) if settings.resume else None

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from tqdm import tqdm
 
 from ltp_deploy.bundle.limits import length_batches
 from ltp_deploy.data.batch import PackedBatch
 from ltp_deploy.model.encoder import Encoder
 from ltp_deploy.model.oracle import masked_forward
 from ltp_deploy.model.survivors import SurvivorProfile
+from ltp_deploy.progress import track
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ def run_oracle(
     logits = np.zeros((count, config.num_labels), np.float32)
     survivors = np.zeros((count, config.layers, longest), bool)
     margins = np.full((count, config.layers, longest), np.inf, np.float32)
-    for chosen in tqdm(length_batches(lengths, batch), desc=title, leave=False, disable=None):
+    for chosen in track(length_batches(lengths, batch), title, "batch"):
         ids, types, mask = (
             torch.from_numpy(a) for a in data.select(chosen).padded(config.pad_token_id)
         )

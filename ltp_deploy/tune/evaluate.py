@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from tqdm import tqdm
 
 from ltp_deploy.data.batch import PackedBatch
 from ltp_deploy.heads import head_of
@@ -55,9 +54,5 @@ def answers(encoder: Encoder, data: PackedBatch) -> tuple[np.ndarray, np.ndarray
         logits: [N, labels] float32.
         alive: [N, L+1] int64, the tokens that enter layer 0, then those that each layer keeps.
     """
-    forward = Forward(encoder, data)
-    with tqdm(total=len(data.lengths), desc="evaluate", leave=False, disable=None) as bar:
-        run = forward.run(
-            by_policy(encoder.config.policy), progress=lambda texts: bar.update(texts)
-        )
+    run = Forward(encoder, data).run(by_policy(encoder.config.policy))
     return run.logits, run.alive

@@ -23,6 +23,7 @@ from ltp_deploy.model.oracle import (
     padded_position_ids,
 )
 from ltp_deploy.model.policy import PrunePolicy
+from ltp_deploy.progress import track
 
 BATCH = 32  # sequences
 TOKENS = 4096  # of a batch, padding not counted
@@ -92,7 +93,6 @@ class Forward:
         decision: Decide,
         first: int = 0,
         states: list[State] | None = None,
-        progress: Callable[[int], object] = lambda sequences: None,
         record: bool = False,
     ) -> Run:
         """Run the layers from `first` on.
@@ -102,7 +102,6 @@ class Forward:
             first: the first layer that is run.
             states: what enters it, batch by batch, as a run with `record` gives it; None embeds
                 the tokens, for layer 0.
-            progress: is told the number of sequences after each batch.
             record: whether to keep what enters each layer.
         """
         encoder, lengths = self.encoder, self.data.lengths
@@ -111,7 +110,8 @@ class Forward:
         alive = np.zeros((len(lengths), layers + 1), np.int64)
         alive[:, 0] = lengths
         seen: list[list[State]] = [[] for _ in range(layers)]
-        for chosen, entering in zip(self.batches, states or self._embedded(), strict=True):
+        batches = zip(self.batches, states or self._embedded(), strict=True)
+        for chosen, entering in track(batches, "evaluate", "batch", total=len(self.batches)):
             state = entering
             for index in range(first, layers):
                 if record:
@@ -121,7 +121,6 @@ class Forward:
                 state = advanced(index, layer, state, decision)
             logits[chosen] = encoder.classify(state.x[:, 0]).numpy()
             alive[chosen, 1:] = torch.stack(state.counts, 1).numpy()
-            progress(len(chosen))
         return Run(logits, alive, seen if record else [])
 
     def _embedded(self) -> Iterator[State]:

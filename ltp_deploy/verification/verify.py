@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
 from ltp_deploy.builder.rebuild import reference_build
 from ltp_deploy.data.batch import PackedBatch
@@ -20,6 +19,7 @@ from ltp_deploy.model.survivors import SurvivorProfile
 from ltp_deploy.parity.compare import compare_logits, compare_survivors, compare_values
 from ltp_deploy.parity.oracle_run import OracleRun, run_oracle
 from ltp_deploy.parity.tolerances import TOLERANCES
+from ltp_deploy.progress import track
 from ltp_deploy.runtime.engine import Engine, load
 from ltp_deploy.verification.gates import Tolerances, check_applicable, gates
 from ltp_deploy.verification.result import Verification
@@ -146,9 +146,7 @@ def run_engine(
     """(logits [N, labels], survivors [N][layer] or None), `batch` sequences a request."""
     logits = np.zeros((data.sequences, engine.config.num_labels), np.float32)
     survivors: list[list[np.ndarray]] = [[] for _ in range(data.sequences)]
-    for chosen in tqdm(
-        engine.limits.requests(data.lengths, batch), desc="engine", leave=False, disable=None
-    ):
+    for chosen in track(engine.limits.requests(data.lengths, batch), "engine", "request"):
         result = engine.run(data.select(chosen))
         logits[chosen] = result.logits
         for place, found in zip(chosen, result.survivors or [], strict=False):
