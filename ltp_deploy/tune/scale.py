@@ -8,6 +8,7 @@ from dataclasses import replace
 from ltp_deploy.errors import LtpError
 from ltp_deploy.model.encoder import Encoder
 from ltp_deploy.model.policy import PrunePolicy
+from ltp_deploy.progress import Progress
 from ltp_deploy.tune.data import TaskData
 from ltp_deploy.tune.evaluate import evaluate
 
@@ -47,10 +48,14 @@ def scaled_to(encoder: Encoder, data: TaskData, flops_ratio: float) -> PrunePoli
         return rescaled(policy, (2.0**power,) * len(policy.layers))
 
     def ratio(power: float) -> float:
-        return evaluate(encoder.with_policy(scaled(power)), data).flops_ratio
+        found = evaluate(encoder.with_policy(scaled(power)), data).flops_ratio
+        progress.tell(fewer_FLOPs=f"{found:.2f}x of {flops_ratio:g}x")
+        progress.update()
+        return found
 
-    low, high = _bracket(ratio, flops_ratio)
-    return scaled(_bisected(ratio, flops_ratio, low, high))
+    with Progress("scale", unit="factor") as progress:
+        low, high = _bracket(ratio, flops_ratio)
+        return scaled(_bisected(ratio, flops_ratio, low, high))
 
 
 def _bracket(ratio: Callable[[float], float], wanted: float) -> tuple[float, float]:
