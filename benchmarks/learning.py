@@ -119,9 +119,7 @@ def one(name: str, seed: int, ratios: list[float], options: argparse.Namespace) 
             hard_epochs=task.hard_epochs + spent,
             distill=variant.distill,
         )
-        family = replace(
-            job, model=job.output, recipe=recipe, output=work / title, known_dense=dense
-        )
+        family = replace(job, model=job.output, recipe=recipe, output=work / title)
         if variant.own_length:
             family = by_own_length(family, task)
         for found in sweep(family, "flops", ratios, timed=False).runs:

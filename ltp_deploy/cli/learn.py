@@ -11,6 +11,7 @@ from ltp_deploy.cli.command import Command, section
 from ltp_deploy.cli.options import (
     COUNT,
     DATA_OPTIONS,
+    DROP_FROM_DENSE,
     PATH,
     Number,
     Whole,
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 METHODS = ("ltp", "manual", "topk", "dense")  # as in `ltp_deploy.learn.recipe`
 POSITIVE = Number(min=0, min_open=True)
+OUTSIDE_BUDGET = 3  # the exit status where the result loses more than was allowed
 DROPOUT = Number(0, 1, max_open=True)
 
 data_options = compose(
@@ -49,6 +51,33 @@ data_options = compose(
     data_section("--max-length", type=Whole(min=2), metavar="N", help="Cut sequences to N tokens."),
 )
 
+budget_section = section("Budget")
+budget_options = compose(
+    budget_section(
+        "--max-drop",
+        type=Number(min=0),
+        metavar="POINTS",
+        help=f"{DROP_FROM_DENSE} Held on a part of --data that is set aside; if the result loses "
+        f"more on --dev, the exit status is {OUTSIDE_BUDGET}. Default: 1, unless --flops or "
+        "--lambda is given.",
+    ),
+    budget_section(
+        "--flops",
+        "flops_ratio",
+        type=Number(min=1),
+        metavar="RATIO",
+        help="How many times fewer FLOPs the result needs, in place of --max-drop: thresholds or "
+        "keep rates are scaled by one factor before and after the last stage.",
+    ),
+    budget_section(
+        "--quick",
+        "search",
+        is_flag=True,
+        help="Search the thresholds on the weights as they are, as `tune` does, in place of "
+        "learning them, and train for less long.",
+    ),
+)
+
 pruning_section = section("Pruning")
 pruning_options = compose(
     pruning_section(
@@ -64,17 +93,8 @@ pruning_options = compose(
         "regularisation",
         type=Number(min=0),
         metavar="X",
-        default=0.1,
-        show_default=True,
-        help="What a kept token costs while thresholds are learned: more of it prunes more.",
-    ),
-    pruning_section(
-        "--flops",
-        "flops_ratio",
-        type=Number(min=1),
-        metavar="RATIO",
-        help="How many times fewer FLOPs the result needs: thresholds or keep rates are scaled "
-        "by one factor before and after the last stage. Default: what --lambda leads to.",
+        help="What a kept token costs while thresholds are learned: more of it prunes more. Given "
+        "without a budget, the result prunes what this leads to. Default: 0.1.",
     ),
     pruning_section(
         "--final-threshold",
@@ -86,7 +106,7 @@ pruning_options = compose(
         "--temperature",
         type=POSITIVE,
         metavar="X",
-        help="Of the soft mask. Default: 1e-3 at 128 tokens.",
+        help="Of the soft mask. Default: 2e-3 at 128 tokens.",
     ),
     pruning_section(
         "--keep-rate",
@@ -136,15 +156,13 @@ stage_options = compose(
         "--soft-epochs",
         type=Number(min=0),
         metavar="X",
-        help="Under the soft mask. Default: 1; for less than 10,000 rows 10.",
+        help="Under the soft mask. Default: 1; for less than 10,000 rows 2.",
     ),
     stage_section(
         "--hard-epochs",
         type=Number(min=0),
         metavar="X",
-        default=5.0,
-        show_default=True,
-        help="Under the hard mask.",
+        help="Under the hard mask. Default: 2; for less than 10,000 rows 3.",
     ),
 )
 
@@ -155,7 +173,7 @@ training_options = compose(
         "learning_rate",
         type=POSITIVE,
         metavar="X",
-        default=2e-5,
+        default=5e-5,
         show_default=True,
         help="Learning rate of the weights, but for the hard stage.",
     ),
@@ -164,7 +182,7 @@ training_options = compose(
         "hard_learning_rate",
         type=POSITIVE,
         metavar="X",
-        default=1e-5,
+        default=5e-5,
         show_default=True,
         help="Learning rate of the weights in the hard stage.",
     ),
@@ -173,13 +191,13 @@ training_options = compose(
         "threshold_learning_rate",
         type=POSITIVE,
         metavar="X",
-        help="Learning rate of the thresholds. Default: that of --lr at 128 tokens.",
+        help="Learning rate of the thresholds. Default: three times --lr at 128 tokens.",
     ),
     training_section(
         "--batch",
         type=COUNT,
         metavar="N",
-        default=64,
+        default=32,
         show_default=True,
         help="Sequences of a step.",
     ),
@@ -195,7 +213,7 @@ training_options = compose(
         "--attention-dropout",
         type=DROPOUT,
         metavar="SHARE",
-        default=0.1,
+        default=0.0,
         show_default=True,
         help="Of attention probabilities.",
     ),
@@ -203,7 +221,7 @@ training_options = compose(
         "--distill",
         type=Number(0, 1),
         metavar="WEIGHT",
-        default=0.0,
+        default=0.5,
         show_default=True,
         help="Weight of the dense model's answers in the loss.",
     ),
@@ -221,7 +239,7 @@ output_options = compose(
         metavar="OUTPUT",
         required=True,
         help="The checkpoint to write, with learned.json (settings and scores) and log.jsonl "
-        "(losses).",
+        "(losses and tokens alive).",
     ),
     output_section("--resume", is_flag=True, help="Go on where an interrupted run stopped."),
     output_section("--force", is_flag=True, help="Replace an existing checkpoint."),
@@ -232,6 +250,7 @@ output_options = compose(
 @click.command(cls=Command)
 @click.argument("model", type=PATH)
 @data_options
+@budget_options
 @pruning_options
 @stage_options
 @training_options
@@ -241,26 +260,40 @@ output_options = compose(
     options=DATA_OPTIONS,
     job="ltp_deploy.learn.job:Job",
 )
-def learn(job: Job, finetune: bool, bf16: bool, sweep: str | None, as_json: bool) -> None:
+def learn(
+    job: Job,
+    finetune: bool,
+    bf16: bool,
+    sweep: str | None,
+    regularisation: float | None,
+    as_json: bool,
+) -> None:
     """Learn a token pruning policy for MODEL, a directory with a classifier, and write the
     trained checkpoint.
 
     Three stages, as published: thresholds and weights under a soft mask, thresholds made hard,
-    weights under the hard mask. Checkpoints of the stages lie next to the output, in OUTPUT.work,
-    until the run is complete.
+    weights under the hard mask. The result prunes as much as a budget allows. Checkpoints of the
+    stages lie next to the output, in OUTPUT.work, until the run is complete.
     """
     from ltp_deploy.learn.job import run
     from ltp_deploy.learn.sweep import parse_sweep
     from ltp_deploy.learn.sweep import sweep as run_sweep
     from ltp_deploy.report import learned as report
 
+    recipe = job.recipe
     if not finetune:
-        job = replace(job, recipe=replace(job.recipe, finetune_epochs=0.0))
-    if bf16:
-        job = replace(job, arguments={"bf16": True})
+        recipe = replace(recipe, finetune_epochs=0.0)
+    if regularisation is not None:
+        recipe = replace(recipe, regularisation=regularisation)
+    elif recipe.flops_ratio is None and recipe.max_drop is None and not sweep:
+        recipe = replace(recipe, max_drop=1.0 if recipe.method != "dense" else None)
+    job = replace(job, recipe=recipe, arguments={"bf16": True} if bf16 else {})
     if sweep:
         family = run_sweep(job, *parse_sweep(sweep))
         show(family.to_dict(), report.describe_sweep(family), as_json)
         return
     result = run(job)
     show(result.to_dict(), report.describe(result, job.output), as_json)
+    if not result.inside_budget:
+        click.echo(report.outside_budget(result), err=True)
+        click.get_current_context().exit(OUTSIDE_BUDGET)

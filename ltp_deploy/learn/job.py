@@ -19,7 +19,6 @@ from ltp_deploy.learn.stage import TrainerSettings
 from ltp_deploy.model.encoder import Encoder
 from ltp_deploy.model.policy import Mode, PrunePolicy
 from ltp_deploy.tune.data import TaskData
-from ltp_deploy.tune.evaluate import Point
 
 
 @dataclass(frozen=True)
@@ -38,7 +37,6 @@ class Job:
         resume: whether to go on from what an interrupted run left in OUTPUT.work.
         force: whether to replace an existing checkpoint.
         arguments: further `TrainingArguments` of transformers.
-        known_dense: what the model does on the dev data without pruning, where that is known.
     """
 
     model: Path
@@ -52,7 +50,6 @@ class Job:
     resume: bool = False
     force: bool = False
     arguments: dict[str, Any] = field(default_factory=dict)
-    known_dense: Point | None = None
 
     @property
     def work(self) -> Path:
@@ -82,7 +79,7 @@ def run(job: Job) -> Learned:
             if not job.resume:
                 shutil.rmtree(work)  # nothing is trained yet
             raise
-        trained, learned = learn(encoder, data, judged, job.recipe, settings, job.known_dense)
+        trained, learned = learn(encoder, data, judged, job.recipe, settings)
         save_encoder(trained, source, directory)
         write_json(directory / "learned.json", learned.to_dict())
         if settings.log.exists():

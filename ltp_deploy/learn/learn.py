@@ -6,13 +6,16 @@ import warnings
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from ltp_deploy.heads import head_of
+from ltp_deploy.learn.budget import held_rows, within_budget
 from ltp_deploy.learn.recipe import Recipe
 from ltp_deploy.learn.stage import TrainerSettings
 from ltp_deploy.learn.stages import Stages
 from ltp_deploy.model.encoder import Encoder
 from ltp_deploy.model.policy import LayerRule, Mode, PrunePolicy, cascade_rule
 from ltp_deploy.tune.data import TaskData
-from ltp_deploy.tune.evaluate import Point, answers, evaluate
+from ltp_deploy.tune.evaluate import Point, answers, point_of
+from ltp_deploy.tune.interval import drop_interval
 
 
 @dataclass(frozen=True)
@@ -22,18 +25,30 @@ class Learned:
     Attributes:
         recipe: what was done, with nothing left open.
         policy: of the trained model, as in a checkpoint's config.json.
-        dense, pruned: the model without and with pruning on the dev data.
+        dense: the model that pruning started from, on the dev data.
+        pruned: the trained model with its pruning, likewise.
+        low, high: the 95 % interval of the drop, in points of the metric.
+        texts: of the dev data.
     """
 
     recipe: Recipe
     policy: dict[str, Any]
     dense: Point
     pruned: Point
+    low: float
+    high: float
+    texts: int
 
     @property
     def drop(self) -> float:
         """Points of the metric that pruning costs."""
         return self.dense.score - self.pruned.score
+
+    @property
+    def inside_budget(self) -> bool:
+        """Whether the drop on the dev data is inside the recipe's budget, if it has one."""
+        budget = self.recipe.max_drop
+        return budget is None or self.drop <= budget
 
     def to_dict(self) -> dict[str, Any]:
         """As a dict that `json.dumps` takes."""
@@ -46,7 +61,6 @@ def learn(
     dev: TaskData,
     recipe: Recipe,
     settings: TrainerSettings,
-    dense: Point | None = None,
 ) -> tuple[Encoder, Learned]:
     """Run the recipe's stages: fine-tune, learn thresholds, train the pruned model.
 
@@ -56,7 +70,6 @@ def learn(
         train: what is trained on; with `recipe.distill` it is given the dense model's answers.
         dev: what the result is judged on.
         settings: where the stages keep their checkpoints and logs.
-        dense: what the model does on `dev` without pruning, where that is known already.
 
     Returns:
         The trained encoder with its policy, and what it does on `dev`.
@@ -64,29 +77,39 @@ def learn(
     Raises:
         LtpError: the loss became infinite or NaN, or the FLOPs ratio cannot be reached.
     """
-    convention, layers = encoder.config.policy, encoder.config.layers
+    config, convention = encoder.config, encoder.config.policy
     denominator = convention.score_length or float(train.batch.lengths.mean())
     recipe = recipe.for_data(len(train), denominator)
+    assert recipe.hard_epochs is not None
+    held = None
+    if recipe.max_drop is not None and recipe.method != "dense":
+        held, train = train.divided(held_rows(len(train)), recipe.seed)
     stages = Stages(encoder, train, recipe, settings)
 
     stages.finetune()
-    unpruned = encoder.with_policy(PrunePolicy.dense(layers))
-    dense = dense or evaluate(unpruned, dev)
+    unpruned = encoder.with_policy(PrunePolicy.dense(config.layers))
+    dense, alive = answers(unpruned, dev.batch)
+    before = point_of(config, dense, alive, dev)
     if recipe.distill:
         train.teacher, _ = answers(unpruned, train.batch)
-    policy = starting_policy(recipe, layers, convention)
-    if recipe.method == "ltp":
+    policy = starting_policy(recipe, config.layers, convention)
+    if recipe.search:
+        policy = stages.search_thresholds(convention)
+    elif recipe.method == "ltp":
         policy = stages.learn_thresholds(policy)
     if recipe.method != "dense":
         policy = stages.scaled(policy)
-        stages.train_pruned(policy)
-        policy = stages.scaled(policy)
+        stages.train_pruned(policy, recipe.hard_epochs)
+        policy = within_budget(stages, policy, held) if held else stages.scaled(policy)
 
     trained = encoder.with_policy(policy)
-    pruned = evaluate(trained, dev)
+    logits, alive = answers(trained, dev.batch)
+    pruned = point_of(config, logits, alive, dev)
     if policy.prunes:
         _warn(pruned)
-    return trained, Learned(recipe, policy.to_config(), dense, pruned)
+    low, high = drop_interval(head_of(config), dev.labels, dense, logits, dev.metric)
+    learned = Learned(recipe, policy.to_config(), before, pruned, low, high, len(dev))
+    return trained, learned
 
 
 def starting_policy(recipe: Recipe, layers: int, convention: PrunePolicy) -> PrunePolicy:

@@ -1,6 +1,8 @@
-"""How thresholds are learned: every number of the method, with the published ones as defaults.
+"""How thresholds are learned: every number of the method.
 
-Source of the defaults: the LTP paper (arXiv 2107.00910, section 4.1) and its released code.
+The stages and what they minimise are those of the LTP paper (arXiv 2107.00910, section 4.1) and its
+released code. The defaults were chosen once, on four tasks; docs/learning.md has them beside the
+published ones, and docs/results.md what they give.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ from ltp_deploy.errors import LtpError
 
 METHODS = ("ltp", "manual", "topk", "dense")
 SMALL = 10_000  # rows below which a data set counts as small (RTE, MRPC; not SST-2 of GLUE)
+AIM = 2.0  # the FLOPs ratio that a budget of points starts from
 
 
 @dataclass(frozen=True)
@@ -23,18 +26,24 @@ class Recipe:
             "topk" keeps a falling share of each sequence (SpAtten's cascade); "dense" none.
         final_threshold: where the last layer's threshold starts; the others rise linearly to it.
             None scales the published 0.01, which is for 128 tokens, to the data's mean length.
-        temperature: of the soft mask's sigmoid; None scales 1e-3 in the same way.
+        temperature: of the soft mask's sigmoid; None scales 2e-3 in the same way.
         regularisation: lambda, the weight of the mask's mean in the loss: more of it prunes more.
         keep_rate: the share of its tokens that a sequence still has after the last layer of
             "topk".
         finetune_epochs, soft_epochs, hard_epochs: passes over the data in each stage; 0 leaves a
-            stage out. None for the soft one means 1, and 10 for small data sets.
+            stage out. None means 1 for the soft and 2 for the hard one, in small data sets 2 and 3,
+            and with `search` none for the soft one and 2 for the hard one.
         learning_rate, hard_learning_rate: of the weights, in the soft and in the hard stage.
-        threshold_learning_rate: None scales `learning_rate`, as published for 128 tokens, like
-            the thresholds themselves.
+        threshold_learning_rate: None scales three times `learning_rate`, for 128 tokens, like the
+            thresholds themselves.
         flops_ratio: how many times fewer FLOPs the result shall need, by the authors' count:
             lambda works until the soft mask saves so many, and the policy is scaled by one factor
-            before and after the hard stage. None leaves that to lambda.
+            before and after the hard stage. None leaves that to lambda, or to `max_drop`.
+        max_drop: a budget in points of the metric, in place of a FLOPs ratio: training aims at a
+            ratio of `AIM`, then scales the policy to what the budget allows on a part of the
+            training data that was set aside. None sets no budget.
+        search: whether thresholds come from a search on the weights as they are, see `Steps`, in
+            place of the soft stage.
         distill: weight of the dense model's answers in the loss, 0 for labels alone.
         dropout, attention_dropout: of hidden states and of attention probabilities.
         batch: sequences in each step.
@@ -49,15 +58,17 @@ class Recipe:
     keep_rate: float = 0.2
     finetune_epochs: float = 0.0
     soft_epochs: float | None = None
-    hard_epochs: float = 5.0
-    learning_rate: float = 2e-5
-    hard_learning_rate: float = 1e-5
+    hard_epochs: float | None = None
+    learning_rate: float = 5e-5
+    hard_learning_rate: float = 5e-5
     threshold_learning_rate: float | None = None
     flops_ratio: float | None = None
-    distill: float = 0.0
+    max_drop: float | None = None
+    search: bool = False
+    distill: float = 0.5
     dropout: float = 0.1
-    attention_dropout: float = 0.1
-    batch: int = 64
+    attention_dropout: float = 0.0
+    batch: int = 32
     max_length: int | None = None
     seed: int = 0
 
@@ -68,6 +79,10 @@ class Recipe:
             raise LtpError(f"the weight of distillation lies between 0 and 1, not {self.distill}")
         if self.flops_ratio is not None and self.flops_ratio < 1.0:
             raise LtpError(f"a FLOPs ratio is 1 or more, not {self.flops_ratio:g}")
+        if self.flops_ratio is not None and self.max_drop is not None:
+            raise LtpError("a FLOPs ratio and a budget of points exclude each other: give one")
+        if self.search and self.method != "ltp":
+            raise LtpError(f"method {self.method!r} has thresholds of its own: nothing to search")
         for name in ("temperature", "learning_rate", "hard_learning_rate", "batch"):
             value = getattr(self, name)
             if value is not None and value <= 0:
@@ -82,12 +97,14 @@ class Recipe:
                 own. Scores average 1/D, and thresholds and temperature were published for 128, so
                 they are scaled by 128 / D.
         """
-        scale = 128 / denominator
+        scale, small = 128 / denominator, rows < SMALL
         defaults: dict[str, Any] = {
             "final_threshold": 0.01 * scale,
-            "temperature": 1e-3 * scale,
-            "soft_epochs": 10.0 if rows < SMALL else 1.0,
-            "threshold_learning_rate": self.learning_rate * scale,
+            "temperature": 2e-3 * scale,
+            "soft_epochs": 0.0 if self.search else 2.0 if small else 1.0,
+            "hard_epochs": 3.0 if small and not self.search else 2.0,
+            "threshold_learning_rate": 3 * self.learning_rate * scale,
+            "flops_ratio": AIM if self.max_drop is not None else None,
         }
         known = {name: v for name, v in defaults.items() if getattr(self, name) is None}
         if self.method == "dense":

@@ -6,13 +6,15 @@ from dataclasses import dataclass
 
 from ltp_deploy.learn.masks import Dense, Hard, Mask, Soft
 from ltp_deploy.learn.model import Dropout, Learner, Objective
-from ltp_deploy.learn.recipe import Recipe
+from ltp_deploy.learn.recipe import AIM, Recipe
 from ltp_deploy.learn.stage import Stage, TrainerSettings
 from ltp_deploy.learn.trainer import fit
 from ltp_deploy.model.encoder import Encoder
-from ltp_deploy.model.policy import PrunePolicy
+from ltp_deploy.model.policy import Mode, PrunePolicy
+from ltp_deploy.progress import Progress
 from ltp_deploy.tune.data import TaskData
 from ltp_deploy.tune.scale import scaled_to
+from ltp_deploy.tune.steps import Steps
 
 SCALING_TOKENS = 16_384  # of the training data, on which a policy is scaled
 
@@ -53,9 +55,36 @@ class Stages:
         self._train("soft", recipe.soft_epochs, recipe.learning_rate, soft, recipe.regularisation)
         return soft.cpu().binarised()
 
-    def train_pruned(self, policy: PrunePolicy) -> None:
-        """Train the weights while the policy prunes as at inference."""
-        self._train("hard", self.recipe.hard_epochs, self.recipe.hard_learning_rate, Hard(policy))
+    def search_thresholds(self, policy: PrunePolicy) -> PrunePolicy:
+        """Relative thresholds for the weights as they are, that save what the recipe asks for.
+
+        Args:
+            policy: the one to start from.
+
+        Returns:
+            The first policy on the way of `Steps` that reaches the recipe's FLOPs ratio on a sample
+            of the data, or the last one, where no layer can drop more.
+        """
+        sample = self.data.sample(SCALING_TOKENS, self.recipe.seed)
+        steps = Steps(self.encoder, sample.batch, policy, Mode.RELATIVE)
+        wanted = self.recipe.flops_ratio or AIM
+        with Progress("search", unit="policy") as progress:
+            for step in steps:
+                policy = step.policy
+                progress.tell(fewer_FLOPs=f"{step.flops_ratio:.2f}x of {wanted:g}x")
+                progress.update()
+                if step.flops_ratio >= wanted:
+                    break
+        return policy
+
+    def train_pruned(self, policy: PrunePolicy, epochs: float, name: str = "hard") -> None:
+        """Train the weights while the policy prunes as at inference.
+
+        Args:
+            epochs: passes over the data.
+            name: of the stage.
+        """
+        self._train(name, epochs, self.recipe.hard_learning_rate, Hard(policy))
 
     def scaled(self, policy: PrunePolicy) -> PrunePolicy:
         """The policy scaled to the recipe's FLOPs ratio on a sample of the data, if it has one.

@@ -104,11 +104,9 @@ def sweep(job: Job, setting: str, values: Sequence[float], timed: bool = True) -
         dense, pruned = completed(
             replace(job, recipe=replace(job.recipe, **changed), output=output)
         )
-        job = replace(job, known_dense=dense)
         ratios = speed(output, job) if timed else {}
         runs.append(Swept(value, output.name, pruned, ratios))
-    assert job.known_dense is not None
-    found = Sweep(setting, job.known_dense, runs)
+    found = Sweep(setting, dense, runs)
     write_json(folder / "sweep.json", found.to_dict())
     draw(folder / "sweep.svg", f"{setting} of {job.recipe.method}", found.dense, _panels(job, runs))
     return found
@@ -116,10 +114,9 @@ def sweep(job: Job, setting: str, values: Sequence[float], timed: bool = True) -
 
 def with_trained_head(job: Job, output: Path) -> Job:
     """The job without its fine-tuning stage, which is done here: `output` is its new model."""
-    recipe = replace(job.recipe, method="dense", hard_epochs=0.0)
-    dense, _ = completed(replace(job, recipe=recipe, output=output))
-    after = replace(job.recipe, finetune_epochs=0.0)
-    return replace(job, model=output, recipe=after, known_dense=dense)
+    recipe = replace(job.recipe, method="dense", search=False, max_drop=None)
+    completed(replace(job, recipe=recipe, output=output))
+    return replace(job, model=output, recipe=replace(job.recipe, finetune_epochs=0.0))
 
 
 def _panels(job: Job, runs: list[Swept]) -> Panels:

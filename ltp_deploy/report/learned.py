@@ -21,10 +21,20 @@ def describe(result: Learned, output: Path) -> str:
     steps = ["in", *map(str, range(len(layers)))]
     return "\n\n".join(
         [
-            f"{output}: {result.recipe.method}, {result.drop:+.2f} points below the dense model",
+            f"{output}: {result.recipe.method}, {result.drop:+.2f} points below the dense model "
+            f"(95 % interval {result.low:+.2f} to {result.high:+.2f}, {result.texts} texts)",
             table(["", result.dense.metric, "fewer FLOPs (authors' count)"], rows),
             table(["after layer", "rule", "tokens kept"], zip(steps, rules, kept, strict=True)),
         ]
+    )
+
+
+def outside_budget(result: Learned) -> str:
+    """Says that the result loses more than was allowed, and what can be done."""
+    return (
+        f"outside the budget: {result.drop:.2f} points are lost on the dev data, allowed were "
+        f"{result.recipe.max_drop:g}. Ask for less pruning with --flops, train for longer, or "
+        "take the result to `ltp-deploy tune`"
     )
 
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
 from ltp_deploy.backends.table import read_bundle
 from ltp_deploy.checkpoint import load_encoder
@@ -82,13 +81,7 @@ def tune_checkpoint(job: TuneJob) -> Tuned:
     with new_checkpoint(job.output, job.force) as directory:
         encoder = starting_encoder(job)
         search, other, labelled = read_parts(job, encoder)
-        with tqdm(desc="tune", unit=" settings", disable=None) as bar:
-
-            def progress(words: str) -> None:
-                bar.set_postfix_str(words)
-                bar.update()
-
-            tuned = tune(encoder, search, other, job.max_drop, labelled, progress)
+        tuned = tune(encoder, search, other, job.max_drop, labelled)
         save_encoder(encoder.with_policy(tuned.chosen.policy), checkpoint, directory)
         write_json(directory / "tuned.json", tuned.to_dict())
         curves = {

@@ -6,7 +6,7 @@ policy costs is estimated on other data.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from itertools import islice
 from typing import Any
@@ -17,6 +17,7 @@ from ltp_deploy.errors import LtpError
 from ltp_deploy.heads import head_of
 from ltp_deploy.model.encoder import Encoder
 from ltp_deploy.model.policy import Mode, PrunePolicy
+from ltp_deploy.progress import Progress
 from ltp_deploy.tune.data import TaskData
 from ltp_deploy.tune.evaluate import Point, answers, point_of
 from ltp_deploy.tune.interval import drop_interval, standard_error
@@ -31,8 +32,6 @@ MAX_STEPS = 60
 # has a third of its mass above so many standard deviations.
 MARGIN = 0.43
 PATIENCE = 3  # policies outside the budget that are looked at before a walk ends
-
-Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -127,7 +126,6 @@ def tune(
     other: TaskData,
     max_drop: float,
     labelled: bool = True,
-    progress: Progress = lambda text: None,
 ) -> Tuned:
     """Find the policy that saves the most inside a budget.
 
@@ -142,19 +140,19 @@ def tune(
         other: what the chosen one's cost is estimated on.
         max_drop: the budget, in points of the metric.
         labelled: what the labels of the data are, see `Tuned`.
-        progress: is told what each policy that was tried does.
 
     Raises:
         LtpError: a model that prunes does not fit the budget with any factor.
     """
     policy, layers = encoder.config.policy, encoder.config.layers
-    judge = Judge(encoder, search, max_drop, progress)
+    judge = Judge(encoder, search, max_drop)
     start, mode = judge.look(policy), MODE
     curve: tuple[Candidate, ...] = ()
     before = None
     if policy.prunes:
         before = start.point
-        curve = tuple(judge.look(rescaled(policy, (f,) * layers)) for f in FACTORS)
+        scaled = (rescaled(policy, (f,) * layers) for f in FACTORS)
+        curve = tuple(judge.each(scaled, "one factor", len(FACTORS)))
         start = judge.best_of(curve)
         mode = next(rule.mode for rule in policy.layers if rule.prunes)
     sample = search.sample(SAMPLE_TOKENS, seed=0, at_least=SAMPLE_TEXTS)
@@ -195,11 +193,10 @@ class Judge:
         dense: the model without pruning, from which drops are counted.
     """
 
-    def __init__(self, encoder: Encoder, data: TaskData, max_drop: float, progress: Progress):
+    def __init__(self, encoder: Encoder, data: TaskData, max_drop: float):
         self.encoder = encoder
         self.data = data
         self.max_drop = max_drop
-        self.progress = progress
         self.head = head_of(encoder.config)
         dense = encoder.with_policy(PrunePolicy.dense(encoder.config.layers))
         self.unpruned, alive = answers(dense, data.batch)
@@ -211,8 +208,22 @@ class Judge:
         logits, alive = answers(self.encoder.with_policy(policy), data.batch)
         point = point_of(config, logits, alive, data)
         error = standard_error(self.head, data.labels, self.unpruned, logits, data.metric)
-        self.progress(f"{point.flops_ratio:.2f}x fewer FLOPs, {point.score:.2f}")
         return Candidate(policy, point, error, engine_work(config, alive))
+
+    def each(
+        self, policies: Iterable[PrunePolicy], title: str, total: int | None = None
+    ) -> Iterator[Candidate]:
+        """What each policy does, with the progress of so many of them."""
+        with Progress(title, total, "policy") as progress:
+            for policy in policies:
+                candidate = self.look(policy)
+                progress.tell(
+                    score=f"{candidate.point.score:.2f}",
+                    dense=f"{self.dense.score:.2f}",
+                    fewer_FLOPs=f"{candidate.point.flops_ratio:.2f}x",
+                )
+                progress.update()
+                yield candidate
 
     def drop(self, candidate: Candidate) -> float:
         """Points of the metric below the model without pruning."""
@@ -241,9 +252,9 @@ class Judge:
     def walk(self, start: Candidate, policies: Iterable[PrunePolicy]) -> tuple[Candidate, ...]:
         """Policies that prune more and more, until `PATIENCE` in a row do not fit the budget."""
         path, outside = [start], 0
-        for policy in policies:
-            path.append(self.look(policy))
-            outside = 0 if self.fits(self.drop(path[-1]), path[-1]) else outside + 1
+        for candidate in self.each(policies, "layer by layer"):
+            path.append(candidate)
+            outside = 0 if self.fits(self.drop(candidate), candidate) else outside + 1
             if outside == PATIENCE:
                 break
         return tuple(path)

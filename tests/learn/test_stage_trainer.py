@@ -10,8 +10,8 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-
 from ltp_deploy.learn.data import TaskData
+
 from ltp_deploy.learn.masks import Hard
 from ltp_deploy.learn.model import Learner
 from ltp_deploy.learn.stage import Stage, TrainerSettings
