@@ -1,4 +1,4 @@
-"""The whole way on a small model that is made on the spot: train, build, verify, bench.
+"""The whole way on a small model that is made on the spot: train, tune, build, verify, bench.
 
 Usage: python examples/demo/demo.py [--out out/demo] [--reviews 2048]
 """
@@ -16,10 +16,8 @@ from pathlib import Path
 from reviews import write_reviews
 from untrained import new_checkpoint
 
-# The default learning rates are for pretrained models; an untrained one needs higher ones, and so
-# easy a task needs few epochs. The paper reports about 2.1 times fewer FLOPs.
-TRAINING = """--finetune --finetune-epochs 2 --soft-epochs 1 --hard-epochs 1 --flops 2.1 --lr 5e-4
---hard-lr 1e-4 --threshold-lr 2e-4 --dropout 0 --attention-dropout 0 --batch 32""".split()
+# The default learning rates are for pretrained models; an untrained one needs higher ones.
+TRAINING = """--method dense --finetune --finetune-epochs 3 --lr 5e-4 --dropout 0""".split()
 
 
 def main() -> None:
@@ -27,27 +25,30 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("out/demo"))
     parser.add_argument("--reviews", type=int, default=2048)
     options = parser.parse_args()
-    out, model = options.out, options.out / "model"
+    out, dense, model = options.out, options.out / "dense", options.out / "model"
     out.mkdir(parents=True, exist_ok=True)
 
-    step(f"1. Generate film reviews and train a small LTP model on them -> {model}")
+    step(f"1. Generate film reviews and train a small classifier on them -> {dense}")
     train, dev, bundle = (str(out / name) for name in ("train.tsv", "dev.tsv", "bundle"))
     write_reviews(out / "train.tsv", options.reviews, seed=1)
-    write_reviews(out / "dev.tsv", 500, seed=2)
+    write_reviews(out / "dev.tsv", 1000, seed=2)
     new_checkpoint(out / "untrained")
-    shutil.rmtree(out / "model.work", ignore_errors=True)
+    shutil.rmtree(out / "dense.work", ignore_errors=True)
     command(
-        *("learn", str(out / "untrained"), "--data", train, "--dev", dev, "-o", str(model)),
+        *("learn", str(out / "untrained"), "--data", train, "--dev", dev, "-o", str(dense)),
         *("--force", *TRAINING),
     )
 
-    step("2. What the compiler will do with it")
+    step(f"2. Give it thresholds that prune, without training -> {model}")
+    tuning = ("--data", dev, "--max-drop", "1.0", "-o", str(model), "--force")
+    command("tune", str(dense), *tuning)
+    step("3. What the compiler will do with it")
     command("build", str(model), "--target", "cpu", "--dry-run", "--profile-data", dev)
-    step(f"3. Compile it for this CPU -> {bundle}")
+    step(f"4. Compile it for this CPU -> {bundle}")
     command("build", str(model), "--target", "cpu", "-o", bundle, "--force")
-    step("4. Prove on held-out reviews that the engine computes what the model means")
+    step("5. Prove that the engine computes what the model means")
     command("verify", bundle, "--against", str(model), "--data", dev)
-    step("5. Time it against its baselines, the same model without pruning")
+    step("6. Time it against its baselines, the same model without pruning")
     command("bench", bundle, "--against", str(model), "--data", dev, "--batch", "1,32")
 
     step("What to type next")

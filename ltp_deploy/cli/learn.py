@@ -260,14 +260,7 @@ output_options = compose(
     options=DATA_OPTIONS,
     job="ltp_deploy.learn.job:Job",
 )
-def learn(
-    job: Job,
-    finetune: bool,
-    bf16: bool,
-    sweep: str | None,
-    regularisation: float | None,
-    as_json: bool,
-) -> None:
+def learn(job: Job, finetune: bool, bf16: bool, sweep: str | None, as_json: bool) -> None:
     """Learn a token pruning policy for MODEL, a directory with a classifier, and write the
     trained checkpoint.
 
@@ -283,10 +276,9 @@ def learn(
     recipe = job.recipe
     if not finetune:
         recipe = replace(recipe, finetune_epochs=0.0)
-    if regularisation is not None:
-        recipe = replace(recipe, regularisation=regularisation)
-    elif recipe.flops_ratio is None and recipe.max_drop is None and not sweep:
-        recipe = replace(recipe, max_drop=1.0 if recipe.method != "dense" else None)
+    decided = (recipe.flops_ratio, recipe.max_drop, recipe.regularisation)
+    if decided == (None, None, None) and recipe.method != "dense" and not sweep:
+        recipe = replace(recipe, max_drop=1.0)
     job = replace(job, recipe=recipe, arguments={"bf16": True} if bf16 else {})
     if sweep:
         family = run_sweep(job, *parse_sweep(sweep))

@@ -13,6 +13,7 @@ from ltp_deploy.checkpoint.save import new_checkpoint, save_encoder, write_json
 from ltp_deploy.data.examples import DataOptions, Examples, read_examples, required_labels
 from ltp_deploy.data.transformers_tokenizer import TransformersTokenizer
 from ltp_deploy.errors import LtpError
+from ltp_deploy.hardware.memory import keep_freed_blocks
 from ltp_deploy.learn.learn import Learned, learn
 from ltp_deploy.learn.recipe import Recipe
 from ltp_deploy.learn.stage import TrainerSettings
@@ -70,6 +71,7 @@ def run(job: Job) -> Learned:
         raise LtpError(
             f"{work} was left by a run that stopped; pass --resume to go on, or remove it"
         )
+    keep_freed_blocks()
     with new_checkpoint(job.output, job.force) as directory:
         work.mkdir(parents=True, exist_ok=True)
         settings = TrainerSettings(work, job.resume, job.arguments)

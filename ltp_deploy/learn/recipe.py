@@ -28,6 +28,7 @@ class Recipe:
             None scales the published 0.01, which is for 128 tokens, to the data's mean length.
         temperature: of the soft mask's sigmoid; None scales 2e-3 in the same way.
         regularisation: lambda, the weight of the mask's mean in the loss: more of it prunes more.
+            None means 0.1.
         keep_rate: the share of its tokens that a sequence still has after the last layer of
             "topk".
         finetune_epochs, soft_epochs, hard_epochs: passes over the data in each stage; 0 leaves a
@@ -54,7 +55,7 @@ class Recipe:
     method: str = "ltp"
     final_threshold: float | None = None
     temperature: float | None = None
-    regularisation: float = 0.1
+    regularisation: float | None = None
     keep_rate: float = 0.2
     finetune_epochs: float = 0.0
     soft_epochs: float | None = None
@@ -88,6 +89,13 @@ class Recipe:
             if value is not None and value <= 0:
                 raise LtpError(f"{name} must be positive, not {value}")
 
+    @property
+    def aim(self) -> float | None:
+        """The FLOPs ratio that the stages aim at; None leaves it to lambda."""
+        if self.flops_ratio is None and (self.max_drop is not None or self.search):
+            return AIM
+        return self.flops_ratio
+
     def for_data(self, rows: int, denominator: float) -> Recipe:
         """The recipe with everything that was left open filled in for a data set.
 
@@ -101,10 +109,10 @@ class Recipe:
         defaults: dict[str, Any] = {
             "final_threshold": 0.01 * scale,
             "temperature": 2e-3 * scale,
+            "regularisation": 0.1,
             "soft_epochs": 0.0 if self.search else 2.0 if small else 1.0,
             "hard_epochs": 3.0 if small and not self.search else 2.0,
             "threshold_learning_rate": 3 * self.learning_rate * scale,
-            "flops_ratio": AIM if self.max_drop is not None else None,
         }
         known = {name: v for name, v in defaults.items() if getattr(self, name) is None}
         if self.method == "dense":

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from ltp_deploy.learn.masks import Dense, Hard, Mask, Soft
 from ltp_deploy.learn.model import Dropout, Learner, Objective
-from ltp_deploy.learn.recipe import AIM, Recipe
+from ltp_deploy.learn.recipe import Recipe
 from ltp_deploy.learn.stage import Stage, TrainerSettings
 from ltp_deploy.learn.trainer import fit
 from ltp_deploy.model.encoder import Encoder
@@ -51,23 +51,25 @@ class Stages:
         recipe = self.recipe
         assert recipe.temperature is not None
         assert recipe.soft_epochs is not None
+        assert recipe.regularisation is not None
         soft = Soft(policy, recipe.temperature)
         self._train("soft", recipe.soft_epochs, recipe.learning_rate, soft, recipe.regularisation)
         return soft.cpu().binarised()
 
     def search_thresholds(self, policy: PrunePolicy) -> PrunePolicy:
-        """Relative thresholds for the weights as they are, that save what the recipe asks for.
+        """Relative thresholds for the weights as they are.
 
         Args:
             policy: the one to start from.
 
         Returns:
-            The first policy on the way of `Steps` that reaches the recipe's FLOPs ratio on a sample
-            of the data, or the last one, where no layer can drop more.
+            The first policy on the way of `Steps` that reaches the recipe's aim on a sample of the
+            data, or the last one, where no layer can drop more.
         """
         sample = self.data.sample(SCALING_TOKENS, self.recipe.seed)
         steps = Steps(self.encoder, sample.batch, policy, Mode.RELATIVE)
-        wanted = self.recipe.flops_ratio or AIM
+        wanted = self.recipe.aim
+        assert wanted is not None
         with Progress("search", unit="policy") as progress:
             for step in steps:
                 policy = step.policy
@@ -87,15 +89,15 @@ class Stages:
         self._train(name, epochs, self.recipe.hard_learning_rate, Hard(policy))
 
     def scaled(self, policy: PrunePolicy) -> PrunePolicy:
-        """The policy scaled to the recipe's FLOPs ratio on a sample of the data, if it has one.
+        """The policy scaled to the recipe's aim, if it has one, on a sample of the data.
 
         Raises:
             LtpError: see `scaled_to`.
         """
-        if self.recipe.flops_ratio is None:
+        if self.recipe.aim is None:
             return policy
         sample = self.data.sample(SCALING_TOKENS, self.recipe.seed)
-        return scaled_to(self.encoder.with_policy(policy), sample, self.recipe.flops_ratio)
+        return scaled_to(self.encoder.with_policy(policy), sample, self.recipe.aim)
 
     def _train(
         self, name: str, epochs: float, rate: float, mask: Mask, regularisation: float = 0.0
@@ -107,7 +109,7 @@ class Stages:
         model = Learner(
             self.encoder.requires_grad_(True),
             mask,
-            Objective(regularisation, recipe.flops_ratio, distill),
+            Objective(regularisation, recipe.aim, distill),
             Dropout(recipe.dropout, recipe.attention_dropout),
         )
         thresholds = recipe.threshold_learning_rate or rate

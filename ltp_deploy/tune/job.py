@@ -13,6 +13,7 @@ from ltp_deploy.checkpoint.save import new_checkpoint, save_encoder, write_json
 from ltp_deploy.data.examples import DataOptions, Examples, read_examples
 from ltp_deploy.data.transformers_tokenizer import TransformersTokenizer
 from ltp_deploy.errors import LtpError
+from ltp_deploy.hardware.memory import keep_freed_blocks
 from ltp_deploy.heads import head_of
 from ltp_deploy.model.encoder import Encoder
 from ltp_deploy.model.policy import PrunePolicy
@@ -78,6 +79,7 @@ def tune_checkpoint(job: TuneJob) -> Tuned:
         LtpError: bad or too little data, or the output exists; see also `tune`.
     """
     checkpoint = job.checkpoint
+    keep_freed_blocks()
     with new_checkpoint(job.output, job.force) as directory:
         encoder = starting_encoder(job)
         search, other, labelled = read_parts(job, encoder)

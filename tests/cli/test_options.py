@@ -76,9 +76,25 @@ def test_every_option_of_build_arrives(monkeypatch: pytest.MonkeyPatch) -> None:
 LEARN = "ltp_deploy.learn.job.run"
 
 
-def test_learn_has_the_defaults_of_its_recipe(monkeypatch: pytest.MonkeyPatch) -> None:
-    found = asked(monkeypatch, LEARN, "learn model --data train.tsv --dev dev.tsv -o out")
-    assert found == (Job(Path("model"), "train.tsv", "dev.tsv", Path("out"), Recipe()),)
+@pytest.mark.parametrize(
+    ("options", "recipe"),
+    [
+        ("", Recipe(max_drop=1.0)),
+        ("--max-drop 0.3", Recipe(max_drop=0.3)),
+        ("--quick", Recipe(max_drop=1.0, search=True)),
+        ("--flops 2", Recipe(flops_ratio=2.0)),
+        ("--lambda 0.2", Recipe(regularisation=0.2)),
+        ("--lambda 0.2 --max-drop 2", Recipe(regularisation=0.2, max_drop=2.0)),
+        ("--method dense", Recipe("dense")),
+        ("--method topk", Recipe("topk", max_drop=1.0)),
+    ],
+)
+def test_learn_has_a_budget_unless_told_otherwise(
+    options: str, recipe: Recipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line = f"learn model --data train.tsv --dev dev.tsv -o out {options}"
+    found = asked(monkeypatch, LEARN, line)
+    assert found == (Job(Path("model"), "train.tsv", "dev.tsv", Path("out"), recipe),)
 
 
 def test_every_option_of_learn_arrives(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -226,7 +226,7 @@ def test_sets_of_labels_are_learned(
         str(data),
         tmp_path / "out",
         replace(
-            QUICK, method="manual", batch=8, distill=0.5, finetune_epochs=float(finetune) * 20,
+            QUICK, method="manual", batch=8, distill=0.5, finetune_epochs=float(finetune) * 30,
             final_threshold=0.1,
         ),
         DataOptions(label_column="toxic,rude,short"),
