@@ -87,9 +87,10 @@ def run(
 
 
 def leave_a_demo(directory: Path) -> None:
-    """What `make demo` leaves, with a random model in place of the trained one."""
+    """What `make demo` leaves, with random models in place of the trained one."""
+    save_tokenizer(save_tiny(directory / "dense", "bert", None))
     save_tokenizer(save_tiny(directory / "model", "bert", POLICIES["absolute"]))
-    reviews = [f"{text}\t{i % 2}\n" for i, text in enumerate(["a very good film", "dull"] * 20)]
+    reviews = [f"{text}\t{i % 2}\n" for i, text in enumerate(["a very good film", "dull"] * 100)]
     for name in ("train.tsv", "dev.tsv"):
         (directory / name).write_text("text\tlabel\n" + "".join(reviews))
 

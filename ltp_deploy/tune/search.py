@@ -142,7 +142,7 @@ def tune(
         labelled: what the labels of the data are, see `Tuned`.
 
     Raises:
-        LtpError: a model that prunes does not fit the budget with any factor.
+        LtpError: no pruning fits the budget.
     """
     policy, layers = encoder.config.policy, encoder.config.layers
     judge = Judge(encoder, search, max_drop)
@@ -159,6 +159,11 @@ def tune(
     steps = Steps(encoder, sample.batch, start.policy, mode)
     path = judge.walk(start, (step.policy for step in islice(steps, MAX_STEPS)))
     chosen = judge.strongest(path)
+    if not chosen.policy.prunes:
+        raise LtpError(
+            f"no pruning stays within {max_drop:g} points on {len(search)} texts: the gentlest "
+            f"loses {judge.drop(path[min(1, len(path) - 1)]):.2f}; give more texts, or allow more"
+        )
     estimate = estimated(encoder, chosen.policy, other)
     return Tuned(
         max_drop, labelled, len(search), judge.dense, before, curve, path, chosen, estimate
