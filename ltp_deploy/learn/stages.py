@@ -13,7 +13,7 @@ from ltp_deploy.model.encoder import Encoder
 from ltp_deploy.model.policy import Mode, PrunePolicy
 from ltp_deploy.progress import Progress
 from ltp_deploy.tune.data import TaskData
-from ltp_deploy.tune.scale import scaled_to
+from ltp_deploy.tune.scale import OutOfReach, scaled_to
 from ltp_deploy.tune.steps import Steps
 
 SCALING_TOKENS = 16_384  # of the training data, on which a policy is scaled
@@ -91,13 +91,20 @@ class Stages:
     def scaled(self, policy: PrunePolicy) -> PrunePolicy:
         """The policy scaled to the recipe's aim, if it has one, on a sample of the data.
 
+        An aim that nobody asked for may be out of reach; the policy then stays as it is.
+
         Raises:
             LtpError: see `scaled_to`.
         """
         if self.recipe.aim is None:
             return policy
         sample = self.data.sample(SCALING_TOKENS, self.recipe.seed)
-        return scaled_to(self.encoder.with_policy(policy), sample, self.recipe.aim)
+        try:
+            return scaled_to(self.encoder.with_policy(policy), sample, self.recipe.aim)
+        except OutOfReach:
+            if self.recipe.flops_ratio is not None:
+                raise
+            return policy
 
     def _train(
         self, name: str, epochs: float, rate: float, mask: Mask, regularisation: float = 0.0

@@ -19,7 +19,7 @@ def describe(result: Tuned, output: Path) -> str:
         [
             "tuned",
             f"{estimate.pruned.score:.2f}",
-            f"{-estimate.drop:+.2f}",
+            f"{estimate.pruned.score - estimate.dense.score:+.2f}",
             f"{estimate.pruned.flops_ratio:.2f}x",
             f"{1 / estimate.work:.2f}x",
         ],

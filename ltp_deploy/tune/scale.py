@@ -17,6 +17,10 @@ DOUBLINGS = 8  # of the factor, or halvings of it, before the ratio counts as ou
 HALVINGS = 10  # of the interval between two such factors
 
 
+class OutOfReach(LtpError):
+    """A FLOPs ratio that no factor gives."""
+
+
 def rescaled(policy: PrunePolicy, factors: tuple[float, ...]) -> PrunePolicy:
     """The policy with the pruning of each layer made stronger or weaker, see `LayerRule.scaled`.
 
@@ -38,7 +42,8 @@ def scaled_to(encoder: Encoder, data: TaskData, flops_ratio: float) -> PrunePoli
             tokens, allow.
 
     Raises:
-        LtpError: the policy prunes nothing, or no factor gives that ratio.
+        LtpError: the policy prunes nothing.
+        OutOfReach: no factor gives that ratio.
     """
     policy = encoder.config.policy
     if not policy.prunes:
@@ -64,7 +69,7 @@ def _bracket(ratio: Callable[[float], float], wanted: float) -> tuple[float, flo
     near, far = 0.0, direction
     while (found := ratio(far)) * direction < wanted * direction:
         if abs(far) == DOUBLINGS:
-            raise LtpError(
+            raise OutOfReach(
                 f"{wanted:g} times fewer FLOPs cannot be reached by scaling this policy: "
                 f"{found:.2f} times is as far as it goes"
             )

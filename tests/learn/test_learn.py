@@ -21,7 +21,7 @@ from ltp_deploy.data.examples import DataOptions
 from ltp_deploy.errors import LtpError
 from ltp_deploy.learn import trainer as trainer_module
 from ltp_deploy.learn.job import Job, run, starting_encoder
-from ltp_deploy.learn.learn import learn, starting_policy
+from ltp_deploy.learn.learn import Learned, learn, starting_policy
 from ltp_deploy.learn.masks import Dense
 from ltp_deploy.learn.model import Learner
 from ltp_deploy.learn.recipe import Recipe
@@ -30,6 +30,7 @@ from ltp_deploy.learn.sweep import parse_sweep, sweep
 from ltp_deploy.learn.trainer import fit
 from ltp_deploy.model.policy import LayerRule, Mode, PrunePolicy
 from ltp_deploy.tune.data import TaskData
+from ltp_deploy.tune.evaluate import Point
 from tests.answers import random_batch
 from tests.model.problems import tiny_encoder
 from tests.released import save_released
@@ -400,3 +401,47 @@ def test_a_data_set_by_name_is_trained_on_its_training_split(
     learned = run(Job(checkpoint_of("bert", None), name, name, tmp_path / "out", recipe))
     assert asked == [("glue", "mrpc", "train"), ("glue", "mrpc", "validation")]
     assert learned.dense.metric == "f1 %"
+
+
+def test_quick_learning_searches_its_thresholds(tmp_path: Path) -> None:
+    encoder = tiny_encoder(PrunePolicy.dense(4), num_labels=2)
+    recipe = replace(QUICK, soft_epochs=None, finetune_epochs=0, search=True, flops_ratio=1.3)
+    trained, learned = learn(encoder, task(), task(), recipe, TrainerSettings(tmp_path))
+    assert learned.recipe.soft_epochs == 0
+    assert not (tmp_path / "soft").exists()
+    modes = [rule.mode for rule in trained.config.policy.layers]
+    assert set(modes) == {Mode.RELATIVE, Mode.NONE}
+    assert modes[-1] is Mode.NONE
+    assert learned.pruned.flops_ratio == pytest.approx(1.3, rel=0.05)
+
+
+def test_a_budget_sets_rows_aside_and_says_what_was_lost(tmp_path: Path) -> None:
+    encoder = tiny_encoder(PrunePolicy.dense(3), num_labels=2)
+    recipe = replace(QUICK, finetune_epochs=0, soft_epochs=1, max_drop=100.0)
+    train = task(120)
+    _, learned = learn(encoder, train, task(), recipe, TrainerSettings(tmp_path))
+    steps = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert max(step["step"] for step in steps if step["stage"] == "soft") == 96 / 16
+    assert "adapt" in {step["stage"] for step in steps}  # so large a budget allows more than 2x
+    assert learned.inside_budget
+    assert learned.low < learned.drop < learned.high
+    assert learned.texts == 96
+
+
+def test_a_result_outside_the_budget_has_an_exit_status(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    dense, pruned = (Point("accuracy %", score, 1.0, [4.0] * 3) for score in (90.0, 88.5))
+    policy = PrunePolicy.dense(2).to_config()
+    learned = Learned(Recipe(max_drop=1.0), policy, dense, pruned, 0.2, 2.8, 500)
+    monkeypatch.setattr("ltp_deploy.learn.job.run", lambda job: learned)
+    arguments = ["learn", "model", "--data", "a.tsv", "--dev", "b.tsv", "-o", str(tmp_path / "o")]
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == 3
+    assert "+1.50 points below the dense model (95 % interval +0.20 to +2.80" in result.output
+    assert "outside the budget: 1.50 points are lost on the dev data, allowed were 1" in (
+        result.output
+    )
+    inside = replace(learned, pruned=replace(pruned, score=89.5))
+    monkeypatch.setattr("ltp_deploy.learn.job.run", lambda job: inside)
+    assert CliRunner().invoke(main, arguments).exit_code == 0
