@@ -162,6 +162,7 @@ def first_job(task: Task, data: Path, work: Path, seed: int) -> Job:
         hard_learning_rate=5e-5,
         threshold_learning_rate=1.5e-4,
         attention_dropout=0.0,
+        distill=0.0,
         batch=32,
         max_length=task.max_length,
         seed=seed,

@@ -143,7 +143,7 @@ def completed(job: Job) -> tuple[Point, Point]:
         run(job)
     known = json.loads(record.read_text())
     for name, value in asdict(job.recipe).items():
-        found = known["recipe"][name]
+        found = known["recipe"].get(name, value)  # an earlier release knew fewer settings
         if value is not None and found != value:
             raise LtpError(
                 f"{job.output} was trained with {name} {found}, and is now asked for with {value}; "
