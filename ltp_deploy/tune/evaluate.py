@@ -55,4 +55,4 @@ def answers(encoder: Encoder, data: PackedBatch) -> tuple[np.ndarray, np.ndarray
         alive: [N, L+1] int64, the tokens that enter layer 0, then those that each layer keeps.
     """
     run = Forward(encoder, data).run(by_policy(encoder.config.policy))
-    return run.logits, run.alive
+    return run.logits, run.profile.alive

@@ -23,6 +23,7 @@ from ltp_deploy.model.oracle import (
     padded_position_ids,
 )
 from ltp_deploy.model.policy import PrunePolicy
+from ltp_deploy.model.survivors import SurvivorProfile
 from ltp_deploy.progress import track
 
 BATCH = 32  # sequences
@@ -38,12 +39,14 @@ class State:
         alive: [B, m] bool.
         lengths: [B] integers, each sequence's original number of tokens.
         counts: one [B] tensor of integers for each layer before this one, the tokens it kept.
+        finished: one [B] tensor of bool for each of them, whether the first token is pruned.
     """
 
     x: Tensor
     alive: Tensor
     lengths: Tensor
     counts: tuple[Tensor, ...] = ()
+    finished: tuple[Tensor, ...] = ()
 
 
 # (number of the layer, layer, its attention probabilities [B, H, m, m], what enters it) -> the
@@ -70,12 +73,12 @@ class Run:
 
     Attributes:
         logits: [N, labels] float32.
-        alive: [N, L+1] int64, the tokens that enter layer 0, then those that each layer keeps.
+        profile: the tokens that each layer keeps, and the sequences that it finishes.
         states: for each layer what entered it, batch by batch; only where a run was asked for them.
     """
 
     logits: np.ndarray
-    alive: np.ndarray
+    profile: SurvivorProfile
     states: list[list[State]]
 
 
@@ -109,6 +112,7 @@ class Forward:
         logits = np.zeros((len(lengths), encoder.config.num_labels), np.float32)
         alive = np.zeros((len(lengths), layers + 1), np.int64)
         alive[:, 0] = lengths
+        finished = np.zeros((len(lengths), layers), bool)
         seen: list[list[State]] = [[] for _ in range(layers)]
         batches = zip(self.batches, states or self._embedded(), strict=True)
         for chosen, entering in track(batches, "evaluate", "batch", total=len(self.batches)):
@@ -121,7 +125,8 @@ class Forward:
                 state = advanced(index, layer, state, decision)
             logits[chosen] = encoder.classify(state.x[:, 0]).numpy()
             alive[chosen, 1:] = torch.stack(state.counts, 1).numpy()
-        return Run(logits, alive, seen if record else [])
+            finished[chosen] = torch.stack(state.finished, 1).numpy()
+        return Run(logits, SurvivorProfile(alive, finished), seen if record else [])
 
     def _embedded(self) -> Iterator[State]:
         encoder = self.encoder
@@ -140,7 +145,8 @@ def advanced(index: int, layer: Layer, state: State, decision: Decide) -> State:
     if kept is not None:
         alive, context, x = compacted(kept, context, x)
     counts = (*state.counts, alive.sum(1))
-    return State(layer.finish(context, x), alive, state.lengths, counts)
+    finished = (*state.finished, ~alive[:, 0])
+    return State(layer.finish(context, x), alive, state.lengths, counts, finished)
 
 
 def compacted(alive: Tensor, *states: Tensor) -> tuple[Tensor, ...]:

@@ -19,7 +19,8 @@ from ltp_deploy.model.encoder import Encoder
 from ltp_deploy.model.policy import Mode, PrunePolicy
 from ltp_deploy.progress import Progress
 from ltp_deploy.tune.data import TaskData
-from ltp_deploy.tune.evaluate import Point, answers, point_of
+from ltp_deploy.tune.evaluate import Point, point_of
+from ltp_deploy.tune.forward import Forward, by_policy
 from ltp_deploy.tune.interval import drop_interval, standard_error
 from ltp_deploy.tune.scale import rescaled
 from ltp_deploy.tune.steps import Steps, engine_work
@@ -175,19 +176,20 @@ def estimated(encoder: Encoder, policy: PrunePolicy, data: TaskData) -> Estimate
     import torch
 
     config, head = encoder.config, head_of(encoder.config)
-    dense_policy = PrunePolicy.dense(config.layers)
-    dense, unpruned = answers(encoder.with_policy(dense_policy), data.batch)
-    pruned, alive = answers(encoder.with_policy(policy), data.batch)
-    low, high = drop_interval(head, data.labels, dense, pruned, data.metric)
+    forward = Forward(encoder, data.batch)
+    dense = forward.run(by_policy(PrunePolicy.dense(config.layers)))
+    pruned = forward.run(by_policy(policy))
+    logits = dense.logits, pruned.logits
+    low, high = drop_interval(head, data.labels, *logits, data.metric)
     return Estimate(
         texts=len(data),
-        dense=point_of(config, dense, unpruned, data),
-        pruned=point_of(config, pruned, alive, data),
+        dense=point_of(config, dense.logits, dense.profile.alive, data),
+        pruned=point_of(config, pruned.logits, pruned.profile.alive, data),
         low=low,
         high=high,
-        changed=head.flips(dense, pruned),
-        change=float(head.distillation(torch.from_numpy(pruned), torch.from_numpy(dense))),
-        work=engine_work(config, alive),
+        changed=head.flips(*logits),
+        change=float(head.distillation(*map(torch.from_numpy, reversed(logits)))),
+        work=engine_work(config, pruned.profile),
     )
 
 
@@ -203,17 +205,18 @@ class Judge:
         self.data = data
         self.max_drop = max_drop
         self.head = head_of(encoder.config)
-        dense = encoder.with_policy(PrunePolicy.dense(encoder.config.layers))
-        self.unpruned, alive = answers(dense, data.batch)
-        self.dense = point_of(encoder.config, self.unpruned, alive, data)
+        self.forward = Forward(encoder, data.batch)
+        dense = self.forward.run(by_policy(PrunePolicy.dense(encoder.config.layers)))
+        self.unpruned = dense.logits
+        self.dense = point_of(encoder.config, dense.logits, dense.profile.alive, data)
 
     def look(self, policy: PrunePolicy) -> Candidate:
         """What a policy does."""
         data, config = self.data, self.encoder.config
-        logits, alive = answers(self.encoder.with_policy(policy), data.batch)
-        point = point_of(config, logits, alive, data)
-        error = standard_error(self.head, data.labels, self.unpruned, logits, data.metric)
-        return Candidate(policy, point, error, engine_work(config, alive))
+        run = self.forward.run(by_policy(policy))
+        point = point_of(config, run.logits, run.profile.alive, data)
+        error = standard_error(self.head, data.labels, self.unpruned, run.logits, data.metric)
+        return Candidate(policy, point, error, engine_work(config, run.profile))
 
     def each(
         self, policies: Iterable[PrunePolicy], title: str, total: int | None = None
@@ -265,11 +268,11 @@ class Judge:
         return tuple(path)
 
     def strongest(self, path: tuple[Candidate, ...]) -> Candidate:
-        """The last candidate of a walk that fits. Drops are first made to rise along the walk,
-        so that no single lucky score decides."""
+        """The last candidate of a walk that fits, both as it is and with drops that were made to
+        rise along the walk, so that no single lucky score decides."""
         drops = rising(np.array([self.drop(candidate) for candidate in path]))
         pairs = zip(drops.tolist(), path, strict=True)
-        fitting = [candidate for drop, candidate in pairs if self.fits(drop, candidate)]
+        fitting = [c for drop, c in pairs if self.fits(max(drop, self.drop(c)), c)]
         return fitting[-1] if fitting else path[0]
 
 

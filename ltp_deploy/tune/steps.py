@@ -15,6 +15,7 @@ from ltp_deploy.model.encoder import Encoder, Layer
 from ltp_deploy.model.flops import authors_ratio, engine_flops
 from ltp_deploy.model.oracle import attention_probabilities, compared, decide
 from ltp_deploy.model.policy import Carry, LayerRule, Mode, PrunePolicy
+from ltp_deploy.model.survivors import SurvivorProfile
 from ltp_deploy.tune.forward import Forward, Run, State, by_policy
 
 SHARE = 0.12  # of a layer's kept tokens, which a step drops
@@ -39,21 +40,21 @@ class Step:
     flops_ratio: float
 
 
-def engine_work(config: EncoderConfig, alive: np.ndarray) -> float:
+def engine_work(config: EncoderConfig, profile: SurvivorProfile) -> float:
     """An engine's multiply-adds over those of the dense engine, which packs as well.
 
     Args:
         config: the model's shape.
-        alive: [N, L+1] tokens alive before each layer, then after the last one.
+        profile: the tokens that each layer keeps, and the sequences that it finishes.
     """
     carries = (Carry.SURVIVORS,) * (config.layers - 1) + (Carry.FIRST,)
 
-    def count(kept: np.ndarray) -> float:
-        rows = np.maximum(kept, 1)
-        rows[:, -1] = 1
+    def count(found: SurvivorProfile) -> float:
+        rows = found.carried(carries)
         return sum(layer.total for layer in engine_flops(config, rows, carries))
 
-    return count(alive) / count(np.repeat(alive[:, :1], alive.shape[1], axis=1))
+    dense = SurvivorProfile.unpruned(profile.alive[:, 0], config.layers)
+    return count(profile) / count(dense)
 
 
 class Steps:
@@ -105,8 +106,9 @@ class Steps:
 
     def _measured(self, policy: PrunePolicy, run: Run) -> Step:
         change = float(self.head.distillation(torch.from_numpy(run.logits), self.teacher))
-        config, alive = self.encoder.config, run.alive
-        return Step(policy, change, engine_work(config, alive), authors_ratio(config, alive))
+        config, profile = self.encoder.config, run.profile
+        ratio = authors_ratio(config, profile.alive)
+        return Step(policy, change, engine_work(config, profile), ratio)
 
     def _stronger(self, policy: PrunePolicy, index: int, states: list[State]) -> LayerRule | None:
         """The layer's rule when it keeps `SHARE` less of what it kept; None where nothing is left
