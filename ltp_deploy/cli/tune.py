@@ -35,6 +35,16 @@ against_option = model_section(
     "length and first token.",
 )
 search_section = section("Search")
+
+
+def under_its_earlier_name(
+    context: click.Context, parameter: click.Parameter, value: float | None
+) -> None:
+    """Take --max-drop-from-dense for --max-drop, where that is not given."""
+    if value is not None:
+        context.default_map = {"max_drop": value}
+
+
 search_options = compose(
     search_section(
         "--max-drop",
@@ -43,6 +53,16 @@ search_options = compose(
         default=1.0,
         show_default=True,
         help=DROP_FROM_DENSE,
+    ),
+    search_section(
+        "--max-drop-from-dense",
+        type=Number(min=0),
+        metavar="POINTS",
+        help="An earlier name of --max-drop.",
+        hidden=True,
+        is_eager=True,
+        expose_value=False,
+        callback=under_its_earlier_name,
     ),
     search_section(
         "--test",

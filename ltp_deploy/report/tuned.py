@@ -38,11 +38,22 @@ def describe(result: Tuned, output: Path) -> str:
             f"{result.searched} texts",
             table(headers, rows),
             f"Estimated on {estimate.texts} texts that it was not chosen on: {_interval(result)}",
+            *_unpruned(result),
             table(["layer", "rule", tokens], layers),
             *_curve("thresholds times one factor", result.curve, result),
             *_curve("layer by layer", result.path, result),
         ]
     )
+
+
+def _unpruned(result: Tuned) -> list[str]:
+    """Says so where the budget allows nothing."""
+    if result.chosen.policy.prunes:
+        return []
+    return [
+        f"Nothing is pruned: no step is surely enough within {result.max_drop:g} points. More "
+        f"texts to search on (there were {result.searched}), or a larger --max-drop, allow more."
+    ]
 
 
 def _interval(result: Tuned) -> str:

@@ -49,8 +49,8 @@ class TaskData(Dataset[dict[str, Any]]):
         try:
             targets = head_of(config).targets(labels, config)
         except LtpError as error:
-            counted = "; rows of --dev are counted after those of --data" if len(parts) > 1 else ""
-            raise LtpError(f"{error}{counted}") from None
+            counted = "; rows of --dev or --test are counted after those of --data"
+            raise LtpError(f"{error}{counted if len(parts) > 1 else ''}") from None
         ends = np.cumsum([len(part) for part in parts])
         return [
             cls(tokenizer(part.texts), targets[end - len(part) : end], part.metric)

@@ -19,7 +19,7 @@ from ltp_deploy.model.encoder import Encoder
 from ltp_deploy.model.policy import PrunePolicy
 from ltp_deploy.tune.data import TaskData
 from ltp_deploy.tune.evaluate import answers
-from ltp_deploy.tune.plot import FLOPS, by_flops, draw
+from ltp_deploy.tune.plot import FLOPS, by_flops, check_matplotlib, draw
 from ltp_deploy.tune.search import Tuned, tune
 from ltp_deploy.verification.source import check_source
 
@@ -76,9 +76,11 @@ def tune_checkpoint(job: TuneJob) -> Tuned:
     """Write the checkpoint with its new policy, tuned.json and tuned.svg.
 
     Raises:
-        LtpError: bad or too little data, or the output exists; see also `tune`.
+        LtpError: bad or too little data, the output exists, or matplotlib is missing; see also
+            `tune`.
     """
     checkpoint = job.checkpoint
+    check_matplotlib()
     keep_freed_blocks()
     with new_checkpoint(job.output, job.force) as directory:
         encoder = starting_encoder(job)
@@ -93,7 +95,7 @@ def tune_checkpoint(job: TuneJob) -> Tuned:
             "chosen, on other data": by_flops([tuned.estimate.pruned]),
         }
         known = {name: curve for name, curve in curves.items() if curve}
-        title = f"{checkpoint.name}, tuned"
+        title = f"{checkpoint.resolve().name}, tuned"
         draw(directory / "tuned.svg", title, tuned.dense, {FLOPS: known}, job.max_drop)
     return tuned
 

@@ -19,6 +19,12 @@ def by_flops(points: Iterable[Point]) -> Curve:
     return [(point.flops_ratio, point.score) for point in points]
 
 
+def check_matplotlib() -> None:
+    """Raises LtpError: matplotlib is missing."""
+    with needs("the picture needs matplotlib", "learn"):
+        import matplotlib  # noqa: F401
+
+
 def draw(path: Path, title: str, dense: Point, panels: Panels, budget: float | None = None) -> None:
     """Write a picture with one panel for each x axis and the score as the y axis.
 
@@ -32,10 +38,11 @@ def draw(path: Path, title: str, dense: Point, panels: Panels, budget: float | N
     Raises:
         LtpError: matplotlib is missing.
     """
-    with needs("the picture needs matplotlib", "learn"):
-        from matplotlib.figure import Figure
+    check_matplotlib()
+    from matplotlib.figure import Figure
+
     figure = Figure(figsize=(6.4 * len(panels), 4.0), layout="constrained")
-    figure.suptitle(title)
+    figure.suptitle(title, parse_math=False)  # a folder's name may hold dollars
     row = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
     for axes, (label, curves) in zip(row, panels.items(), strict=True):
         axes.axhline(dense.score, color="grey", linewidth=1, label="dense")

@@ -143,10 +143,12 @@ def tune(
         labelled: what the labels of the data are, see `Tuned`.
 
     Raises:
-        LtpError: no pruning fits the budget.
+        LtpError: the metric is undefined on the data, or is for another kind of answer; no pruning
+            fits the budget.
     """
     policy, layers = encoder.config.policy, encoder.config.layers
     judge = Judge(encoder, search, max_drop)
+    held_out = Judge(encoder, other, max_drop)  # before the search, since it may refuse the data
     start, mode = judge.look(policy), MODE
     curve: tuple[Candidate, ...] = ()
     before = None
@@ -165,31 +167,29 @@ def tune(
             f"no pruning stays within {max_drop:g} points on {len(search)} texts: the gentlest "
             f"loses {judge.drop(path[min(1, len(path) - 1)]):.2f}; give more texts, or allow more"
         )
-    estimate = estimated(encoder, chosen.policy, other)
+    estimate = estimated(held_out, chosen.policy)
     return Tuned(
         max_drop, labelled, len(search), judge.dense, before, curve, path, chosen, estimate
     )
 
 
-def estimated(encoder: Encoder, policy: PrunePolicy, data: TaskData) -> Estimate:
-    """What a policy does on data, beside the same weights without pruning."""
+def estimated(judge: Judge, policy: PrunePolicy) -> Estimate:
+    """What a policy does on the data of a judge, beside the same weights without pruning."""
     import torch
 
-    config, head = encoder.config, head_of(encoder.config)
-    forward = Forward(encoder, data.batch)
-    dense = forward.run(by_policy(PrunePolicy.dense(config.layers)))
-    pruned = forward.run(by_policy(policy))
-    logits = dense.logits, pruned.logits
-    low, high = drop_interval(head, data.labels, *logits, data.metric)
+    data, config, head = judge.data, judge.encoder.config, judge.head
+    run = judge.forward.run(by_policy(policy))
+    low, high = drop_interval(head, data.labels, judge.unpruned, run.logits, data.metric)
+    change = head.distillation(torch.from_numpy(run.logits), torch.from_numpy(judge.unpruned))
     return Estimate(
         texts=len(data),
-        dense=point_of(config, dense.logits, dense.profile.alive, data),
-        pruned=point_of(config, pruned.logits, pruned.profile.alive, data),
+        dense=judge.dense,
+        pruned=point_of(config, run.logits, run.profile.alive, data),
         low=low,
         high=high,
-        changed=head.flips(*logits),
-        change=float(head.distillation(*map(torch.from_numpy, reversed(logits)))),
-        work=engine_work(config, pruned.profile),
+        changed=head.flips(judge.unpruned, run.logits),
+        change=float(change),
+        work=engine_work(config, run.profile),
     )
 
 

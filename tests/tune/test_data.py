@@ -33,7 +33,7 @@ def test_labels_mean_the_same_in_all_parts_of_the_data(bert_checkpoint: Path) ->
     assert dev.batch.lengths.tolist() == train.batch.lengths[[1, 1]].tolist()
     (alone,) = TaskData.read(parts[1:], tokenizer, config)
     assert alone.labels.tolist() == [1, 2]
-    with pytest.raises(LtpError, match=r"row 5 has the label '3', .*; rows of --dev are counted"):
+    with pytest.raises(LtpError, match=r"row 5 has the label '3', .*; rows of --dev or --test are"):
         TaskData.read([parts[0], Examples(["bad"] * 2, [0, "3"])], tokenizer, config)
 
 
