@@ -12,7 +12,7 @@ from ltp_deploy.cli.bench import PEERS as OFFERED_PEERS
 from ltp_deploy.cli.build import LIBRARIES as OFFERED_LIBRARIES
 from ltp_deploy.cli.build import TARGETS as OFFERED_TARGETS
 from ltp_deploy.cli.learn import METHODS as OFFERED_METHODS
-from ltp_deploy.cli.options import MAX_DROP, METRICS
+from ltp_deploy.cli.options import DROP_FROM_DENSE, MAX_DROP, METRICS
 from ltp_deploy.cli.run import LONG_TEXTS as OFFERED_LONG_TEXTS
 from ltp_deploy.data.long_texts import LONG_TEXTS
 from ltp_deploy.heads import HEADS
@@ -65,7 +65,7 @@ def test_a_page_has_every_option_with_its_whole_help(
     assert "..." not in found
     assert not any(line.endswith("-") for line in found.splitlines()), "a broken name: reword"
     for option in main.commands[name].params:
-        if isinstance(option, click.Option):
+        if isinstance(option, click.Option) and not option.hidden:
             assert f"  {', '.join(option.opts)}" in found
             assert option.help
             assert packed(option.help) in packed(found)
@@ -105,12 +105,19 @@ def test_build_groups_its_options(capsys: pytest.CaptureFixture[str]) -> None:
     }
 
 
-def test_max_drop_has_one_meaning(capsys: pytest.CaptureFixture[str]) -> None:
-    for name in COMMANDS:
-        for option in main.commands[name].params:
-            if isinstance(option, click.Option) and "--max-drop" in option.opts:
-                assert (option.help or "").startswith(MAX_DROP)
-    assert "--max-drop-from-dense" in page(capsys, "tune")
+def test_max_drop_says_what_it_is_counted_from(capsys: pytest.CaptureFixture[str]) -> None:
+    """From the oracle where the pruning stays, from the dense model where it is chosen."""
+    meanings = {"build": MAX_DROP, "verify": MAX_DROP}
+    meanings |= {"learn": DROP_FROM_DENSE, "tune": DROP_FROM_DENSE}
+    found = {
+        name: option.help or ""
+        for name in COMMANDS
+        for option in main.commands[name].params
+        if isinstance(option, click.Option) and "--max-drop" in option.opts
+    }
+    assert set(found) == set(meanings)
+    assert all(found[name].startswith(meaning) for name, meaning in meanings.items())
+    assert "--max-drop-from-dense" not in page(capsys, "tune"), "its earlier name is not shown"
 
 
 def test_the_offered_values_are_those_that_the_package_knows() -> None:

@@ -164,12 +164,49 @@ def test_the_tolerances_of_verify_arrive(
     assert found == (Path("engine"), Path("model"), examples, batch, tolerances, portable)
 
 
-def test_the_drop_of_tune_arrives(monkeypatch: pytest.MonkeyPatch) -> None:
-    line = "tune model --data dev.tsv -o out --max-drop-from-dense 0.25 --score-length 9"
-    found = asked(monkeypatch, "ltp_deploy.tune.job.tune_checkpoint", line)
-    reading = DataOptions()
-    job = TuneJob(Path("model"), "dev.tsv", Path("out"), 0.25, reading, "9", None, False)
-    assert found == (job,)
+TUNE = "ltp_deploy.tune.job.tune_checkpoint"
+
+
+def test_tune_has_the_defaults_of_its_job(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = asked(monkeypatch, TUNE, "tune model --data dev.tsv -o out")
+    assert found == (TuneJob(Path("model"), "dev.tsv", Path("out"), 1.0),)
+
+
+def test_every_option_of_tune_arrives(monkeypatch: pytest.MonkeyPatch) -> None:
+    line = (
+        "tune model --data dev.tsv --test test.tsv --unlabelled --max-drop 0.25 -o out "
+        "--score-length 9 --first-token reference --text-columns a,b --label-column c "
+        "--split test --limit 5 --metric f1 --force"
+    )
+    job = TuneJob(
+        checkpoint=Path("model"),
+        data="dev.tsv",
+        output=Path("out"),
+        max_drop=0.25,
+        test="test.tsv",
+        unlabelled=True,
+        options=DataOptions("a,b", "c", "test", 5, "f1"),
+        score_length="9",
+        first_token="reference",
+        force=True,
+    )
+    assert asked(monkeypatch, TUNE, line) == (job,)
+
+
+@pytest.mark.parametrize(
+    ("options", "drop"),
+    [
+        ("--max-drop-from-dense 0.25", 0.25),
+        ("--max-drop-from-dense 0", 0.0),
+        ("--max-drop 2 --max-drop-from-dense 0.25", 2.0),
+        ("--max-drop-from-dense 0.25 --max-drop 2", 2.0),
+    ],
+)
+def test_the_drop_of_tune_has_an_earlier_name(
+    options: str, drop: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (job,) = asked(monkeypatch, TUNE, f"tune model --data dev.tsv -o out {options}")
+    assert job.max_drop == drop
 
 
 def test_lists_and_distributions_of_bench_arrive(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -215,7 +252,8 @@ REQUIRED = {
         ("verify", "--also other", "--also needs --polygraphy"),
         ("verify", "--polygraphy f.json --max-drop 0", "limits of its own: leave"),
         ("verify", "--polygraphy f.json --portable", "leave --portable"),
-        ("tune", "--max-drop 1", "No such option"),
+        ("tune", "--max-drop nan", "'nan' is not a finite number"),
+        ("tune", "--max-drop-from-dense -1", "-1.0 is not in the range x>=0"),
         ("bench", "--peers tvm", "'tvm' is not one of 'onnxruntime', 'pytorch'"),
         ("bench", "--lengths 4,", "'' is not a valid whole number"),
         ("bench", "--length-distribution nan:9", "'nan' is not a finite number"),

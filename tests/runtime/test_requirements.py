@@ -143,7 +143,7 @@ NEEDS = re.compile(
         ["bench", "BUNDLE"],
         ["calibrate", "CHECKPOINT", "--data", "TEXTS", "-o", "OUT"],
         ["learn", "CHECKPOINT", "--data", "TEXTS", "--dev", "TEXTS", "-o", "OUT"],
-        ["tune", "CHECKPOINT", "--data", "TEXTS", "--max-drop-from-dense", "1", "-o", "OUT"],
+        ["tune", "CHECKPOINT", "--data", "TEXTS", "-o", "OUT"],
         ["inspect", "CHECKPOINT"],
     ],
     ids=lambda arguments: " ".join(arguments[:3]),
