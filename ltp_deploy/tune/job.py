@@ -80,9 +80,9 @@ def tune_checkpoint(job: TuneJob) -> Tuned:
             `tune`.
     """
     checkpoint = job.checkpoint
-    check_matplotlib()
     keep_freed_blocks()
     with new_checkpoint(job.output, job.force) as directory:
+        check_matplotlib()
         encoder = starting_encoder(job)
         search, other, labelled = read_parts(job, encoder)
         tuned = tune(encoder, search, other, job.max_drop, labelled)
