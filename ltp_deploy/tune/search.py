@@ -163,9 +163,11 @@ def tune(
     path = judge.walk(start, (step.policy for step in islice(steps, MAX_STEPS)))
     chosen = judge.strongest(path)
     if not chosen.policy.prunes:
+        gentlest = path[min(1, len(path) - 1)]
         raise LtpError(
-            f"no pruning stays within {max_drop:g} points on {len(search)} texts: the gentlest "
-            f"loses {judge.drop(path[min(1, len(path) - 1)]):.2f}; give more texts, or allow more"
+            f"no pruning is surely enough within {max_drop:g} points on {len(search)} texts: the "
+            f"gentlest loses {judge.drop(gentlest):.2f}, with a standard error of "
+            f"{gentlest.error:.2f}; give more texts to search on, or allow more"
         )
     estimate = estimated(held_out, chosen.policy)
     return Tuned(

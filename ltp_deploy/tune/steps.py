@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -57,6 +58,15 @@ def engine_work(config: EncoderConfig, profile: SurvivorProfile) -> float:
     return count(profile) / count(dense)
 
 
+@dataclass(frozen=True)
+class _Offer:
+    """A step that a layer could take: its price, and what then enters each layer."""
+
+    step: Step
+    price: float
+    states: list[list[State]]
+
+
 class Steps:
     """A walk from one policy to others that prune more.
 
@@ -82,27 +92,46 @@ class Steps:
         self.teacher = torch.from_numpy(dense.logits)
 
     def __iter__(self) -> Iterator[Step]:
-        """The steps, the start left out; ends where no layer can drop more."""
-        policy = self.start
-        while True:
-            run = self.forward.run(by_policy(policy), record=True)
-            now = self._measured(policy, run)
-            layers = range(self.encoder.config.layers - 1)
-            found = [step for i in layers if (step := self._step(now, i, run.states[i]))]
-            if not found:
-                return
-            best = min(found, key=lambda step: (step.change - now.change) / (now.work - step.work))
-            yield best
-            policy = best.policy
+        """The steps, the start left out; ends where no layer can drop more.
 
-    def _step(self, now: Step, index: int, states: list[State]) -> Step | None:
-        rule = self._stronger(now.policy, index, states)
+        A layer's price is the change that its step adds for the work that it saves. Prices mostly
+        rise while other layers drop more, so layers are tried in the order of the prices that they
+        had, until the best one found is below the next; most layers then need no run.
+        """
+        run = self.forward.run(by_policy(self.start), record=True)
+        now, states = self._measured(self.start, run), run.states
+        prices = dict.fromkeys(range(self.encoder.config.layers - 1), -math.inf)
+        while True:
+            best: _Offer | None = None
+            for index in sorted(prices, key=prices.__getitem__):
+                if best is not None and best.price <= prices[index]:
+                    break
+                offer = self._offer(now, index, states)
+                if offer is None:
+                    del prices[index]
+                    continue
+                prices[index] = offer.price
+                if best is None or offer.price < best.price:
+                    best = offer
+            if best is None:
+                return
+            yield best.step
+            now, states = best.step, best.states
+
+    def _offer(self, now: Step, index: int, states: list[list[State]]) -> _Offer | None:
+        """What a layer's next step gives; None where it saves nothing."""
+        rule = self._stronger(now.policy, index, states[index])
         if rule is None:
             return None
         rules = (*now.policy.layers[:index], rule, *now.policy.layers[index + 1 :])
         policy = replace(now.policy, layers=rules)
-        step = self._measured(policy, self.forward.run(by_policy(policy), index, states))
-        return step if now.work - step.work > LEAST_SAVED else None
+        run = self.forward.run(by_policy(policy), index, states[index], record=True)
+        step = self._measured(policy, run)
+        saved = now.work - step.work
+        if saved <= LEAST_SAVED:
+            return None
+        price = (step.change - now.change) / saved
+        return _Offer(step, price, [*states[: index + 1], *run.states[index + 1 :]])
 
     def _measured(self, policy: PrunePolicy, run: Run) -> Step:
         change = float(self.head.distillation(torch.from_numpy(run.logits), self.teacher))

@@ -294,16 +294,12 @@ def test_sets_of_labels_are_tuned(
     assert result.estimate.low < result.estimate.high
 
 
-def test_little_data_allows_nothing_and_the_report_says_so(dense: Path, tmp_path: Path) -> None:
+def test_too_little_data_for_any_pruning_is_said(dense: Path, tmp_path: Path) -> None:
     data = write_columns(tmp_path / "few.tsv", "text", random_texts(20, 5))
-    result, policy = run(dense, data, tmp_path / "out", 1.0)
-    assert not policy.prunes
-    said = " ".join(describe(result, tmp_path).split())
-    assert "Nothing is pruned: no step is surely enough within 1 points." in said
-    assert "(there were 10)" in said
-    assert "It may be more than 1: more texts narrow the interval" in said
-    assert result.estimate.drop == 0.0
-    assert result.estimate.high > 10
+    with pytest.raises(LtpError, match="surely enough within 1 points on 10 texts") as caught:
+        run(dense, data, tmp_path / "out", 1.0)
+    assert "loses 0.00, with a standard error of 11.79" in str(caught.value)  # sqrt(2) / 12
+    assert [path.name for path in tmp_path.iterdir()] == ["few.tsv"]
 
 
 def test_too_few_texts_are_refused(dense: Path, tmp_path: Path) -> None:
