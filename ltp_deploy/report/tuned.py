@@ -37,8 +37,7 @@ def describe(result: Tuned, output: Path) -> str:
             f"{output}: the most pruning within {result.max_drop:g} points on "
             f"{result.searched} texts",
             table(headers, rows),
-            f"Estimated on {estimate.texts} texts that it was not chosen on: {_interval(result)}",
-            *_unpruned(result),
+            _estimated(result) if result.chosen.policy.prunes else _unpruned(result),
             table(["layer", "rule", tokens], layers),
             *_curve("thresholds times one factor", result.curve, result),
             *_curve("layer by layer", result.path, result),
@@ -46,21 +45,19 @@ def describe(result: Tuned, output: Path) -> str:
     )
 
 
-def _unpruned(result: Tuned) -> list[str]:
-    """Says so where the budget allows nothing."""
-    if result.chosen.policy.prunes:
-        return []
-    return [
+def _unpruned(result: Tuned) -> str:
+    return (
         f"Nothing is pruned: no step is surely enough within {result.max_drop:g} points. More "
         f"texts to search on (there were {result.searched}), or a larger --max-drop, allow more."
-    ]
+    )
 
 
-def _interval(result: Tuned) -> str:
+def _estimated(result: Tuned) -> str:
     """The drop with its interval, and the answers that changed."""
     estimate = result.estimate
     words = (
-        f"it costs {estimate.drop:+.2f} points (95 % interval {estimate.low:+.2f} to "
+        f"Estimated on {estimate.texts} texts that it was not chosen on: it costs "
+        f"{estimate.drop:+.2f} points (95 % interval {estimate.low:+.2f} to "
         f"{estimate.high:+.2f})"
     )
     if estimate.changed is not None:

@@ -95,7 +95,7 @@ def tune_checkpoint(job: TuneJob) -> Tuned:
             "chosen, on other data": by_flops([tuned.estimate.pruned]),
         }
         known = {name: curve for name, curve in curves.items() if curve}
-        title = f"{checkpoint.resolve().name}, tuned"
+        title = f"{checkpoint.absolute().name}, tuned"
         draw(directory / "tuned.svg", title, tuned.dense, {FLOPS: known}, job.max_drop)
     return tuned
 
@@ -127,7 +127,7 @@ def read_parts(job: TuneJob, encoder: Encoder) -> tuple[TaskData, TaskData, bool
     config = encoder.config
     tokenizer = TransformersTokenizer(job.checkpoint, config)
     data = (
-        [_answered(part, encoder, tokenizer) for part in parts]
+        [_answered(part, encoder, tokenizer, job.options.metric) for part in parts]
         if without
         else TaskData.read(parts, tokenizer, config)
     )
@@ -141,8 +141,14 @@ def read_parts(job: TuneJob, encoder: Encoder) -> tuple[TaskData, TaskData, bool
     return search, other, not without
 
 
-def _answered(part: Examples, encoder: Encoder, tokenizer: TransformersTokenizer) -> TaskData:
-    """Texts with the answers of the model without pruning as labels."""
+def _answered(
+    part: Examples, encoder: Encoder, tokenizer: TransformersTokenizer, metric: str | None
+) -> TaskData:
+    """Texts with the answers of the model without pruning as labels. Unless a metric is asked for,
+    what counts is the share of answers that do not change, or the correlation of values."""
+    head = head_of(encoder.config)
+    if metric is None and "accuracy" in head.metrics:
+        metric = "accuracy"
     batch = tokenizer(part.texts)
     logits, _ = answers(encoder.with_policy(PrunePolicy.dense(encoder.config.layers)), batch)
-    return TaskData(batch, np.asarray(head_of(encoder.config).predictions(logits)), part.metric)
+    return TaskData(batch, np.asarray(head.predictions(logits)), metric)

@@ -153,6 +153,7 @@ def test_a_report_says_what_is_estimated(tuned: tuple[Path, Tuned]) -> None:
     assert f"{estimate.pruned.flops_ratio:.2f}x" in found
     assert "guarantee" not in found
     assert "Nothing is pruned" not in found
+    assert "It may be more than 12: more texts narrow the interval" in found
 
 
 def run(
@@ -222,6 +223,8 @@ def test_a_model_with_thresholds_is_tuned(
     result, after = run(checkpoint, folder / "texts.tsv", tmp_path / "out", 40.0)
     assert result.curve
     assert result.before is not None
+    assert result.dense.score == result.estimate.dense.score == 100.0
+    assert result.before.score < 100.0
     assert after == result.chosen.policy != before
     assert (after.keep_first, after.score_length) == (before.keep_first, before.score_length)
     estimate = result.estimate.pruned
@@ -287,7 +290,11 @@ def test_sets_of_labels_are_tuned(
     result, policy = run(
         checkpoint, data, tmp_path / "out", 6.0, options=options, unlabelled=not labelled
     )
-    assert result.dense.metric == "f1-micro %"
+    assert result.dense.metric == ("f1-micro %" if labelled else "accuracy %")
+    if not labelled:
+        estimate = result.estimate
+        assert estimate.changed is not None
+        assert estimate.drop == pytest.approx(100 * estimate.changed / estimate.texts)
     assert (result.dense.score == 100.0) == (not labelled)
     assert result.dense.score - result.chosen.point.score <= 6.0
     assert policy.prunes
@@ -369,7 +376,9 @@ def test_any_folders_name_is_a_title(folder: Path, dense: Path, tmp_path: Path) 
     odd.symlink_to(dense)
     few = write_columns(tmp_path / "few.tsv", "text", random_texts(8, 5))
     run(odd, few, tmp_path / "out")
-    assert ElementTree.parse(tmp_path / "out" / "tuned.svg").getroot().tag.endswith("svg")
+    picture = (tmp_path / "out" / "tuned.svg").read_text()
+    assert ElementTree.fromstring(picture).tag.endswith("svg")
+    assert r"a$\b$c &amp; &lt;d&gt;, tuned" in picture
 
 
 def test_a_bundle_is_tuned_under_its_own_conventions(

@@ -158,6 +158,15 @@ def test_a_budget_out_of_reach_is_an_error() -> None:
         tune(encoder, data, other, 0.0)
 
 
+def test_few_texts_allow_nothing_by_f1_either() -> None:
+    """Where no answer of few texts changes, a bootstrap alone would call that certain."""
+    encoder, data, other = task(DENSE, texts=20, num_labels=2)
+    data.metric = other.metric = "f1"
+    tuned = tune(encoder, data, other, 1.0)
+    assert tuned.dense.metric == "f1 %"
+    assert tuned.chosen.policy == DENSE
+
+
 @pytest.mark.parametrize("part", [0, 1])
 def test_a_score_that_is_undefined_is_refused_before_the_search(
     part: int, monkeypatch: pytest.MonkeyPatch
