@@ -37,18 +37,11 @@ def describe(result: Tuned, output: Path) -> str:
             f"{output}: the most pruning within {result.max_drop:g} points on "
             f"{result.searched} texts",
             table(headers, rows),
-            _estimated(result) if result.chosen.policy.prunes else _unpruned(result),
+            _estimated(result),
             table(["layer", "rule", tokens], layers),
             *_curve("thresholds times one factor", result.curve, result),
             *_curve("layer by layer", result.path, result),
         ]
-    )
-
-
-def _unpruned(result: Tuned) -> str:
-    return (
-        f"Nothing is pruned: no step is surely enough within {result.max_drop:g} points. More "
-        f"texts to search on (there were {result.searched}), or a larger --max-drop, allow more."
     )
 
 
