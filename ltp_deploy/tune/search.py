@@ -163,15 +163,24 @@ def tune(
     path = judge.walk(start, (step.policy for step in islice(steps, MAX_STEPS)))
     chosen = judge.strongest(path)
     if not chosen.policy.prunes:
-        gentlest = path[min(1, len(path) - 1)]
-        raise LtpError(
-            f"no pruning is surely enough within {max_drop:g} points on {len(search)} texts: the "
-            f"gentlest loses {judge.drop(gentlest):.2f}, with a standard error of "
-            f"{gentlest.error:.2f}; give more texts to search on, or allow more"
-        )
+        raise _nothing_fits(judge, path)
     estimate = estimated(held_out, chosen.policy)
     return Tuned(
         max_drop, labelled, len(search), judge.dense, before, curve, path, chosen, estimate
+    )
+
+
+def _nothing_fits(judge: Judge, path: tuple[Candidate, ...]) -> LtpError:
+    if len(path) == 1:
+        return LtpError(
+            f"there is nothing to prune in {judge.encoder.config.layers} layers on these texts: "
+            "what the last layer prunes saves no work, and the first token stays"
+        )
+    gentlest = path[1]
+    return LtpError(
+        f"no pruning is surely enough within {judge.max_drop:g} points on {len(judge.data)} "
+        f"texts: the gentlest loses {judge.drop(gentlest):.2f}, with a standard error of "
+        f"{gentlest.error:.2f}; give more texts to search on, or allow more"
     )
 
 

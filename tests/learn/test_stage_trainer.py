@@ -10,7 +10,6 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from ltp_deploy.learn.data import TaskData
 
 from ltp_deploy.learn.masks import Hard
 from ltp_deploy.learn.model import Learner
@@ -18,6 +17,7 @@ from ltp_deploy.learn.stage import Stage, TrainerSettings
 from ltp_deploy.learn.trainer import fit
 from ltp_deploy.model.policy import LayerRule, Mode, PrunePolicy
 from ltp_deploy.progress import Output
+from ltp_deploy.tune.data import TaskData
 from tests.answers import random_batch
 from tests.model.problems import tiny_encoder
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import islice, pairwise
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from ltp_deploy.model.encoder import Encoder
 from ltp_deploy.model.policy import LayerRule, Mode, PrunePolicy
 from ltp_deploy.model.survivors import SurvivorProfile
 from ltp_deploy.parity.oracle_run import run_oracle
+from ltp_deploy.tune.forward import Decide, Forward, Run
 from ltp_deploy.tune.steps import LEAST_SAVED, SHARE, Step, Steps, engine_work
 from tests.answers import random_batch
 from tests.model.problems import tiny_encoder
@@ -173,3 +175,24 @@ def test_the_change_of_values_is_their_squared_difference() -> None:
     dense, pruned = (run_oracle(encoder.with_policy(p), batch).logits for p in (DENSE, step.policy))
     assert step.change == pytest.approx(((dense - pruned) ** 2).mean(), rel=1e-3)
     assert step.change > 0
+
+
+def test_most_layers_are_not_run_at_every_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And each run begins at the layer that changes."""
+    start, firsts = PrunePolicy.dense(6), []
+    run = Forward.run
+
+    def counted(self: Forward, decision: Decide, first: int = 0, *given: Any, **named: Any) -> Run:
+        firsts.append(first)
+        return run(self, decision, first, *given, **named)
+
+    monkeypatch.setattr(Forward, "run", counted)
+    encoder, batch = task(start)
+    steps = list(islice(Steps(encoder, batch, start, Mode.RELATIVE), 12))
+    assert firsts[:7] == [0, 0, 0, 1, 2, 3, 4], "without pruning, the start, and every layer once"
+    assert len(firsts) < 7 + 11 * 3
+    used = {i for step in steps for i, rule in enumerate(step.policy.layers) if rule.prunes}
+    assert len(used) > 2
+    for step in steps:
+        alive = run_oracle(encoder.with_policy(step.policy), batch).profile
+        assert step.work == pytest.approx(engine_work(encoder.config, alive))
