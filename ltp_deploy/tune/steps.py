@@ -58,6 +58,20 @@ def engine_work(config: EncoderConfig, profile: SurvivorProfile) -> float:
     return count(profile) / count(dense)
 
 
+def between(values: np.ndarray, share: float) -> float | None:
+    """A number with a share of the values [N] below it, or less where some are equal, but at least
+    one on either side; None where there is no such number.
+
+    It lies halfway between two values. The rounding of another backend then moves none of them to
+    its other side, unless these two are next to equal.
+    """
+    distinct = np.unique(values).astype(float)
+    if len(distinct) < 2:
+        return None
+    above = max(1, int(np.searchsorted(distinct, np.quantile(values, share))))
+    return float(distinct[above - 1 : above + 1].mean())
+
+
 @dataclass(frozen=True)
 class _Offer:
     """A step that a layer could take: its price, and what then enters each layer."""
@@ -147,10 +161,8 @@ class Steps:
         if mode is Mode.TOPK:
             rates = [r.threshold for r in policy.layers[: index + 1] if r.mode is Mode.TOPK]
             return LayerRule(mode, (1 - SHARE) * min(rates, default=1.0))
-        values = self._values(policy, index, mode, states)
-        if not len(values):
-            return None
-        return LayerRule(mode, float(np.quantile(values, SHARE)))
+        threshold = between(self._values(policy, index, mode, states), SHARE)
+        return None if threshold is None else LayerRule(mode, threshold)
 
     @torch.inference_mode()
     def _values(

@@ -100,6 +100,13 @@ def test_a_model_with_thresholds_starts_from_the_best_factor() -> None:
     assert {rule.mode for rule in tuned.chosen.policy.layers} <= {Mode.NONE, Mode.ABSOLUTE}
 
 
+def test_a_layer_without_a_rule_gets_one_of_the_mode_of_the_others() -> None:
+    encoder, data, other = task()
+    path = tune(encoder, data, other, 60.0).path
+    first = {candidate.policy.layers[0].mode for candidate in path}
+    assert first == {Mode.NONE, Mode.ABSOLUTE}
+
+
 @pytest.mark.parametrize(
     "rules",
     [

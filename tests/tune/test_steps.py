@@ -15,7 +15,7 @@ from ltp_deploy.model.policy import LayerRule, Mode, PrunePolicy
 from ltp_deploy.model.survivors import SurvivorProfile
 from ltp_deploy.parity.oracle_run import run_oracle
 from ltp_deploy.tune.forward import Decide, Forward, Run
-from ltp_deploy.tune.steps import LEAST_SAVED, SHARE, Step, Steps, engine_work
+from ltp_deploy.tune.steps import LEAST_SAVED, SHARE, Step, Steps, between, engine_work
 from tests.answers import random_batch
 from tests.model.problems import tiny_encoder
 
@@ -76,6 +76,25 @@ def test_the_work_of_an_engine_is_counted_by_hand() -> None:
     assert engine_work(config, last) == 1.0, "the last layer's rule saves an engine nothing"
 
 
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        (range(26), 2.5),  # the quantile is 3 itself
+        (range(20), 2.5),
+        ([5.0, 1.0], 3.0),
+        ([1.0, 1.0, 1.0, 1.0, 2.0], 1.5),
+        ([1.0, 2.0, 2.0, 2.0, 2.0, 2.0, 2.0, 2.0, 2.0, 2.0], 1.5),
+        ([0.0, *[1.0] * 50, 2.0], 0.5),
+        ([7.0, 7.0], None),
+        ([7.0], None),
+        ([], None),
+    ],
+)
+def test_a_threshold_lies_between_two_scores(values: list[float], expected: float | None) -> None:
+    found = between(np.array(values, np.float32), SHARE)
+    assert found == expected
+
+
 @pytest.mark.parametrize("name", STARTS)
 def test_every_step_prunes_more_in_one_layer(name: str) -> None:
     start, steps = STARTS[name], walk(name)
@@ -123,7 +142,8 @@ def test_a_step_takes_the_layer_that_changes_least_for_what_it_saves() -> None:
             probe = replace(policy, layers=_with(policy, i, LayerRule(Mode.RELATIVE, 1.0)))
             scores = 1 + run_oracle(encoder.with_policy(probe), batch).margins[:, i]
             kept = scores[np.isfinite(scores) & (scores >= policy.layers[i].threshold)]
-            rule = LayerRule(Mode.RELATIVE, float(np.quantile(kept, SHARE)))
+            place = int(np.ceil(np.quantile(np.arange(len(kept)), SHARE)))
+            rule = LayerRule(Mode.RELATIVE, float(np.sort(kept)[place - 1 : place + 1].mean()))
             candidate = replace(policy, layers=_with(policy, i, rule))
             options.append((candidate, *measured(encoder, batch, candidate)))
         change, work = measured(encoder, batch, policy)
