@@ -138,6 +138,7 @@ def test_the_engine_of_the_written_checkpoint_keeps_what_the_oracle_keeps(
     batch = batch_for(encoder)
     survivors = assert_as_oracle(load(bundle_of(tuned[0])), encoder, batch)
     assert pruned_tokens(batch, survivors) > 10
+    assert all(kept[0] == 0 for layers in survivors for kept in layers), "the first token stays"
 
 
 def test_a_report_says_what_is_estimated(tuned: tuple[Path, Tuned]) -> None:
