@@ -116,6 +116,8 @@ def read_parts(job: TuneJob, encoder: Encoder) -> tuple[TaskData, TaskData, bool
     Raises:
         LtpError: there is too little, or one of two files has labels and the other has not.
     """
+    if job.test == job.data:
+        raise LtpError(f"--test is --data, {job.data}: leave it out, and a half is set aside")
     sources = [job.data] if job.test is None else [job.data, job.test]
     parts = [read_examples(source, job.options, not job.unlabelled) for source in sources]
     without = [source for source, part in zip(sources, parts, strict=True) if part.labels is None]

@@ -258,13 +258,14 @@ class Judge:
         Raises:
             LtpError: none is inside the budget.
         """
-        inside = [c for c in curve if self.drop(c) <= self.max_drop]
+        inside = [c for c in curve if self.fits(self.drop(c), c)]
         if not inside:
             gentlest = curve[0]
             raise LtpError(
                 f"even with thresholds times {FACTORS[0]:g} the score drops by "
-                f"{self.drop(gentlest):.2f} points, allowed {self.max_drop:g}; train with less "
-                "pruning, or allow more"
+                f"{self.drop(gentlest):.2f} points, with a standard error of {gentlest.error:.2f}; "
+                f"allowed are {self.max_drop:g}. Give more texts, train with less pruning, or "
+                "allow more"
             )
         return max(inside, key=lambda candidate: candidate.point.flops_ratio)
 

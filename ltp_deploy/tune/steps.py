@@ -84,8 +84,10 @@ class _Offer:
 class Steps:
     """A walk from one policy to others that prune more.
 
-    Each step lets one layer drop `SHARE` of the tokens that it kept. Of all layers it takes the
-    one that adds the least change of the answers for the work that it saves. No labels are used.
+    Each step lets one layer drop `SHARE` of the tokens that it kept. Of the layers that it tries it
+    takes the one that adds the least change of the answers for the work that it saves. No labels
+    are used. What enters each layer is kept, up to three times: [tokens of the sample, d] float32
+    for every layer.
     """
 
     def __init__(self, encoder: Encoder, sample: PackedBatch, start: PrunePolicy, mode: Mode):
