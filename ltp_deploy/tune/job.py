@@ -19,7 +19,7 @@ from ltp_deploy.model.encoder import Encoder
 from ltp_deploy.model.policy import PrunePolicy
 from ltp_deploy.tune.data import TaskData
 from ltp_deploy.tune.evaluate import answers
-from ltp_deploy.tune.plot import FLOPS, by_flops, check_matplotlib, draw
+from ltp_deploy.tune.plot import FLOPS, Bar, by_flops, check_matplotlib, draw
 from ltp_deploy.tune.search import Tuned, tune
 from ltp_deploy.verification.source import check_source
 
@@ -92,12 +92,21 @@ def tune_checkpoint(job: TuneJob) -> Tuned:
             "one factor": by_flops(candidate.point for candidate in tuned.curve),
             "layer by layer": by_flops(candidate.point for candidate in tuned.path),
             "chosen": by_flops([tuned.chosen.point]),
-            "chosen, on other data": by_flops([tuned.estimate.pruned]),
         }
         known = {name: curve for name, curve in curves.items() if curve}
         title = f"{checkpoint.absolute().name}, tuned"
-        draw(directory / "tuned.svg", title, tuned.dense, {FLOPS: known}, job.max_drop)
+        picture = directory / "tuned.svg"
+        draw(picture, title, tuned.dense, {FLOPS: known}, job.max_drop, estimate_bar(tuned))
     return tuned
+
+
+def estimate_bar(tuned: Tuned) -> Bar:
+    """The estimated drop as far below the dense model's score on the search data."""
+    estimate, score = tuned.estimate, tuned.dense.score
+    drops = (estimate.high, estimate.drop, estimate.low)
+    return Bar(
+        "chosen, on other data", estimate.pruned.flops_ratio, *(score - drop for drop in drops)
+    )
 
 
 def starting_encoder(job: TuneJob) -> Encoder:

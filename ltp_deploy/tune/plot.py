@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from ltp_deploy.errors import needs
@@ -25,7 +26,25 @@ def check_matplotlib() -> None:
         import matplotlib  # noqa: F401
 
 
-def draw(path: Path, title: str, dense: Point, panels: Panels, budget: float | None = None) -> None:
+@dataclass(frozen=True)
+class Bar:
+    """An estimate with its interval, in the first panel: x, and three scores."""
+
+    name: str
+    x: float
+    low: float
+    score: float
+    high: float
+
+
+def draw(
+    path: Path,
+    title: str,
+    dense: Point,
+    panels: Panels,
+    budget: float | None = None,
+    estimate: Bar | None = None,
+) -> None:
     """Write a picture with one panel for each x axis and the score as the y axis.
 
     Args:
@@ -34,6 +53,7 @@ def draw(path: Path, title: str, dense: Point, panels: Panels, budget: float | N
         dense: the model without pruning, drawn as a level line.
         panels: the curves of each panel; the points of a curve are joined by lines.
         budget: an allowed drop in points, drawn as a second level line below the dense model's.
+        estimate: drawn with its interval.
 
     Raises:
         LtpError: matplotlib is missing.
@@ -52,6 +72,10 @@ def draw(path: Path, title: str, dense: Point, panels: Panels, budget: float | N
         for name, points in curves.items():
             x, y = zip(*sorted(points), strict=True)
             axes.plot(x, y, marker="o", markersize=4, linewidth=1.2, label=name)
+        if estimate is not None and axes is row[0]:
+            ends = [[estimate.score - estimate.low], [estimate.high - estimate.score]]
+            at = ([estimate.x], [estimate.score], ends)
+            axes.errorbar(*at, marker="s", markersize=5, capsize=4, label=estimate.name)
         axes.set_xlabel(label)
         axes.legend(frameon=False)
         axes.grid(alpha=0.2)
