@@ -25,7 +25,7 @@ def main() -> None:
     files = {name: RESULTS / f"{name}.json" for name in PARTS}
     tasks = {name: json.loads(path.read_text()) for name, path in files.items() if path.exists()}
     parts = [texts(tasks), f"All methods at {SHOWN}x:", compared(tasks)]
-    parts += ["The rules that `tune` could use, layer by layer, at every ratio:", rules(tasks)]
+    parts += ["The rules on attention received, layer by layer, at every ratio:", rules(tasks)]
     pictures = DOCS / "results"
     pictures.mkdir(exist_ok=True)
     for name, found in tasks.items():
@@ -76,12 +76,14 @@ def point_of(found: Found, method: Method, ratio: str) -> Found | None:
 
 
 def cell(point: Found | None, found: Found) -> str:
-    """Answers changed, points against the dense model, and the ratio on the test texts."""
+    """Points against the dense model, the share of answers changed, and the ratios on the test
+    texts: in an engine, and by the authors' count."""
     if point is None:
         return ""
     test = point["test"]
     changed = 100 * test["changed"] / found["texts"]["test"]
-    return f"{changed:.1f} %, {-test['drop']:+.2f}, {test['engine_ratio']:.2f}x"
+    ratios = f"{test['engine_ratio']:.2f}x / {test['flops_ratio']:.2f}x"
+    return f"{-test['drop']:+.2f}, {changed:.1f} %, {ratios}"
 
 
 def curves(found: Found, layerwise: bool) -> dict[str, Curve]:
