@@ -360,7 +360,7 @@ def tried(method: Method, search: Model, test: Model, data: TaskData) -> dict[st
         points[f"{wanted:g}"] = {"thresholds": thresholds, "search": on_search, "test": on_test}
         changed = 100 * on_test["changed"] / len(data)
         print(
-            f"  {wanted:g}x: {-on_test['drop']:+.2f} points, {changed:.1f} % changed, "
+            f"  {wanted:g}x: {0 - on_test['drop']:+.2f} points, {changed:.1f} % changed, "
             f"KL {on_test['change']:.4f}, {on_test['engine_ratio']:.2f}x in an engine, "
             f"{on_test['flops_ratio']:.2f}x by the authors' count",
             flush=True,

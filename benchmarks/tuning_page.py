@@ -83,7 +83,7 @@ def cell(point: Found | None, found: Found) -> str:
     test = point["test"]
     changed = 100 * test["changed"] / found["texts"]["test"]
     ratios = f"{test['engine_ratio']:.2f}x / {test['flops_ratio']:.2f}x"
-    return f"{-test['drop']:+.2f}, {changed:.1f} %, {ratios}"
+    return f"{0 - test['drop']:+.2f}, {changed:.1f} %, {ratios}"
 
 
 def curves(found: Found, layerwise: bool) -> dict[str, Curve]:
