@@ -65,7 +65,8 @@ def rules(tasks: dict[str, Found]) -> str:
     for name, found in tasks.items():
         for method in known:
             points = [point_of(found, method, f"{ratio:g}") for ratio in RATIOS]
-            rows.append([name, method.rule, *(cell(point, found) for point in points)])
+            if any(points):
+                rows.append([name, method.rule, *(cell(point, found) for point in points)])
     return markdown(["task", "rule", *(f"{ratio:g}x" for ratio in RATIOS)], rows)
 
 
