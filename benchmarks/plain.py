@@ -48,9 +48,9 @@ class Command:
 
 
 COMMANDS = {
-    "tune": Command("tune {dense} --data {task}/test.tsv", ("sst2", "mrpc", "imdb")),
-    "tune, no labels": Command(
-        "tune {dense} --data {task}/test.tsv --unlabelled", ("sst2", "mrpc", "imdb")
+    "tune": Command("tune {dense} --data {task}/test.tsv{few}", ("sst2", "mrpc", "imdb")),
+    "tune without labels": Command(
+        "tune {dense} --data {task}/test.tsv --unlabelled{few}", ("sst2", "mrpc", "imdb")
     ),
     "tune, few texts": Command(
         "tune {dense} --data {task}/train.tsv --test {task}/dev.tsv", ("rte",)
@@ -60,7 +60,9 @@ COMMANDS = {
         "learn {dense} --data {task}/train.tsv --dev {task}/{test} --bf16 --quick{cut}", ("sst2",)
     ),
 }
+# IMDb is cut, since it takes hours whole.
 CUT = {"imdb": " --limit 2000 --max-length 256"}
+FEW = {"imdb": " --limit 1000"}
 
 
 def main() -> None:
@@ -88,9 +90,10 @@ def record(task: str, title: str, options: argparse.Namespace) -> None:
     data = (options.data / task).absolute()
     job = first_job(TASKS[task], data, options.work.absolute() / task, seed=0)
     completed(job)
-    names = {"dense": job.output, "task": data, "test": TASKS[task].test, "cut": CUT.get(task, "")}
+    names = {"dense": job.output, "task": data, "test": TASKS[task].test}
+    names |= {"cut": CUT.get(task, ""), "few": FEW.get(task, "")}
     line = COMMANDS[title].line.format(**names)
-    output = options.work.absolute() / task / title.replace(" ", "").replace(",", "-")
+    output = options.work.absolute() / task / title.replace(" ", "-")
     arguments = [*shlex.split(line), "-o", str(output), "--force", "--json"]
     begun = time.perf_counter()
     load = os.getloadavg()[0]
@@ -134,7 +137,7 @@ def row(task: str, title: str, run: dict[str, Any]) -> tuple[str, ...]:
     return (
         task,
         title,
-        f"{dense:.2f}" if "no labels" not in title else "agreement",
+        f"{dense:.2f}" if "without labels" not in title else "agreement",
         f"{pruned - dense:+.2f} ({-measured['high']:+.2f} to {-measured['low']:+.2f})",
         str(measured["texts"]),
         f"{measured['pruned']['flops_ratio']:.2f}x",

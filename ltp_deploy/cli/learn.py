@@ -57,9 +57,9 @@ budget_options = compose(
         "--max-drop",
         type=Number(min=0),
         metavar="POINTS",
-        help=f"{DROP_FROM_DENSE} Held on a part of --data that is set aside; if the result loses "
-        f"more on --dev, the exit status is {OUTSIDE_BUDGET}. Default: 1, unless --flops or "
-        "--lambda is given.",
+        help=f"{DROP_FROM_DENSE} A half of --dev decides how much is pruned, the other half "
+        f"judges; if it says that more is lost, the exit status is {OUTSIDE_BUDGET}. Default: 1, "
+        "unless --flops or --lambda is given.",
     ),
     budget_section(
         "--flops",

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from ltp_deploy.heads import head_of
-from ltp_deploy.learn.budget import held_rows, within_budget
+from ltp_deploy.learn.budget import within_budget
 from ltp_deploy.learn.recipe import Recipe
 from ltp_deploy.learn.stage import TrainerSettings
 from ltp_deploy.learn.stages import Stages
@@ -16,6 +16,7 @@ from ltp_deploy.model.policy import LayerRule, Mode, PrunePolicy, cascade_rule
 from ltp_deploy.tune.data import TaskData
 from ltp_deploy.tune.evaluate import Point, answers, point_of
 from ltp_deploy.tune.interval import drop_interval
+from ltp_deploy.tune.search import Judge
 
 
 @dataclass(frozen=True)
@@ -25,10 +26,10 @@ class Learned:
     Attributes:
         recipe: what was done, with nothing left open.
         policy: of the trained model, as in a checkpoint's config.json.
-        dense: the model that pruning started from, on the dev data.
+        dense: the model that pruning started from, on the dev data that judges.
         pruned: the trained model with its pruning, likewise.
         low, high: the 95 % interval of the drop, in points of the metric.
-        texts: of the dev data.
+        texts: of this data.
     """
 
     recipe: Recipe
@@ -68,7 +69,8 @@ def learn(
         encoder: a dense classifier, whose weights are trained in place. With `finetune_epochs`
             its head may be new; for the method "ltp" it may have thresholds, to go on from.
         train: what is trained on; with `recipe.distill` it is given the dense model's answers.
-        dev: what the result is judged on.
+        dev: what the result is judged on. With `max_drop` a random half of it decides how much is
+            pruned, and the other half judges.
         settings: where the stages keep their checkpoints and logs.
 
     Returns:
@@ -81,12 +83,13 @@ def learn(
     denominator = convention.score_length or float(train.batch.lengths.mean())
     recipe = recipe.for_data(len(train), denominator)
     assert recipe.hard_epochs is not None
-    held = None
-    if recipe.max_drop is not None and recipe.method != "dense":
-        held, train = train.divided(held_rows(len(train)), recipe.seed)
     stages = Stages(encoder, train, recipe, settings)
 
     stages.finetune()
+    judge = None
+    if recipe.max_drop is not None and recipe.method != "dense":
+        chosen_on, dev = dev.divided((len(dev) + 1) // 2, recipe.seed)
+        judge = Judge(encoder, chosen_on, recipe.max_drop)
     unpruned = encoder.with_policy(PrunePolicy.dense(config.layers))
     dense, alive = answers(unpruned, dev.batch)
     before = point_of(config, dense, alive, dev)
@@ -100,7 +103,7 @@ def learn(
     if recipe.method != "dense":
         policy = stages.scaled(policy)
         stages.train_pruned(policy, recipe.hard_epochs)
-        policy = within_budget(stages, policy, held) if held else stages.scaled(policy)
+        policy = within_budget(stages, policy, judge) if judge else stages.scaled(policy)
 
     trained = encoder.with_policy(policy)
     logits, alive = answers(trained, dev.batch)

@@ -41,8 +41,8 @@ class Recipe:
             lambda works until the soft mask saves so many, and the policy is scaled by one factor
             before and after the hard stage. None leaves that to lambda, or to `max_drop`.
         max_drop: a budget in points of the metric, in place of a FLOPs ratio: training aims at a
-            ratio of `AIM`, then scales the policy to what the budget allows on a part of the
-            training data that was set aside. None sets no budget.
+            ratio of `AIM`, then scales the policy to what the budget allows on a half of the dev
+            data. None sets no budget.
         search: whether thresholds come from a search on the weights as they are, see `Steps`, in
             place of the soft stage.
         distill: weight of the dense model's answers in the loss, 0 for labels alone.

@@ -1,12 +1,12 @@
-"""A budget of points, held on data that was set aside."""
+"""A budget of points, held on data that nobody was trained on."""
 
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
-from ltp_deploy.errors import LtpError
-from ltp_deploy.learn.budget import ADAPTING_EPOCHS, FACTORS, held_rows, within_budget
+from ltp_deploy.learn.budget import ADAPTING_EPOCHS, FACTORS, within_budget
 from ltp_deploy.learn.recipe import Recipe
 from ltp_deploy.learn.stage import TrainerSettings
 from ltp_deploy.learn.stages import Stages
@@ -20,18 +20,6 @@ from tests.model.problems import tiny_encoder
 
 NONE = LayerRule(Mode.NONE)
 POLICY = PrunePolicy((NONE, LayerRule(Mode.RELATIVE, 0.5), LayerRule(Mode.RELATIVE, 0.6)))
-
-
-@pytest.mark.parametrize(
-    ("rows", "held"), [(5, 1), (600, 120), (1500, 200), (6920, 692), (67_000, 1000)]
-)
-def test_a_tenth_is_set_aside_within_limits(rows: int, held: int) -> None:
-    assert held_rows(rows) == held
-
-
-def test_too_few_rows_are_refused() -> None:
-    with pytest.raises(LtpError, match="4 training rows are too few to set some aside"):
-        held_rows(4)
 
 
 def task() -> tuple[Encoder, TaskData]:
@@ -51,14 +39,16 @@ class Untrained(Stages):
 asked: list[tuple[PrunePolicy, float, str]] = []
 
 
-def stages(encoder: Encoder, data: TaskData, max_drop: float, path: Path) -> Stages:
+def budgeted(encoder: Encoder, data: TaskData, max_drop: float, path: Path) -> PrunePolicy:
+    """`POLICY` within a budget on `data`."""
     asked.clear()
-    return Untrained(encoder, data, Recipe(max_drop=max_drop), TrainerSettings(path))
+    stages = Untrained(encoder, data, Recipe(max_drop=max_drop), TrainerSettings(path))
+    return within_budget(stages, POLICY, Judge(encoder, data, max_drop))
 
 
 def test_the_policy_is_weakened_until_it_fits(tmp_path: Path) -> None:
     encoder, held = task()
-    found = within_budget(stages(encoder, held, 5.0, tmp_path), POLICY, held)
+    found = budgeted(encoder, held, 5.0, tmp_path)
     judge = Judge(encoder, held, 5.0)
     by_factor = {factor: judge.look(POLICY.scaled(factor)) for factor in FACTORS}
     fitting = [f for f, c in by_factor.items() if judge.fits(judge.drop(c), c)]
@@ -69,7 +59,7 @@ def test_the_policy_is_weakened_until_it_fits(tmp_path: Path) -> None:
 
 def test_more_pruning_than_the_weights_know_is_trained_and_checked_again(tmp_path: Path) -> None:
     encoder, held = task()
-    found = within_budget(stages(encoder, held, 100.0, tmp_path), POLICY, held)
+    found = budgeted(encoder, held, 100.0, tmp_path)
     assert found == POLICY.scaled(max(FACTORS))
     assert asked == [(found, ADAPTING_EPOCHS, "adapt")]
 
@@ -77,5 +67,15 @@ def test_more_pruning_than_the_weights_know_is_trained_and_checked_again(tmp_pat
 def test_nothing_is_pruned_where_no_pruning_fits(tmp_path: Path) -> None:
     encoder, held = task()
     few = held.select(np.arange(20))  # one changed answer is 5 points, and none says little
-    found = within_budget(stages(encoder, few, 0.0, tmp_path), POLICY, few)
+    found = budgeted(encoder, few, 0.0, tmp_path)
     assert Judge(encoder, few, 0.0).look(found).work == 1.0
+
+
+def test_drops_count_from_the_weights_before_training() -> None:
+    encoder, held = task()
+    judge = Judge(encoder, held, 1.0)
+    with torch.no_grad():
+        encoder.head_output.bias += torch.tensor([100.0, *[0.0] * (encoder.config.num_labels - 1)])
+    unpruned = judge.look(PrunePolicy.dense(3))
+    share = 100 * float((held.labels == 0).mean())
+    assert judge.drop(unpruned) == pytest.approx(100 - share)
