@@ -184,16 +184,13 @@ class Method:
         return RULES[self.rule](score, layer.heads, state)
 
     def decision(self, thresholds: Thresholds) -> Decide:
-        """The first token is always kept; it alone by the last layer, where no other is read."""
+        """The first token is always kept."""
 
         def decide(index: int, layer: Layer, probability: Tensor, state: State) -> Tensor | None:
-            if index == len(thresholds) - 1:
-                kept = torch.zeros_like(state.alive)
-            elif not thresholds[index]:
+            if not thresholds[index]:
                 return None
-            else:
-                value = self.compared(layer, probability, state)
-                kept = state.alive & ~(value < thresholds[index])
+            value = self.compared(layer, probability, state)
+            kept = state.alive & ~(value < thresholds[index])
             kept[:, 0] = True
             return kept
 
@@ -243,7 +240,7 @@ class Model:
 
     def work(self, run: Run) -> float:
         """The share of the dense engine's multiply-adds that is left."""
-        return engine_work(self.encoder.config, run.alive)
+        return engine_work(self.encoder.config, run.profile)
 
 
 def one_factor(method: Method, model: Model) -> Iterator[Thresholds]:
@@ -333,9 +330,7 @@ def _kept_values(method: Method, model: Model, now: Walked, index: int) -> np.nd
 def judged(method: Method, model: Model, data: TaskData, thresholds: Thresholds) -> dict[str, Any]:
     """What thresholds do on test texts, beside the dense model: figures for JSON."""
     run, dense = model.run(method, thresholds), model.dense.logits
-    # By the authors' count the last layer has all the tokens that enter it.
-    alive = np.concatenate([run.alive[:, :-1], run.alive[:, -2:-1]], 1)
-    point = point_of(model.encoder.config, run.logits, alive, data)
+    point = point_of(model.encoder.config, run.logits, run.profile.alive, data)
     score = model.head.score(dense, data.labels, data.metric)[1]
     low, high = drop_interval(model.head, data.labels, dense, run.logits, data.metric)
     return {

@@ -122,7 +122,7 @@ class Forward:
                     seen[index].append(state)
                 layer = encoder.layers[index]
                 assert isinstance(layer, Layer)
-                state = advanced(index, layer, state, decision)
+                state = advanced(index, layer, state, decision, index == layers - 1)
             logits[chosen] = encoder.classify(state.x[:, 0]).numpy()
             alive[chosen, 1:] = torch.stack(state.counts, 1).numpy()
             finished[chosen] = torch.stack(state.finished, 1).numpy()
@@ -137,8 +137,9 @@ class Forward:
             yield State(x, mask, mask.sum(1))
 
 
-def advanced(index: int, layer: Layer, state: State, decision: Decide) -> State:
-    """What leaves a layer; pruned tokens finish nothing, since no later layer reads them."""
+def advanced(index: int, layer: Layer, state: State, decision: Decide, last: bool) -> State:
+    """What leaves a layer; pruned tokens finish nothing, since no later layer reads them. What
+    leaves the last one is the first token alone, which is all that the head reads."""
     probability = attention_probabilities(layer, state.x, state.alive)
     context, x, alive = attend(layer, probability, state.x), state.x, state.alive
     kept = decision(index, layer, probability, state)
@@ -146,6 +147,8 @@ def advanced(index: int, layer: Layer, state: State, decision: Decide) -> State:
         alive, context, x = compacted(kept, context, x)
     counts = (*state.counts, alive.sum(1))
     finished = (*state.finished, ~alive[:, 0])
+    if last:
+        alive, context, x = alive[:, :1], context[:, :1], x[:, :1]
     return State(layer.finish(context, x), alive, state.lengths, counts, finished)
 
 
