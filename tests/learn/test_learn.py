@@ -227,8 +227,8 @@ def test_sets_of_labels_are_learned(
         str(data),
         tmp_path / "out",
         replace(
-            QUICK, method="manual", batch=8, distill=0.5, finetune_epochs=float(finetune) * 30,
-            final_threshold=0.1,
+            QUICK, method="manual", batch=8, distill=0.5, finetune_epochs=float(finetune) * 20,
+            final_threshold=0.1, attention_dropout=0.1,
         ),
         DataOptions(label_column="toxic,rude,short"),
     )  # fmt: skip
@@ -271,12 +271,12 @@ def test_the_learn_and_tune_commands_write_checkpoints(
     assert (output / "vocab.txt").is_file()
     assert not (tmp_path / "learned.work").exists()
     stages = [json.loads(line)["stage"] for line in (output / "log.jsonl").open()]
-    assert list(dict.fromkeys(stages)) == ["soft", "hard"]
+    assert list(dict.fromkeys(stages))[:2] == ["soft", "hard"]
     again = CliRunner().invoke(main, arguments)
     assert again.exit_code == 1
     assert "exists; choose another output path" in again.output
 
-    tuned, drop = tmp_path / "tuned", ["--max-drop-from-dense", "60"]
+    tuned, drop = tmp_path / "tuned", ["--max-drop", "60"]
     result = CliRunner().invoke(
         main, ["tune", str(output), "--data", str(data), "-o", str(tuned), *drop]
     )
