@@ -7,6 +7,8 @@ from pathlib import Path
 from ltp_deploy.report.table import table
 from ltp_deploy.tune.search import Candidate, Tuned
 
+CURVE_ROWS = 20  # at most, and the chosen one; tuned.json and tuned.svg have all
+
 
 def describe(result: Tuned, output: Path) -> str:
     """What the chosen policy is estimated to cost and to save, its rules, and the way to it."""
@@ -66,6 +68,7 @@ def _estimated(result: Tuned) -> str:
 def _curve(title: str, candidates: tuple[Candidate, ...], result: Tuned) -> list[str]:
     if not candidates:
         return []
+    apart = -(-len(candidates) // CURVE_ROWS)
     rows = [
         [
             f"{c.point.flops_ratio:.2f}x",
@@ -73,6 +76,7 @@ def _curve(title: str, candidates: tuple[Candidate, ...], result: Tuned) -> list
             f"{c.point.score - result.dense.score:+.2f}",
             "chosen" if c.policy == result.chosen.policy else "",
         ]
-        for c in candidates
+        for i, c in enumerate(candidates)
+        if i % apart == 0 or c.policy == result.chosen.policy
     ]
     return [table([f"{title}: fewer FLOPs", "in our engine", "against dense", ""], rows)]
