@@ -52,8 +52,8 @@ COMMANDS = {
     "tune without labels": Command(
         "tune {dense} --data {task}/test.tsv --unlabelled{few}", ("sst2", "mrpc", "imdb")
     ),
-    "tune, few texts": Command(
-        "tune {dense} --data {task}/train.tsv --test {task}/dev.tsv", ("rte",)
+    "tune on training data": Command(
+        "tune {dense} --data {task}/train.tsv --test {task}/dev.tsv --limit 1000", ("rte",)
     ),
     "learn": Command("learn {dense} --data {task}/train.tsv --dev {task}/{test} --bf16{cut}"),
     "learn --quick": Command(
