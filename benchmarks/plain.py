@@ -30,8 +30,8 @@ RESULTS = Path(__file__).parent / "results" / "plain.json"
 PAGE = Path(__file__).parents[1] / "docs" / "results.md"
 BEGIN, END = "<!-- plain commands begin -->", "<!-- plain commands end -->"
 COLUMNS = (
-    "task", "command", "dense, %", "against dense (95 % interval)", "texts", "FLOPs ratio", "in our engine",
-    "minutes",
+    "task", "command", "dense, %", "against dense (95 % interval)", "texts", "FLOPs ratio",
+    "in our engine", "minutes",
 )  # fmt: skip
 
 
