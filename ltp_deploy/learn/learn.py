@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from ltp_deploy.heads import head_of
 from ltp_deploy.learn.budget import within_budget
 from ltp_deploy.learn.recipe import Recipe
 from ltp_deploy.learn.stage import TrainerSettings
@@ -14,9 +14,8 @@ from ltp_deploy.learn.stages import Stages
 from ltp_deploy.model.encoder import Encoder
 from ltp_deploy.model.policy import LayerRule, Mode, PrunePolicy, cascade_rule
 from ltp_deploy.tune.data import TaskData
-from ltp_deploy.tune.evaluate import Point, answers, point_of
-from ltp_deploy.tune.interval import drop_interval
-from ltp_deploy.tune.search import Judge
+from ltp_deploy.tune.evaluate import Point, answers
+from ltp_deploy.tune.search import Judge, estimated
 
 
 @dataclass(frozen=True)
@@ -90,10 +89,9 @@ def learn(
     if recipe.max_drop is not None and recipe.method != "dense":
         chosen_on, dev = dev.divided((len(dev) + 1) // 2, recipe.seed)
         judge = Judge(encoder, chosen_on, recipe.max_drop)
-    unpruned = encoder.with_policy(PrunePolicy.dense(config.layers))
-    dense, alive = answers(unpruned, dev.batch)
-    before = point_of(config, dense, alive, dev)
+    reported = Judge(encoder, dev, math.inf)
     if recipe.distill:
+        unpruned = encoder.with_policy(PrunePolicy.dense(config.layers))
         train.teacher, _ = answers(unpruned, train.batch)
     policy = starting_policy(recipe, config.layers, convention)
     if recipe.search:
@@ -105,14 +103,13 @@ def learn(
         stages.train_pruned(policy, recipe.hard_epochs)
         policy = within_budget(stages, policy, judge) if judge else stages.scaled(policy)
 
-    trained = encoder.with_policy(policy)
-    logits, alive = answers(trained, dev.batch)
-    pruned = point_of(config, logits, alive, dev)
+    found = estimated(reported, policy)
     if policy.prunes:
-        _warn(pruned)
-    low, high = drop_interval(head_of(config), dev.labels, dense, logits, dev.metric)
-    learned = Learned(recipe, policy.to_config(), before, pruned, low, high, len(dev))
-    return trained, learned
+        _warn(found.pruned)
+    learned = Learned(
+        recipe, policy.to_config(), found.dense, found.pruned, found.low, found.high, found.texts
+    )
+    return encoder.with_policy(policy), learned
 
 
 def starting_policy(recipe: Recipe, layers: int, convention: PrunePolicy) -> PrunePolicy:

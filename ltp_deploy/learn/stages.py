@@ -10,10 +10,11 @@ from ltp_deploy.learn.recipe import Recipe
 from ltp_deploy.learn.stage import Stage, TrainerSettings
 from ltp_deploy.learn.trainer import fit
 from ltp_deploy.model.encoder import Encoder
-from ltp_deploy.model.policy import Mode, PrunePolicy
+from ltp_deploy.model.policy import PrunePolicy
 from ltp_deploy.progress import Progress
 from ltp_deploy.tune.data import TaskData
 from ltp_deploy.tune.scale import OutOfReach, scaled_to
+from ltp_deploy.tune.search import MODE
 from ltp_deploy.tune.steps import Steps
 
 SCALING_TOKENS = 16_384  # of the training data, on which a policy is scaled
@@ -67,7 +68,7 @@ class Stages:
             data, or the last one, where no layer can drop more.
         """
         sample = self.data.sample(SCALING_TOKENS, self.recipe.seed)
-        steps = Steps(self.encoder, sample.batch, policy, Mode.RELATIVE)
+        steps = Steps(self.encoder, sample.batch, policy, MODE)
         wanted = self.recipe.aim
         assert wanted is not None
         with Progress("search", unit="policy") as progress:

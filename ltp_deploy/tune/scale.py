@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 from ltp_deploy.errors import LtpError
 from ltp_deploy.model.encoder import Encoder
@@ -19,16 +18,6 @@ HALVINGS = 10  # of the interval between two such factors
 
 class OutOfReach(LtpError):
     """A FLOPs ratio that no factor gives."""
-
-
-def rescaled(policy: PrunePolicy, factors: tuple[float, ...]) -> PrunePolicy:
-    """The policy with the pruning of each layer made stronger or weaker, see `LayerRule.scaled`.
-
-    Args:
-        factors: one for each layer.
-    """
-    rules = zip(policy.layers, factors, strict=True)
-    return replace(policy, layers=tuple(rule.scaled(factor) for rule, factor in rules))
 
 
 def scaled_to(encoder: Encoder, data: TaskData, flops_ratio: float) -> PrunePolicy:
@@ -50,7 +39,7 @@ def scaled_to(encoder: Encoder, data: TaskData, flops_ratio: float) -> PrunePoli
         raise LtpError("a policy that prunes nothing cannot be scaled to a FLOPs ratio")
 
     def scaled(power: float) -> PrunePolicy:
-        return rescaled(policy, (2.0**power,) * len(policy.layers))
+        return policy.scaled(2.0**power)
 
     def ratio(power: float) -> float:
         found = evaluate(encoder.with_policy(scaled(power)), data).flops_ratio

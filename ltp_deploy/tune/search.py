@@ -20,9 +20,8 @@ from ltp_deploy.model.policy import Mode, PrunePolicy
 from ltp_deploy.progress import Progress
 from ltp_deploy.tune.data import TaskData
 from ltp_deploy.tune.evaluate import Point, point_of
-from ltp_deploy.tune.forward import Forward, by_policy
+from ltp_deploy.tune.forward import Forward, Run, by_policy
 from ltp_deploy.tune.interval import drop_interval, standard_error
-from ltp_deploy.tune.scale import rescaled
 from ltp_deploy.tune.steps import Steps, engine_work
 
 FACTORS = (0.25, 0.35, 0.5, 0.7, 0.85, 1.0, 1.2, 1.4, 1.7, 2.0, 2.5, 3.0, 4.0, 6.0, 8.0)
@@ -146,16 +145,15 @@ def tune(
         LtpError: the metric is undefined on the data, or is for another kind of answer; no pruning
             fits the budget.
     """
-    policy, layers = encoder.config.policy, encoder.config.layers
+    policy = encoder.config.policy
     judge = Judge(encoder, search, max_drop)
     held_out = Judge(encoder, other, max_drop)  # before the search, since it may refuse the data
-    start, mode = judge.look(policy), MODE
+    start, mode = judge.start, MODE
     curve: tuple[Candidate, ...] = ()
     before = None
     if policy.prunes:
-        before = start.point
-        scaled = (rescaled(policy, (f,) * layers) for f in FACTORS)
-        curve = tuple(judge.each(scaled, "one factor", len(FACTORS)))
+        curve = tuple(judge.each(map(policy.scaled, FACTORS), "one factor", len(FACTORS)))
+        before = curve[FACTORS.index(1.0)].point
         start = judge.best_of(curve)
         mode = next(rule.mode for rule in policy.layers if rule.prunes)
     sample = search.sample(SAMPLE_TOKENS, seed=0, at_least=SAMPLE_TEXTS)
@@ -209,6 +207,7 @@ class Judge:
 
     Attributes:
         dense: the model without pruning, from which drops are counted.
+        start: the same as a candidate, with the conventions of the model's own policy.
     """
 
     def __init__(self, encoder: Encoder, data: TaskData, max_drop: float):
@@ -217,14 +216,18 @@ class Judge:
         self.max_drop = max_drop
         self.head = head_of(encoder.config)
         self.forward = Forward(encoder, data.batch)
-        dense = self.forward.run(by_policy(PrunePolicy.dense(encoder.config.layers)))
-        self.unpruned = dense.logits
-        self.dense = point_of(encoder.config, dense.logits, dense.profile.alive, data)
+        policy = encoder.config.policy.scaled(0.0)
+        run = self.forward.run(by_policy(policy))
+        self.unpruned = run.logits
+        self.start = self._candidate(policy, run)
+        self.dense = self.start.point
 
     def look(self, policy: PrunePolicy) -> Candidate:
         """What a policy does."""
+        return self._candidate(policy, self.forward.run(by_policy(policy)))
+
+    def _candidate(self, policy: PrunePolicy, run: Run) -> Candidate:
         data, config = self.data, self.encoder.config
-        run = self.forward.run(by_policy(policy))
         point = point_of(config, run.logits, run.profile.alive, data)
         error = standard_error(self.head, data.labels, self.unpruned, run.logits, data.metric)
         return Candidate(policy, point, error, engine_work(config, run.profile))

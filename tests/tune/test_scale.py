@@ -7,7 +7,7 @@ from ltp_deploy.errors import LtpError
 from ltp_deploy.model.policy import LayerRule, Mode, PrunePolicy
 from ltp_deploy.tune.data import TaskData
 from ltp_deploy.tune.evaluate import evaluate
-from ltp_deploy.tune.scale import rescaled, scaled_to
+from ltp_deploy.tune.scale import scaled_to
 from tests.answers import random_batch
 from tests.model.problems import tiny_encoder
 
@@ -19,7 +19,7 @@ def data() -> TaskData:
     return TaskData(random_batch(lengths, vocabulary=60), np.zeros(60))
 
 
-def test_rescaled_multiplies_the_pruning_of_each_layer() -> None:
+def test_a_factor_multiplies_the_pruning_of_a_layer() -> None:
     policy = PrunePolicy(
         (
             NONE,
@@ -28,13 +28,14 @@ def test_rescaled_multiplies_the_pruning_of_each_layer() -> None:
             LayerRule(Mode.TOPK, 0.7),
         )
     )
-    rules = rescaled(policy, (9.0, 3.0, 2.0, 2.0)).layers
+    factors = (9.0, 3.0, 2.0, 2.0)
+    rules = [rule.scaled(factor) for rule, factor in zip(policy.layers, factors, strict=True)]
     assert rules[0] == NONE
     assert rules[1].threshold == pytest.approx(0.3)
     assert rules[2].threshold == 1.0
     assert rules[3].threshold == pytest.approx(0.4)  # drops 0.6 in place of 0.3
-    assert rescaled(policy, (1, 1, 1, 9)).layers[3].threshold == 0.01
-    assert rescaled(policy, (1.0,) * 4) == policy
+    assert policy.layers[3].scaled(9).threshold == 0.01
+    assert policy.scaled(1.0) == policy
 
 
 @pytest.mark.parametrize("wanted", [1.1, 1.5, 1.9])
