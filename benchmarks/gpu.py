@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 import torch
 from gpu_kernels import build, check, sanitize
+from gpu_learning import check_learning
 from gpu_numerics import check_engines, check_op
 from gpu_speed import CASES, goals, time_engines, time_kernels
 from random_model import MINILM, ROBERTA_BASE, Shape, a21, write_checkpoint
@@ -31,6 +32,7 @@ from ltp_deploy.hardware.machine import describe_machine
 
 RESULTS = Path(__file__).parent / "results"
 DEMO = Path(__file__).parents[1] / "out" / "demo" / "model"
+SMALL = Shape(layers=4, hidden=64, heads=4, vocabulary=200)
 REHEARSAL = {"1 x 16": np.full(1, 16), "3 mixed": np.array([5, 40, 12])}
 
 
@@ -102,6 +104,7 @@ def _steps(options: argparse.Namespace, gpu: Any) -> dict[str, Any]:
         "kernels": lambda *_: [{"compiled": kernels().name}],
         "op": lambda *_: [check_op("cuda", rounds=30)],
         "engines": lambda folder, _: _check_engines(folder, options, MINILM, "cuda"),
+        "learning": lambda folder, _: check_learning(_random(folder, SMALL)),
         "kernel tests": kernel_tests,
         "constants": lambda *_: [asdict(local_gpu())],
         "kernel times": lambda *_: time_kernels(local_gpu()),
@@ -114,11 +117,11 @@ def _steps(options: argparse.Namespace, gpu: Any) -> dict[str, Any]:
 
 
 def _rehearsal(options: argparse.Namespace) -> dict[str, Any]:
-    small = Shape(layers=4, hidden=64, heads=4, vocabulary=200)
     return {
         "op": lambda *_: [check_op("cpu", rounds=2)],
-        "engines": lambda folder, _: _check_engines(folder, options, small, "cpu"),
-        "times": lambda folder, _: time_engines(_random(folder, small), "cpu", 0, REHEARSAL),
+        "engines": lambda folder, _: _check_engines(folder, options, SMALL, "cpu"),
+        "learning": lambda folder, _: check_learning(_random(folder, SMALL)),
+        "times": lambda folder, _: time_engines(_random(folder, SMALL), "cpu", 0, REHEARSAL),
         "goals": lambda _, result: goals(result["times"], []),
     }
 

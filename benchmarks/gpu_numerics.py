@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
+import ltp_deploy.backends.torch_cuda.op  # noqa: F401  the kernels, for CUDA tensors
 from ltp_deploy.backends.torch_cuda import TorchCudaEngine
 from ltp_deploy.builder.build import build
 from ltp_deploy.bundle.options import BuildOptions

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from cases import assumed_profile, mixed_lengths
 
+import ltp_deploy.backends.torch_cuda.op  # noqa: F401  the kernels, for CUDA tensors
 from ltp_deploy.backends.table import open_session, portable
 from ltp_deploy.backends.torch_cuda.measure import device_seconds
 from ltp_deploy.benchmark.baselines.dense import dense_model

@@ -47,7 +47,7 @@ def save_encoder(
 
     family = FAMILIES[encoder.config.family]
     renamed = family.rename(encoder.state_dict(), encoder.config.layers)
-    tensors = {name: tensor.contiguous() for name, tensor in renamed.items()}
+    tensors = {name: tensor.cpu().contiguous() for name, tensor in renamed.items()}
     output.mkdir(parents=True, exist_ok=True)
     config = {**read_config(source), "ltp": encoder.config.policy.to_config()}
     if "prune_mode" in config:

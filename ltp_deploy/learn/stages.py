@@ -25,7 +25,7 @@ class Stages:
     """The stages of one run; one to which the recipe gives 0 epochs changes no weights.
 
     Attributes:
-        encoder: is trained in place, and rests on the CPU between stages.
+        encoder: is trained in place.
         data: the training data; its teacher's answers are learned from, once it has them.
         recipe: with nothing left open, see `Recipe.for_data`.
         settings: where the stages keep their checkpoints and logs.
@@ -123,4 +123,4 @@ class Stages:
         thresholds = recipe.threshold_learning_rate or rate
         stage = Stage(name, epochs, rate, thresholds, recipe.batch, recipe.seed)
         fit(stage, model, self.data, self.settings)
-        self.encoder.to("cpu").requires_grad_(False).eval()
+        self.encoder.requires_grad_(False).eval()

@@ -149,7 +149,8 @@ def _top_k(
     k = torch.round(torch.tensor(rate, dtype=torch.float32) * lengths)
     k = torch.clamp(k, min=1 if policy.keep_first else 0)[:, None]
     ordered, order = torch.sort(ranked, dim=1, descending=True, stable=True)
-    rank = torch.empty_like(order).scatter_(1, order, torch.arange(order.shape[1]).expand_as(order))
+    places = torch.arange(order.shape[1], device=order.device).expand_as(order)
+    rank = torch.empty_like(order).scatter_(1, order, places)
     keep = alive & (rank < k)
     # The border lies between the last score kept and the first one dropped.
     n = score.shape[1]

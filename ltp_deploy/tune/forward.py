@@ -83,10 +83,14 @@ class Run:
 
 
 class Forward:
-    """N sequences in batches of similar length, and an encoder whose own policy is not used."""
+    """N sequences in batches of similar length, and an encoder whose own policy is not used.
+
+    The encoder moves to PyTorch's GPU, where there is one.
+    """
 
     def __init__(self, encoder: Encoder, data: PackedBatch):
-        self.encoder = encoder
+        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.encoder = encoder.to(self.device)
         self.data = data
         self.batches = length_batches(data.lengths, BATCH, TOKENS)
 
@@ -123,16 +127,16 @@ class Forward:
                 layer = encoder.layers[index]
                 assert isinstance(layer, Layer)
                 state = advanced(index, layer, state, decision, index == layers - 1)
-            logits[chosen] = encoder.classify(state.x[:, 0]).numpy()
-            alive[chosen, 1:] = torch.stack(state.counts, 1).numpy()
-            finished[chosen] = torch.stack(state.finished, 1).numpy()
+            logits[chosen] = encoder.classify(state.x[:, 0]).cpu().numpy()
+            alive[chosen, 1:] = torch.stack(state.counts, 1).cpu().numpy()
+            finished[chosen] = torch.stack(state.finished, 1).cpu().numpy()
         return Run(logits, SurvivorProfile(alive, finished), seen if record else [])
 
     def _embedded(self) -> Iterator[State]:
         encoder = self.encoder
         for chosen in self.batches:
             padded = self.data.select(chosen).padded(encoder.config.pad_token_id)
-            ids, types, mask = map(torch.from_numpy, padded)
+            ids, types, mask = (torch.from_numpy(part).to(self.device) for part in padded)
             x = encoder.embed(ids, padded_position_ids(encoder, ids, mask), types)
             yield State(x, mask, mask.sum(1))
 

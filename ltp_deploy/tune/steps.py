@@ -183,4 +183,4 @@ class Steps:
             if policy.keep_first:
                 kept[:, 0] = False
             found.append(compared(mode, *known)[kept])
-        return torch.cat(found).numpy()
+        return torch.cat(found).cpu().numpy()

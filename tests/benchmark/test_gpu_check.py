@@ -33,8 +33,24 @@ def test_the_rehearsal_passes_and_writes_its_figures(tmp_path: Path) -> None:
         row["plan"] for row in found["engines"]
     ]  # of the demo's checkpoint too, if it is there
     assert plans[:4] == ["auto", "all", "bounded", "none"]
+    assert len(found["learning"]) == 4
     runners = {row["runner"] for row in found["times"]}
     assert {"ltp-deploy", "PyTorch dense, padded", "PyTorch dense, unpadded"} <= runners
+
+
+def test_the_checks_register_the_operators_kernels() -> None:
+    """Else the operator's reference runs, which takes no tensors on a GPU."""
+    for module in ("gpu_numerics", "gpu_speed"):
+        code = (
+            f"import {module}\n"
+            "from ltp_deploy.model.op import pruned_attention\n"
+            "assert 'cuda' in pruned_attention._backend_fns\n"
+        )
+        subprocess.run(
+            [sys.executable, "-c", code],
+            check=True,
+            env={**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'benchmarks'}"},
+        )
 
 
 @pytest.mark.slow
