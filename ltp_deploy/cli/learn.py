@@ -57,9 +57,9 @@ budget_options = compose(
         "--max-drop",
         type=Number(min=0),
         metavar="POINTS",
-        help=f"{DROP_FROM_DENSE} A half of --dev decides how much is pruned, the other half "
-        f"judges; if it says that more is lost, the exit status is {OUTSIDE_BUDGET}. Default: 1, "
-        "unless --flops or --lambda is given.",
+        help=f"{DROP_FROM_DENSE} Each half of --dev decides how much is pruned, and the other "
+        f"half judges; if more is lost, the exit status is {OUTSIDE_BUDGET}. Default: 1, unless "
+        "--flops or --lambda is given.",
     ),
     budget_section(
         "--flops",
@@ -221,7 +221,7 @@ training_options = compose(
         "--distill",
         type=Number(0, 1),
         metavar="WEIGHT",
-        default=0.5,
+        default=0.9,
         show_default=True,
         help="Weight of the dense model's answers in the loss.",
     ),

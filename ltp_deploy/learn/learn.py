@@ -7,7 +7,7 @@ import warnings
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from ltp_deploy.learn.budget import within_budget
+from ltp_deploy.learn.budget import Budget
 from ltp_deploy.learn.recipe import Recipe
 from ltp_deploy.learn.stage import TrainerSettings
 from ltp_deploy.learn.stages import Stages
@@ -15,7 +15,7 @@ from ltp_deploy.model.encoder import Encoder
 from ltp_deploy.model.policy import LayerRule, Mode, PrunePolicy, cascade_rule
 from ltp_deploy.tune.data import TaskData
 from ltp_deploy.tune.evaluate import Point, answers
-from ltp_deploy.tune.search import Judge, estimated
+from ltp_deploy.tune.search import Judge
 
 
 @dataclass(frozen=True)
@@ -25,10 +25,12 @@ class Learned:
     Attributes:
         recipe: what was done, with nothing left open.
         policy: of the trained model, as in a checkpoint's config.json.
-        dense: the model that pruning started from, on the dev data that judges.
-        pruned: the trained model with its pruning, likewise.
+        dense: the model that pruning started from, on the dev data.
+        pruned: the trained model with its pruning, likewise; with a budget its score is that of
+            `Budget.strongest`.
         low, high: the 95 % interval of the drop, in points of the metric.
         texts: of this data.
+        work: the share of the dense engine's multiply-adds that an engine still computes.
     """
 
     recipe: Recipe
@@ -38,6 +40,7 @@ class Learned:
     low: float
     high: float
     texts: int
+    work: float
 
     @property
     def drop(self) -> float:
@@ -68,8 +71,8 @@ def learn(
         encoder: a dense classifier, whose weights are trained in place. With `finetune_epochs`
             its head may be new; for the method "ltp" it may have thresholds, to go on from.
         train: what is trained on; with `recipe.distill` it is given the dense model's answers.
-        dev: what the result is judged on. With `max_drop` a random half of it decides how much is
-            pruned, and the other half judges.
+        dev: what the result is judged on. With `max_drop` it also decides how much is pruned, see
+            `Budget`.
         settings: where the stages keep their checkpoints and logs.
 
     Returns:
@@ -85,11 +88,9 @@ def learn(
     stages = Stages(encoder, train, recipe, settings)
 
     stages.finetune()
-    judge = None
-    if recipe.max_drop is not None and recipe.method != "dense":
-        chosen_on, dev = dev.divided((len(dev) + 1) // 2, recipe.seed)
-        judge = Judge(encoder, chosen_on, recipe.max_drop)
-    reported = Judge(encoder, dev, math.inf)
+    judge = Judge(encoder, dev, math.inf if recipe.max_drop is None else recipe.max_drop)
+    budgeted = recipe.max_drop is not None and recipe.method != "dense"
+    budget = Budget(judge, recipe.seed) if budgeted else None
     if recipe.distill:
         unpruned = encoder.with_policy(PrunePolicy.dense(config.layers))
         train.teacher, _ = answers(unpruned, train.batch)
@@ -101,13 +102,22 @@ def learn(
     if recipe.method != "dense":
         policy = stages.scaled(policy)
         stages.train_pruned(policy, recipe.hard_epochs)
-        policy = within_budget(stages, policy, judge) if judge else stages.scaled(policy)
-
-    found = estimated(reported, policy)
+    if budget:
+        policy, found = budget.strongest(policy)
+    else:
+        policy = stages.scaled(policy)
+        found = judge.estimate(policy)
     if policy.prunes:
         _warn(found.pruned)
     learned = Learned(
-        recipe, policy.to_config(), found.dense, found.pruned, found.low, found.high, found.texts
+        recipe,
+        policy.to_config(),
+        found.dense,
+        found.pruned,
+        found.low,
+        found.high,
+        found.texts,
+        found.work,
     )
     return encoder.with_policy(policy), learned
 

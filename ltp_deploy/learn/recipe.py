@@ -14,7 +14,7 @@ from ltp_deploy.errors import LtpError
 
 METHODS = ("ltp", "manual", "topk", "dense")
 SMALL = 10_000  # rows below which a data set counts as small (RTE, MRPC; not SST-2 of GLUE)
-AIM = 2.0  # the FLOPs ratio that a budget of points starts from
+AIM = 2.2  # the FLOPs ratio that a budget of points starts from, on the training data
 
 
 @dataclass(frozen=True)
@@ -41,8 +41,8 @@ class Recipe:
             lambda works until the soft mask saves so many, and the policy is scaled by one factor
             before and after the hard stage. None leaves that to lambda, or to `max_drop`.
         max_drop: a budget in points of the metric, in place of a FLOPs ratio: training aims at a
-            ratio of `AIM`, then scales the policy to what the budget allows on a half of the dev
-            data. None sets no budget.
+            ratio of `AIM`, then the policy is scaled to what the dev data allow, see `Budget`.
+            None sets no budget.
         search: whether thresholds come from a search on the weights as they are, see `Steps`, in
             place of the soft stage.
         distill: weight of the dense model's answers in the loss, 0 for labels alone.
@@ -66,7 +66,7 @@ class Recipe:
     flops_ratio: float | None = None
     max_drop: float | None = None
     search: bool = False
-    distill: float = 0.5
+    distill: float = 0.9
     dropout: float = 0.1
     attention_dropout: float = 0.0
     batch: int = 32

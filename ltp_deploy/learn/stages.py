@@ -97,7 +97,7 @@ class Stages:
         Raises:
             LtpError: see `scaled_to`.
         """
-        if self.recipe.aim is None:
+        if self.recipe.aim is None or not policy.prunes:
             return policy
         sample = self.data.sample(SCALING_TOKENS, self.recipe.seed)
         try:

@@ -11,10 +11,12 @@ from ltp_deploy.report.table import table
 
 def describe(result: Learned, output: Path) -> str:
     """The score and work with and without pruning, then the rule and the tokens of each layer."""
+    dense, pruned = result.dense, result.pruned
     rows = [
-        [name, f"{point.score:.2f}", f"{point.flops_ratio:.2f}x"]
-        for name, point in (("dense", result.dense), ("pruned", result.pruned))
+        ["dense", f"{dense.score:.2f}", "", ""],
+        ["pruned", f"{pruned.score:.2f}", f"{pruned.flops_ratio:.2f}x", f"{1 / result.work:.2f}x"],
     ]
+    headers = ["", dense.metric, "fewer FLOPs (authors' count)", "in our engine"]
     layers = result.policy["layers"]
     kept = [f"{n:.1f}" for n in result.pruned.alive]
     rules = ["", *(f"{r['mode']} {r['threshold']:.4g}" for r in layers)]
@@ -23,7 +25,7 @@ def describe(result: Learned, output: Path) -> str:
         [
             f"{output}: {result.recipe.method}, {result.drop:+.2f} points below the dense model "
             f"(95 % interval {result.low:+.2f} to {result.high:+.2f}, {result.texts} texts)",
-            table(["", result.dense.metric, "fewer FLOPs (authors' count)"], rows),
+            table(headers, rows),
             table(["after layer", "rule", "tokens kept"], zip(steps, rules, kept, strict=True)),
         ]
     )

@@ -15,6 +15,14 @@ NORMAL_95 = 1.96  # standard deviations to either side of a normal distribution 
 RESAMPLES = 1000
 
 
+def drop(
+    head: Head, targets: np.ndarray, dense: np.ndarray, pruned: np.ndarray, metric: str | None
+) -> float:
+    """Points of the metric by which the second model is worse; arguments as `drop_interval`."""
+    scores = [head.score(logits, targets, metric)[1] for logits in (dense, pruned)]
+    return scores[0] - scores[1]
+
+
 def standard_error(
     head: Head, targets: np.ndarray, dense: np.ndarray, pruned: np.ndarray, metric: str | None
 ) -> float:
@@ -49,8 +57,8 @@ def drop_interval(
         return low, high
     unchanged = np.ones(len(targets), bool)
     _, least = _bonett_price(unchanged, unchanged)
-    drop = _drop(head, targets, dense, pruned, name)
-    return min(low, drop - least), max(high, drop + least)
+    middle = drop(head, targets, dense, pruned, name)
+    return min(low, middle - least), max(high, middle + least)
 
 
 def _right(found: np.ndarray, targets: np.ndarray) -> np.ndarray:
@@ -63,16 +71,9 @@ def _bonett_price(dense: np.ndarray, pruned: np.ndarray) -> tuple[float, float]:
     n = len(dense) + 2
     lost = (np.sum(dense & ~pruned) + 1) / n
     won = (np.sum(~dense & pruned) + 1) / n
-    drop = float(lost - won)
-    half = NORMAL_95 * math.sqrt((lost + won - drop**2) / n)
-    return 100 * (drop - half), 100 * (drop + half)
-
-
-def _drop(
-    head: Head, targets: np.ndarray, dense: np.ndarray, pruned: np.ndarray, metric: str
-) -> float:
-    scores = [head.score(logits, targets, metric)[1] for logits in (dense, pruned)]
-    return scores[0] - scores[1]
+    middle = float(lost - won)
+    half = NORMAL_95 * math.sqrt((lost + won - middle**2) / n)
+    return 100 * (middle - half), 100 * (middle + half)
 
 
 def _bootstrap(
@@ -83,7 +84,7 @@ def _bootstrap(
     for _ in range(RESAMPLES):
         rows = random.integers(0, len(targets), len(targets))
         if head.defined(metric, targets[rows]):
-            drops.append(_drop(head, targets[rows], dense[rows], pruned[rows], metric))
+            drops.append(drop(head, targets[rows], dense[rows], pruned[rows], metric))
     if not drops:
         raise LtpError(f"{metric} is undefined on too few texts: {len(targets)}")
     low, high = np.percentile(drops, [2.5, 97.5])

@@ -12,16 +12,18 @@ from itertools import islice
 from typing import Any
 
 import numpy as np
+import torch
 
 from ltp_deploy.errors import LtpError
 from ltp_deploy.heads import head_of
 from ltp_deploy.model.encoder import Encoder
 from ltp_deploy.model.policy import Mode, PrunePolicy
+from ltp_deploy.model.survivors import SurvivorProfile
 from ltp_deploy.progress import Progress
 from ltp_deploy.tune.data import TaskData
 from ltp_deploy.tune.evaluate import Point, point_of
 from ltp_deploy.tune.forward import Forward, Run, by_policy
-from ltp_deploy.tune.interval import drop_interval, standard_error
+from ltp_deploy.tune.interval import drop, drop_interval, standard_error
 from ltp_deploy.tune.steps import Steps, engine_work
 
 FACTORS = (0.25, 0.35, 0.5, 0.7, 0.85, 1.0, 1.2, 1.4, 1.7, 2.0, 2.5, 3.0, 4.0, 6.0, 8.0)
@@ -162,7 +164,7 @@ def tune(
     chosen = judge.strongest(path)
     if not chosen.policy.prunes:
         raise _nothing_fits(judge, path)
-    estimate = estimated(held_out, chosen.policy)
+    estimate = held_out.estimate(chosen.policy)
     return Tuned(
         max_drop, labelled, len(search), judge.dense, before, curve, path, chosen, estimate
     )
@@ -179,26 +181,6 @@ def _nothing_fits(judge: Judge, path: tuple[Candidate, ...]) -> LtpError:
         f"no pruning is surely enough within {judge.max_drop:g} points on {len(judge.data)} "
         f"texts: the gentlest loses {judge.drop(gentlest):.2f}, with a standard error of "
         f"{gentlest.error:.2f}; give more texts to search on, or allow more"
-    )
-
-
-def estimated(judge: Judge, policy: PrunePolicy) -> Estimate:
-    """What a policy does on the data of a judge, beside the same weights without pruning."""
-    import torch
-
-    data, config, head = judge.data, judge.encoder.config, judge.head
-    run = judge.forward.run(by_policy(policy))
-    low, high = drop_interval(head, data.labels, judge.unpruned, run.logits, data.metric)
-    change = head.distillation(torch.from_numpy(run.logits), torch.from_numpy(judge.unpruned))
-    return Estimate(
-        texts=len(data),
-        dense=judge.dense,
-        pruned=point_of(config, run.logits, run.profile.alive, data),
-        low=low,
-        high=high,
-        changed=head.flips(judge.unpruned, run.logits),
-        change=float(change),
-        work=engine_work(config, run.profile),
     )
 
 
@@ -231,6 +213,42 @@ class Judge:
         point = point_of(config, run.logits, run.profile.alive, data)
         error = standard_error(self.head, data.labels, self.unpruned, run.logits, data.metric)
         return Candidate(policy, point, error, engine_work(config, run.profile))
+
+    def estimate(self, policy: PrunePolicy) -> Estimate:
+        """What a policy costs that was chosen on other data."""
+        run = self.forward.run(by_policy(policy))
+        return self.estimate_of(run.logits, run.profile)
+
+    def estimate_of(self, logits: np.ndarray, profile: SurvivorProfile) -> Estimate:
+        """The same of answers [N, labels] and numbers of tokens."""
+        data, config, head = self.data, self.encoder.config, self.head
+        low, high = drop_interval(head, data.labels, self.unpruned, logits, data.metric)
+        change = head.distillation(torch.from_numpy(logits), torch.from_numpy(self.unpruned))
+        return Estimate(
+            texts=len(data),
+            dense=self.dense,
+            pruned=point_of(config, logits, profile.alive, data),
+            low=low,
+            high=high,
+            changed=head.flips(self.unpruned, logits),
+            change=float(change),
+            work=engine_work(config, profile),
+        )
+
+    def drop_on(self, texts: np.ndarray, logits: np.ndarray) -> tuple[float, float]:
+        """Points of the metric that answers lose on some of the texts, and the standard error.
+
+        Args:
+            texts: [N] bool, which ones count.
+            logits: [N, labels], of all.
+
+        Raises:
+            LtpError: the metric is undefined on them.
+        """
+        metric, targets = self.data.metric, self.data.labels[texts]
+        dense, pruned = self.unpruned[texts], logits[texts]
+        found = self.head, targets, dense, pruned, metric
+        return drop(*found), standard_error(*found)
 
     def each(
         self, policies: Iterable[PrunePolicy], title: str, total: int | None = None

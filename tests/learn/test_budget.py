@@ -1,15 +1,11 @@
 """A budget of points, held on data that nobody was trained on."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
 
-from ltp_deploy.learn.budget import ADAPTING_EPOCHS, FACTORS, within_budget
-from ltp_deploy.learn.recipe import Recipe
-from ltp_deploy.learn.stage import TrainerSettings
-from ltp_deploy.learn.stages import Stages
+from ltp_deploy.errors import LtpError
+from ltp_deploy.learn.budget import STRONGER, WEAKER, Budget, largest
 from ltp_deploy.model.encoder import Encoder
 from ltp_deploy.model.policy import LayerRule, Mode, PrunePolicy
 from ltp_deploy.parity.oracle_run import run_oracle
@@ -29,46 +25,77 @@ def task() -> tuple[Encoder, TaskData]:
     return encoder, TaskData(batch, run_oracle(encoder, batch).logits.argmax(1))
 
 
-class Untrained(Stages):
-    """Stages that only note what they are asked to train."""
-
-    def train_pruned(self, policy: PrunePolicy, epochs: float, name: str = "hard") -> None:
-        asked.append((policy, epochs, name))
+def budget(max_drop: float, seed: int = 0) -> Budget:
+    encoder, data = task()
+    return Budget(Judge(encoder, data, max_drop), seed)
 
 
-asked: list[tuple[PrunePolicy, float, str]] = []
+def drops(found: Budget, factor: float) -> list[float]:
+    """What `POLICY` times a factor loses on each half."""
+    encoder, data = task()
+    answers = run_oracle(encoder.with_policy(POLICY.scaled(factor)), data.batch).logits
+    right = answers.argmax(1) == data.labels
+    return [100 * float(1 - right[half].mean()) for half in found.halves]
 
 
-def budgeted(encoder: Encoder, data: TaskData, max_drop: float, path: Path) -> PrunePolicy:
-    """`POLICY` within a budget on `data`."""
-    asked.clear()
-    stages = Untrained(encoder, data, Recipe(max_drop=max_drop), TrainerSettings(path))
-    return within_budget(stages, POLICY, Judge(encoder, data, max_drop))
+def test_the_policy_is_weakened_until_it_fits_on_both_halves() -> None:
+    found = budget(5.0)
+    policy, _ = found.strongest(POLICY)
+    first_that_fits = [
+        next(f for f in WEAKER if not f or drops(found, f)[half] <= 5.0) for half in (0, 1)
+    ]
+    assert max(drops(found, 1.0)) > 5.0
+    assert min(first_that_fits) > 0.0
+    assert policy == POLICY.scaled(min(first_that_fits))
 
 
-def test_the_policy_is_weakened_until_it_fits(tmp_path: Path) -> None:
-    encoder, held = task()
-    found = budgeted(encoder, held, 5.0, tmp_path)
-    judge = Judge(encoder, held, 5.0)
-    by_factor = {factor: judge.look(POLICY.scaled(factor)) for factor in FACTORS}
-    fitting = [f for f, c in by_factor.items() if judge.fits(judge.drop(c), c)]
-    assert 0 < max(fitting) < 1
-    assert found == POLICY.scaled(max(fitting))
-    assert not asked  # the weights were trained with more pruning already
+def test_each_half_counts_with_what_the_other_one_chose() -> None:
+    splits = (budget(5.0, seed) for seed in range(20))
+    chosen = {
+        tuple(next(f for f in WEAKER if drops(b, f)[half] <= 5.0) for half in (0, 1)): b
+        for b in splits
+    }
+    (first, second), found = next((f, b) for f, b in chosen.items() if f[0] != f[1])
+    policy, estimate = found.strongest(POLICY)
+    sizes = found.halves.sum(1)
+    lost = drops(found, second)[0] * sizes[0] + drops(found, first)[1] * sizes[1]
+    assert estimate.drop == pytest.approx(lost / sizes.sum())
+    assert estimate.texts == 300
+    written = found.judge.look(policy)
+    assert policy == POLICY.scaled(min(first, second))
+    assert estimate.pruned.flops_ratio == written.point.flops_ratio
+    assert estimate.drop >= found.judge.drop(written)
 
 
-def test_more_pruning_than_the_weights_know_is_trained_and_checked_again(tmp_path: Path) -> None:
-    encoder, held = task()
-    found = budgeted(encoder, held, 100.0, tmp_path)
-    assert found == POLICY.scaled(max(FACTORS))
-    assert asked == [(found, ADAPTING_EPOCHS, "adapt")]
+def test_more_pruning_than_was_trained_with_leaves_a_standard_error() -> None:
+    lost = drops(budget(100.0), STRONGER[0])
+    tight = budget(max(lost))
+    assert max(drops(tight, 1.0)) <= max(lost)
+    assert tight.strongest(POLICY)[0] == POLICY
+    assert budget(100.0).strongest(POLICY)[0] == POLICY.scaled(max(STRONGER))
 
 
-def test_nothing_is_pruned_where_no_pruning_fits(tmp_path: Path) -> None:
-    encoder, held = task()
-    few = held.select(np.arange(20))  # one changed answer is 5 points, and none says little
-    found = budgeted(encoder, few, 0.0, tmp_path)
-    assert Judge(encoder, few, 0.0).look(found).work == 1.0
+def test_the_walk_goes_up_as_long_as_factors_fit_or_down_to_the_first() -> None:
+    assert largest(lambda factor: factor != 1.4) == 1.2
+    assert largest(lambda factor: factor <= 1.0) == 1.0
+    assert largest(lambda factor: factor in (0.8, 0.5)) == 0.8
+    assert largest(lambda factor: False) == 0.0
+    assert sorted([*WEAKER, 1.0, *STRONGER]) == [*reversed(WEAKER), 1.0, *STRONGER]
+
+
+def test_halves_are_random_and_as_large_as_each_other() -> None:
+    found, other = budget(1.0), budget(1.0, seed=1)
+    assert found.halves.sum(1).tolist() == [150, 150]
+    assert found.halves.any(0).all()
+    assert not np.array_equal(found.halves, other.halves)
+
+
+def test_a_half_without_a_score_is_refused_before_anything_is_trained() -> None:
+    encoder = tiny_encoder(PrunePolicy.dense(3), num_labels=1)
+    batch = random_batch([5, 5, 5], vocabulary=60)
+    data = TaskData(batch, np.array([1.0, 2.0, 3.0], np.float32), "pearson")
+    with pytest.raises(LtpError, match="undefined"):
+        Budget(Judge(encoder, data, 1.0), 0)
 
 
 def test_drops_count_from_the_weights_before_training() -> None:

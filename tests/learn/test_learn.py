@@ -415,16 +415,16 @@ def test_quick_learning_searches_its_thresholds(tmp_path: Path) -> None:
     assert learned.pruned.flops_ratio == pytest.approx(1.3, rel=0.05)
 
 
-def test_a_half_of_the_dev_data_holds_the_budget(tmp_path: Path) -> None:
+def test_the_dev_data_holds_the_budget(tmp_path: Path) -> None:
     encoder = tiny_encoder(PrunePolicy.dense(3), num_labels=2)
     recipe = replace(QUICK, finetune_epochs=0, soft_epochs=1, max_drop=100.0)
     _, learned = learn(encoder, task(), task(97), recipe, TrainerSettings(tmp_path))
     steps = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     assert max(step["step"] for step in steps if step["stage"] == "soft") == 96 / 16
-    assert "adapt" in {step["stage"] for step in steps}  # so large a budget allows more than 2x
+    assert learned.pruned.alive[-1] < 1.5  # so large a budget allows to prune nearly everything
     assert learned.inside_budget
     assert learned.low < learned.drop < learned.high
-    assert learned.texts == 48
+    assert learned.texts == 97
 
 
 def test_a_result_outside_the_budget_has_an_exit_status(
@@ -432,12 +432,13 @@ def test_a_result_outside_the_budget_has_an_exit_status(
 ) -> None:
     dense, pruned = (Point("accuracy %", score, 1.0, [4.0] * 3) for score in (90.0, 88.5))
     policy = PrunePolicy.dense(2).to_config()
-    learned = Learned(Recipe(max_drop=1.0), policy, dense, pruned, 0.2, 2.8, 500)
+    learned = Learned(Recipe(max_drop=1.0), policy, dense, pruned, 0.2, 2.8, 500, 0.5)
     monkeypatch.setattr("ltp_deploy.learn.job.run", lambda job: learned)
     arguments = ["learn", "model", "--data", "a.tsv", "--dev", "b.tsv", "-o", str(tmp_path / "o")]
     result = CliRunner().invoke(main, arguments)
     assert result.exit_code == 3
     assert "+1.50 points below the dense model (95 % interval +0.20 to +2.80" in result.output
+    assert "2.00x" in result.output  # of the work, in an engine
     assert "outside the budget: 1.50 points are lost on held-out data, allowed were 1" in (
         result.output
     )
