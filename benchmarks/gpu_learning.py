@@ -22,7 +22,7 @@ from ltp_deploy.tune.search import tune
 
 RECIPES = {
     "learn": Recipe(flops_ratio=1.5),
-    "learn --quick": Recipe(max_drop=100.0, search=True),
+    "learn --quick": Recipe(method="manual", max_drop=100.0),
     "learn --method topk": Recipe(method="topk", keep_rate=0.5),
 }
 LOGITS = 1e-3  # relative to the largest logit, of sequences with the oracle's numbers of tokens

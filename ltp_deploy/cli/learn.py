@@ -31,6 +31,7 @@ METHODS = ("ltp", "manual", "topk", "dense")  # as in `ltp_deploy.learn.recipe`
 POSITIVE = Number(min=0, min_open=True)
 OUTSIDE_BUDGET = 3  # the exit status where the result loses more than was allowed
 DROPOUT = Number(0, 1, max_open=True)
+QUICK_EPOCHS = 2.0
 
 data_options = compose(
     data_section(
@@ -71,10 +72,9 @@ budget_options = compose(
     ),
     budget_section(
         "--quick",
-        "search",
         is_flag=True,
-        help="Search the thresholds on the weights as they are, as `tune` does, in place of "
-        "learning them, and train for less long.",
+        help="Train for about half as long: thresholds that rise from layer to layer in place of "
+        "learned ones (--method manual), and 2 hard epochs.",
     ),
 )
 
@@ -260,7 +260,9 @@ output_options = compose(
     options=DATA_OPTIONS,
     job="ltp_deploy.learn.job:Job",
 )
-def learn(job: Job, finetune: bool, bf16: bool, sweep: str | None, as_json: bool) -> None:
+def learn(
+    job: Job, quick: bool, finetune: bool, bf16: bool, sweep: str | None, as_json: bool
+) -> None:
     """Learn a token pruning policy for MODEL, a directory with a classifier, and write the
     trained checkpoint.
 
@@ -274,6 +276,11 @@ def learn(job: Job, finetune: bool, bf16: bool, sweep: str | None, as_json: bool
     from ltp_deploy.report import learned as report
 
     recipe = job.recipe
+    if quick:
+        if recipe.method not in ("ltp", "manual"):
+            raise click.UsageError(f"--quick is --method manual: leave --method {recipe.method}")
+        epochs = QUICK_EPOCHS if recipe.hard_epochs is None else recipe.hard_epochs
+        recipe = replace(recipe, method="manual", hard_epochs=epochs)
     if not finetune:
         recipe = replace(recipe, finetune_epochs=0.0)
     decided = (recipe.flops_ratio, recipe.max_drop, recipe.regularisation)

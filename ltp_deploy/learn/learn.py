@@ -95,9 +95,7 @@ def learn(
         unpruned = encoder.with_policy(PrunePolicy.dense(config.layers))
         train.teacher, _ = answers(unpruned, train.batch)
     policy = starting_policy(recipe, config.layers, convention)
-    if recipe.search:
-        policy = stages.search_thresholds(convention)
-    elif recipe.method == "ltp":
+    if recipe.method == "ltp":
         policy = stages.learn_thresholds(policy)
     if recipe.method != "dense":
         policy = stages.scaled(policy)

@@ -32,8 +32,7 @@ class Recipe:
         keep_rate: the share of its tokens that a sequence still has after the last layer of
             "topk".
         finetune_epochs, soft_epochs, hard_epochs: passes over the data in each stage; 0 leaves a
-            stage out. None means 1 for the soft and 2 for the hard one, in small data sets 2 and 3,
-            and with `search` none for the soft one and 2 for the hard one.
+            stage out. None means 1 for the soft and 2 for the hard one, in small data sets 2 and 3.
         learning_rate, hard_learning_rate: of the weights, in the soft and in the hard stage.
         threshold_learning_rate: None scales three times `learning_rate`, for 128 tokens, like the
             thresholds themselves.
@@ -43,8 +42,6 @@ class Recipe:
         max_drop: a budget in points of the metric, in place of a FLOPs ratio: training aims at a
             ratio of `AIM`, then the policy is scaled to what the dev data allow, see `Budget`.
             None sets no budget.
-        search: whether thresholds come from a search on the weights as they are, see `Steps`, in
-            place of the soft stage.
         distill: weight of the dense model's answers in the loss, 0 for labels alone.
         dropout, attention_dropout: of hidden states and of attention probabilities.
         batch: sequences in each step.
@@ -65,7 +62,6 @@ class Recipe:
     threshold_learning_rate: float | None = None
     flops_ratio: float | None = None
     max_drop: float | None = None
-    search: bool = False
     distill: float = 0.9
     dropout: float = 0.1
     attention_dropout: float = 0.0
@@ -82,8 +78,6 @@ class Recipe:
             raise LtpError(f"a FLOPs ratio is 1 or more, not {self.flops_ratio:g}")
         if self.flops_ratio is not None and self.max_drop is not None:
             raise LtpError("a FLOPs ratio and a budget of points exclude each other: give one")
-        if self.search and self.method != "ltp":
-            raise LtpError(f"method {self.method!r} has thresholds of its own: nothing to search")
         for name in ("temperature", "learning_rate", "hard_learning_rate", "batch"):
             value = getattr(self, name)
             if value is not None and value <= 0:
@@ -92,9 +86,7 @@ class Recipe:
     @property
     def aim(self) -> float | None:
         """The FLOPs ratio that the stages aim at; None leaves it to lambda."""
-        if self.flops_ratio is None and (self.max_drop is not None or self.search):
-            return AIM
-        return self.flops_ratio
+        return AIM if self.max_drop is not None else self.flops_ratio
 
     def for_data(self, rows: int, denominator: float) -> Recipe:
         """The recipe with everything that was left open filled in for a data set.
@@ -110,8 +102,8 @@ class Recipe:
             "final_threshold": 0.01 * scale,
             "temperature": 2e-3 * scale,
             "regularisation": 0.1,
-            "soft_epochs": 0.0 if self.search else 2.0 if small else 1.0,
-            "hard_epochs": 3.0 if small and not self.search else 2.0,
+            "soft_epochs": 2.0 if small else 1.0,
+            "hard_epochs": 3.0 if small else 2.0,
             "threshold_learning_rate": 3 * self.learning_rate * scale,
         }
         known = {name: v for name, v in defaults.items() if getattr(self, name) is None}

@@ -11,11 +11,8 @@ from ltp_deploy.learn.stage import Stage, TrainerSettings
 from ltp_deploy.learn.trainer import fit
 from ltp_deploy.model.encoder import Encoder
 from ltp_deploy.model.policy import PrunePolicy
-from ltp_deploy.progress import Progress
 from ltp_deploy.tune.data import TaskData
 from ltp_deploy.tune.scale import OutOfReach, scaled_to
-from ltp_deploy.tune.search import MODE
-from ltp_deploy.tune.steps import Steps
 
 SCALING_TOKENS = 16_384  # of the training data, on which a policy is scaled
 
@@ -56,29 +53,6 @@ class Stages:
         soft = Soft(policy, recipe.temperature)
         self._train("soft", recipe.soft_epochs, recipe.learning_rate, soft, recipe.regularisation)
         return soft.cpu().binarised()
-
-    def search_thresholds(self, policy: PrunePolicy) -> PrunePolicy:
-        """Relative thresholds for the weights as they are.
-
-        Args:
-            policy: the one to start from.
-
-        Returns:
-            The first policy on the way of `Steps` that reaches the recipe's aim on a sample of the
-            data, or the last one, where no layer can drop more.
-        """
-        sample = self.data.sample(SCALING_TOKENS, self.recipe.seed)
-        steps = Steps(self.encoder, sample.batch, policy, MODE)
-        wanted = self.recipe.aim
-        assert wanted is not None
-        with Progress("search", unit="policy") as progress:
-            for step in steps:
-                policy = step.policy
-                progress.tell(fewer_FLOPs=f"{step.flops_ratio:.2f}x of {wanted:g}x")
-                progress.update()
-                if step.flops_ratio >= wanted:
-                    break
-        return policy
 
     def train_pruned(self, policy: PrunePolicy, epochs: float, name: str = "hard") -> None:
         """Train the weights while the policy prunes as at inference.

@@ -81,7 +81,8 @@ LEARN = "ltp_deploy.learn.job.run"
     [
         ("", Recipe(max_drop=1.0)),
         ("--max-drop 0.3", Recipe(max_drop=0.3)),
-        ("--quick", Recipe(max_drop=1.0, search=True)),
+        ("--quick", Recipe(method="manual", hard_epochs=2.0, max_drop=1.0)),
+        ("--quick --hard-epochs 0", Recipe(method="manual", hard_epochs=0.0, max_drop=1.0)),
         ("--flops 2", Recipe(flops_ratio=2.0)),
         ("--lambda 0.2", Recipe(regularisation=0.2)),
         ("--lambda 0.2 --max-drop 2", Recipe(regularisation=0.2, max_drop=2.0)),
@@ -246,6 +247,7 @@ REQUIRED = {
         ("learn", "--temperature 0", "0.0 is not in the range x>0"),
         ("learn", "--keep-rate 1.5", "1.5 is not in the range 0<=x<=1"),
         ("learn", "--lr inf", "'inf' is not a finite number"),
+        ("learn", "--quick --method topk", "--quick is --method manual: leave --method topk"),
         ("verify", "--max-flips -1", "-1.0 is not in the range x>=0"),
         ("verify", "--max-drop nan", "'nan' is not a finite number"),
         ("verify", "--metric auc", "'auc' is not one of 'accuracy', 'f1'"),

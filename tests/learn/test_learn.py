@@ -325,7 +325,7 @@ def test_a_sweep_of_flops_reaches_each_ratio(
     data, output = str(write_reviews(tmp_path / "data.tsv", 32)), tmp_path / "family"
     recipe = Recipe(
         learning_rate=1e-3, threshold_learning_rate=1e-3, soft_epochs=1, hard_epochs=1, batch=16,
-        final_threshold=0.2,
+        final_threshold=0.2, distill=0.5,
     )  # fmt: skip
     job = Job(checkpoint_of("bert", None), data, data, output, recipe)
     found = sweep(job, "flops", [1.1, 1.2], timed=False)
@@ -401,18 +401,6 @@ def test_a_data_set_by_name_is_trained_on_its_training_split(
     learned = run(Job(checkpoint_of("bert", None), name, name, tmp_path / "out", recipe))
     assert asked == [("glue", "mrpc", "train"), ("glue", "mrpc", "validation")]
     assert learned.dense.metric == "f1 %"
-
-
-def test_quick_learning_searches_its_thresholds(tmp_path: Path) -> None:
-    encoder = tiny_encoder(PrunePolicy.dense(4), num_labels=2)
-    recipe = replace(QUICK, soft_epochs=None, finetune_epochs=0, search=True, flops_ratio=1.3)
-    trained, learned = learn(encoder, task(), task(), recipe, TrainerSettings(tmp_path))
-    assert learned.recipe.soft_epochs == 0
-    assert not (tmp_path / "soft").exists()
-    modes = [rule.mode for rule in trained.config.policy.layers]
-    assert set(modes) == {Mode.RELATIVE, Mode.NONE}
-    assert modes[-1] is Mode.NONE
-    assert learned.pruned.flops_ratio == pytest.approx(1.3, rel=0.05)
 
 
 def test_the_dev_data_holds_the_budget(tmp_path: Path) -> None:
