@@ -132,7 +132,7 @@ def tune(
     """Find the policy that saves the most inside a budget.
 
     A model that prunes starts from its own thresholds, multiplied by the one factor that saves the
-    most; a dense model from no pruning. From there `Steps` go on layer by layer.
+    most; a dense model, or one for whose thresholds no factor fits, from no pruning. From there `Steps` go on layer by layer.
 
     The drop is counted from the same weights without pruning, on the same data.
 
@@ -274,20 +274,8 @@ class Judge:
         return candidate.work == 1.0 or drop + MARGIN * candidate.error <= self.max_drop
 
     def best_of(self, curve: tuple[Candidate, ...]) -> Candidate:
-        """The candidate that saves the most inside the budget.
-
-        Raises:
-            LtpError: none is inside the budget.
-        """
-        inside = [c for c in curve if self.fits(self.drop(c), c)]
-        if not inside:
-            gentlest = curve[0]
-            raise LtpError(
-                f"even with thresholds times {FACTORS[0]:g} the score drops by "
-                f"{self.drop(gentlest):.2f} points, with a standard error of {gentlest.error:.2f}; "
-                f"allowed are {self.max_drop:g}. Give more texts, train with less pruning, or "
-                "allow more"
-            )
+        """The candidate that saves the most inside the budget; no pruning, where none is."""
+        inside = [self.start, *(c for c in curve if self.fits(self.drop(c), c))]
         return max(inside, key=lambda candidate: candidate.point.flops_ratio)
 
     def walk(self, start: Candidate, policies: Iterable[PrunePolicy]) -> tuple[Candidate, ...]:
