@@ -58,8 +58,8 @@ budget_options = compose(
         "--max-drop",
         type=Number(min=0),
         metavar="POINTS",
-        help=f"{DROP_FROM_DENSE} Each half of --dev decides how much is pruned, and the other "
-        f"half judges; if more is lost, the exit status is {OUTSIDE_BUDGET}. Default: 1, unless "
+        help=f"{DROP_FROM_DENSE} --dev decides how much is pruned; where the estimate that is "
+        f"printed is more than that, the exit status is {OUTSIDE_BUDGET}. Default: 1, unless "
         "--flops or --lambda is given.",
     ),
     budget_section(

@@ -8,46 +8,49 @@ from itertools import takewhile
 
 import numpy as np
 
+from ltp_deploy.errors import LtpError
 from ltp_deploy.model.policy import PrunePolicy
 from ltp_deploy.progress import Progress
 from ltp_deploy.tune.forward import Run, by_policy
-from ltp_deploy.tune.search import Estimate, Judge
+from ltp_deploy.tune.search import MARGIN, Estimate, Judge
 
+FOLDS = 10
 WEAKER = (0.9, 0.8, 0.7, 0.6, 0.5, 0.35, 0.25, 0.0)
 STRONGER = (1.1, 1.2, 1.4, 1.7, 2.0, 2.5)
-SPARE = 1.0  # standard errors of the drop that a stronger policy has to leave of the budget
+SPARE = 1.0  # as `MARGIN`, for more pruning than the weights were trained with
 
 
 class Budget:
-    """The most pruning inside a budget, by cross-fitting: a factor for the policy is chosen on each
-    half of the data and judged on the other. So all of the data judges, and no text judges what
-    was chosen on it.
+    """The factor for a policy that prunes the most inside a budget.
+
+    It is chosen on all of the data. What it costs is estimated by cross-validation: each tenth of
+    the texts counts with its answers under the factor that the other nine tenths choose. So all of
+    the data judges, and no text judges what was chosen on it.
 
     Attributes:
         judge: of the data, made before the weights were trained: drops count from what they
             answered then.
-        halves: [2, N] bool, two random halves of it.
+        folds: [N] integers, the random tenth that each text is in.
     """
 
     def __init__(self, judge: Judge, seed: int):
         """
         Raises:
-            LtpError: the metric is undefined on a half.
+            LtpError: there are too few texts, or the metric is undefined without one of the tenths.
         """
-        self.judge = judge
         texts = len(judge.data)
-        first = np.random.default_rng(seed).permutation(texts) < (texts + 1) // 2
-        self.halves = np.stack([first, ~first])
-        for half in self.halves:
-            judge.drop_on(half, judge.unpruned)
+        if texts < 2:
+            raise LtpError("a budget of points needs more than one text to judge on")
+        self.judge = judge
+        self.folds = np.random.default_rng(seed).permutation(texts) % min(FOLDS, texts)
+        for _, rest in self._parts():
+            judge.head.score(judge.unpruned[rest], judge.data.labels[rest], judge.data.metric)
 
     def strongest(self, policy: PrunePolicy) -> tuple[PrunePolicy, Estimate]:
         """Scale the policy that the weights were trained with.
 
         Returns:
-            The policy times the smaller of the two factors, and what it costs, as an upper
-            estimate: each half counts with its answers under the factor chosen on the other one,
-            which prunes as much or more.
+            The scaled policy, and what it is estimated to cost.
         """
         judge = self.judge
         runs: dict[float, Run] = {}
@@ -59,17 +62,20 @@ class Budget:
                     progress.update()
                 return runs[factor]
 
-            def fits(half: np.ndarray, factor: float) -> bool:
-                drop, error = judge.drop_on(half, run(factor).logits)
-                return drop + (SPARE * error if factor > 1.0 else 0.0) <= judge.max_drop
+            def fits(texts: np.ndarray, factor: float) -> bool:
+                drop, error = judge.drop_on(texts, run(factor).logits)
+                return drop + (SPARE if factor > 1.0 else MARGIN) * error <= judge.max_drop
 
-            first, second = (largest(partial(fits, half)) for half in self.halves)
-            answers = (run(second).logits, run(first).logits)
-            weaker = min(first, second)
-            estimate = judge.estimate_of(
-                np.where(self.halves[0][:, None], *answers), run(weaker).profile
-            )
-        return policy.scaled(weaker), estimate
+            answers = np.empty_like(judge.unpruned)
+            for part, rest in self._parts():
+                answers[part] = run(largest(partial(fits, rest))).logits[part]
+            factor = largest(partial(fits, np.ones(len(answers), bool)))
+            estimate = judge.estimate_of(answers, run(factor).profile)
+        return policy.scaled(factor), estimate
+
+    def _parts(self) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Each tenth and its rest, [N] bool."""
+        return [(self.folds == i, self.folds != i) for i in range(self.folds.max() + 1)]
 
 
 def largest(fits: Callable[[float], bool]) -> float:

@@ -107,6 +107,12 @@ def learn(
         found = judge.estimate(policy)
     if policy.prunes:
         _warn(found.pruned)
+    elif budget:
+        warnings.warn(
+            f"no pruning is surely within {recipe.max_drop:g} points on {len(dev)} texts: give "
+            "more dev data, or allow more",
+            stacklevel=2,
+        )
     learned = Learned(
         recipe,
         policy.to_config(),

@@ -132,7 +132,8 @@ def tune(
     """Find the policy that saves the most inside a budget.
 
     A model that prunes starts from its own thresholds, multiplied by the one factor that saves the
-    most; a dense model, or one for whose thresholds no factor fits, from no pruning. From there `Steps` go on layer by layer.
+    most; a dense model, or one for whose thresholds no factor fits, from no pruning. From there
+    `Steps` go on layer by layer.
 
     The drop is counted from the same weights without pruning, on the same data.
 

@@ -29,6 +29,7 @@ from ltp_deploy.learn.stage import Stage, TrainerSettings
 from ltp_deploy.learn.sweep import parse_sweep, sweep
 from ltp_deploy.learn.trainer import fit
 from ltp_deploy.model.policy import LayerRule, Mode, PrunePolicy
+from ltp_deploy.parity.oracle_run import run_oracle
 from ltp_deploy.tune.data import TaskData
 from ltp_deploy.tune.evaluate import Point
 from tests.answers import random_batch
@@ -260,7 +261,7 @@ def test_the_learn_and_tune_commands_write_checkpoints(
     data = write_reviews(tmp_path / "data.tsv", 48)
     output = tmp_path / "learned"
     arguments = typed(checkpoint_of("bert", None), data, output, "--hard-epochs 1")
-    arguments += ["--final-threshold", "0.3"]
+    arguments += ["--final-threshold", "0.3", "--max-drop", "60"]
     result = CliRunner().invoke(main, arguments)
     assert result.exit_code == 0, result.output
     assert result.stdout.startswith(f"{output}: ltp, ")
@@ -413,6 +414,16 @@ def test_the_dev_data_holds_the_budget(tmp_path: Path) -> None:
     assert learned.inside_budget
     assert learned.low < learned.drop < learned.high
     assert learned.texts == 97
+
+
+def test_few_texts_allow_no_pruning_and_that_is_said(tmp_path: Path) -> None:
+    encoder = tiny_encoder(PrunePolicy.dense(3), num_labels=2)
+    recipe = replace(QUICK, finetune_epochs=0, soft_epochs=1, max_drop=1.0)
+    few = task(20)
+    few.labels = run_oracle(encoder, few.batch).logits.argmax(1)  # so that no change is a gain
+    with pytest.warns(UserWarning, match="no pruning is surely within 1 points on 20 texts"):
+        _, learned = learn(encoder, task(), few, recipe, TrainerSettings(tmp_path))
+    assert learned.pruned.flops_ratio == 1.0
 
 
 def test_a_result_outside_the_budget_has_an_exit_status(
