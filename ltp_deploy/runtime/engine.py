@@ -31,6 +31,7 @@ from ltp_deploy.runtime.queue import QueueOptions, RequestQueue
 from ltp_deploy.runtime.ranking import check_top_k, in_order, pairs
 from ltp_deploy.runtime.request import Request, joined
 from ltp_deploy.runtime.result import Result, gathered, make_result, part
+from ltp_deploy.runtime.zero_shot import TEMPLATE, decided, hypotheses, outputs, premises
 
 
 def load(
@@ -269,6 +270,38 @@ class Engine:
         scores = head_of(self.config).activation(logits, self.config)
         # By logits, which keep apart what the activation may have rounded to one number.
         return in_order(logits[:, 0], scores[:, 0], top_k)
+
+    def classify(
+        self,
+        texts: Texts,
+        labels: Sequence[str],
+        template: str = TEMPLATE,
+        several: bool = False,
+    ) -> list[Prediction]:
+        """Labels of one's own, by a model for natural language inference: a text has a label as far
+        as it entails the template's sentence with it.
+
+        All pairs of a text and a sentence go to the engine together, packed. A text's tokens are in
+        each of its pairs, and are computed anew in each: attention lets both parts see each other.
+
+        Args:
+            texts: a string or a list of strings, in any number.
+            labels: what is chosen from, in words that fit the template.
+            template: a sentence with {} where a label goes.
+            several: whether a text may have any number of labels, each decided on its own.
+
+        Returns:
+            As `predict` for a model with these classes: the label and its probability; with
+            `several` those above a half. `scores` are in the order of `labels`.
+
+        Raises:
+            LtpError: the model's classes are not those of inference.
+            InputError: what is no text, no list of labels, or no template.
+        """
+        found = outputs(self.config)
+        sentences = hypotheses(labels, template)
+        logits = self._logits([(text, said) for text in premises(texts) for said in sentences])
+        return decided(logits, labels, found, several)
 
     def run(self, batch: PackedBatch) -> Result:
         """Classify a packed batch."""
