@@ -13,6 +13,7 @@ import argparse
 import json
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 import time
@@ -95,6 +96,7 @@ def record(task: str, title: str, options: argparse.Namespace) -> None:
     line = COMMANDS[title].line.format(**names)
     output = options.work.absolute() / task / title.replace(" ", "-")
     arguments = [*shlex.split(line), "-o", str(output), "--force", "--json"]
+    shutil.rmtree(output.with_name(f"{output.name}.work"), ignore_errors=True)  # interrupted
     begun = time.perf_counter()
     load = os.getloadavg()[0]
     result = subprocess.run(
@@ -141,7 +143,7 @@ def row(task: str, title: str, run: dict[str, Any]) -> tuple[str, ...]:
         f"{pruned - dense:+.2f} ({-measured['high']:+.2f} to {-measured['low']:+.2f})",
         str(measured["texts"]),
         f"{measured['pruned']['flops_ratio']:.2f}x",
-        f"{1 / measured['work']:.2f}x" if "work" in measured else "",
+        f"{1 / measured['work']:.2f}x",
         f"{run['seconds'] / 60:.1f}",
     )
 

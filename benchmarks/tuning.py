@@ -126,7 +126,7 @@ def topk(score: Tensor, heads: int, state: State) -> Tensor:
     """The share of the text's own length that is behind the token in rank: a threshold t keeps the
     best 1 - t of the text's tokens."""
     order = torch.argsort(_with_first(score, state), dim=1, descending=True, stable=True)
-    ranks = torch.arange(order.shape[1]).expand_as(order)
+    ranks = torch.arange(order.shape[1], device=order.device).expand_as(order)
     rank = torch.empty_like(order).scatter_(1, order, ranks)
     return 1 - (rank + 0.5) / state.lengths[:, None]
 
@@ -324,7 +324,7 @@ def _kept_values(method: Method, model: Model, now: Walked, index: int) -> np.nd
         kept = state.alive & ~(value < now.thresholds[index])
         kept[:, 0] = False
         found.append(value[kept])
-    return torch.cat(found).numpy()
+    return torch.cat(found).cpu().numpy()
 
 
 def judged(method: Method, model: Model, data: TaskData, thresholds: Thresholds) -> dict[str, Any]:

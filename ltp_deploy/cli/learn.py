@@ -73,7 +73,7 @@ budget_options = compose(
     budget_section(
         "--quick",
         is_flag=True,
-        help="Train for about half as long: thresholds that rise from layer to layer in place of "
+        help="Train for less long: thresholds that rise from layer to layer in place of "
         "learned ones (--method manual), and 2 hard epochs.",
     ),
 )
@@ -281,6 +281,10 @@ def learn(
             raise click.UsageError(f"--quick is --method manual: leave --method {recipe.method}")
         epochs = QUICK_EPOCHS if recipe.hard_epochs is None else recipe.hard_epochs
         recipe = replace(recipe, method="manual", hard_epochs=epochs)
+    if recipe.regularisation is not None and recipe.method != "ltp":
+        raise click.UsageError("--lambda is for --method ltp, which learns thresholds")
+    if sweep and recipe.max_drop is not None:
+        raise click.UsageError("--sweep writes several results, without a --max-drop for each")
     if not finetune:
         recipe = replace(recipe, finetune_epochs=0.0)
     decided = (recipe.flops_ratio, recipe.max_drop, recipe.regularisation)

@@ -1,4 +1,9 @@
-"""A budget in points of the score, held on data that nobody was trained on."""
+"""A budget in points of the score, held on data that nobody was trained on.
+
+The factor by which a policy is scaled is chosen on all of the data. What it costs is estimated by
+cross-validation: each tenth of the texts counts with its answers under the factor that the other
+nine tenths choose. So all of the data judges, and no text judges what was chosen on it.
+"""
 
 from __future__ import annotations
 
@@ -9,73 +14,68 @@ from itertools import takewhile
 import numpy as np
 
 from ltp_deploy.errors import LtpError
+from ltp_deploy.heads import head_of
+from ltp_deploy.model.config import EncoderConfig
 from ltp_deploy.model.policy import PrunePolicy
 from ltp_deploy.progress import Progress
+from ltp_deploy.tune.data import TaskData
 from ltp_deploy.tune.forward import Run, by_policy
 from ltp_deploy.tune.search import MARGIN, Estimate, Judge
 
-FOLDS = 10
+PARTS = 10
 WEAKER = (0.9, 0.8, 0.7, 0.6, 0.5, 0.35, 0.25, 0.0)
 STRONGER = (1.1, 1.2, 1.4, 1.7, 2.0, 2.5)
 SPARE = 1.0  # as `MARGIN`, for more pruning than the weights were trained with
 
 
-class Budget:
-    """The factor for a policy that prunes the most inside a budget.
+def tenths(data: TaskData, config: EncoderConfig, seed: int) -> np.ndarray:
+    """[N] integers, the random tenth that each text is in.
 
-    It is chosen on all of the data. What it costs is estimated by cross-validation: each tenth of
-    the texts counts with its answers under the factor that the other nine tenths choose. So all of
-    the data judges, and no text judges what was chosen on it.
-
-    Attributes:
-        judge: of the data, made before the weights were trained: drops count from what they
-            answered then.
-        folds: [N] integers, the random tenth that each text is in.
+    Raises:
+        LtpError: there are too few texts, or the metric is undefined without one of the tenths.
     """
+    texts = len(data)
+    if texts < 2:
+        raise LtpError("a budget of points needs more than one text to judge on")
+    parts: np.ndarray = np.random.default_rng(seed).permutation(texts) % min(PARTS, texts)
+    for part in range(parts.max() + 1):
+        labels = data.labels[parts != part]
+        head_of(config).score(np.zeros((len(labels), config.num_labels)), labels, data.metric)
+    return parts
 
-    def __init__(self, judge: Judge, seed: int):
-        """
-        Raises:
-            LtpError: there are too few texts, or the metric is undefined without one of the tenths.
-        """
-        texts = len(judge.data)
-        if texts < 2:
-            raise LtpError("a budget of points needs more than one text to judge on")
-        self.judge = judge
-        self.folds = np.random.default_rng(seed).permutation(texts) % min(FOLDS, texts)
-        for _, rest in self._parts():
-            judge.head.score(judge.unpruned[rest], judge.data.labels[rest], judge.data.metric)
 
-    def strongest(self, policy: PrunePolicy) -> tuple[PrunePolicy, Estimate]:
-        """Scale the policy that the weights were trained with.
+def strongest(policy: PrunePolicy, judge: Judge, parts: np.ndarray) -> tuple[PrunePolicy, Estimate]:
+    """The most pruning inside the budget.
 
-        Returns:
-            The scaled policy, and what it is estimated to cost.
-        """
-        judge = self.judge
-        runs: dict[float, Run] = {}
-        with Progress("budget", unit="policy") as progress:
+    Args:
+        policy: what the weights were trained with.
+        judge: of these weights, made before they were trained: drops count from what they
+            answered then.
+        parts: of its data, see `tenths`.
 
-            def run(factor: float) -> Run:
-                if factor not in runs:
-                    runs[factor] = judge.forward.run(by_policy(policy.scaled(factor)))
-                    progress.update()
-                return runs[factor]
+    Returns:
+        The policy times a factor, and what it is estimated to cost.
+    """
+    runs: dict[float, Run] = {}
+    with Progress("budget", unit="policy") as progress:
 
-            def fits(texts: np.ndarray, factor: float) -> bool:
-                drop, error = judge.drop_on(texts, run(factor).logits)
-                return drop + (SPARE if factor > 1.0 else MARGIN) * error <= judge.max_drop
+        def run(factor: float) -> Run:
+            if factor not in runs:
+                runs[factor] = judge.forward.run(by_policy(policy.scaled(factor)))
+                progress.update()
+            return runs[factor]
 
-            answers = np.empty_like(judge.unpruned)
-            for part, rest in self._parts():
-                answers[part] = run(largest(partial(fits, rest))).logits[part]
-            factor = largest(partial(fits, np.ones(len(answers), bool)))
-            estimate = judge.estimate_of(answers, run(factor).profile)
-        return policy.scaled(factor), estimate
+        def fits(texts: np.ndarray, factor: float) -> bool:
+            drop, error = judge.drop_on(texts, run(factor).logits)
+            return drop + (SPARE if factor > 1.0 else MARGIN) * error <= judge.max_drop
 
-    def _parts(self) -> list[tuple[np.ndarray, np.ndarray]]:
-        """Each tenth and its rest, [N] bool."""
-        return [(self.folds == i, self.folds != i) for i in range(self.folds.max() + 1)]
+        answers = np.empty_like(judge.unpruned)
+        for part in range(parts.max() + 1):
+            mine = parts == part
+            answers[mine] = run(largest(partial(fits, ~mine))).logits[mine]
+        factor = largest(partial(fits, parts >= 0))
+        estimate = judge.estimate_of(answers, run(factor).profile)
+    return policy.scaled(factor), estimate
 
 
 def largest(fits: Callable[[float], bool]) -> float:

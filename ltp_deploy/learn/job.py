@@ -77,11 +77,11 @@ def run(job: Job) -> Learned:
         settings = TrainerSettings(work, job.resume, job.arguments)
         try:
             source, encoder, data, judged = _start(job)
+            trained, learned = learn(encoder, data, judged, job.recipe, settings)
         except LtpError:
-            if not job.resume:
+            if not job.resume and not settings.log.exists():
                 shutil.rmtree(work)  # nothing is trained yet
             raise
-        trained, learned = learn(encoder, data, judged, job.recipe, settings)
         save_encoder(trained, source, directory)
         write_json(directory / "learned.json", learned.to_dict())
         if settings.log.exists():

@@ -7,7 +7,7 @@ import warnings
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from ltp_deploy.learn.budget import Budget
+from ltp_deploy.learn.budget import strongest, tenths
 from ltp_deploy.learn.recipe import Recipe
 from ltp_deploy.learn.stage import TrainerSettings
 from ltp_deploy.learn.stages import Stages
@@ -26,8 +26,8 @@ class Learned:
         recipe: what was done, with nothing left open.
         policy: of the trained model, as in a checkpoint's config.json.
         dense: the model that pruning started from, on the dev data.
-        pruned: the trained model with its pruning, likewise; with a budget its score is that of
-            `Budget.strongest`.
+        pruned: the trained model with its pruning, likewise; with a budget its score is the
+            estimate of `strongest`.
         low, high: the 95 % interval of the drop, in points of the metric.
         texts: of this data.
         work: the share of the dense engine's multiply-adds that an engine still computes.
@@ -44,7 +44,7 @@ class Learned:
 
     @property
     def drop(self) -> float:
-        """Points of the metric that pruning costs."""
+        """Points of the metric that pruning costs, by the estimate."""
         return self.dense.score - self.pruned.score
 
     @property
@@ -72,7 +72,7 @@ def learn(
             its head may be new; for the method "ltp" it may have thresholds, to go on from.
         train: what is trained on; with `recipe.distill` it is given the dense model's answers.
         dev: what the result is judged on. With `max_drop` it also decides how much is pruned, see
-            `Budget`.
+            `budget`.
         settings: where the stages keep their checkpoints and logs.
 
     Returns:
@@ -84,35 +84,32 @@ def learn(
     config, convention = encoder.config, encoder.config.policy
     denominator = convention.score_length or float(train.batch.lengths.mean())
     recipe = recipe.for_data(len(train), denominator)
-    assert recipe.hard_epochs is not None
     stages = Stages(encoder, train, recipe, settings)
+    parts = tenths(dev, config, recipe.seed) if recipe.max_drop is not None else None
 
     stages.finetune()
     judge = Judge(encoder, dev, math.inf if recipe.max_drop is None else recipe.max_drop)
-    budgeted = recipe.max_drop is not None and recipe.method != "dense"
-    budget = Budget(judge, recipe.seed) if budgeted else None
-    if recipe.distill:
+    if recipe.distill and recipe.method != "dense":
         unpruned = encoder.with_policy(PrunePolicy.dense(config.layers))
         train.teacher, _ = answers(unpruned, train.batch)
     policy = starting_policy(recipe, config.layers, convention)
     if recipe.method == "ltp":
         policy = stages.learn_thresholds(policy)
-    if recipe.method != "dense":
-        policy = stages.scaled(policy)
-        stages.train_pruned(policy, recipe.hard_epochs)
-    if budget:
-        policy, found = budget.strongest(policy)
+    policy = stages.scaled(policy)
+    stages.train_pruned(policy)
+    if parts is not None and policy.prunes:
+        policy, found = strongest(policy, judge, parts)
+        if not policy.prunes:
+            warnings.warn(
+                f"no pruning is surely within {recipe.max_drop:g} points on {len(dev)} texts: give "
+                "more dev data, or allow more",
+                stacklevel=2,
+            )
     else:
         policy = stages.scaled(policy)
         found = judge.estimate(policy)
-    if policy.prunes:
-        _warn(found.pruned)
-    elif budget:
-        warnings.warn(
-            f"no pruning is surely within {recipe.max_drop:g} points on {len(dev)} texts: give "
-            "more dev data, or allow more",
-            stacklevel=2,
-        )
+        if recipe.method == "ltp":
+            _warn(found.pruned)
     learned = Learned(
         recipe,
         policy.to_config(),

@@ -40,7 +40,7 @@ class Recipe:
             lambda works until the soft mask saves so many, and the policy is scaled by one factor
             before and after the hard stage. None leaves that to lambda, or to `max_drop`.
         max_drop: a budget in points of the metric, in place of a FLOPs ratio: training aims at a
-            ratio of `AIM`, then the policy is scaled to what the dev data allow, see `Budget`.
+            ratio of `AIM`, then the policy is scaled to what the dev data allow, see `budget`.
             None sets no budget.
         distill: weight of the dense model's answers in the loss, 0 for labels alone.
         dropout, attention_dropout: of hidden states and of attention probabilities.

@@ -54,14 +54,11 @@ class Stages:
         self._train("soft", recipe.soft_epochs, recipe.learning_rate, soft, recipe.regularisation)
         return soft.cpu().binarised()
 
-    def train_pruned(self, policy: PrunePolicy, epochs: float, name: str = "hard") -> None:
-        """Train the weights while the policy prunes as at inference.
-
-        Args:
-            epochs: passes over the data.
-            name: of the stage.
-        """
-        self._train(name, epochs, self.recipe.hard_learning_rate, Hard(policy))
+    def train_pruned(self, policy: PrunePolicy) -> None:
+        """Train the weights while the policy prunes as at inference."""
+        recipe = self.recipe
+        assert recipe.hard_epochs is not None
+        self._train("hard", recipe.hard_epochs, recipe.hard_learning_rate, Hard(policy))
 
     def scaled(self, policy: PrunePolicy) -> PrunePolicy:
         """The policy scaled to the recipe's aim, if it has one, on a sample of the data.
@@ -71,7 +68,7 @@ class Stages:
         Raises:
             LtpError: see `scaled_to`.
         """
-        if self.recipe.aim is None or not policy.prunes:
+        if self.recipe.aim is None or self.recipe.method == "dense":
             return policy
         sample = self.data.sample(SCALING_TOKENS, self.recipe.seed)
         try:

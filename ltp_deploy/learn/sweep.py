@@ -114,7 +114,7 @@ def sweep(job: Job, setting: str, values: Sequence[float], timed: bool = True) -
 
 def with_trained_head(job: Job, output: Path) -> Job:
     """The job without its fine-tuning stage, which is done here: `output` is its new model."""
-    recipe = replace(job.recipe, method="dense", max_drop=None)
+    recipe = replace(job.recipe, method="dense", max_drop=None, hard_epochs=0.0)
     completed(replace(job, recipe=recipe, output=output))
     return replace(job, model=output, recipe=replace(job.recipe, finetune_epochs=0.0))
 

@@ -33,17 +33,17 @@ def run_oracle(
     encoder: Encoder, data: PackedBatch, batch: int = 32, title: str = "oracle"
 ) -> OracleRun:
     """Run the masked oracle on every sequence of `data`, `batch` at a time."""
-    config, lengths = encoder.config, data.lengths
+    config, lengths, device = encoder.config, data.lengths, encoder.word.weight.device
     count, longest = len(lengths), int(lengths.max())
     logits = np.zeros((count, config.num_labels), np.float32)
     survivors = np.zeros((count, config.layers, longest), bool)
     margins = np.full((count, config.layers, longest), np.inf, np.float32)
     for chosen in track(length_batches(lengths, batch), title, "batch"):
         ids, types, mask = (
-            torch.from_numpy(a) for a in data.select(chosen).padded(config.pad_token_id)
+            torch.from_numpy(a).to(device) for a in data.select(chosen).padded(config.pad_token_id)
         )
         output = masked_forward(encoder, ids, types, mask)
-        logits[chosen] = output.logits.numpy()
-        survivors[chosen, :, : mask.shape[1]] = output.survivors.numpy()
-        margins[chosen, :, : mask.shape[1]] = output.margins.numpy()
+        logits[chosen] = output.logits.cpu().numpy()
+        survivors[chosen, :, : mask.shape[1]] = output.survivors.cpu().numpy()
+        margins[chosen, :, : mask.shape[1]] = output.margins.cpu().numpy()
     return OracleRun(logits, survivors, margins, lengths)

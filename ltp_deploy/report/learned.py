@@ -34,9 +34,8 @@ def describe(result: Learned, output: Path) -> str:
 def outside_budget(result: Learned) -> str:
     """Says that the result loses more than was allowed, and what can be done."""
     return (
-        f"outside the budget: {result.drop:.2f} points are lost on held-out data, allowed were "
-        f"{result.recipe.max_drop:g}. Ask for less pruning with --flops, train for longer, or "
-        "take the result to `ltp-deploy tune`"
+        f"outside the budget: {result.drop:.2f} points are lost by the estimate, allowed were "
+        f"{result.recipe.max_drop:g}. Allow more, give more dev data, or train for longer"
     )
 
 

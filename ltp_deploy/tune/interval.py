@@ -15,7 +15,7 @@ NORMAL_95 = 1.96  # standard deviations to either side of a normal distribution 
 RESAMPLES = 1000
 
 
-def drop(
+def points_lost(
     head: Head, targets: np.ndarray, dense: np.ndarray, pruned: np.ndarray, metric: str | None
 ) -> float:
     """Points of the metric by which the second model is worse; arguments as `drop_interval`."""
@@ -57,7 +57,7 @@ def drop_interval(
         return low, high
     unchanged = np.ones(len(targets), bool)
     _, least = _bonett_price(unchanged, unchanged)
-    middle = drop(head, targets, dense, pruned, name)
+    middle = points_lost(head, targets, dense, pruned, name)
     return min(low, middle - least), max(high, middle + least)
 
 
@@ -84,7 +84,7 @@ def _bootstrap(
     for _ in range(RESAMPLES):
         rows = random.integers(0, len(targets), len(targets))
         if head.defined(metric, targets[rows]):
-            drops.append(drop(head, targets[rows], dense[rows], pruned[rows], metric))
+            drops.append(points_lost(head, targets[rows], dense[rows], pruned[rows], metric))
     if not drops:
         raise LtpError(f"{metric} is undefined on too few texts: {len(targets)}")
     low, high = np.percentile(drops, [2.5, 97.5])

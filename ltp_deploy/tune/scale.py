@@ -31,12 +31,11 @@ def scaled_to(encoder: Encoder, data: TaskData, flops_ratio: float) -> PrunePoli
             tokens, allow.
 
     Raises:
-        LtpError: the policy prunes nothing.
-        OutOfReach: no factor gives that ratio.
+        OutOfReach: the policy prunes nothing, or no factor gives that ratio.
     """
     policy = encoder.config.policy
     if not policy.prunes:
-        raise LtpError("a policy that prunes nothing cannot be scaled to a FLOPs ratio")
+        raise OutOfReach("a policy that prunes nothing cannot be scaled to a FLOPs ratio")
 
     def scaled(power: float) -> PrunePolicy:
         return policy.scaled(2.0**power)

@@ -23,7 +23,7 @@ from ltp_deploy.progress import Progress
 from ltp_deploy.tune.data import TaskData
 from ltp_deploy.tune.evaluate import Point, point_of
 from ltp_deploy.tune.forward import Forward, Run, by_policy
-from ltp_deploy.tune.interval import drop, drop_interval, standard_error
+from ltp_deploy.tune.interval import drop_interval, points_lost, standard_error
 from ltp_deploy.tune.steps import Steps, engine_work
 
 FACTORS = (0.25, 0.35, 0.5, 0.7, 0.85, 1.0, 1.2, 1.4, 1.7, 2.0, 2.5, 3.0, 4.0, 6.0, 8.0)
@@ -249,7 +249,7 @@ class Judge:
         metric, targets = self.data.metric, self.data.labels[texts]
         dense, pruned = self.unpruned[texts], logits[texts]
         found = self.head, targets, dense, pruned, metric
-        return drop(*found), standard_error(*found)
+        return points_lost(*found), standard_error(*found)
 
     def each(
         self, policies: Iterable[PrunePolicy], title: str, total: int | None = None

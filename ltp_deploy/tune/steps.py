@@ -13,7 +13,7 @@ from ltp_deploy.data.batch import PackedBatch
 from ltp_deploy.heads import head_of
 from ltp_deploy.model.config import EncoderConfig
 from ltp_deploy.model.encoder import Encoder, Layer
-from ltp_deploy.model.flops import authors_ratio, engine_flops
+from ltp_deploy.model.flops import engine_flops
 from ltp_deploy.model.oracle import attention_probabilities, compared, decide
 from ltp_deploy.model.policy import Carry, LayerRule, Mode, PrunePolicy
 from ltp_deploy.model.survivors import SurvivorProfile
@@ -32,13 +32,11 @@ class Step:
         change: how far the sample's answers are from the dense model's, see `Head.distillation`.
         work: the share of the dense model's multiply-adds that an engine still computes on the
             sample; it computes no more than the first token of the last layer either way.
-        flops_ratio: the FLOPs ratio on the sample, by the authors' count.
     """
 
     policy: PrunePolicy
     change: float
     work: float
-    flops_ratio: float
 
 
 def engine_work(config: EncoderConfig, profile: SurvivorProfile) -> float:
@@ -151,9 +149,7 @@ class Steps:
 
     def _measured(self, policy: PrunePolicy, run: Run) -> Step:
         change = float(self.head.distillation(torch.from_numpy(run.logits), self.teacher))
-        config, profile = self.encoder.config, run.profile
-        ratio = authors_ratio(config, profile.alive)
-        return Step(policy, change, engine_work(config, profile), ratio)
+        return Step(policy, change, engine_work(self.encoder.config, run.profile))
 
     def _stronger(self, policy: PrunePolicy, index: int, states: list[State]) -> LayerRule | None:
         """The layer's rule when it keeps `SHARE` less of what it kept; None where nothing is left

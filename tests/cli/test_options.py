@@ -101,14 +101,14 @@ def test_learn_has_a_budget_unless_told_otherwise(
 def test_every_option_of_learn_arrives(monkeypatch: pytest.MonkeyPatch) -> None:
     line = (
         "learn model --data train.tsv --dev dev.tsv -o out --limit 9 --max-length 50 "
-        "--method topk --lambda 0.3 --flops 2 --final-threshold 0.2 --temperature 0.1 "
+        "--method ltp --lambda 0.3 --flops 2 --final-threshold 0.2 --temperature 0.1 "
         "--keep-rate 0.4 --score-length 128 --first-token reference --finetune "
         "--finetune-epochs 7 --soft-epochs 8 --hard-epochs 9 --lr 1e-3 --hard-lr 2e-3 "
         "--threshold-lr 3e-3 --batch 11 --dropout 0.5 --attention-dropout 0.6 --distill 0.7 "
         "--bf16 --seed 12 --resume --force"
     )
     recipe = Recipe(
-        method="topk",
+        method="ltp",
         final_threshold=0.2,
         temperature=0.1,
         regularisation=0.3,
@@ -248,6 +248,8 @@ REQUIRED = {
         ("learn", "--keep-rate 1.5", "1.5 is not in the range 0<=x<=1"),
         ("learn", "--lr inf", "'inf' is not a finite number"),
         ("learn", "--quick --method topk", "--quick is --method manual: leave --method topk"),
+        ("learn", "--quick --lambda 1", "--lambda is for --method ltp, which learns thresholds"),
+        ("learn", "--sweep flops=2 --max-drop 1", "--sweep writes several results, without"),
         ("verify", "--max-flips -1", "-1.0 is not in the range x>=0"),
         ("verify", "--max-drop nan", "'nan' is not a finite number"),
         ("verify", "--metric auc", "'auc' is not one of 'accuracy', 'f1'"),

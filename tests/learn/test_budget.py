@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from ltp_deploy.errors import LtpError
-from ltp_deploy.learn.budget import FOLDS, SPARE, STRONGER, WEAKER, Budget, largest
+from ltp_deploy.learn.budget import PARTS, SPARE, STRONGER, WEAKER, largest, strongest, tenths
 from ltp_deploy.model.encoder import Encoder
 from ltp_deploy.model.policy import LayerRule, Mode, PrunePolicy
 from ltp_deploy.parity.oracle_run import run_oracle
@@ -26,9 +26,19 @@ def task() -> tuple[Encoder, TaskData]:
     return encoder, TaskData(batch, run_oracle(encoder, batch).logits.argmax(1))
 
 
-def budget(max_drop: float, seed: int = 0) -> Budget:
+def judge_of(max_drop: float) -> Judge:
     encoder, data = task()
-    return Budget(Judge(encoder, data, max_drop), seed)
+    return Judge(encoder, data, max_drop)
+
+
+def parts_of(seed: int = 0) -> np.ndarray:
+    encoder, data = task()
+    return tenths(data, encoder.config, seed)
+
+
+def chosen(max_drop: float, policy: PrunePolicy = POLICY) -> PrunePolicy:
+    """The policy within a budget."""
+    return strongest(policy, judge_of(max_drop), parts_of())[0]
 
 
 def drops(factor: float, texts: np.ndarray | slice = slice(None)) -> float:
@@ -39,33 +49,30 @@ def drops(factor: float, texts: np.ndarray | slice = slice(None)) -> float:
 
 
 def test_the_policy_is_weakened_until_it_fits_with_odds_of_two_to_one() -> None:
-    found = budget(5.0)
-    policy, _ = found.strongest(POLICY)
-    candidates = {factor: found.judge.look(POLICY.scaled(factor)) for factor in (1.0, *WEAKER)}
-    fitting = [f for f, c in candidates.items() if found.judge.fits(found.judge.drop(c), c)]
+    judge = judge_of(5.0)
+    candidates = {factor: judge.look(POLICY.scaled(factor)) for factor in (1.0, *WEAKER)}
+    fitting = [f for f, c in candidates.items() if judge.fits(judge.drop(c), c)]
     assert drops(1.0) > 5.0
     assert 0.0 < fitting[0] < 1.0
-    assert policy == POLICY.scaled(fitting[0])
+    assert chosen(5.0) == POLICY.scaled(fitting[0])
 
 
 def test_each_tenth_counts_with_what_the_others_choose() -> None:
-    """Of the seeds of the folds, some make tenths choose differently."""
+    judge = judge_of(5.0)
     for seed in range(20):
-        found = budget(5.0, seed)
-        policy, estimate = found.strongest(POLICY)
-        lost = 0.0
-        chosen = set()
-        for fold in range(FOLDS):
-            rest = found.folds != fold
-            factor = next(f for f in (1.0, *WEAKER) if fits(found.judge, f, rest))
-            chosen.add(factor)
-            lost += drops(factor, ~rest) * (~rest).sum()
+        parts, lost, factors = parts_of(seed), 0.0, set()
+        policy, estimate = strongest(POLICY, judge, parts)
+        for part in range(PARTS):
+            mine = parts == part
+            factor = next(f for f in (1.0, *WEAKER) if fits(judge, f, ~mine))
+            factors.add(factor)
+            lost += drops(factor, mine) * mine.sum()
         assert estimate.drop == pytest.approx(lost / 300)
         assert estimate.texts == 300
-        written = found.judge.look(policy)
+        written = judge.look(policy)
         assert estimate.pruned.flops_ratio == written.point.flops_ratio
-        if len(chosen) > 1:
-            assert estimate.drop != pytest.approx(found.judge.drop(written))
+        if len(factors) > 1:
+            assert estimate.drop != pytest.approx(judge.drop(written))
             return
     raise AssertionError("all tenths choose the same with each seed")
 
@@ -79,13 +86,13 @@ def fits(judge: Judge, factor: float, texts: np.ndarray) -> bool:
 
 def test_more_pruning_than_was_trained_with_leaves_a_standard_error() -> None:
     gentle = POLICY.scaled(0.5)
-    error = budget(1.0).judge.look(gentle.scaled(STRONGER[0])).error
+    error = judge_of(1.0).look(gentle.scaled(STRONGER[0])).error
     lost = [drops(0.5), drops(0.5 * STRONGER[0])]
     between = max(lost[1] + 0.9 * error, lost[0] + MARGIN * error)
     assert between < lost[1] + SPARE * error
-    assert budget(between).strongest(gentle)[0] == gentle
-    assert budget(lost[1] + 1.1 * error).strongest(gentle)[0] != gentle
-    assert budget(100.0).strongest(POLICY)[0] == POLICY.scaled(max(STRONGER))
+    assert chosen(between, gentle) == gentle
+    assert chosen(lost[1] + 1.1 * error, gentle) != gentle
+    assert chosen(100.0) == POLICY.scaled(max(STRONGER))
 
 
 def test_the_walk_goes_up_as_long_as_factors_fit_or_down_to_the_first() -> None:
@@ -97,20 +104,19 @@ def test_the_walk_goes_up_as_long_as_factors_fit_or_down_to_the_first() -> None:
 
 
 def test_tenths_are_random_and_as_large_as_each_other() -> None:
-    found, other = budget(1.0), budget(1.0, seed=1)
-    assert np.bincount(found.folds).tolist() == [30] * FOLDS
-    assert not np.array_equal(found.folds, other.folds)
+    assert np.bincount(parts_of()).tolist() == [30] * PARTS
+    assert not np.array_equal(parts_of(), parts_of(seed=1))
 
 
-def test_data_that_cannot_judge_are_refused_before_anything_is_trained() -> None:
+def test_data_that_cannot_judge_are_refused() -> None:
     encoder = tiny_encoder(PrunePolicy.dense(3), num_labels=1)
     batch = random_batch([5, 5], vocabulary=60)
     data = TaskData(batch, np.array([1.0, 2.0], np.float32), "pearson")
     with pytest.raises(LtpError, match="undefined"):
-        Budget(Judge(encoder, data, 1.0), 0)  # of one text there is no correlation
+        tenths(data, encoder.config, 0)  # of one text there is no correlation
     encoder, data = task()
     with pytest.raises(LtpError, match="more than one text"):
-        Budget(Judge(encoder, data.select(np.arange(1)), 1.0), 0)
+        tenths(data.select(np.arange(1)), encoder.config, 0)
 
 
 def test_drops_count_from_the_weights_before_training() -> None:

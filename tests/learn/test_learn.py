@@ -26,7 +26,7 @@ from ltp_deploy.learn.masks import Dense
 from ltp_deploy.learn.model import Learner
 from ltp_deploy.learn.recipe import Recipe
 from ltp_deploy.learn.stage import Stage, TrainerSettings
-from ltp_deploy.learn.sweep import parse_sweep, sweep
+from ltp_deploy.learn.sweep import parse_sweep, sweep, with_trained_head
 from ltp_deploy.learn.trainer import fit
 from ltp_deploy.model.policy import LayerRule, Mode, PrunePolicy
 from ltp_deploy.parity.oracle_run import run_oracle
@@ -426,6 +426,37 @@ def test_few_texts_allow_no_pruning_and_that_is_said(tmp_path: Path) -> None:
     assert learned.pruned.flops_ratio == 1.0
 
 
+def test_a_budget_that_nothing_can_judge_is_refused_before_training(
+    checkpoint_of: Callable[..., Path], tmp_path: Path
+) -> None:
+    train, dev = write_reviews(tmp_path / "a.tsv", 8), tmp_path / "b.tsv"
+    dev.write_text("text\tlabel\na film\t1\n")
+    recipe = replace(QUICK, max_drop=1.0)
+    job = Job(checkpoint_of("bert", None), str(train), str(dev), tmp_path / "out", recipe)
+    with pytest.raises(LtpError, match="needs more than one text"):
+        run(job)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.tsv", "b.tsv"]
+
+
+def test_a_flops_ratio_is_not_given_up_silently(tmp_path: Path) -> None:
+    encoder = tiny_encoder(PrunePolicy.dense(3), num_labels=2)
+    recipe = replace(QUICK, method="manual", final_threshold=0.0, flops_ratio=2.0)
+    recipe = replace(recipe, finetune_epochs=0.0)
+    with pytest.raises(LtpError, match="prunes nothing cannot be scaled"):
+        learn(encoder, task(16), task(16), recipe, TrainerSettings(tmp_path))
+
+
+def test_a_head_for_a_sweep_is_trained_without_the_hard_stage(
+    checkpoint_of: Callable[..., Path], tmp_path: Path
+) -> None:
+    data = str(write_reviews(tmp_path / "data.tsv", 16))
+    recipe = replace(QUICK, finetune_epochs=1.0, hard_epochs=2.0, method="manual")
+    job = Job(checkpoint_of("bert", None), data, data, tmp_path / "out", recipe)
+    found = with_trained_head(job, tmp_path / "dense")
+    assert found.model == tmp_path / "dense"
+    assert found.recipe == replace(recipe, finetune_epochs=0.0)
+
+
 def test_a_result_outside_the_budget_has_an_exit_status(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -438,7 +469,7 @@ def test_a_result_outside_the_budget_has_an_exit_status(
     assert result.exit_code == 3
     assert "+1.50 points below the dense model (95 % interval +0.20 to +2.80" in result.output
     assert "2.00x" in result.output  # of the work, in an engine
-    assert "outside the budget: 1.50 points are lost on held-out data, allowed were 1" in (
+    assert "outside the budget: 1.50 points are lost by the estimate, allowed were 1" in (
         result.output
     )
     inside = replace(learned, pruned=replace(pruned, score=89.5))

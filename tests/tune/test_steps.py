@@ -115,8 +115,6 @@ def test_every_step_prunes_more_in_one_layer(name: str) -> None:
         assert replace(after, layers=before.layers) == before, "conventions stay"
     works = [1.0, *(step.work for step in steps)]
     assert all(a - b > LEAST_SAVED for a, b in pairwise(works))
-    ratios = [step.flops_ratio for step in steps]
-    assert ratios == sorted(ratios)
 
 
 @pytest.mark.parametrize("name", STARTS)
