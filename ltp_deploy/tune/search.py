@@ -291,10 +291,15 @@ class Judge:
 
     def strongest(self, path: tuple[Candidate, ...]) -> Candidate:
         """The last candidate of a walk that fits, both as it is and with drops that were made to
-        rise along the walk, so that no single lucky score decides."""
+        rise along the walk, so that no single lucky score decides.
+
+        A gain at the walk's beginning is luck of the texts, which the later candidates share, since
+        answers that changed mostly stay changed. So drops count from there.
+        """
         drops = rising(np.array([self.drop(candidate) for candidate in path]))
+        luck = min(0.0, float(drops[0]))
         pairs = zip(drops.tolist(), path, strict=True)
-        fitting = [c for drop, c in pairs if self.fits(max(drop, self.drop(c)), c)]
+        fitting = [c for drop, c in pairs if self.fits(max(drop, self.drop(c)) - luck, c)]
         return fitting[-1] if fitting else path[0]
 
 

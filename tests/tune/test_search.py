@@ -236,6 +236,12 @@ def test_a_lucky_score_does_not_decide(judge: Judge) -> None:
     assert chosen_of(judge) == 0
 
 
+def test_gains_on_the_way_are_luck_and_do_not_pay_for_losses(judge: Judge) -> None:
+    steps = [candidate(drop) for drop in (-0.9, -0.9, 0.5)]
+    assert chosen_of(judge, *steps) == 2  # from a mean gain of 0.6 it is a loss of 1.1
+    assert chosen_of(judge, *[candidate(drop) for drop in (-0.9, -0.9, 0.3)]) == 3
+
+
 def test_the_chosen_policys_own_drop_is_inside_the_budget(judge: Judge) -> None:
     """The mean of both drops is 1; the first has another error than the second."""
     assert chosen_of(judge, candidate(2.0), candidate(0.0, error=5.0)) == 0
