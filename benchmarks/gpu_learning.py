@@ -32,16 +32,15 @@ OTHERS = 0.02  # share of sequences in which a score within rounding may have de
 def check_learning(checkpoint: Path) -> list[dict[str, Any]]:
     """Train and tune a model on random texts, each way, and compare what it answers."""
     rows = []
+    train, dev = _task(_dense(checkpoint), 512).divided(256, seed=0)
     for title, recipe in RECIPES.items():
         encoder = _dense(checkpoint)
-        train, dev = _task(encoder, 512).divided(256, seed=0)
         with tempfile.TemporaryDirectory() as folder:
             trained, _ = learn(encoder, train, dev, recipe, TrainerSettings(Path(folder)))
         rows.append({"by": title, **_compared(trained, dev)})
     encoder = _dense(checkpoint)
-    search, other = _task(encoder, 512).divided(256, seed=0)
-    tuned = tune(encoder, search, other, max_drop=100.0)
-    rows.append({"by": "tune", **_compared(encoder.with_policy(tuned.chosen.policy), other)})
+    tuned = tune(encoder, train, dev, max_drop=100.0)
+    rows.append({"by": "tune", **_compared(encoder.with_policy(tuned.chosen.policy), dev)})
     return rows
 
 

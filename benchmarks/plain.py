@@ -22,18 +22,18 @@ from pathlib import Path
 from typing import Any
 
 from learning import TASKS, first_job
+from learning_page import markdown, put
 
 from ltp_deploy.checkpoint.save import write_json
 from ltp_deploy.hardware.machine import describe_machine
 from ltp_deploy.learn.sweep import completed
 
 RESULTS = Path(__file__).parent / "results" / "plain.json"
-PAGE = Path(__file__).parents[1] / "docs" / "results.md"
 BEGIN, END = "<!-- plain commands begin -->", "<!-- plain commands end -->"
-COLUMNS = (
+COLUMNS = [
     "task", "command", "dense, %", "against dense (95 % interval)", "texts", "FLOPs ratio",
     "in our engine", "minutes",
-)  # fmt: skip
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -121,22 +121,20 @@ def record(task: str, title: str, options: argparse.Namespace) -> None:
 
 def table(found: dict[str, Any]) -> None:
     """Print the table of all results, and put it into docs/results.md between its marks."""
-    rows = [COLUMNS, ("---",) * len(COLUMNS)]
+    rows = []
     for task, runs in found.items():
         for title in (title for title in COMMANDS if title in runs):
             rows.append(row(task, title, runs[title]))
-    text = "\n".join(f"| {' | '.join(cells)} |" for cells in rows)
+    text = markdown(COLUMNS, rows)
     print(text)
-    page = PAGE.read_text(encoding="utf-8")
-    before, after = page.split(BEGIN)[0], page.split(END)[1]
-    PAGE.write_text(f"{before}{BEGIN}\n\n{text}\n\n{END}{after}", encoding="utf-8")
+    put([text], BEGIN, END)
 
 
-def row(task: str, title: str, run: dict[str, Any]) -> tuple[str, ...]:
+def row(task: str, title: str, run: dict[str, Any]) -> list[str]:
     """A run's line of the table."""
     measured = run["result"].get("estimate", run["result"])
     dense, pruned = measured["dense"]["score"], measured["pruned"]["score"]
-    return (
+    return [
         task,
         title,
         f"{dense:.2f}" if "without labels" not in title else "agreement",
@@ -145,7 +143,7 @@ def row(task: str, title: str, run: dict[str, Any]) -> tuple[str, ...]:
         f"{measured['pruned']['flops_ratio']:.2f}x",
         f"{1 / measured['work']:.2f}x",
         f"{run['seconds'] / 60:.1f}",
-    )
+    ]
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ nine tenths choose. So all of the data judges, and no text judges what was chose
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 from itertools import takewhile
 
 import numpy as np
@@ -56,18 +56,17 @@ def strongest(policy: PrunePolicy, judge: Judge, parts: np.ndarray) -> tuple[Pru
     Returns:
         The policy times a factor, and what it is estimated to cost.
     """
-    runs: dict[float, Run] = {}
     with Progress("budget", unit="policy") as progress:
 
+        @cache
         def run(factor: float) -> Run:
-            if factor not in runs:
-                runs[factor] = judge.forward.run(by_policy(policy.scaled(factor)))
-                progress.update()
-            return runs[factor]
+            found = judge.forward.run(by_policy(policy.scaled(factor)))
+            progress.update()
+            return found
 
         def fits(texts: np.ndarray, factor: float) -> bool:
             drop, error = judge.drop_on(texts, run(factor).logits)
-            return drop + (SPARE if factor > 1.0 else MARGIN) * error <= judge.max_drop
+            return judge.inside(drop, error, SPARE if factor > 1.0 else MARGIN)
 
         answers = np.empty_like(judge.unpruned)
         for part in range(parts.max() + 1):

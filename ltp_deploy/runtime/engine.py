@@ -301,7 +301,7 @@ class Engine:
         found = outputs(self.config)
         sentences = hypotheses(labels, template)
         logits = self._logits([(text, said) for text in premises(texts) for said in sentences])
-        return decided(logits, labels, found, several)
+        return decided(logits, labels, found, self.config, several)
 
     def run(self, batch: PackedBatch) -> Result:
         """Classify a packed batch."""

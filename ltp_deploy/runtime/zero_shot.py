@@ -4,12 +4,16 @@ the label? As in transformers' zero-shot classification (Yin et al., 2019, arXiv
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from ltp_deploy.data.texts import Texts, as_texts
 from ltp_deploy.errors import InputError, LtpError
+from ltp_deploy.heads import HEADS
+from ltp_deploy.heads.classification import Classification
+from ltp_deploy.heads.multi_label import MultiLabel
 from ltp_deploy.heads.prediction import Prediction
 from ltp_deploy.model.config import EncoderConfig
 
@@ -71,29 +75,23 @@ def outputs(config: EncoderConfig) -> tuple[int, int]:
 
 
 def decided(
-    logits: np.ndarray, labels: Sequence[str], pair: tuple[int, int], several: bool
+    logits: np.ndarray,
+    labels: Sequence[str],
+    pair: tuple[int, int],
+    config: EncoderConfig,
+    several: bool,
 ) -> list[Prediction]:
-    """The labels of N texts.
+    """The labels of N texts, read as those of a model with these classes.
 
     Args:
         logits: [N * labels, outputs], each text's sentences one after another.
         labels: what is chosen from.
         pair: the outputs for entailment and for contradiction.
+        config: of the model.
         several: whether a text may have any number of labels. Then a label's probability is that of
             entailment against contradiction; else the softmax over all labels' entailments.
     """
     entailment, contradiction = (logits[:, i].reshape(-1, len(labels)) for i in pair)
-    if several:
-        scores = 1 / (1 + np.exp(contradiction - entailment))
-    else:
-        powers = np.exp(entailment - entailment.max(1, keepdims=True))
-        scores = powers / powers.sum(1, keepdims=True)
-    return [_prediction(row, labels, several) for row in scores]
-
-
-def _prediction(row: np.ndarray, labels: Sequence[str], several: bool) -> Prediction:
-    if several:
-        chosen = np.flatnonzero(row > 0.5).tolist()
-        return Prediction([labels[i] for i in chosen], row[chosen].tolist(), row)
-    best = int(row.argmax())
-    return Prediction(labels[best], float(row[best]), row)
+    head = HEADS[MultiLabel.name if several else Classification.name]
+    as_classes = replace(config, num_labels=len(labels), labels=tuple(labels), head=head.name)
+    return head.read(entailment - contradiction if several else entailment, as_classes)

@@ -270,9 +270,13 @@ class Judge:
         """Points of the metric below the model without pruning."""
         return self.dense.score - candidate.point.score
 
+    def inside(self, drop: float, error: float, margin: float = MARGIN) -> bool:
+        """Whether a drop is inside the budget, with so many standard errors to spare."""
+        return drop + margin * error <= self.max_drop
+
     def fits(self, drop: float, candidate: Candidate) -> bool:
         """Whether a drop is inside the budget, by `MARGIN`. No pruning always is."""
-        return candidate.work == 1.0 or drop + MARGIN * candidate.error <= self.max_drop
+        return candidate.work == 1.0 or self.inside(drop, candidate.error)
 
     def best_of(self, curve: tuple[Candidate, ...]) -> Candidate:
         """The candidate that saves the most inside the budget; no pruning, where none is."""
