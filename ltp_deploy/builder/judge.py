@@ -93,7 +93,7 @@ class EngineJudge:
         self._drops: dict[Variant, float] = {}
         self._head = head_of(config)
         self._metric = examples.metric
-        self._targets = self._head.targets(labels, config)
+        self._targets = self._head.targets(labels)
         self._data = TransformersTokenizer(checkpoint, config, draft.limits.max_length)(
             examples.texts
         )

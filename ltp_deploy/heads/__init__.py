@@ -17,14 +17,14 @@ from ltp_deploy.heads.multi_label import MultiLabel
 from ltp_deploy.heads.regression import Regression
 from ltp_deploy.model.config import EncoderConfig
 
-_ALL: tuple[Head, ...] = (Classification(), Regression(), MultiLabel())
+_ALL: tuple[type[Head], ...] = (Classification, Regression, MultiLabel)
 
 HEADS = {head.name: head for head in _ALL}
 
 
 def head_of(config: EncoderConfig) -> Head:
-    """The head that a model's configuration names."""
-    return HEADS[config.head]
+    """The head of a model."""
+    return HEADS[config.head](config)
 
 
 def head_for(num_labels: int, problem_type: str | None = None) -> str:
@@ -59,7 +59,7 @@ def head_for(num_labels: int, problem_type: str | None = None) -> str:
     return name
 
 
-def head_for_labels(labels: Sequence[Label]) -> Head:
+def head_for_labels(labels: Sequence[Label]) -> type[Head]:
     """The head that learns such labels: lists and columns of labels are sets, whole numbers are
     classes, other numbers values.
 

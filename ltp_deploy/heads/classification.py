@@ -20,7 +20,6 @@ from ltp_deploy.heads.naming import (
     refuse_unknown,
 )
 from ltp_deploy.heads.prediction import Prediction
-from ltp_deploy.model.config import EncoderConfig
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -36,18 +35,19 @@ class Classification(Head):
     judged_metrics = ("accuracy",)
     binary_metrics = frozenset({"f1", "matthews"})
 
-    def outputs_for(self, labels: Sequence[Label]) -> int:
+    @classmethod
+    def outputs_for(cls, labels: Sequence[Label]) -> int:
         """One for each class; classes are numbered from 0, and each occurs."""
         return numbered([one_label(row, label) for row, label in enumerate(labels, 1)], 2)
 
-    def activation(self, logits: np.ndarray, config: EncoderConfig) -> np.ndarray:
+    def activation(self, logits: np.ndarray) -> np.ndarray:
         """Probabilities: the softmax of each row."""
         powers = np.exp(logits - logits.max(1, keepdims=True))
         return powers / powers.sum(1, keepdims=True)
 
-    def read(self, logits: np.ndarray, config: EncoderConfig) -> list[Prediction]:
+    def read(self, logits: np.ndarray) -> list[Prediction]:
         """The likeliest class and its probability."""
-        names, rows = self.names(config), self.activation(logits, config)
+        names, rows = self.names(), self.activation(logits)
         return [
             Prediction(names[i], float(row[i]), row)
             for i, row in zip(self.predictions(logits).tolist(), rows, strict=True)
@@ -57,19 +57,19 @@ class Classification(Head):
         """[N] the numbers of the classes."""
         return logits.argmax(1)
 
-    def labels(self, logits: np.ndarray, config: EncoderConfig) -> list[str] | None:
-        if not config.labels:
+    def labels(self, logits: np.ndarray) -> list[str] | None:
+        if not self.config.labels:
             return None
-        return [config.labels[i] for i in self.predictions(logits)]
+        return [self.config.labels[i] for i in self.predictions(logits)]
 
-    def targets(self, labels: Sequence[Label], config: EncoderConfig) -> np.ndarray:
+    def targets(self, labels: Sequence[Label]) -> np.ndarray:
         """[N] the numbers of the classes.
 
         Where every label is a name that the model gives a class, labels are names, also if they
         read as numbers. Else every label must be the number of a class.
         """
         rows = [one_label(row, label) for row, label in enumerate(labels, 1)]
-        name, number = by_name(config), by_number(config)
+        name, number = by_name(self.config), by_number(self.config)
         names = [name(label) for label in rows]
         numbers = [number(label) for label in rows]
         found = all_known(names) or all_known(numbers)
@@ -77,7 +77,7 @@ class Classification(Head):
             return np.array(found, np.int64)
         for row, label in enumerate(rows, 1):
             if names[row - 1] is None and numbers[row - 1] is None:
-                refuse_unknown(row, label, config)
+                refuse_unknown(row, label, self.config)
         without_number, without_name = numbers.index(None), names.index(None)
         refuse_mixture(
             (without_number + 1, rows[without_number]), (without_name + 1, rows[without_name])

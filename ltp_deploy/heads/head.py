@@ -27,9 +27,10 @@ def sigmoid(logits: np.ndarray) -> np.ndarray:
 
 
 class Head(ABC):
-    """One kind of answer. `logits` are always [N, outputs] float32, as engines give them.
+    """The answers of one model. `logits` are always [N, outputs] float32, as engines give them.
 
     Attributes:
+        config: the model's.
         name: as manifests have it.
         noun: what it answers, for messages.
         problem_type: as transformers' config.json has it.
@@ -48,12 +49,12 @@ class Head(ABC):
     gives_values: ClassVar[bool] = False
     binary_metrics: ClassVar[frozenset[str]] = frozenset()
 
-    def outputs(self, config: EncoderConfig) -> dict[str, tuple[str | int, ...]]:
-        """Shapes of the engine's answers by name; "B" is the number of sequences."""
-        return {"logits": ("B", config.num_labels)}
+    def __init__(self, config: EncoderConfig):
+        self.config = config
 
+    @classmethod
     @abstractmethod
-    def outputs_for(self, labels: Sequence[Label]) -> int:
+    def outputs_for(cls, labels: Sequence[Label]) -> int:
         """The number of outputs that a new head for the labels of N texts needs.
 
         Raises:
@@ -61,11 +62,11 @@ class Head(ABC):
         """
 
     @abstractmethod
-    def activation(self, logits: np.ndarray, config: EncoderConfig) -> np.ndarray:
+    def activation(self, logits: np.ndarray) -> np.ndarray:
         """[N, outputs] on the scale that users read: probabilities, or values."""
 
     @abstractmethod
-    def read(self, logits: np.ndarray, config: EncoderConfig) -> list[Prediction]:
+    def read(self, logits: np.ndarray) -> list[Prediction]:
         """Each sequence's label or labels and their probabilities, or its value."""
 
     @abstractmethod
@@ -74,14 +75,12 @@ class Head(ABC):
         targets."""
 
     @abstractmethod
-    def labels(
-        self, logits: np.ndarray, config: EncoderConfig
-    ) -> list[str] | list[list[str]] | None:
+    def labels(self, logits: np.ndarray) -> list[str] | list[list[str]] | None:
         """The predicted label of each sequence, or its labels where it may have several; None
         where the model knows no names."""
 
     @abstractmethod
-    def targets(self, labels: Sequence[Label], config: EncoderConfig) -> np.ndarray:
+    def targets(self, labels: Sequence[Label]) -> np.ndarray:
         """Numbers for the labels of a data set, of the shape of `predictions`.
 
         What labels mean is decided for all of them together.
@@ -104,9 +103,9 @@ class Head(ABC):
     def distillation(self, logits: Tensor, teacher: Tensor) -> Tensor:
         """How far logits [B, outputs] are from a teacher's, a scalar."""
 
-    def names(self, config: EncoderConfig) -> list[Name]:
+    def names(self) -> list[Name]:
         """What each output is called: by its number where the model knows no names."""
-        return list(config.labels) or list(range(config.num_labels))
+        return list(self.config.labels) or list(range(self.config.num_labels))
 
     def pool(self, logits: np.ndarray, windows: np.ndarray) -> np.ndarray:
         """[N, outputs] the answers to N texts that were read in windows: their mean.

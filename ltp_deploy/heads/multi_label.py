@@ -36,7 +36,8 @@ class MultiLabel(Head):
     judged_metrics = ("f1-micro", "f1-macro")
     metrics = {"f1-micro": micro_f1, "f1-macro": macro_f1, "accuracy": subset_accuracy}  # noqa: RUF012
 
-    def outputs_for(self, labels: Sequence[Label]) -> int:
+    @classmethod
+    def outputs_for(cls, labels: Sequence[Label]) -> int:
         """One for each label: as many as there are columns, or entries of lists of 0 and 1; else
         labels are numbered from 0, and each occurs."""
         if isinstance(labels[0], Mapping):
@@ -49,13 +50,13 @@ class MultiLabel(Head):
             raise LtpError(f"lists such as {rows[0]} may hold 0 or 1 for each label, or numbers")
         return len(rows[0]) if flags and parts else numbered(parts, 1)
 
-    def activation(self, logits: np.ndarray, config: EncoderConfig) -> np.ndarray:
+    def activation(self, logits: np.ndarray) -> np.ndarray:
         """Probabilities: the sigmoid of each logit."""
         return sigmoid(logits)
 
-    def read(self, logits: np.ndarray, config: EncoderConfig) -> list[Prediction]:
+    def read(self, logits: np.ndarray) -> list[Prediction]:
         """The labels that each text has, and their probabilities."""
-        names, rows = self.names(config), self.activation(logits, config)
+        names, rows = self.names(), self.activation(logits)
         found = []
         for has, row in zip(self.predictions(logits), rows, strict=True):
             chosen = np.flatnonzero(has)
@@ -66,15 +67,15 @@ class MultiLabel(Head):
         """[N, outputs] bool, which labels each text has."""
         return logits > 0
 
-    def labels(self, logits: np.ndarray, config: EncoderConfig) -> list[list[str]] | None:
-        if not config.labels:
+    def labels(self, logits: np.ndarray) -> list[list[str]] | None:
+        if not self.config.labels:
             return None
         return [
-            [name for name, has in zip(config.labels, row, strict=True) if has]
+            [name for name, has in zip(self.config.labels, row, strict=True) if has]
             for row in self.predictions(logits)
         ]
 
-    def targets(self, labels: Sequence[Label], config: EncoderConfig) -> np.ndarray:
+    def targets(self, labels: Sequence[Label]) -> np.ndarray:
         """[N, outputs] bool, which labels each text has.
 
         Lists hold names where every entry is a name that the model gives a label, else numbers of
@@ -83,6 +84,7 @@ class MultiLabel(Head):
         Raises:
             LtpError: other labels, or lists that may be read in both ways.
         """
+        config = self.config
         columns = [label for label in labels if isinstance(label, Mapping)]
         if columns and len(columns) == len(labels):
             return _from_columns(columns, config)

@@ -14,7 +14,6 @@ from ltp_deploy.errors import LtpError
 from ltp_deploy.heads.head import Head, sigmoid
 from ltp_deploy.heads.naming import one_label
 from ltp_deploy.heads.prediction import Prediction
-from ltp_deploy.model.config import EncoderConfig
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -30,29 +29,30 @@ class Regression(Head):
     gives_values = True
     metrics = {"pearson": correlation, "spearman": spearman}  # noqa: RUF012
 
-    def outputs_for(self, labels: Sequence[Label]) -> int:
+    @classmethod
+    def outputs_for(cls, labels: Sequence[Label]) -> int:
         """One, whatever the labels are."""
         return 1
 
-    def activation(self, logits: np.ndarray, config: EncoderConfig) -> np.ndarray:
+    def activation(self, logits: np.ndarray) -> np.ndarray:
         """The values: logits, or what the checkpoint says that becomes of them."""
-        if config.answer_activation == "sigmoid":
+        if self.config.answer_activation == "sigmoid":
             return sigmoid(logits)
-        return np.tanh(logits) if config.answer_activation == "tanh" else logits
+        return np.tanh(logits) if self.config.answer_activation == "tanh" else logits
 
-    def read(self, logits: np.ndarray, config: EncoderConfig) -> list[Prediction]:
+    def read(self, logits: np.ndarray) -> list[Prediction]:
         """The values."""
-        rows = self.activation(logits, config)
+        rows = self.activation(logits)
         return [Prediction(None, float(row[0]), row) for row in rows]
 
     def predictions(self, logits: np.ndarray) -> np.ndarray:
         """[N] the values."""
         return logits[:, 0]
 
-    def labels(self, logits: np.ndarray, config: EncoderConfig) -> None:
+    def labels(self, logits: np.ndarray) -> None:
         return None
 
-    def targets(self, labels: Sequence[Label], config: EncoderConfig) -> np.ndarray:
+    def targets(self, labels: Sequence[Label]) -> np.ndarray:
         """[N] float64, the values."""
         values = []
         for row, label in enumerate(labels, 1):

@@ -242,7 +242,7 @@ class Engine:
         Raises:
             InputError: what is no text.
         """
-        return head_of(self.config).read(self._logits(texts), self.config)
+        return head_of(self.config).read(self._logits(texts))
 
     def rank(
         self, query: str, documents: Sequence[str], top_k: int | None = None
@@ -267,7 +267,7 @@ class Engine:
             )
         check_top_k(top_k)
         logits = self._logits(pairs(query, documents))
-        scores = head_of(self.config).activation(logits, self.config)
+        scores = head_of(self.config).activation(logits)
         # By logits, which keep apart what the activation may have rounded to one number.
         return in_order(logits[:, 0], scores[:, 0], top_k)
 

@@ -73,7 +73,7 @@ def part(result: Result, first: int, end: int, request: Request, config: Encoder
             alive = np.add.reduceat(alive, starts)
     return Result(
         logits,
-        head.labels(logits, config),
+        head.labels(logits),
         result.survivors and result.survivors[first:end],
         request.truncated,
         request.windows,

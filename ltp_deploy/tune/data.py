@@ -47,7 +47,7 @@ class TaskData(Dataset[dict[str, Any]]):
         """
         labels = [label for part in parts for label in required_labels(part, "training")]
         try:
-            targets = head_of(config).targets(labels, config)
+            targets = head_of(config).targets(labels)
         except LtpError as error:
             counted = "; rows of --dev or --test are counted after those of --data"
             raise LtpError(f"{error}{counted if len(parts) > 1 else ''}") from None

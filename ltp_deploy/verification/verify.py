@@ -61,7 +61,7 @@ def verify(
     if tolerances.max_drop is not None:
         required_labels(examples, "--max-drop")
     if examples.labels is not None:
-        targets = head.targets(examples.labels, engine.config)
+        targets = head.targets(examples.labels)
     answers = _answers(engine, encoder, Path(checkpoint), data, batch)
     asked = examples.metric is not None or tolerances.max_drop is not None
     scores = _scores(head, answers, targets, examples.metric, asked)

@@ -18,12 +18,12 @@ from ltp_deploy.benchmark.run import Options, difference, run, same_predictions
 from ltp_deploy.benchmark.workload import of_distribution, of_length
 from ltp_deploy.checkpoint import load_encoder
 from ltp_deploy.errors import LtpError
-from ltp_deploy.heads import HEADS
 from ltp_deploy.model.encoder import Encoder
 from ltp_deploy.model.policy import PrunePolicy
 from ltp_deploy.parity.oracle_run import run_oracle
 from ltp_deploy.report.benchmark import describe
 from ltp_deploy.runtime.engine import Engine, load
+from tests.heads.models import a_head
 from tests.tiny import LAYERS
 
 ONCE = Options(iterations=1, threads=1)
@@ -119,5 +119,5 @@ def test_an_unknown_peer_is_refused(bert_checkpoint: Path):
 def test_differences_are_relative_to_the_largest_logit():
     assert difference(np.array([[1.0, 4.5]]), np.array([[1.0, -5.0]])) == pytest.approx(1.9)
     ours, theirs = np.array([[1, 2], [2, 1]]), np.array([[0, 9], [0, 9]])
-    assert same_predictions(HEADS["classification"], ours, theirs) == 0.5
-    assert same_predictions(HEADS["regression"], np.ones((2, 1)), np.ones((2, 1))) is None
+    assert same_predictions(a_head("classification"), ours, theirs) == 0.5
+    assert same_predictions(a_head("regression", 1), np.ones((2, 1)), np.ones((2, 1))) is None

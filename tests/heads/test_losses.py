@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from ltp_deploy.heads import HEADS, head_for_labels, head_of
+from ltp_deploy.heads import head_for_labels, head_of
 from ltp_deploy.learn.masks import Dense
 from ltp_deploy.learn.model import Learner, Objective
 from ltp_deploy.model.policy import PrunePolicy
+from tests.heads.models import a_head
 from tests.model.problems import tiny_encoder
 
 LOGITS = np.random.default_rng(0).normal(size=(4, 3))
@@ -22,7 +23,7 @@ def softmax(logits: np.ndarray) -> np.ndarray:
 
 
 def test_classes_are_trained_on_cross_entropy_and_divergence() -> None:
-    head = HEADS["classification"]
+    head = a_head("classification", 3)
     logits, teacher = torch.tensor(LOGITS), torch.tensor(TEACHER)
     expected = -np.log(softmax(LOGITS)[np.arange(4), CLASSES]).mean()
     assert head.loss(logits, torch.tensor(CLASSES)).item() == pytest.approx(expected)
@@ -32,7 +33,7 @@ def test_classes_are_trained_on_cross_entropy_and_divergence() -> None:
 
 
 def test_a_regression_is_trained_on_squared_errors() -> None:
-    head = HEADS["regression"]
+    head = a_head("regression", 1)
     found, teacher = LOGITS[:, :1], TEACHER[:, :1]
     loss = head.loss(torch.tensor(found), torch.tensor(TARGETS))
     assert loss.item() == pytest.approx(((found[:, 0] - TARGETS) ** 2).mean())

@@ -12,8 +12,10 @@ from ltp_deploy.data.labels import ClassName
 from ltp_deploy.errors import LtpError
 from ltp_deploy.heads import HEADS, head_for_labels
 from ltp_deploy.model.config import EncoderConfig
+from tests.heads.models import a_head
 
 HEAD = HEADS["multi_label"]
+SETS = a_head(HEAD.name, 3)
 # Found: a b, none, c, a c; given: a, none, b c, a c.
 LOGITS = np.array([[2.0, 0.5, -1], [-3, -2, -1], [-1, -1, 4], [1, -1, 1]])
 GIVEN = np.array([[1, 0, 0], [0, 0, 0], [0, 1, 1], [1, 0, 1]], bool)
@@ -31,11 +33,11 @@ def named(config: EncoderConfig, *names: str) -> EncoderConfig:
 
 
 def test_a_text_has_the_labels_above_zero(config: EncoderConfig) -> None:
-    assert HEAD.labels(LOGITS, config) == [["a", "b"], [], ["c"], ["a", "c"]]
-    assert HEAD.labels(np.zeros((1, 3)), config) == [[]]
-    assert HEAD.labels(LOGITS, replace(config, labels=())) is None
-    assert HEAD.activation(np.array([[0.0, 1e4, -1e4]]), config).tolist() == [[0.5, 1.0, 0.0]]
-    np.testing.assert_allclose(HEAD.activation(LOGITS, config), 1 / (1 + np.exp(-LOGITS)))
+    assert HEAD(config).labels(LOGITS) == [["a", "b"], [], ["c"], ["a", "c"]]
+    assert HEAD(config).labels(np.zeros((1, 3))) == [[]]
+    assert HEAD(replace(config, labels=())).labels(LOGITS) is None
+    assert HEAD(config).activation(np.array([[0.0, 1e4, -1e4]])).tolist() == [[0.5, 1.0, 0.0]]
+    np.testing.assert_allclose(HEAD(config).activation(LOGITS), 1 / (1 + np.exp(-LOGITS)))
 
 
 @pytest.mark.parametrize(
@@ -48,17 +50,17 @@ def test_a_text_has_the_labels_above_zero(config: EncoderConfig) -> None:
     ],
 )
 def test_scores(metric: str | None, name: str, value: float) -> None:
-    assert HEAD.score(LOGITS, GIVEN, metric) == (name, pytest.approx(value))
+    assert SETS.score(LOGITS, GIVEN, metric) == (name, pytest.approx(value))
 
 
 def test_where_nothing_is_given_and_found_f1_is_0() -> None:
     nothing = np.zeros((2, 3), bool)
-    assert [HEAD.score(-np.ones((2, 3)), nothing, m)[1] for m in HEAD.metrics] == [0, 0, 100]
+    assert [SETS.score(-np.ones((2, 3)), nothing, m)[1] for m in HEAD.metrics] == [0, 0, 100]
 
 
 def test_the_f1_of_two_classes_is_refused() -> None:
     with pytest.raises(LtpError, match="f1 is no metric for sets of labels; there are f1-micro"):
-        HEAD.score(LOGITS, GIVEN, "f1")
+        SETS.score(LOGITS, GIVEN, "f1")
 
 
 def test_an_answer_changes_where_a_label_comes_or_goes() -> None:
@@ -66,8 +68,8 @@ def test_an_answer_changes_where_a_label_comes_or_goes() -> None:
     other[0] = [0.5, 2.0, -1]  # another largest logit, the same labels
     other[1, 2] = 0.1
     other[3] *= -1
-    assert HEAD.changed(LOGITS, other).tolist() == [False, True, False, True]
-    assert HEAD.flips(LOGITS, other) == 2
+    assert SETS.changed(LOGITS, other).tolist() == [False, True, False, True]
+    assert SETS.flips(LOGITS, other) == 2
 
 
 AB_NONE_C = [[1, 1, 0], [0, 0, 0], [0, 0, 1]]
@@ -89,18 +91,18 @@ AB_NONE_C = [[1, 1, 0], [0, 0, 0], [0, 0, 1]]
     ],
 )
 def test_labels_are_names_numbers_flags_or_columns(labels: list, config: EncoderConfig) -> None:
-    assert HEAD.targets(labels, config).tolist() == np.array(AB_NONE_C, bool).tolist()
+    assert HEAD(config).targets(labels).tolist() == np.array(AB_NONE_C, bool).tolist()
 
 
 def test_numbers_are_names_where_the_model_has_such_names(config: EncoderConfig) -> None:
     stars = named(config, "1", "2", "3")
-    assert HEAD.targets([[1, 3]], stars).tolist() == [[True, False, True]]
-    assert HEAD.targets([[0, 2]], stars).tolist() == [[True, False, True]]
+    assert HEAD(stars).targets([[1, 3]]).tolist() == [[True, False, True]]
+    assert HEAD(stars).targets([[0, 2]]).tolist() == [[True, False, True]]
 
 
 def test_columns_of_a_model_without_names_are_in_order(config: EncoderConfig) -> None:
     unnamed = replace(config, labels=())
-    assert HEAD.targets([{"z": True, "x": False, "y": True}], unnamed).tolist() == [
+    assert HEAD(unnamed).targets([{"z": True, "x": False, "y": True}]).tolist() == [
         [True, False, True]
     ]
 
@@ -125,37 +127,37 @@ def test_labels_that_the_model_does_not_know_are_refused(
     labels: list, message: str, config: EncoderConfig
 ) -> None:
     with pytest.raises(LtpError, match=message):
-        HEAD.targets(labels, config)
+        HEAD(config).targets(labels)
 
 
 def test_lists_with_two_meanings_are_refused(config: EncoderConfig) -> None:
     two = named(config, "a", "b")
     with pytest.raises(LtpError, match=r"row 1 has the labels \[0, 1\]: names or numbers .*, or"):
-        HEAD.targets([[0, 1], [1, 0]], two)
-    assert HEAD.targets([[0, 1], [0, 0]], two).tolist() == [[False, True], [False, False]]
-    assert HEAD.targets([[0, 1], [0]], two).tolist() == [[True, True], [True, False]]
+        HEAD(two).targets([[0, 1], [1, 0]])
+    assert HEAD(two).targets([[0, 1], [0, 0]]).tolist() == [[False, True], [False, False]]
+    assert HEAD(two).targets([[0, 1], [0]]).tolist() == [[True, True], [True, False]]
 
 
 def test_of_one_label_no_list_is_needed(config: EncoderConfig) -> None:
     one = named(config, "relevant")
     for labels in (["1", "0"], [[1], [0]], [["relevant"], []], ["true", 0.0]):
-        assert HEAD.targets(labels, one).tolist() == [[True], [False]]
-    assert HEAD.targets(["0", "0"], one).tolist() == [[False], [False]]
+        assert HEAD(one).targets(labels).tolist() == [[True], [False]]
+    assert HEAD(one).targets(["0", "0"]).tolist() == [[False], [False]]
     toxic = named(config, "toxic")
-    assert HEAD.targets([ClassName("toxic", 0)], toxic).tolist() == [[True]]
+    assert HEAD(toxic).targets([ClassName("toxic", 0)]).tolist() == [[True]]
     with pytest.raises(LtpError, match=r"row 2 has the labels \['ok'\]"):
-        HEAD.targets([ClassName("toxic", 0), ClassName("ok", 1)], toxic)
+        HEAD(toxic).targets([ClassName("toxic", 0), ClassName("ok", 1)])
     with pytest.raises(LtpError, match=r"row 1 has the labels \[0\]: names or numbers .*, or 0 or"):
-        HEAD.targets([[0], [0]], one)
+        HEAD(one).targets([[0], [0]])
 
 
 def test_losses_are_binary_cross_entropy() -> None:
     random = np.random.default_rng(0)
     logits, teacher = random.normal(size=(2, 4, 3))
     for found, wanted in (
-        (HEAD.loss(torch.tensor(logits), torch.tensor(GIVEN)), GIVEN),
+        (SETS.loss(torch.tensor(logits), torch.tensor(GIVEN)), GIVEN),
         (
-            HEAD.distillation(torch.tensor(logits), torch.tensor(teacher)),
+            SETS.distillation(torch.tensor(logits), torch.tensor(teacher)),
             1 / (1 + np.exp(-teacher)),
         ),
     ):

@@ -153,8 +153,8 @@ def tiny_encoder(policy: PrunePolicy, seed: int = 0, **changes: Any) -> Encoder:
         "padding_skips": False,
     }
     shape |= changes
-    head = head_for(shape["num_labels"])
-    encoder = Encoder(EncoderConfig(**shape, head=head, policy=policy)).eval()
+    shape.setdefault("head", head_for(shape["num_labels"]))
+    encoder = Encoder(EncoderConfig(**shape, policy=policy)).eval()
     randomise(encoder, seed)
     return encoder.requires_grad_(False)
 

@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from ltp_deploy.heads import HEADS
 from ltp_deploy.parity.compare import (
     SurvivorComparison,
     compare_logits,
     compare_survivors,
 )
+from tests.heads.models import a_head
 
 TIE = 1e-4
 
@@ -102,12 +102,12 @@ def test_logits_are_compared_with_and_without_ties() -> None:
     oracle_alive = np.concatenate([alive("11"), alive("11"), alive("11")])
     kept = [*positions("11"), *positions("10"), *positions("11")]
     tied = compare_survivors(oracle_alive, kept, np.zeros((3, 1, 2)), TIE)
-    result = compare_logits(HEADS["classification"], oracle, engine, tied)
+    result = compare_logits(a_head("classification"), oracle, engine, tied)
     assert (result.max, result.max_without_ties, result.flips) == (4.0, 0.25, 1)
     assert result.mean == pytest.approx(4.25 / 6)
     assert (
         compare_logits(
-            HEADS["classification"], oracle, engine, SurvivorComparison()
+            a_head("classification"), oracle, engine, SurvivorComparison()
         ).max_without_ties
         == 4.0
     )
@@ -115,5 +115,5 @@ def test_logits_are_compared_with_and_without_ties() -> None:
 
 def test_nan_logits_are_a_difference() -> None:
     oracle, engine = np.zeros((2, 2)), np.array([[0.0, np.nan], [0.0, 0.0]])
-    result = compare_logits(HEADS["classification"], oracle, engine, SurvivorComparison())
+    result = compare_logits(a_head("classification"), oracle, engine, SurvivorComparison())
     assert not result.max_without_ties <= 1e9

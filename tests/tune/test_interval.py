@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from ltp_deploy.errors import LtpError
-from ltp_deploy.heads import HEADS
 from ltp_deploy.tune.interval import drop_interval, standard_error
+from tests.heads.models import a_head
 
-CLASSES, VALUES, SETS = HEADS["classification"], HEADS["regression"], HEADS["multi_label"]
+CLASSES, VALUES = a_head("classification"), a_head("regression", 1)
+SETS = a_head("multi_label")
 
 
 def logits(classes: list[int] | np.ndarray) -> np.ndarray:

@@ -11,9 +11,9 @@ from click.testing import CliRunner
 
 from ltp_deploy.cli import main
 from ltp_deploy.data.examples import Examples
-from ltp_deploy.heads import HEADS
 from ltp_deploy.runtime.engine import load
 from ltp_deploy.verification.verify import Tolerances, verify
+from tests.heads.models import a_head
 from tests.tiny import random_texts
 
 LABELS = ("toxic", "severe_toxic", "obscene", "threat", "insult", "identity_hate")
@@ -85,7 +85,7 @@ def test_the_search_for_int8_layers_holds_the_metric_that_loses_most(
     checkpoint: Path, exact: Path
 ) -> None:
     """Which of micro and macro F1 that is depends on the labels."""
-    head = HEADS["multi_label"]
+    head = a_head("multi_label")
     targets = load(exact)(TEXTS).logits > 0
     scores = head.scores(np.where(targets, 1.0, -1.0), targets)
     assert scores == {"f1-micro %": 100, "f1-macro %": ANY}
