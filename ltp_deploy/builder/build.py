@@ -24,7 +24,7 @@ from ltp_deploy.bundle.manifest import (
 )
 from ltp_deploy.bundle.options import BuildOptions
 from ltp_deploy.bundle.tokenizer import TokenizerRecord
-from ltp_deploy.checkpoint.files import checkpoint_hash
+from ltp_deploy.checkpoint.identity import checkpoint_hash
 from ltp_deploy.compiler.lower import lower
 from ltp_deploy.compiler.passes import output_names
 from ltp_deploy.errors import LtpError

@@ -12,7 +12,7 @@ from ltp_deploy.bundle.manifest import Manifest
 from ltp_deploy.bundle.options import BuildOptions
 from ltp_deploy.calibration.artifact import Calibration, texts_hash
 from ltp_deploy.checkpoint import load_encoder
-from ltp_deploy.checkpoint.files import checkpoint_hash
+from ltp_deploy.checkpoint.identity import checkpoint_hash
 from ltp_deploy.compiler.int8 import INT8, ActivationRange
 from ltp_deploy.compiler.plan import Plan, PlanRequest, make_plan
 from ltp_deploy.data.examples import read_examples

@@ -23,6 +23,7 @@ from ltp_deploy.data.transformers_tokenizer import TransformersTokenizer
 from ltp_deploy.errors import LtpError
 from ltp_deploy.hardware.timing import interleave
 from ltp_deploy.heads import head_of
+from ltp_deploy.model.policy import PrunePolicy
 from ltp_deploy.parity.oracle_run import run_oracle
 from ltp_deploy.targets import find_target
 
@@ -88,20 +89,27 @@ class EngineJudge:
             LtpError: no labels, or some that the model does not know.
         """
         config = draft.encoder.config
-        labels = required_labels(examples, "--max-drop")
         self._draft, self._progress = draft, progress
+        self.layers = config.layers
         self._drops: dict[Variant, float] = {}
         self._head = head_of(config)
         self._metric = examples.metric
-        self._targets = self._head.targets(labels)
         self._data = TransformersTokenizer(checkpoint, config, draft.limits.max_length)(
             examples.texts
         )
         self._oracle = run_oracle(draft.encoder, self._data).logits
+        self._targets = self._wanted(examples)
         self._best = self._head.scores(self._oracle, self._targets, self._metric)
         self._engines: dict[Variant, tuple[Path, Compiled]] = {}
         self._kept = ExitStack()
-        self.layers = config.layers
+
+    def _wanted(self, examples: Examples) -> np.ndarray:
+        """What answers should be, as the head has it."""
+        if self._head.labelled:
+            return self._head.targets(required_labels(examples, "--max-drop"))
+        encoder = self._draft.encoder
+        dense = encoder.with_policy(PrunePolicy.dense(self.layers))
+        return self._head.predictions(run_oracle(dense, self._data).logits)
 
     def __enter__(self) -> EngineJudge:
         return self

@@ -9,7 +9,7 @@ import numpy as np
 from ltp_deploy.calibration.artifact import Calibration, Sample, texts_hash
 from ltp_deploy.calibration.ranges import activation_ranges, check_shape, need_nncf
 from ltp_deploy.checkpoint import load_encoder
-from ltp_deploy.checkpoint.files import checkpoint_hash
+from ltp_deploy.checkpoint.identity import checkpoint_hash
 from ltp_deploy.data.examples import DataOptions, read_examples
 from ltp_deploy.data.transformers_tokenizer import TransformersTokenizer
 from ltp_deploy.errors import LtpError

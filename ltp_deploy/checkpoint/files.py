@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import pickle
 from pathlib import Path
@@ -164,14 +163,3 @@ def _read_file(path: Path) -> dict[str, Tensor]:
 
 def _first_line(error: Exception) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0]
-
-
-def checkpoint_hash(directory: Path) -> str:
-    """SHA-256 over config.json and the weight files, which identifies the model."""
-    digest = hashlib.sha256()
-    for path in [directory / "config.json", *weight_files(directory)]:
-        digest.update(path.name.encode())
-        with path.open("rb") as file:
-            while block := file.read(1 << 20):
-                digest.update(block)
-    return digest.hexdigest()

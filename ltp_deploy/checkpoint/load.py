@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from ltp_deploy.checkpoint.answers import read_activation
+from ltp_deploy.checkpoint.embedding import Pipeline, read_pipeline
 from ltp_deploy.checkpoint.families import FAMILIES
 from ltp_deploy.checkpoint.family import Family
 from ltp_deploy.checkpoint.files import read_config, read_weights
@@ -20,7 +21,8 @@ from ltp_deploy.checkpoint.new_head import NewHead
 from ltp_deploy.checkpoint.refusals import check_config, without_head
 from ltp_deploy.errors import CheckpointError
 from ltp_deploy.heads import head_for
-from ltp_deploy.model.config import EncoderConfig
+from ltp_deploy.heads.embedding import EmbeddingHead
+from ltp_deploy.model.config import MEANS, EncoderConfig
 from ltp_deploy.model.encoder import Encoder
 
 _SIZES = (
@@ -68,18 +70,30 @@ def load_encoder(
         stated = undecided_score_length if score_length is None else score_length
         policy = family.policy(config, state, shape["layers"], stated)
         tensors = _rename(family, state, shape["layers"])
-        if new_head is None:
+        pipeline = read_pipeline(directory, written) if new_head is None else None
+        answer_activation, labels = "none", tuple[str, ...]()
+        if pipeline is not None:
+            tensors = _with_pipeline(tensors, pipeline)
+            num_labels, head = shape["hidden_size"], EmbeddingHead.name
+            if pipeline.dense:
+                num_labels = len(pipeline.dense["head_dense.weight"])
+        elif new_head is None:
             outputs = _outputs(tensors)
             labels = read_labels(written, outputs) if outputs else ()
             num_labels = outputs or 2  # without a classifier any number: `_check` refuses it
             head = head_for(num_labels, config.get("problem_type"))
             answer_activation = read_activation(written, num_labels)
         else:
-            answer_activation = "none"
             num_labels, labels = new_head.outputs, new_head.names
             head = head_for(num_labels, new_head.problem_type)
     except (AttributeError, TypeError, ValueError) as error:
         raise CheckpointError(f"config.json holds a value of a wrong kind: {error}") from error
+    policy = policy.override(score_length, first_token)
+    if pipeline is not None and pipeline.embedding.pooling in MEANS and not policy.keep_first:
+        raise CheckpointError(
+            "first_token 'reference' is for answers that are read from the first token, and this "
+            "model's are a mean over tokens: use 'keep'"
+        )
     with torch.device("meta"):
         encoder = Encoder(
             EncoderConfig(
@@ -87,14 +101,18 @@ def load_encoder(
                 head=head,
                 num_labels=num_labels,
                 labels=labels,
-                policy=policy.override(score_length, first_token),
+                policy=policy,
                 answer_activation=answer_activation,
+                embedding=pipeline.embedding if pipeline else None,
                 **shape,
             )
         )
     if new_head is not None:
         tensors = new_head.put_on(tensors, encoder, family)
-    _check(encoder, tensors, dict(family.tensor_names(shape["layers"])), state)
+    names = dict(family.tensor_names(shape["layers"]))
+    if pipeline is not None:
+        names |= {name: f"{pipeline.folder}: {name}" for name in pipeline.dense}
+    _check(encoder, tensors, names, state)
     encoder.load_state_dict(_float(tensors), assign=True, strict=True)
     return encoder.requires_grad_(False).eval()
 
@@ -177,6 +195,13 @@ def _rename(family: Family, state: Mapping[str, Tensor], layers: int) -> dict[st
             f"config.json says {layers} layers, but the weights have more: {_listed(surplus)}"
         )
     return tensors
+
+
+def _with_pipeline(tensors: Mapping[str, Tensor], pipeline: Pipeline) -> dict[str, Tensor]:
+    """The encoder's tensors without those of a pooler, which no embedding model uses, and with
+    those of its pipeline."""
+    kept = {name: t for name, t in tensors.items() if not name.startswith("head_")}
+    return {**kept, **pipeline.dense}
 
 
 def _outputs(tensors: Mapping[str, Tensor]) -> int:

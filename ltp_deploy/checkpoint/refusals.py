@@ -143,4 +143,7 @@ def without_head(names: Iterable[str]) -> str:
         if any(name.startswith(beginning) for name in names):
             kind = what
             break
-    return f"they are {kind} and have no classification head: fine-tune it on a task first"
+    return (
+        f"they are {kind} and have no classification head: fine-tune it on a task first; an "
+        "embedding model has the modules.json of sentence-transformers beside it"
+    )

@@ -9,6 +9,7 @@ from typing import Any
 
 from ltp_deploy.bundle.directory import new_directory
 from ltp_deploy.checkpoint.answers import KEYS
+from ltp_deploy.checkpoint.embedding import POOLING, copy_pipeline
 from ltp_deploy.checkpoint.families import FAMILIES
 from ltp_deploy.checkpoint.files import read_config
 from ltp_deploy.checkpoint.labels import id2label
@@ -16,10 +17,13 @@ from ltp_deploy.checkpoint.new_head import NewHead
 from ltp_deploy.checkpoint.refusals import classifier_class
 from ltp_deploy.data.labels import generic_names
 from ltp_deploy.data.transformers_tokenizer import copy_tokenizer
+from ltp_deploy.model.config import MEANS
 from ltp_deploy.model.encoder import Encoder
 
 # What config.json says of the head.
 _OF_HEADS = {"num_labels", "_num_labels", "id2label", "label2id", "problem_type", *KEYS}
+
+_DENSE = ("head_dense.weight", "head_dense.bias")  # of an embedding model, in a folder of its own
 
 
 def new_checkpoint(path: Path, force: bool = False) -> AbstractContextManager[Path]:
@@ -45,23 +49,32 @@ def save_encoder(
     """
     from safetensors.torch import save_file
 
-    family = FAMILIES[encoder.config.family]
-    renamed = family.rename(encoder.state_dict(), encoder.config.layers)
-    tensors = {name: tensor.cpu().contiguous() for name, tensor in renamed.items()}
+    family, ours = FAMILIES[encoder.config.family], encoder.config
+    state = {name: tensor.cpu().contiguous() for name, tensor in encoder.state_dict().items()}
+    dense = {name: state.pop(name) for name in _DENSE if ours.embedding and name in state}
+    tensors = family.rename(state, ours.layers)
+    if ours.embedding is not None:  # a bare encoder's weights have no prefix
+        base, _ = family.base()
+        tensors = {name.removeprefix(f"{base}."): tensor for name, tensor in tensors.items()}
     output.mkdir(parents=True, exist_ok=True)
-    config = {**read_config(source), "ltp": encoder.config.policy.to_config()}
+    config = {**read_config(source), "ltp": ours.policy.to_config()}
     if "prune_mode" in config:
         config["prune_mode"] = None
     if new_head is not None:
         config = {key: value for key, value in config.items() if key not in _OF_HEADS}
         config["architectures"] = [classifier_class(config["model_type"], family.architectures)]
         config |= new_head.to_config()
-    if config.get("id2label") is None:  # transformers would take it for two labels
-        config |= id2label(generic_names(encoder.config.num_labels))
+    if ours.embedding is not None:
+        if ours.embedding.pooling in MEANS:
+            config[POOLING] = ours.embedding.pooling
+    elif config.get("id2label") is None:  # transformers would take it for two labels
+        config |= id2label(generic_names(ours.num_labels))
     for key in ("dtype", "torch_dtype"):  # which transformers would read the weights as
         if key in config:
             config[key] = "float32"
     write_json(output / "config.json", config)
     save_file(tensors, output / "model.safetensors", {"format": "pt"})
+    if ours.embedding is not None:
+        copy_pipeline(source, output, dense)
     if source.resolve() != output.resolve():
         copy_tokenizer(source, output)

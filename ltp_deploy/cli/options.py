@@ -98,7 +98,9 @@ MAX_DROP = (
     "same pruning."
 )
 DROP_FROM_DENSE = "Points of the score that may be lost against the dense model."
-METRICS = ("accuracy", "f1", "matthews", "pearson", "spearman", "f1-micro", "f1-macro")
+METRICS = (
+    *("accuracy", "f1", "matthews", "pearson", "spearman", "f1-micro", "f1-macro", "cosine"),
+)
 
 data_section = section("Data")
 model_section = section("Model")

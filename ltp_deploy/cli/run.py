@@ -64,14 +64,15 @@ def run(
 
     A line is a text, or two texts with a tab between them. Prints one JSON object per line: the
     label where the model knows names, or the list of labels where it gives any number of them, the
-    logits, `"truncated": true` where a text was cut, the number of windows where there are several,
-    and the survivors where the bundle reports them.
+    logits, or an embedding model's vector, `"truncated": true` where a text was cut, the number of
+    windows where there are several, and the survivors where the bundle reports them.
     """
     from ltp_deploy import load
     from ltp_deploy.errors import InputError, LtpError
 
     engine = load(bundle, threads, long_texts=long_texts, stride=stride, pruning=pruning)
     texts, first = _texts(file), 1
+    numbers = "logits" if engine.config.embedding is None else "embedding"
     batch = min(batch, engine.limits.sequences)
     while chunk := list(itertools.islice(texts, batch)):
         try:
@@ -80,7 +81,7 @@ def run(
             raise LtpError(f"lines {first} to {first + len(chunk) - 1}: {error}") from error
         first += len(chunk)
         for i in range(len(chunk)):
-            answer: dict[str, object] = {"logits": result.logits[i].tolist()}
+            answer: dict[str, object] = {numbers: result.logits[i].tolist()}
             if result.labels:
                 label = result.labels[i]
                 answer = {"label" if isinstance(label, str) else "labels": label, **answer}

@@ -33,15 +33,18 @@ def place(
         compact: compaction at "all" pruning layers, at "none", or at the layers whose numbers are
             given with commas between them; "bounded" moves survivors to the front of buffers of
             unchanged size everywhere; "auto" is the choice of least predicted time.
-        survivors: the engine reports its survivors, so that the last layer hands them on too;
-            otherwise it hands on first rows alone, which are all that the classifier reads.
+        survivors: the engine reports its survivors, so that the last layer hands them on too, as
+            it does where the answer is a mean over tokens; otherwise it hands on first rows alone,
+            which are all that the head reads.
         gpu: the cost model; None where compaction is free, and so "auto" means "all".
         profile: a typical request.
 
     Raises:
-        LtpError: an unknown choice, or a layer that does not exist or does not prune.
+        LtpError: an unknown choice, a layer that does not exist or does not prune, or one without
+            compaction in a model whose answer is a mean over tokens.
     """
     pruning = [i for i, rule in enumerate(config.policy.layers) if rule.prunes]
+    survivors = survivors or not config.reads_first
     if not survivors:
         pruning = [i for i in pruning if i != config.layers - 1]
     if compact == "auto" and gpu is not None:
@@ -56,6 +59,11 @@ def place(
     else:
         chosen = [] if compact == "none" else _numbers(compact, config, pruning)
     moved = Carry.BOUNDED if compact == "bounded" else Carry.SURVIVORS
+    if not config.reads_first and (chosen != pruning or moved is Carry.BOUNDED):
+        raise LtpError(
+            f"--compact {compact}: a mean over tokens counts the rows that are left, so every "
+            "layer that prunes compacts; leave --compact at auto"
+        )
     return _carries(config, chosen, survivors, moved)
 
 

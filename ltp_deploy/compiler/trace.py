@@ -12,6 +12,7 @@ from ltp_deploy.model.encoder import Encoder
 from ltp_deploy.model.signature import ARGUMENTS, RESULTS
 
 OP = torch.ops.ltp.pruned_attention
+SUM = torch.ops.ltp.segment_sum
 
 Module = TypeVar("Module", bound=nn.Module)
 

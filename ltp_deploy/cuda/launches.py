@@ -102,6 +102,8 @@ def too_large(config: EncoderConfig) -> str | None:
     """Why the kernels do not take a model's heads, in words; None where they do."""
     if config.head_size > MAX_HEAD_SIZE:
         return f"heads of {config.head_size} values: the CUDA kernels take up to {MAX_HEAD_SIZE}"
+    if not config.reads_first:
+        return "its answer is a mean over tokens, which the engines for GPUs do not compute"
     if config.heads > MAX_HEADS:
         return f"{config.heads} heads: the CUDA kernels take up to {MAX_HEADS}"
     return None

@@ -49,6 +49,12 @@ def spearman(found: np.ndarray, labels: np.ndarray) -> float:
     return correlation(_ranks(found), _ranks(labels))
 
 
+def cosine(found: np.ndarray, wanted: np.ndarray) -> float:
+    """The mean cosine of vectors with others; both [N, d]."""
+    lengths = np.linalg.norm(found, axis=1) * np.linalg.norm(wanted, axis=1)
+    return float(((found * wanted).sum(1) / np.maximum(lengths, 1e-12)).mean())
+
+
 CORRELATIONS = (correlation, spearman)  # undefined where all labels are the same
 
 

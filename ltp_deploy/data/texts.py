@@ -60,3 +60,20 @@ def lone_surrogate(text: str) -> int | None:
     except UnicodeEncodeError as error:
         return error.start
     return None
+
+
+def single_texts(texts: Any, why: str) -> list[str]:
+    """The texts, none of which is a pair.
+
+    Args:
+        why: not, for the message.
+
+    Raises:
+        InputError: a pair, or what is no text.
+    """
+    found = []
+    for i, text in enumerate(as_texts(texts)):
+        if not isinstance(text, str):
+            raise InputError(f"text {i} is a pair, and {why}")
+        found.append(text)
+    return found

@@ -20,6 +20,7 @@ _SIGNS = (
     *("tokenizer*", "vocab*", "*.model", "*.codes", "merges.txt"),
     *("added_tokens.json", "special_tokens_map.json"),
 )
+READING = "sentence_bert_config.json"  # how sentence-transformers reads texts
 # Model types of the released code, which took RoBERTa's tokenizers for them.
 _LIKE_ROBERTA = ("ltp", "pibert")
 
@@ -49,6 +50,7 @@ class TransformersTokenizer(Tokenizer):
         # It warns of every pair that is cut, which the result says.
         logging.getLogger("transformers.tokenization_python").setLevel(logging.ERROR)
         super().__init__(config, _max_length(self.tokenizer, directory))
+        self.limit(_longest_embedded(directory, self.tokenizer))
         self.limit(max_length)
         # Models with one row of token types, or none, do not tell the texts of a pair apart.
         self.token_types = (
@@ -97,6 +99,26 @@ def _max_length(tokenizer: Any, directory: Path) -> int:
     return int(value)
 
 
+def _longest_embedded(directory: Path, tokenizer: Any) -> int | None:
+    """The most tokens that sentence-transformers reads, where it says so.
+
+    Raises:
+        LtpError: it puts texts into small letters that the tokenizer does not, or says no number.
+    """
+    settings = _read_json(directory / READING)
+    length = settings.get("max_seq_length")
+    if length is not None and (
+        isinstance(length, bool) or not isinstance(length, int) or length < 1
+    ):
+        raise LtpError(f"{directory / READING}: max_seq_length is {length!r}, no number of tokens")
+    if settings.get("do_lower_case") and tokenizer("A")["input_ids"] != tokenizer("a")["input_ids"]:
+        raise LtpError(
+            f"{directory / READING}: do_lower_case is not supported where the tokenizer tells "
+            "capitals apart; let the tokenizer itself do it"
+        )
+    return length
+
+
 def copy_tokenizer(source: Path, destination: Path) -> None:
     """Copy the files that the tokenizer in a folder reads, as they are; none where it has none.
 
@@ -109,7 +131,7 @@ def copy_tokenizer(source: Path, destination: Path) -> None:
 
 def _copy_files(tokenizer: Any, source: Path, destination: Path) -> None:
     own = tokenizer.vocab_files_names.values()
-    for path in sorted(path for sign in (*own, *_SIGNS) for path in source.glob(sign)):
+    for path in sorted(path for sign in (*own, *_SIGNS, READING) for path in source.glob(sign)):
         if path.is_file():
             shutil.copyfile(path, destination / path.name)
 

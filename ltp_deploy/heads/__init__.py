@@ -12,12 +12,13 @@ from numbers import Real
 from ltp_deploy.data.labels import Label, as_number
 from ltp_deploy.errors import CheckpointError, LtpError
 from ltp_deploy.heads.classification import Classification
+from ltp_deploy.heads.embedding import EmbeddingHead
 from ltp_deploy.heads.head import Head
 from ltp_deploy.heads.multi_label import MultiLabel
 from ltp_deploy.heads.regression import Regression
 from ltp_deploy.model.config import EncoderConfig
 
-_ALL: tuple[type[Head], ...] = (Classification, Regression, MultiLabel)
+_ALL: tuple[type[Head], ...] = (Classification, Regression, MultiLabel, EmbeddingHead)
 
 HEADS = {head.name: head for head in _ALL}
 
@@ -39,7 +40,7 @@ def head_for(num_labels: int, problem_type: str | None = None) -> str:
     """
     if problem_type is None:
         return Regression.name if num_labels == 1 else Classification.name
-    known = {head.problem_type: head.name for head in _ALL}
+    known = {head.problem_type: head.name for head in _ALL if head.problem_type}
     if not isinstance(problem_type, str) or problem_type not in known:
         raise CheckpointError(
             f"config.json: problem_type {problem_type!r} is unknown; there are {', '.join(known)}"

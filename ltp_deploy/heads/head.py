@@ -33,10 +33,12 @@ class Head(ABC):
         config: the model's.
         name: as manifests have it.
         noun: what it answers, for messages.
-        problem_type: as transformers' config.json has it.
+        problem_type: as transformers' config.json has it; "" for a head that no such entry means.
         metrics: by name, (predictions, targets) -> 0..1 or -1..1, both as `predictions` and
             `targets` give them; the default first.
         judged_metrics: those that a verification judges where none is named.
+        labelled: whether data has labels for such answers; else they are judged by those of the
+            same model without pruning.
         gives_values: whether answers are values, which always differ a little; else labels.
         binary_metrics: those that are defined for the targets 0 and 1 alone.
     """
@@ -46,6 +48,7 @@ class Head(ABC):
     problem_type: ClassVar[str]
     metrics: ClassVar[Mapping[str, Metric]]
     judged_metrics: ClassVar[tuple[str, ...]]
+    labelled: ClassVar[bool] = True
     gives_values: ClassVar[bool] = False
     binary_metrics: ClassVar[frozenset[str]] = frozenset()
 
@@ -117,6 +120,11 @@ class Head(ABC):
         starts = np.cumsum(windows) - windows
         sums = np.add.reduceat(logits, starts) if len(windows) else logits
         return (sums / windows[:, None]).astype(np.float32)
+
+    def values(self, logits: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+        """The numbers [M] by which two models' values are compared, and for each the number of the
+        group within which their order counts; None where the texts say what the groups are."""
+        return self.predictions(logits), None
 
     def flips(self, reference: np.ndarray, logits: np.ndarray) -> int | None:
         """How many sequences change their answer; None where answers are values."""

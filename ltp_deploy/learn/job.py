@@ -10,16 +10,18 @@ from typing import Any
 from ltp_deploy.checkpoint import load_encoder
 from ltp_deploy.checkpoint.new_head import NewHead
 from ltp_deploy.checkpoint.save import new_checkpoint, save_encoder, write_json
-from ltp_deploy.data.examples import DataOptions, Examples, read_examples, required_labels
+from ltp_deploy.data.examples import DataOptions, read_examples, required_labels
 from ltp_deploy.data.transformers_tokenizer import TransformersTokenizer
 from ltp_deploy.errors import LtpError
 from ltp_deploy.hardware.memory import keep_freed_blocks
+from ltp_deploy.heads import head_of
 from ltp_deploy.learn.learn import Learned, learn
 from ltp_deploy.learn.recipe import Recipe
 from ltp_deploy.learn.stage import TrainerSettings
 from ltp_deploy.model.encoder import Encoder
 from ltp_deploy.model.policy import Mode, PrunePolicy
 from ltp_deploy.tune.data import TaskData
+from ltp_deploy.tune.evaluate import answered
 
 
 @dataclass(frozen=True)
@@ -92,16 +94,22 @@ def run(job: Job) -> Learned:
 
 def _start(job: Job) -> tuple[Path, Encoder, TaskData, TaskData]:
     """What training begins with: the checkpoint, its encoder, the data, and that which judges."""
-    train = read_examples(job.train, replace(job.options, split="train"))
-    dev = read_examples(job.dev, job.options)
-    source = starting_checkpoint(job, train)
+    source = starting_checkpoint(job)
     encoder = starting_encoder(source, job)
+    labelled = head_of(encoder.config).labelled
+    parts = [
+        read_examples(job.train, replace(job.options, split="train"), labelled),
+        read_examples(job.dev, job.options, labelled),
+    ]
     tokenizer = TransformersTokenizer(source, encoder.config, job.recipe.max_length)
-    data, judged = TaskData.read([train, dev], tokenizer, encoder.config)
+    if labelled:
+        data, judged = TaskData.read(parts, tokenizer, encoder.config)
+    else:
+        data, judged = (answered(part, encoder, tokenizer) for part in parts)
     return source, encoder, data, judged
 
 
-def starting_checkpoint(job: Job, train: Examples) -> Path:
+def starting_checkpoint(job: Job) -> Path:
     """The job's model; where it is to be fine-tuned, a copy with a new head in OUTPUT.work.
 
     Raises:
@@ -109,6 +117,7 @@ def starting_checkpoint(job: Job, train: Examples) -> Path:
     """
     if not job.recipe.finetune_epochs:
         return job.model
+    train = read_examples(job.train, replace(job.options, split="train"))
     head = NewHead.for_labels(required_labels(train, "training"), job.recipe.seed)
     encoder = load_encoder(job.model, undecided_score_length=job.score_length, new_head=head)
     folder = job.work / "head"

@@ -84,7 +84,7 @@ class Learner(nn.Module):
             teacher: [B, labels] logits of the dense model.
 
         Returns:
-            logits: [B, labels] float32.
+            logits: [B, num_labels] float32.
             kept: [B, L], the sum of the mask over each sequence's real tokens after each layer;
                 with a hard mask that is the number of tokens kept.
             loss: a scalar, only where labels are given.
@@ -110,7 +110,8 @@ class Learner(nn.Module):
         positions = padded_position_ids(encoder, input_ids, real)
         x = self._drop(encoder.embed(input_ids, positions, types))
         lengths, alive = real.sum(1), real
-        kept = []
+        share = real.to(x.dtype)  # of each token that is left in the mean over all
+        left, kept = torch.zeros_like(x[:, 0]), []
         for i, layer in enumerate(encoder.layers):
             assert isinstance(layer, Layer)
             probability = attention_probabilities(layer, x, alive)
@@ -118,15 +119,19 @@ class Learner(nn.Module):
             dropped = functional.dropout(probability, self.dropout.attention, self.training)
             context = attend(layer, dropped, x)
             alive, weight = self.mask(i, layer, score, alive, lengths)
+            remains = share * (alive if weight is None else weight).to(x.dtype)
+            left = left + (x * (share - remains)[..., None]).sum(1)
             if weight is None:
                 kept.append(alive.sum(1))
-                alive, context, x = compacted(alive, context, x)
+                alive, context, x, remains = compacted(alive, context, x, remains)
                 x = self._finish(layer, context, x)
             else:
                 kept.append(weight.sum(1))
                 x = self._finish(layer, context, x)
                 x = x * weight[..., None].to(x.dtype)
-        return encoder.classify(self._drop(x[:, 0])), torch.stack(kept, 1)
+            share = remains
+        pooled = encoder.pool(self._drop(x), share, left, lengths)
+        return encoder.answer(pooled), torch.stack(kept, 1)
 
     def _finish(self, layer: Layer, context: Tensor, x: Tensor) -> Tensor:
         """`Layer.finish`, with dropout where BERT has it."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 from ltp_deploy.model.policy import PrunePolicy
@@ -19,6 +20,8 @@ _SIZES = (
 )
 
 ANSWER_ACTIVATIONS = ("none", "sigmoid", "tanh")
+MEANS = ("frozen", "survivors")  # poolings that are the mean where nothing is pruned
+POOLINGS = ("first", *MEANS)
 HEAD_MULTIPLE = 8  # kernels read so many values of a head at once
 
 
@@ -28,12 +31,40 @@ def padded_head_size(size: int) -> int:
 
 
 @dataclass(frozen=True)
+class Embedding:
+    """How the last states of a text's tokens become one vector.
+
+    Attributes:
+        pooling: "first": the first token's state. "frozen": the mean over all tokens, in which a
+            pruned one counts with the state that entered the layer that pruned it. "survivors": the
+            mean over the tokens that no layer prunes.
+        dense: the activation after a linear layer that follows; None where there is none.
+        normalize: whether the vector is divided by its Euclidean norm.
+        prompts: by name, what may be put before a text.
+        default_prompt: the name of the one that is, where nothing is said; None for none.
+    """
+
+    pooling: str
+    dense: str | None = None
+    normalize: bool = False
+    prompts: Mapping[str, str] = field(default_factory=dict)
+    default_prompt: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.pooling not in POOLINGS:
+            raise ValueError(f"unknown pooling {self.pooling!r}")
+        if self.default_prompt is not None and self.default_prompt not in self.prompts:
+            raise ValueError(f"the default prompt {self.default_prompt!r} is none of the prompts")
+
+
+@dataclass(frozen=True)
 class EncoderConfig:
     """What an encoder is, whatever family it came from.
 
     Attributes:
         head: what the model's answer is, a name in `ltp_deploy.heads.HEADS`.
         type_vocab_size: 0 where the family has no token types (DistilBERT).
+        num_labels: numbers in an answer: classes, one value, or the entries of a vector.
         labels: the classes' names, or () where the model knows none.
         embedding_size: differs from `hidden_size` only in ELECTRA.
         position_start: position id of the first token (RoBERTa: padding_idx + 1).
@@ -41,6 +72,8 @@ class EncoderConfig:
             `position_start - 1` (RoBERTa).
         answer_activation: "none", "sigmoid" or "tanh": what turns the logit of a model with one
             value into the value that users read, as checkpoints of rerankers say.
+        embedding: of a model that answers with a vector; None for others, whose answers are read
+            from the first token.
     """
 
     family: str
@@ -63,6 +96,7 @@ class EncoderConfig:
     padding_skips: bool
     policy: PrunePolicy
     answer_activation: str = "none"
+    embedding: Embedding | None = None
 
     DERIVED: ClassVar = ("max_length",)  # written to manifests, for readers in other languages
 
@@ -80,8 +114,15 @@ class EncoderConfig:
             raise ValueError(f"{len(self.labels)} labels for {self.num_labels} outputs")
         if not 0 <= self.pad_token_id < self.vocab_size:
             raise ValueError(f"pad_token_id {self.pad_token_id} is no token")
+        if not (self.reads_first or self.policy.keep_first):
+            raise ValueError("a mean over tokens needs a policy that keeps the first one")
         if not 0 <= self.position_start < self.position_rows or self.type_vocab_size < 0:
             raise ValueError("no token has a position, or the token types are fewer than none")
+
+    @property
+    def reads_first(self) -> bool:
+        """Whether the answer is read from the first token alone."""
+        return self.embedding is None or self.embedding.pooling == "first"
 
     @property
     def head_size(self) -> int:

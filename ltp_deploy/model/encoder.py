@@ -7,11 +7,14 @@ from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
-import ltp_deploy.model.op  # noqa: F401  registers ltp::pruned_attention
+import ltp_deploy.model.op  # noqa: F401  registers ltp::pruned_attention and ltp::segment_sum
 from ltp_deploy.errors import CheckpointError
 from ltp_deploy.model.config import EncoderConfig
 from ltp_deploy.model.policy import Carry, LayerRule, PrunePolicy
+
+segment_sum = torch.ops.ltp.segment_sum
 
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "gelu": nn.GELU,
@@ -25,6 +28,8 @@ ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "silu": nn.SiLU,
     "swish": nn.SiLU,
     "tanh": nn.Tanh,
+    "sigmoid": nn.Sigmoid,
+    "identity": nn.Identity,
 }
 
 
@@ -72,12 +77,14 @@ class Layer(nn.Module):
 
 
 class Encoder(nn.Module):
-    """A packed sequence classifier: ragged sequences in, logits and survivors out."""
+    """A packed encoder with its head: ragged sequences in, answers and survivors out."""
 
     def __init__(self, config: EncoderConfig):
         super().__init__()
-        for kind, name in (("hidden_act", config.activation), ("head", config.head_activation)):
-            if name not in ACTIVATIONS:
+        embedding = config.embedding
+        head_activation = config.head_activation if embedding is None else embedding.dense
+        for kind, name in (("hidden_act", config.activation), ("head", head_activation)):
+            if name is not None and name not in ACTIVATIONS:
                 raise CheckpointError(
                     f"unsupported {kind} activation {name!r}; supported: {sorted(ACTIVATIONS)}"
                 )
@@ -91,9 +98,10 @@ class Encoder(nn.Module):
         self.embedding_norm = nn.LayerNorm(e, eps=config.layer_norm_eps)
         self.embedding_project = nn.Linear(e, d) if e != d else None
         self.layers = nn.ModuleList(Layer(config, rule) for rule in config.policy.layers)
-        self.head_dense = nn.Linear(d, d)
-        self.head_activation = ACTIVATIONS[config.head_activation]()
-        self.head_output = nn.Linear(d, config.num_labels)
+        width = d if embedding is None else config.num_labels
+        self.head_dense = nn.Linear(d, width) if head_activation else None
+        self.head_activation = ACTIVATIONS[head_activation or "identity"]()
+        self.head_output = nn.Linear(d, config.num_labels) if embedding is None else None
 
     def embed(self, input_ids: Tensor, position_ids: Tensor, token_type_ids: Tensor) -> Tensor:
         """Token embeddings [..., d] of integer ids [...]."""
@@ -103,9 +111,33 @@ class Encoder(nn.Module):
         x = self.embedding_norm(x)
         return x if self.embedding_project is None else self.embedding_project(x)
 
-    def classify(self, first: Tensor) -> Tensor:
-        """Logits [B, labels] of the first tokens' final states [B, d]."""
-        return self.head_output(self.head_activation(self.head_dense(first)))
+    def answer(self, pooled: Tensor) -> Tensor:
+        """[B, num_labels] of states [B, d]: the first tokens', or the mean over each sequence's
+        tokens, see `Embedding.pooling`."""
+        x, embedding = pooled, self.config.embedding
+        if self.head_dense is not None:
+            x = self.head_activation(self.head_dense(x))
+        if self.head_output is not None:
+            x = self.head_output(x)
+        return functional.normalize(x) if embedding is not None and embedding.normalize else x
+
+    def pool(self, x: Tensor, alive: Tensor, left: Tensor, lengths: Tensor) -> Tensor:
+        """[B, d] what the head reads of padded sequences, out of which pruned tokens may be taken.
+
+        Args:
+            x: [B, m, d] last states.
+            alive: [B, m] bool, tokens that no layer prunes; or 0 to 1, the share that is left.
+            left: [B, d] the sum of the states of pruned tokens, each as it entered the layer that
+                pruned it.
+            lengths: [B] integers, each sequence's original number of tokens.
+        """
+        if self.config.reads_first:
+            return x[:, 0]
+        assert self.config.embedding is not None
+        total = (x * alive[..., None]).sum(1)
+        if self.config.embedding.pooling == "frozen":
+            return (total + left) / lengths[:, None]
+        return total / alive.sum(1, keepdim=True)
 
     def forward(
         self, input_ids: Tensor, position_ids: Tensor, token_type_ids: Tensor, offsets: Tensor
@@ -117,17 +149,29 @@ class Encoder(nn.Module):
             offsets: [B+1] int32, where each sequence begins and ends.
 
         Returns:
-            logits [B, labels] float32, then for each layer three int32 tensors (kept, offsets,
+            logits [B, num_labels] float32, then for each layer three int32 tensors (kept, offsets,
             alive): its carried rows as indices into the rows that entered it, see the op.
         """
         lengths = offsets[1:] - offsets[:-1]
         alive = torch.ones_like(input_ids)
         x = self.embed(input_ids, position_ids, token_type_ids)
         trail: list[Tensor] = []
+        pooling = self.config.embedding.pooling if self.config.embedding else "first"
+        left: list[Tensor] = []  # [B, d], sums of the states of the tokens that each layer prunes
         for layer in self.layers:
+            assert isinstance(layer, Layer)
+            entering, before = x, offsets
             x, kept, offsets, alive = layer(x, offsets, alive, lengths)
             trail += [kept, offsets, alive]
-        return (self.classify(torch.index_select(x, 0, offsets[:-1])), *trail)
+            if pooling == "frozen" and layer.rule.prunes:
+                stay = torch.index_select(entering, 0, kept)
+                left.append(segment_sum(entering, before) - segment_sum(stay, offsets))
+        if pooling == "first":
+            pooled = torch.index_select(x, 0, offsets[:-1])
+        else:
+            counted = lengths if pooling == "frozen" else offsets[1:] - offsets[:-1]
+            pooled = sum(left, segment_sum(x, offsets)) / counted.unsqueeze(1)
+        return (self.answer(pooled), *trail)
 
     def with_policy(self, policy: PrunePolicy) -> Encoder:
         """The same weights (shared, not copied) under another pruning policy."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ltp_deploy.model.config import EncoderConfig
 from ltp_deploy.model.encoder import Encoder, Layer
 from ltp_deploy.model.policy import LayerRule, Mode, PrunePolicy
 
@@ -20,7 +21,7 @@ class OracleOutput:
     """What the oracle computes for a padded batch of B sequences of up to n tokens.
 
     Attributes:
-        logits: [B, labels] float32.
+        logits: [B, num_labels] float32.
         survivors: [B, L, n] bool; tokens alive after each layer.
         margins: [B, L, n] float32; how far each token's score lies above (+) or below (-) the value
             at which it would be decided differently, relative to that value; infinite where nothing
@@ -48,19 +49,35 @@ def masked_forward(
     lengths = mask.sum(1)
     alive = mask
     survivors, margins = [], []
+    held = torch.zeros_like(x)  # of tokens that were pruned, the state that they had then
     for layer in encoder.layers:
         assert isinstance(layer, Layer)
         probability = attention_probabilities(layer, x, alive)
         score = probability.sum((1, 2))
         keep, margin = decide(layer.rule, config.policy, config.heads, score, alive, lengths)
+        held = torch.where((alive & ~keep)[..., None], x, held)
         # A token pruned here still finishes this layer; from the next one on its context is zero.
         x = layer.finish(attend(layer, probability, x), x)
         alive = keep
         survivors.append(alive)
         margins.append(margin)
-    return OracleOutput(
-        encoder.classify(x[:, 0]), torch.stack(survivors, 1), torch.stack(margins, 1)
-    )
+    pooled = _pooled(config, x, held, alive, mask)
+    return OracleOutput(encoder.answer(pooled), torch.stack(survivors, 1), torch.stack(margins, 1))
+
+
+def _pooled(config: EncoderConfig, x: Tensor, held: Tensor, alive: Tensor, mask: Tensor) -> Tensor:
+    """[B, d] what the head reads: the first token's last state, pruned or not, or a mean.
+
+    Args:
+        x: [B, n, d] last states; held: those that pruned tokens had when they were pruned.
+        alive, mask: [B, n] bool, tokens that no layer pruned, and all that are no padding.
+    """
+    if config.reads_first:
+        return x[:, 0]
+    assert config.embedding is not None
+    counted = mask if config.embedding.pooling == "frozen" else alive
+    states = torch.where(alive[..., None], x, held)
+    return (states * counted[..., None]).sum(1) / counted.sum(1, keepdim=True)
 
 
 def padded_position_ids(encoder: Encoder, input_ids: Tensor, mask: Tensor) -> Tensor:

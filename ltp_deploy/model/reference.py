@@ -1,6 +1,6 @@
-"""The op's meaning, as a CPU implementation in the TorchScript subset of Python.
+"""The ops' meaning, as a CPU implementation in the TorchScript subset of Python.
 
-The same source serves twice: eagerly as the implementation of `ltp::pruned_attention`, and scripted
+The same source serves twice: eagerly as the implementation of the ops, and scripted
 inside modules for the `torchscript` target, which must load where no custom op exists. TorchScript
 reads `Mode.TOPK.value` as the integer itself.
 """
@@ -136,3 +136,20 @@ def packed_reference(
         kept = torch.nn.functional.pad(kept, (0, missing))
         alive_rows = torch.nn.functional.pad(alive_rows, (0, missing))
     return rows, kept.to(torch.int32), offsets_out, alive_rows
+
+
+def summed_reference(x: Tensor, offsets: Tensor) -> Tensor:
+    """The sum over each sequence's rows.
+
+    A sequence's sum is the same whatever the others are, to the last bit.
+
+    Args:
+        x: [T, d] float32.
+        offsets: [B+1] int32; sequence b has the rows offsets[b] .. offsets[b+1]-1, and T is
+            offsets[B].
+
+    Returns:
+        [B, d] float32.
+    """
+    rows = torch.arange(x.shape[0], dtype=offsets.dtype)
+    return torch.embedding_bag(x, rows, offsets, False, 0, False, None, True)[0]

@@ -20,18 +20,19 @@ from ltp_deploy.bundle.limits import length_batches
 from ltp_deploy.bundle.manifest import Manifest
 from ltp_deploy.data.batch import PackedBatch, check, pack, packed
 from ltp_deploy.data.long_texts import LongTexts
-from ltp_deploy.data.texts import Texts
+from ltp_deploy.data.texts import Texts, single_texts
 from ltp_deploy.data.tokenizer import Tokenizer, open_tokenizer
 from ltp_deploy.errors import BundleError, EngineClosed, InputError, LtpError
 from ltp_deploy.heads import head_of
 from ltp_deploy.heads.prediction import Prediction
 from ltp_deploy.model.policy import Carry, pruning_factor
 from ltp_deploy.runtime.drift import Drift, LiveCounts
+from ltp_deploy.runtime.encoding import with_prompt
 from ltp_deploy.runtime.queue import QueueOptions, RequestQueue
 from ltp_deploy.runtime.ranking import check_top_k, in_order, pairs
 from ltp_deploy.runtime.request import Request, joined
 from ltp_deploy.runtime.result import Result, gathered, make_result, part
-from ltp_deploy.runtime.zero_shot import TEMPLATE, decided, hypotheses, outputs, premises
+from ltp_deploy.runtime.zero_shot import TEMPLATE, decided, hypotheses, outputs
 
 
 def load(
@@ -244,6 +245,33 @@ class Engine:
         """
         return head_of(self.config).read(self._logits(texts))
 
+    def encode(
+        self, texts: Texts, prompt_name: str | None = None, prompt: str | None = None
+    ) -> np.ndarray:
+        """A vector for each text, by an embedding model.
+
+        Args:
+            texts: a string or a list of strings, in any number: they are computed in batches that
+                the engine takes.
+            prompt_name: of the model's prompt that goes before each text; its default, if it has
+                one, where nothing is said.
+            prompt: goes before each text in its place.
+
+        Returns:
+            [N, d] float32, of unit length where the model says so.
+
+        Raises:
+            LtpError: the model gives labels or values.
+            InputError: what is no text, or an unknown prompt.
+        """
+        embedding = self.config.embedding
+        if embedding is None:
+            raise LtpError(
+                f"{self.directory} answers with {head_of(self.config).noun}, not with vectors; "
+                "encode needs an embedding model, and predict says what this one answers"
+            )
+        return self._logits(with_prompt(texts, embedding, prompt_name, prompt))
+
     def rank(
         self, query: str, documents: Sequence[str], top_k: int | None = None
     ) -> list[tuple[int, float]]:
@@ -300,7 +328,8 @@ class Engine:
         """
         found = outputs(self.config)
         sentences = hypotheses(labels, template)
-        logits = self._logits([(text, said) for text in premises(texts) for said in sentences])
+        single = single_texts(texts, "a label's sentence is what each text pairs with")
+        logits = self._logits([(text, said) for text in single for said in sentences])
         return decided(logits, labels, found, self.config, several)
 
     def run(self, batch: PackedBatch) -> Result:

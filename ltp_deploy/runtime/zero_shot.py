@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from ltp_deploy.data.texts import Texts, as_texts
 from ltp_deploy.errors import InputError, LtpError
 from ltp_deploy.heads import HEADS
 from ltp_deploy.heads.classification import Classification
@@ -40,20 +39,6 @@ def hypotheses(labels: Any, template: Any) -> list[str]:
             f"template must be a sentence with {{}} once, for the label, found {template!r:.80}"
         )
     return [template.replace("{}", label) for label in labels]
-
-
-def premises(texts: Texts) -> list[str]:
-    """The texts.
-
-    Raises:
-        InputError: pairs, or what is no text.
-    """
-    found = []
-    for i, text in enumerate(as_texts(texts)):
-        if not isinstance(text, str):
-            raise InputError(f"text {i} is a pair; a label's sentence is what each text pairs with")
-        found.append(text)
-    return found
 
 
 def outputs(config: EncoderConfig) -> tuple[int, int]:

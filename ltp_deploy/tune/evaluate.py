@@ -7,10 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from ltp_deploy.data.batch import PackedBatch
+from ltp_deploy.data.examples import Examples
+from ltp_deploy.data.tokenizer import Tokenizer
 from ltp_deploy.heads import head_of
 from ltp_deploy.model.config import EncoderConfig
 from ltp_deploy.model.encoder import Encoder
 from ltp_deploy.model.flops import authors_ratio
+from ltp_deploy.model.policy import PrunePolicy
 from ltp_deploy.tune.data import TaskData
 from ltp_deploy.tune.forward import Forward, by_policy
 
@@ -43,6 +46,20 @@ def point_of(config: EncoderConfig, logits: np.ndarray, alive: np.ndarray, data:
     """The operating point that answers to `data` and numbers of tokens show, see `answers`."""
     metric, value = head_of(config).score(logits, data.labels, data.metric)
     return Point(metric, value, authors_ratio(config, alive), alive.mean(0).tolist())
+
+
+def answered(
+    part: Examples, encoder: Encoder, tokenizer: Tokenizer, metric: str | None = None
+) -> TaskData:
+    """Texts with the answers of the model without pruning as labels. Unless a metric is asked for,
+    what counts is the share of answers that do not change, the correlation of values, or the cosine
+    of vectors."""
+    head = head_of(encoder.config)
+    if metric is None and "accuracy" in head.metrics:
+        metric = "accuracy"
+    batch = tokenizer(part.texts)
+    logits, _ = answers(encoder.with_policy(PrunePolicy.dense(encoder.config.layers)), batch)
+    return TaskData(batch, np.asarray(head.predictions(logits)), metric)
 
 
 def answers(encoder: Encoder, data: PackedBatch) -> tuple[np.ndarray, np.ndarray]:

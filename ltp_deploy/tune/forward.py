@@ -38,6 +38,7 @@ class State:
         x: [B, m, d] float32.
         alive: [B, m] bool.
         lengths: [B] integers, each sequence's original number of tokens.
+        left: [B, d] the sum of the states of pruned tokens, see `Encoder.pool`.
         counts: one [B] tensor of integers for each layer before this one, the tokens it kept.
         finished: one [B] tensor of bool for each of them, whether the first token is pruned.
     """
@@ -45,6 +46,7 @@ class State:
     x: Tensor
     alive: Tensor
     lengths: Tensor
+    left: Tensor
     counts: tuple[Tensor, ...] = ()
     finished: tuple[Tensor, ...] = ()
 
@@ -72,7 +74,7 @@ class Run:
     """The answers to N sequences, and the tokens that were left.
 
     Attributes:
-        logits: [N, labels] float32.
+        logits: [N, num_labels] float32.
         profile: the tokens that each layer keeps, and the sequences that it finishes.
         states: for each layer what entered it, batch by batch; only where a run was asked for them.
     """
@@ -126,8 +128,10 @@ class Forward:
                     seen[index].append(state)
                 layer = encoder.layers[index]
                 assert isinstance(layer, Layer)
-                state = advanced(index, layer, state, decision, index == layers - 1)
-            logits[chosen] = encoder.classify(state.x[:, 0]).cpu().numpy()
+                first_alone = index == layers - 1 and encoder.config.reads_first
+                state = advanced(index, layer, state, decision, first_alone)
+            pooled = encoder.pool(state.x, state.alive, state.left, state.lengths)
+            logits[chosen] = encoder.answer(pooled).cpu().numpy()
             alive[chosen, 1:] = torch.stack(state.counts, 1).cpu().numpy()
             finished[chosen] = torch.stack(state.finished, 1).cpu().numpy()
         return Run(logits, SurvivorProfile(alive, finished), seen if record else [])
@@ -138,22 +142,26 @@ class Forward:
             padded = self.data.select(chosen).padded(encoder.config.pad_token_id)
             ids, types, mask = (torch.from_numpy(part).to(self.device) for part in padded)
             x = encoder.embed(ids, padded_position_ids(encoder, ids, mask), types)
-            yield State(x, mask, mask.sum(1))
+            yield State(x, mask, mask.sum(1), torch.zeros_like(x[:, 0]))
 
 
-def advanced(index: int, layer: Layer, state: State, decision: Decide, last: bool) -> State:
-    """What leaves a layer; pruned tokens finish nothing, since no later layer reads them. What
-    leaves the last one is the first token alone, which is all that the head reads."""
+def advanced(index: int, layer: Layer, state: State, decision: Decide, first_alone: bool) -> State:
+    """What leaves a layer; pruned tokens finish nothing, since no later layer reads them.
+
+    Args:
+        first_alone: nothing reads more of it than the first token.
+    """
     probability = attention_probabilities(layer, state.x, state.alive)
     context, x, alive = attend(layer, probability, state.x), state.x, state.alive
-    kept = decision(index, layer, probability, state)
+    left, kept = state.left, decision(index, layer, probability, state)
     if kept is not None:
+        left = left + (x * (alive & ~kept)[..., None]).sum(1)
         alive, context, x = compacted(kept, context, x)
     counts = (*state.counts, alive.sum(1))
     finished = (*state.finished, ~alive[:, 0])
-    if last:
+    if first_alone:
         alive, context, x = alive[:, :1], context[:, :1], x[:, :1]
-    return State(layer.finish(context, x), alive, state.lengths, counts, finished)
+    return State(layer.finish(context, x), alive, state.lengths, left, counts, finished)
 
 
 def compacted(alive: Tensor, *states: Tensor) -> tuple[Tensor, ...]:

@@ -5,20 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import numpy as np
-
 from ltp_deploy.backends.table import read_bundle
 from ltp_deploy.checkpoint import load_encoder
 from ltp_deploy.checkpoint.save import new_checkpoint, save_encoder, write_json
-from ltp_deploy.data.examples import DataOptions, Examples, read_examples
+from ltp_deploy.data.examples import DataOptions, read_examples
 from ltp_deploy.data.transformers_tokenizer import TransformersTokenizer
 from ltp_deploy.errors import LtpError
 from ltp_deploy.hardware.memory import keep_freed_blocks
 from ltp_deploy.heads import head_of
 from ltp_deploy.model.encoder import Encoder
-from ltp_deploy.model.policy import PrunePolicy
 from ltp_deploy.tune.data import TaskData
-from ltp_deploy.tune.evaluate import answers
+from ltp_deploy.tune.evaluate import answered
 from ltp_deploy.tune.plot import FLOPS, Bar, by_flops, check_matplotlib, draw
 from ltp_deploy.tune.search import Tuned, tune
 from ltp_deploy.verification.source import check_source
@@ -128,7 +125,8 @@ def read_parts(job: TuneJob, encoder: Encoder) -> tuple[TaskData, TaskData, bool
     if job.test == job.data:
         raise LtpError(f"--test is --data, {job.data}: leave it out, and a half is set aside")
     sources = [job.data] if job.test is None else [job.data, job.test]
-    parts = [read_examples(source, job.options, not job.unlabelled) for source in sources]
+    labelled = head_of(encoder.config).labelled and not job.unlabelled
+    parts = [read_examples(source, job.options, labelled) for source in sources]
     without = [source for source, part in zip(sources, parts, strict=True) if part.labels is None]
     if without and len(without) < len(sources):
         raise LtpError(
@@ -138,7 +136,7 @@ def read_parts(job: TuneJob, encoder: Encoder) -> tuple[TaskData, TaskData, bool
     config = encoder.config
     tokenizer = TransformersTokenizer(job.checkpoint, config)
     data = (
-        [_answered(part, encoder, tokenizer, job.options.metric) for part in parts]
+        [answered(part, encoder, tokenizer, job.options.metric) for part in parts]
         if without
         else TaskData.read(parts, tokenizer, config)
     )
@@ -150,16 +148,3 @@ def read_parts(job: TuneJob, encoder: Encoder) -> tuple[TaskData, TaskData, bool
             "that says something"
         )
     return search, other, not without
-
-
-def _answered(
-    part: Examples, encoder: Encoder, tokenizer: TransformersTokenizer, metric: str | None
-) -> TaskData:
-    """Texts with the answers of the model without pruning as labels. Unless a metric is asked for,
-    what counts is the share of answers that do not change, or the correlation of values."""
-    head = head_of(encoder.config)
-    if metric is None and "accuracy" in head.metrics:
-        metric = "accuracy"
-    batch = tokenizer(part.texts)
-    logits, _ = answers(encoder.with_policy(PrunePolicy.dense(encoder.config.layers)), batch)
-    return TaskData(batch, np.asarray(head.predictions(logits)), metric)

@@ -31,7 +31,7 @@ class Step:
         policy: what each layer does.
         change: how far the sample's answers are from the dense model's, see `Head.distillation`.
         work: the share of the dense model's multiply-adds that an engine still computes on the
-            sample; it computes no more than the first token of the last layer either way.
+            sample.
     """
 
     policy: PrunePolicy
@@ -46,7 +46,8 @@ def engine_work(config: EncoderConfig, profile: SurvivorProfile) -> float:
         config: the model's shape.
         profile: the tokens that each layer keeps, and the sequences that it finishes.
     """
-    carries = (Carry.SURVIVORS,) * (config.layers - 1) + (Carry.FIRST,)
+    last = Carry.FIRST if config.reads_first else Carry.SURVIVORS
+    carries = (Carry.SURVIVORS,) * (config.layers - 1) + (last,)
 
     def count(found: SurvivorProfile) -> float:
         rows = found.carried(carries)
@@ -95,7 +96,7 @@ class Steps:
             sample: the texts on which changes and savings are measured.
             start: the policy to start from.
             mode: of the rule that a layer gets which did not prune at the start. The last layer
-                gets none: no answer depends on it.
+                gets none where no answer depends on it.
         """
         self.encoder = encoder
         self.forward = Forward(encoder, sample)
@@ -114,7 +115,8 @@ class Steps:
         """
         run = self.forward.run(by_policy(self.start), record=True)
         now, states = self._measured(self.start, run), run.states
-        prices = dict.fromkeys(range(self.encoder.config.layers - 1), -math.inf)
+        config = self.encoder.config
+        prices = dict.fromkeys(range(config.layers - config.reads_first), -math.inf)
         while True:
             best: _Offer | None = None
             for index in sorted(prices, key=prices.__getitem__):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ltp_deploy.bundle.manifest import Manifest
 from ltp_deploy.checkpoint import load_encoder
-from ltp_deploy.checkpoint.files import checkpoint_hash
+from ltp_deploy.checkpoint.identity import checkpoint_hash
 from ltp_deploy.errors import LtpError
 from ltp_deploy.model.encoder import Encoder
 from ltp_deploy.runtime.engine import Engine

@@ -39,7 +39,8 @@ def verify(
 
     Args:
         examples: texts, with labels where scores are wanted; or a file or data set's name, see
-            `read_examples`.
+            `read_examples`. Answers that have no labels are scored against those of the model
+            without pruning.
         batch: sequences of a request, unless the engine takes fewer.
         tolerances: what counts as broken, the precision's defaults where nothing is stated.
         portable: run a bundle for a GPU on the CPU, see `load`.
@@ -58,11 +59,13 @@ def verify(
     data, head, targets = texts.batch, head_of(engine.config), None
     tolerances = tolerances or Tolerances()
     check_applicable(tolerances, head.gives_values)
-    if tolerances.max_drop is not None:
+    if tolerances.max_drop is not None and head.labelled:
         required_labels(examples, "--max-drop")
-    if examples.labels is not None:
+    if examples.labels is not None and head.labelled:
         targets = head.targets(examples.labels)
     answers = _answers(engine, encoder, Path(checkpoint), data, batch)
+    if not head.labelled:
+        targets = head.predictions(answers.dense)
     asked = examples.metric is not None or tolerances.max_drop is not None
     scores = _scores(head, answers, targets, examples.metric, asked)
     precision = engine.manifest.precision
@@ -72,11 +75,9 @@ def verify(
     logits = compare_logits(head, oracle.logits, answers.logits, survivors)
     values = None
     if head.gives_values:
-        values = compare_values(
-            head.predictions(oracle.logits),
-            head.predictions(answers.logits),
-            queries(examples.texts),
-        )
+        wanted, groups = head.values(oracle.logits)
+        groups = queries(examples.texts) if groups is None else groups
+        values = compare_values(wanted, head.values(answers.logits)[0], groups)
     return Verification(
         bundle=str(bundle),
         overrides=overrides,

@@ -121,11 +121,11 @@ def test_distillation_trains_on_the_dense_models_answers(tmp_path: Path) -> None
     data = task(32)
     encoder = tiny_encoder(PrunePolicy.dense(3), num_labels=2)
     recipe = Recipe(**{**QUICK.__dict__, "distill": 1.0, "finetune_epochs": 0.0})
-    before = encoder.classify(torch.ones(1, 32))
+    before = encoder.answer(torch.ones(1, 32))
     learn(encoder, data, data, recipe, TrainerSettings(tmp_path))
     assert data.teacher is not None
     assert data.teacher.shape == (32, 2)
-    assert not torch.equal(before, encoder.classify(torch.ones(1, 32)))
+    assert not torch.equal(before, encoder.answer(torch.ones(1, 32)))
 
 
 def test_starting_policies_are_the_published_ones() -> None:

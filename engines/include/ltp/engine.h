@@ -58,7 +58,7 @@ struct Options {
 struct Info {
     std::string target;               ///< as given to `ltp-deploy build --target`
     std::string precision;            ///< "f32", "bf16", "int8-dynamic", "fp16", ...
-    std::string head;                 ///< "classification", "regression" or "multi_label"
+    std::string head;                 ///< "classification", "regression", "multi_label" or "embedding"
     std::vector<std::string> labels;  ///< names of the labels, empty where the model has none
     int num_labels;
     int max_length;       ///< longest sequence, in tokens

@@ -19,7 +19,7 @@ from ltp_deploy.backends.onnx.quantize import quantize
 from ltp_deploy.bundle.files import FileName
 from ltp_deploy.compiler.example import example_inputs
 from ltp_deploy.compiler.passes import output_names
-from ltp_deploy.compiler.trace import OP
+from ltp_deploy.compiler.trace import OP, SUM
 from ltp_deploy.errors import needs
 from ltp_deploy.model.policy import Carry
 from ltp_deploy.model.signature import NAME, RESULTS
@@ -42,7 +42,8 @@ def export(job: Job) -> onnx.ModelProto:
     with needs("this target needs onnx and onnxscript", "onnx"):
         import onnx
         import onnx_ir
-        import onnxscript  # noqa: F401
+
+        from ltp_deploy.backends.onnx.means import segment_sum
     inputs = example_inputs(job.module, job.config)
     tokens, bounds = torch.export.Dim("T"), torch.export.Dim("B_plus_1")
     with _quiet():
@@ -57,6 +58,7 @@ def export(job: Job) -> onnx.ModelProto:
             verbose=False,
             custom_translation_table={
                 OP.default: translation(),
+                SUM.default: segment_sum,
                 torch.ops.aten.index_select.default: _gather,
             },
         )

@@ -12,7 +12,11 @@ from ltp_deploy.backends.openvino import OpenVinoEngine
 from ltp_deploy.backends.openvino.embeddings import narrow_tables
 from ltp_deploy.backends.openvino.files import save
 from ltp_deploy.backends.openvino.linear import use_linear
-from ltp_deploy.backends.openvino.nodes import PluginNodes, attention_extension
+from ltp_deploy.backends.openvino.nodes import (
+    PluginNodes,
+    attention_extension,
+    segment_sum_extension,
+)
 from ltp_deploy.backends.openvino.reports import import_openvino, no_usage_reports
 from ltp_deploy.backends.openvino.session import release
 from ltp_deploy.bundle.files import FileName
@@ -49,7 +53,7 @@ def convert(module: fx.GraphModule, config: EncoderConfig, plan: Plan, nodes: Pl
         model = ov.convert_model(
             module,
             example_input=tuple(inputs.values()),
-            extension=[str(nodes.plugin), attention_extension(nodes)],
+            extension=[str(nodes.plugin), attention_extension(nodes), segment_sum_extension()],
         )
     for port, name in zip(model.inputs, inputs, strict=True):
         port.get_tensor().set_names({name})

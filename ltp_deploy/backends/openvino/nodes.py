@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ltp_deploy.backends.openvino.reports import import_openvino
 from ltp_deploy.model.policy import Carry, Mode
 from ltp_deploy.model.signature import ARGUMENTS, ATTRIBUTES, INPUTS
@@ -52,6 +54,22 @@ class PluginNodes:
         if self.precision == "bf16":
             outputs[0] = ops.convert(outputs[0], "f32").output(0)
         return outputs
+
+
+def segment_sum_extension() -> Any:
+    """What translates traced calls of `ltp::segment_sum`, likewise."""
+    from openvino import opset15 as ops
+    from openvino.frontend.pytorch import ConversionExtension
+
+    def convert(context: Any) -> list[Any]:
+        x, offsets = (context.get_input(i) for i in range(2))
+        first, last, one = (np.array([i], np.int64) for i in (0, -1, 1))
+        starts = ops.slice(offsets, first, last, one, first)
+        count = ops.gather(ops.shape_of(x, "i32"), np.int64(0), np.int64(0))
+        rows = ops.range(np.int32(0), count, np.int32(1), "i32")
+        return ops.embedding_bag_offsets(x, rows, starts).outputs()
+
+    return ConversionExtension("ltp::segment_sum", convert)
 
 
 def attention_extension(nodes: PluginNodes) -> Any:

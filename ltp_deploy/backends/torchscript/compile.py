@@ -12,14 +12,14 @@ from ltp_deploy.backends.backend import Job, Output
 from ltp_deploy.backends.torchscript import TorchScriptEngine
 from ltp_deploy.bundle.files import FileName
 from ltp_deploy.compiler.example import example_inputs
-from ltp_deploy.compiler.trace import OP
-from ltp_deploy.model.reference import packed_reference
+from ltp_deploy.compiler.trace import OP, SUM
+from ltp_deploy.model.reference import packed_reference, summed_reference
 
 ENGINE = FileName("engine.pt")
 
 
 def compile_engine(job: Job) -> Output:
-    """Replace the op by its scripted reference, trace, save."""
+    """Replace the ops by their scripted references, trace, save."""
     return Output(TorchScriptEngine(ENGINE), save_traced(_Expanded(job.module), job, ENGINE))
 
 
@@ -37,21 +37,22 @@ def save_traced(module: nn.Module, job: Job, file: FileName) -> tuple[str, ...]:
 
 
 class _Expanded(nn.Module):
-    """The graph with the scripted reference where it has the op; scripts survive tracing whole."""
+    """The graph with scripted references where it has the ops; scripts survive tracing whole."""
 
     def __init__(self, module: fx.GraphModule):
         super().__init__()
         self.module = module
-        self.reference = torch.jit.script(packed_reference)
+        self.attend = torch.jit.script(packed_reference)
+        self.sum = torch.jit.script(summed_reference)
 
     def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
-        return _Interpreter(self.module, self.reference).run(*inputs)
+        return _Interpreter(self.module, {OP: self.attend, SUM: self.sum}).run(*inputs)
 
 
 class _Interpreter(fx.Interpreter):
-    def __init__(self, module: fx.GraphModule, reference: Any):
+    def __init__(self, module: fx.GraphModule, references: dict[Any, Any]):
         super().__init__(module)
-        self.reference = reference
+        self.references = references
 
     def call_function(self, target: Any, args: Any, kwargs: Any) -> Any:
-        return super().call_function(self.reference if target is OP else target, args, kwargs)
+        return super().call_function(self.references.get(target, target), args, kwargs)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from ltp_deploy.checkpoint.families import FAMILIES
 from ltp_deploy.model.encoder import Encoder
@@ -34,6 +36,26 @@ class DenseModel(nn.Module):
         return tuple(known[name] for name in self.inputs)
 
 
+class DenseEmbedding(DenseModel):
+    """The same with an encoder whose tokens become one vector [B, num_labels]."""
+
+    def __init__(self, model: nn.Module, encoder: Encoder):
+        super().__init__(model, encoder.config.type_vocab_size > 1)
+        assert encoder.config.embedding is not None
+        self.reads_first = encoder.config.reads_first
+        self.normalize = encoder.config.embedding.normalize
+        dense = copy.deepcopy(encoder.head_dense)  # it may move to another device or precision
+        self.after = nn.Sequential(*([dense, encoder.head_activation] if dense else []))
+
+    def forward(self, *values: Tensor) -> Tensor:
+        given = dict(zip(self.inputs, values, strict=True))
+        states = self.model(**given).last_hidden_state
+        real = given["attention_mask"][..., None].to(states.dtype)
+        pooled = states[:, 0] if self.reads_first else (states * real).sum(1) / real.sum(1)
+        vectors = self.after(pooled)
+        return functional.normalize(vectors) if self.normalize else vectors
+
+
 def dense_model(checkpoint: Path, encoder: Encoder, attention: str = "sdpa") -> DenseModel:
     """Load the checkpoint as its family's transformers model, which prunes nothing.
 
@@ -42,7 +64,7 @@ def dense_model(checkpoint: Path, encoder: Encoder, attention: str = "sdpa") -> 
             know the checkpoint's format.
         attention: transformers' implementation. OpenVINO fuses "sdpa", ONNX Runtime "eager".
     """
-    from transformers import AutoModelForSequenceClassification
+    from transformers import AutoModel, AutoModelForSequenceClassification
     from transformers.utils import logging
 
     logging.disable_progress_bar()
@@ -50,14 +72,18 @@ def dense_model(checkpoint: Path, encoder: Encoder, attention: str = "sdpa") -> 
     if encoder.config.family == "ltp":
         model = _as_roberta(encoder, attention)
     else:
-        model = AutoModelForSequenceClassification.from_pretrained(
+        vectors = encoder.config.embedding is not None
+        kind = AutoModel if vectors else AutoModelForSequenceClassification
+        model = kind.from_pretrained(
             checkpoint,
             attn_implementation=attention,
             dtype=torch.float32,
             local_files_only=True,
             trust_remote_code=False,
-            num_labels=encoder.config.num_labels,
+            **({} if vectors else {"num_labels": encoder.config.num_labels}),
         )
+        if vectors:
+            return DenseEmbedding(model.eval(), encoder)
         # transformers leaves random what it does not find under its own names.
         weights = FAMILIES[encoder.config.family].rename(
             encoder.state_dict(), encoder.config.layers
