@@ -237,6 +237,11 @@ def test_columns_that_hold_labels_hold_no_passages(tmp_path: Path) -> None:
             "ery,pos,neg$",
         ),
         (
+            [{"question": "a b", "positive": "0", "negative": "1"}],
+            {},
+            "which columns hold text",
+        ),
+        (
             [{**LISTS, "question": "why?"}],
             {},
             "--text-columns query,passages or --text-columns question,passages$",
