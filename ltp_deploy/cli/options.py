@@ -131,7 +131,8 @@ data_options = compose(
     data_section(
         "--text-columns",
         metavar="A[,B]",
-        help="Columns with the text, or with the two texts of a pair. Default: found by name.",
+        help="Columns with the text, the two texts of a pair, or a query and its passages. "
+        "Default: found by name.",
     ),
     data_section(
         "--label-column",

@@ -166,7 +166,7 @@ def text_columns(
             raise LtpError(f"a model reads one text or two, not {len(found)}: {named!r}")
         return found
     possible = [column for column in columns if not _is_label(column, labels)]
-    readings = _readings(rows, possible)
+    readings = known_texts(rows, possible)
     if not readings:
         raise LtpError(
             f"{source}: which columns hold text? found {list(columns)}; use --text-columns NAME, "
@@ -182,7 +182,7 @@ def text_columns(
     return readings[0]
 
 
-def _readings(rows: Sequence[Row], columns: Sequence[str]) -> list[tuple[str, ...]]:
+def known_texts(rows: Sequence[Row], columns: Sequence[str]) -> list[tuple[str, ...]]:
     """The pairs and single columns of known names; those without any string count only where
     there is nothing else."""
     known = []

@@ -11,6 +11,7 @@ from typing import Any
 from ltp_deploy.data.class_names import class_names
 from ltp_deploy.data.columns import label_columns, text_columns, unread_labels
 from ltp_deploy.data.files import EXTENSIONS, Row, extension, read_rows
+from ltp_deploy.data.groups import read_groups
 from ltp_deploy.data.labels import Label, read_flags, read_label, with_name
 from ltp_deploy.data.metrics import GLUE
 from ltp_deploy.data.texts import Text, check_unicode
@@ -22,11 +23,12 @@ class DataOptions:
     """How to read a data set and score answers on it; None means found by name, or all rows.
 
     Attributes:
-        text_columns: a column's name, or two with a comma between them for pairs.
+        text_columns: a column's name, or two with a comma between them for pairs; of groups the
+            query and all columns with passages.
         label_column: a column's name; or several with commas between them, each of which says by 0
             or 1 whether the label of its name holds.
         split: of a data set by name.
-        limit: how many rows to read, from the first.
+        limit: how many rows to read, from the first; a row may hold several passages.
         metric: a name in the metrics of the model's head.
     """
 
@@ -62,6 +64,7 @@ def read_examples(source: str, options: DataOptions | None = None, labels: bool 
     """Read a data file (see `files`), or a data set by name (`sst2`, `glue/mrpc`).
 
     Which columns hold texts and labels is said by the options, or found by name (see `columns`).
+    Rows with a query and several passages give a pair for each passage (see `groups`).
 
     Args:
         labels: whether to read them; without, it does not matter if some are missing, or which
@@ -76,6 +79,12 @@ def read_examples(source: str, options: DataOptions | None = None, labels: bool 
     if not rows:
         raise LtpError(f"{source} holds no rows")
     columns = tuple(dict.fromkeys(name for row in rows for name in row))
+    metric = options.metric or GLUE.get(source.removeprefix("glue/"))
+    named = options.text_columns, options.label_column
+    passages = read_groups(source, rows, columns, *named, labels)
+    if passages is not None:
+        given = [passage.label for passage in passages if passage.label is not None]
+        return Examples([passage.text for passage in passages], given or None, metric, columns)
     if labels:
         label = label_columns(source, columns, options.label_column)
     else:
@@ -87,7 +96,7 @@ def read_examples(source: str, options: DataOptions | None = None, labels: bool 
     return Examples(
         [_text(source, i, row, text) for i, row in enumerate(rows, 1)],
         [_label(source, i, row, label, names) for i, row in enumerate(rows, 1)] if label else None,
-        options.metric or GLUE.get(source.removeprefix("glue/")),
+        metric,
         columns,
     )
 

@@ -2,10 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
 import numpy as np
 
 # The metric that GLUE reports for a task; accuracy for those that are not here.
 GLUE = {"cola": "matthews", "mrpc": "f1", "qqp": "f1", "stsb": "pearson"}
+
+
+@dataclass(frozen=True)
+class Mean:
+    """A metric that is the mean of one value for each unit: texts that are judged together, such
+    as a query's passages. It is called as other metrics are.
+
+    Attributes:
+        each: (found, targets) -> [units] float64 from 0 to 1, the value of each unit. Which units
+            there are, and in which order, depends on the targets alone.
+        count: targets -> how many units there are; the metric is undefined where that is 0.
+    """
+
+    each: Callable[[np.ndarray, np.ndarray], np.ndarray]
+    count: Callable[[np.ndarray], int]
+
+    def __call__(self, found: np.ndarray, targets: np.ndarray) -> float:
+        return float(self.each(found, targets).mean())
 
 
 def accuracy(found: np.ndarray, labels: np.ndarray) -> float:
@@ -49,12 +70,13 @@ def spearman(found: np.ndarray, labels: np.ndarray) -> float:
     return correlation(_ranks(found), _ranks(labels))
 
 
-def cosine(found: np.ndarray, wanted: np.ndarray) -> float:
-    """The mean cosine of vectors with others; both [N, d]."""
+def cosines(found: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """[N] the cosine of each vector with another; both [N, d]. 0 where one of them is 0."""
     lengths = np.linalg.norm(found, axis=1) * np.linalg.norm(wanted, axis=1)
-    return float(((found * wanted).sum(1) / np.maximum(lengths, 1e-12)).mean())
+    return (found * wanted).sum(1, dtype=np.float64) / np.maximum(lengths, 1e-12)
 
 
+cosine = Mean(cosines, len)
 CORRELATIONS = (correlation, spearman)  # undefined where all labels are the same
 
 

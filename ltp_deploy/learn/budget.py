@@ -2,7 +2,8 @@
 
 The factor by which a policy is scaled is chosen on all of the data. What it costs is estimated by
 cross-validation: each tenth of the texts counts with its answers under the factor that the other
-nine tenths choose. So all of the data judges, and no text judges what was chosen on it.
+nine tenths choose. So all of the data judges, and no text judges what was chosen on it. Texts that
+are judged together, such as a query's passages, are in the same tenth.
 """
 
 from __future__ import annotations
@@ -29,15 +30,17 @@ SPARE = 1.0  # as `MARGIN`, for more pruning than the weights were trained with
 
 
 def tenths(data: TaskData, config: EncoderConfig, seed: int) -> np.ndarray:
-    """[N] integers, the random tenth that each text is in.
+    """[N] integers, the random tenth that each text is in, the same for all texts of a unit.
 
     Raises:
         LtpError: there are too few texts, or the metric is undefined without one of the tenths.
     """
-    texts = len(data)
-    if texts < 2:
-        raise LtpError("a budget of points needs more than one text to judge on")
-    parts: np.ndarray = np.random.default_rng(seed).permutation(texts) % min(PARTS, texts)
+    names, unit = np.unique(data.units, return_inverse=True)
+    units = len(names)
+    if units < 2:
+        texts = "text" if units == len(data) else "query"
+        raise LtpError(f"a budget of points needs more than one {texts} to judge on")
+    parts: np.ndarray = (np.random.default_rng(seed).permutation(units) % min(PARTS, units))[unit]
     for part in range(parts.max() + 1):
         labels = data.labels[parts != part]
         head_of(config).score(np.zeros((len(labels), config.num_labels)), labels, data.metric)

@@ -24,13 +24,23 @@ class TaskData(Dataset[dict[str, Any]]):
         labels: what the model's head makes of labels, see `Head.targets`: [N] numbers, or
             [N, labels] bool.
         metric: the name of the score that judges answers, see `Head.score`; None for the usual one.
+        units: [N] integers, the same for texts that are judged together, which no random part of
+            the data separates; all different where each text is judged alone.
         teacher: [N, labels] float32 logits of the model that training learns from, or None.
     """
 
-    def __init__(self, batch: PackedBatch, labels: np.ndarray, metric: str | None = None):
+    def __init__(
+        self,
+        batch: PackedBatch,
+        labels: np.ndarray,
+        metric: str | None = None,
+        *,
+        units: np.ndarray | None = None,
+    ):
         self.batch = batch
         self.labels = labels
         self.metric = metric
+        self.units = np.arange(batch.sequences) if units is None else units
         self.teacher: np.ndarray | None = None
 
     @classmethod
@@ -58,20 +68,32 @@ class TaskData(Dataset[dict[str, Any]]):
         ]
 
     def sample(self, tokens: int, seed: int, at_least: int = 1) -> TaskData:
-        """Random examples of about so many tokens in total and at least so many texts, or all."""
-        order = np.random.default_rng(seed).permutation(len(self))
+        """Random units of about so many tokens in total and at least so many texts, or all."""
+        order, ends = self._shuffled(seed)
         enough = int(np.searchsorted(np.cumsum(self.batch.lengths[order]), tokens)) + 1
-        return self.select(order[: max(enough, at_least)])
+        whole = int(np.searchsorted(ends, max(enough, at_least)))
+        return self.select(order[: ends[min(whole, len(ends) - 1)]])
 
     def divided(self, first: int, seed: int) -> tuple[TaskData, TaskData]:
-        """Two random parts, of which the first has so many examples."""
-        order = np.random.default_rng(seed).permutation(len(self))
+        """Two random parts, of which the first has so many examples, or as near to that as units
+        allow."""
+        order, ends = self._shuffled(seed)
+        first = int(ends[np.abs(ends - first).argmin()])
         return self.select(np.sort(order[:first])), self.select(np.sort(order[first:]))
+
+    def _shuffled(self, seed: int) -> tuple[np.ndarray, np.ndarray]:
+        """[N] the examples, those of a unit one after another, the units in random order; and
+        [units + 1] where the first unit begins and each ends."""
+        _, unit, sizes = np.unique(self.units, return_inverse=True, return_counts=True)
+        shuffled = np.random.default_rng(seed).permutation(len(sizes))
+        order = np.argsort(np.argsort(shuffled)[unit], kind="stable")
+        return order, np.concatenate(([0], np.cumsum(sizes[shuffled])))
 
     def select(self, rows: np.ndarray) -> TaskData:
         """The examples of these numbers [M], in this order."""
         chosen = rows.tolist()
-        return TaskData(self.batch.select(chosen), self.labels[chosen], self.metric)
+        batch, labels, units = self.batch.select(chosen), self.labels[chosen], self.units[chosen]
+        return TaskData(batch, labels, self.metric, units=units)
 
     def __len__(self) -> int:
         return self.batch.sequences

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import numpy as np
+
 from ltp_deploy.backends.table import read_bundle
 from ltp_deploy.checkpoint import load_encoder
 from ltp_deploy.checkpoint.save import new_checkpoint, save_encoder, write_json
@@ -36,7 +38,7 @@ def conventions_of(bundle: Path, checkpoint: Path) -> tuple[int | str, str]:
     return policy["score_length"], policy["first_token"]
 
 
-LEAST_TEXTS = 2  # of the search data, and of the data that the estimate is made on
+LEAST = 2  # texts, or queries, to search on, and others to make the estimate on
 
 
 @dataclass(frozen=True)
@@ -141,10 +143,11 @@ def read_parts(job: TuneJob, encoder: Encoder) -> tuple[TaskData, TaskData, bool
         else TaskData.read(parts, tokenizer, config)
     )
     search, other = data if len(data) == 2 else data[0].divided((len(data[0]) + 1) // 2, seed=0)
-    if min(len(search), len(other)) < LEAST_TEXTS:
+    units = [len(np.unique(part.units)) for part in (search, other)]
+    if min(units) < LEAST:
+        noun = "texts" if sum(units) == len(search) + len(other) else "queries"
         raise LtpError(
-            f"{len(search)} texts to search on and {len(other)} to estimate on are too few: "
-            f"{LEAST_TEXTS} of each is the least, and some hundred are needed for an estimate "
-            "that says something"
+            f"{units[0]} {noun} to search on and {units[1]} to estimate on are too few: {LEAST} of "
+            "each is the least, and some hundred are needed for an estimate that says something"
         )
     return search, other, not without

@@ -108,6 +108,24 @@ def test_tenths_are_random_and_as_large_as_each_other() -> None:
     assert not np.array_equal(parts_of(), parts_of(seed=1))
 
 
+def test_all_texts_of_a_query_are_in_one_tenth() -> None:
+    encoder, data = task()
+    units = np.random.default_rng(2).integers(100, 145, len(data))
+    data = TaskData(data.batch, data.labels, units=units)
+    parts = tenths(data, encoder.config, 0)
+    of_units = [set(parts[units == unit].tolist()) for unit in np.unique(units)]
+    assert all(len(found) == 1 for found in of_units)
+    counts = np.bincount([part for found in of_units for part in found])
+    assert sorted(counts) == [4] * 5 + [5] * 5, "tenths of queries"
+    few = TaskData(data.batch, data.labels, units=units % 3)
+    assert np.unique(tenths(few, encoder.config, 0)).tolist() == [0, 1, 2]
+
+
+def test_texts_that_are_judged_alone_are_in_tenths_of_texts() -> None:
+    expected = np.random.default_rng(7).permutation(300) % PARTS
+    assert np.array_equal(parts_of(7), expected)
+
+
 def test_data_that_cannot_judge_are_refused() -> None:
     encoder = tiny_encoder(PrunePolicy.dense(3), num_labels=1)
     batch = random_batch([5, 5], vocabulary=60)
@@ -117,6 +135,9 @@ def test_data_that_cannot_judge_are_refused() -> None:
     encoder, data = task()
     with pytest.raises(LtpError, match="more than one text"):
         tenths(data.select(np.arange(1)), encoder.config, 0)
+    together = TaskData(data.batch, data.labels, units=np.zeros(len(data), int))
+    with pytest.raises(LtpError, match="more than one query"):
+        tenths(together, encoder.config, 0)
 
 
 def test_drops_count_from_the_weights_before_training() -> None:

@@ -73,3 +73,59 @@ def test_chosen_examples_come_in_the_order_asked_for() -> None:
     chosen = task(9).select(np.array([7, 2]))
     assert chosen.labels.tolist() == [7, 2]
     assert chosen[0]["input_ids"].tolist() == task(9)[7]["input_ids"].tolist()
+
+
+def queries(sizes: list[int]) -> TaskData:
+    """Texts of so many per query, whose labels are the queries' numbers; queries stand mixed."""
+    units = np.random.default_rng(4).permutation(np.repeat(np.arange(len(sizes)) * 7, sizes))
+    batch = random_batch([i % 9 + 1 for i in range(len(units))])
+    return TaskData(batch, units, units=units)
+
+
+def assert_whole(data: TaskData, parts: list[TaskData]) -> None:
+    """Each query of the parts has all of its texts there, and none elsewhere."""
+    for part in parts:
+        assert part.units.tolist() == part.labels.tolist(), "units go where their texts go"
+        for unit in set(part.units.tolist()):
+            assert np.sum(part.units == unit) == np.sum(data.units == unit)
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("sizes", [[5] * 12, [1, 30, 2, 9, 4, 4, 17, 1]])
+def test_parts_have_all_texts_of_a_query(sizes: list[int], seed: int) -> None:
+    data = queries(sizes)
+    half = len(data) // 2
+    parts = data.divided(half, seed)
+    assert_whole(data, list(parts))
+    assert len(parts[0]) + len(parts[1]) == len(data)
+    assert not set(parts[0].units.tolist()) & set(parts[1].units.tolist())
+    assert abs(len(parts[0]) - half) <= max(sizes) / 2, "as near to half as queries allow"
+    order = np.random.default_rng(seed).permutation(len(sizes)) * 7
+    assert set(parts[0].units) == set(order[: len(set(parts[0].units))]), "queries are drawn"
+
+
+def test_two_queries_are_one_for_each_part() -> None:
+    for sizes in ([2, 1], [1, 2], [90, 1]):
+        parts = queries(sizes).divided((sum(sizes) + 1) // 2, seed=0)
+        assert [len(set(part.units)) for part in parts] == [1, 1]
+
+
+@pytest.mark.parametrize(("tokens", "at_least"), [(1, 1), (60, 1), (1, 12), (1, 15), (1000, 1)])
+def test_a_sample_has_all_texts_of_its_queries(tokens: int, at_least: int) -> None:
+    data = queries([5] * 8)
+    sample = data.sample(tokens, seed=3, at_least=at_least)
+    assert_whole(data, [sample])
+    lengths = sample.batch.lengths
+    assert lengths.sum() >= min(tokens, data.batch.lengths.sum())
+    assert len(sample) >= at_least
+    assert len(sample) == 5 or lengths[:-5].sum() < tokens or len(sample) - 5 < at_least
+
+
+def test_texts_that_are_judged_alone_are_drawn_one_by_one() -> None:
+    order = np.random.default_rng(5).permutation(31)
+    first, second = task(31).divided(12, seed=5)
+    assert first.labels.tolist() == sorted(order[:12])
+    assert second.labels.tolist() == sorted(order[12:])
+    assert task(31).sample(1, seed=5, at_least=7).labels.tolist() == order[:7].tolist()
+    assert [len(part) for part in task(4).divided(0, seed=5)] == [0, 4]
+    assert task(9).select(np.array([7, 2])).units.tolist() == [7, 2]

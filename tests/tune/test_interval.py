@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from ltp_deploy.data.metrics import Mean
 from ltp_deploy.errors import LtpError
+from ltp_deploy.heads.regression import Regression
 from ltp_deploy.tune.interval import drop_interval, standard_error
 from tests.heads.models import a_head
 
@@ -119,3 +121,50 @@ def test_resamples_whose_score_is_undefined_do_not_count() -> None:
     assert 0 <= low <= high <= 200
     with pytest.raises(LtpError, match="pearson is undefined on too few texts: 3"):
         drop_interval(VALUES, targets[:3], dense[:3], pruned[:3], None)
+
+
+def each_query(found: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    """[queries] the mean of a query's answers; targets are [N, 2] with its number."""
+    sums = np.bincount(targets[:, 1].astype(int), found)
+    return sums / np.bincount(targets[:, 1].astype(int))
+
+
+class OfQueries(Regression):
+    """Values that are judged query by query."""
+
+    metrics = {"mean": Mean(each_query, lambda targets: len(np.unique(targets[:, 1])))}  # noqa: RUF012
+
+
+def of_queries(values: np.ndarray, passages: int) -> tuple[np.ndarray, np.ndarray]:
+    """Targets, and logits with these values [queries] of queries with so many passages."""
+    query = np.repeat(np.arange(len(values)), passages)
+    return np.stack([np.zeros(len(query)), query], 1), np.repeat(values, passages)[:, None]
+
+
+@pytest.mark.parametrize("queries", [60, 400])
+def test_a_mean_has_the_interval_of_a_bootstrap_over_its_units(queries: int) -> None:
+    random = np.random.default_rng(1)
+    values = random.random((2, queries))
+    head = OfQueries(VALUES.config)
+    targets, dense = of_queries(values[0], 9)
+    _, pruned = of_queries(values[1], 9)
+    found = drop_interval(head, targets, dense, pruned, None)
+    lost = 100 * (values[0] - values[1])
+    half = 1.96 * lost.std() / np.sqrt(queries)  # of a mean, by the normal distribution
+    assert found == pytest.approx((lost.mean() - half, lost.mean() + half), abs=0.15 * half)
+    assert found == drop_interval(head, targets, dense, pruned, "mean"), "the same every time"
+    draws = np.random.default_rng(0).integers(0, queries, (1000, queries))
+    assert found == pytest.approx(resampled(lost[draws].mean(1)))
+    error = standard_error(head, targets, dense, pruned, None)
+    assert error == pytest.approx((found[1] - found[0]) / 3.92)
+
+
+def test_a_mean_over_few_changed_units_has_no_narrow_interval() -> None:
+    values = np.random.default_rng(1).random(50)
+    targets, dense = of_queries(values, 9)
+    least = 196 * np.sqrt(2 / 52 / 52)  # of 50 texts of which no answer changed
+    found = drop_interval(OfQueries(VALUES.config), targets, dense, dense, None)
+    assert found == pytest.approx((-least, least))
+    values[3] -= 0.1
+    found = drop_interval(OfQueries(VALUES.config), targets, dense, of_queries(values, 9)[1], None)
+    assert found == pytest.approx((0.2 - least, 0.2 + least))

@@ -26,6 +26,7 @@ from ltp_deploy.parity.oracle_run import run_oracle
 from ltp_deploy.report.tuned import describe
 from ltp_deploy.runtime.engine import load
 from ltp_deploy.tune import job as job_module
+from ltp_deploy.tune.data import TaskData
 from ltp_deploy.tune.job import TuneJob, read_parts, starting_encoder, tune_checkpoint
 from ltp_deploy.tune.search import Tuned
 from tests.answers import assert_as_oracle, batch_for, pruned_tokens
@@ -317,6 +318,26 @@ def test_too_few_texts_are_refused(dense: Path, tmp_path: Path) -> None:
     with pytest.raises(LtpError, match="3 texts to search on and 1 to estimate on are too few"):
         run(dense, three, tmp_path / "out", test=str(one))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["one.tsv", "three.tsv"]
+
+
+def test_too_few_queries_are_refused(
+    dense: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = TaskData.read
+
+    def of_three_queries(*given: Any) -> list[TaskData]:
+        parts = read(*given)
+        for part in parts:
+            part.units = np.arange(len(part)) % 3
+        return parts
+
+    monkeypatch.setattr(TaskData, "read", of_three_queries)
+    rows = [f"{text}\t{i % 2}" for i, text in enumerate(random_texts(30, 3))]
+    data = write_columns(tmp_path / "few.tsv", "text\tlabel", rows)
+    with pytest.raises(
+        LtpError, match=r"[12] queries to search on and [12] to estimate on are too"
+    ):
+        tune_checkpoint(TuneJob(dense, str(data), tmp_path / "out", 1.0))
 
 
 @pytest.mark.parametrize("turned", [False, True])
