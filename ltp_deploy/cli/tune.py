@@ -12,6 +12,8 @@ from ltp_deploy.cli.options import (
     DATA_OPTIONS,
     DROP_FROM_DENSE,
     PATH,
+    POOLING_HELP,
+    POOLINGS,
     Number,
     compose,
     gathered,
@@ -94,6 +96,7 @@ output_options = compose(
 @click.argument("model", type=PATH, metavar="CHECKPOINT|BUNDLE")
 @against_option
 @policy_options
+@model_section("--pooling", type=click.Choice(POOLINGS), help=POOLING_HELP)
 @source_option
 @judged_data_options
 @search_options
@@ -110,6 +113,7 @@ def tune(
     force: bool,
     score_length: int | str | None,
     first_token: str | None,
+    pooling: str | None,
     reading: DataOptions,
     as_json: bool,
 ) -> None:
@@ -144,6 +148,7 @@ def tune(
             score_length,
             first_token,
             force,
+            pooling,
         )
     )
     show(result.to_dict(), report.describe(result, output), as_json)

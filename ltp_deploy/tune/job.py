@@ -57,6 +57,7 @@ class TuneJob:
         score_length, first_token: conventions that replace the checkpoint's own, see
             `PrunePolicy`.
         force: whether to replace an existing checkpoint.
+        pooling: what a mean over tokens is of, see `Embedding.pooling`; None keeps the model's.
     """
 
     checkpoint: Path
@@ -69,6 +70,7 @@ class TuneJob:
     score_length: int | str | None = None
     first_token: str | None = None
     force: bool = False
+    pooling: str | None = None
 
 
 def tune_checkpoint(job: TuneJob) -> Tuned:
@@ -112,6 +114,7 @@ def starting_encoder(job: TuneJob) -> Encoder:
     """The model with the job's conventions. One that prunes nothing keeps its first token from
     now on, unless the job says otherwise."""
     encoder = load_encoder(job.checkpoint, job.score_length, job.first_token)
+    encoder = encoder.with_pooling(job.pooling)
     policy = encoder.config.policy
     if policy.prunes or job.first_token is not None:
         return encoder
