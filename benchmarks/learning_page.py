@@ -50,9 +50,9 @@ def main() -> None:
     put(parts, BEGIN, END)
 
 
-def put(parts: list[str], begin: str, end: str) -> None:
-    """Replace what docs/results.md has between two marks."""
-    page = DOCS / "results.md"
+def put(parts: list[str], begin: str, end: str, name: str = "results.md") -> None:
+    """Replace what a page of docs has between two marks."""
+    page = DOCS / name
     text = page.read_text(encoding="utf-8")
     before, after = text.split(begin)[0], text.split(end)[1]
     page.write_text("\n\n".join([before + begin, *parts, end]) + after, encoding="utf-8")
