@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -175,7 +176,15 @@ class Encoder(nn.Module):
 
     def with_policy(self, policy: PrunePolicy) -> Encoder:
         """The same weights (shared, not copied) under another pruning policy."""
+        return self._with(policy=policy)
+
+    def with_label_thresholds(self, thresholds: tuple[float, ...]) -> Encoder:
+        """The same weights (shared, not copied) with labels that hold above other probabilities,
+        see `EncoderConfig.label_thresholds`."""
+        return self._with(label_thresholds=thresholds)
+
+    def _with(self, **changes: Any) -> Encoder:
         with torch.device("meta"):
-            other = Encoder(replace(self.config, policy=policy))
+            other = Encoder(replace(self.config, **changes))
         other.load_state_dict(self.state_dict(), assign=True)
         return other.eval()
