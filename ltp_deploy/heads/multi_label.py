@@ -68,7 +68,7 @@ class MultiLabel(Head):
     def predictions(self, logits: np.ndarray) -> np.ndarray:
         """[N, outputs] bool, which labels each text has. Logits are compared, in float64, so that
         no probability's rounding decides."""
-        thresholds = np.array(self.thresholds)
+        thresholds = np.array(self.config.label_thresholds or HALF)
         found: np.ndarray = logits > np.log(thresholds / (1 - thresholds))
         return found
 
