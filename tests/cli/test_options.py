@@ -207,7 +207,7 @@ def test_tune_has_the_defaults_of_its_job(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_every_option_of_tune_arrives(monkeypatch: pytest.MonkeyPatch) -> None:
     line = (
-        "tune model --data dev.tsv --test test.tsv --unlabelled "
+        "tune model --data dev.tsv --test test.tsv --unlabelled --label-thresholds "
         "--max-drop 0.25 -o out --score-length 9 --first-token reference "
         "--text-columns a,b --label-column c --split test --limit 5 --metric f1 --force"
     )
@@ -222,6 +222,7 @@ def test_every_option_of_tune_arrives(monkeypatch: pytest.MonkeyPatch) -> None:
         score_length="9",
         first_token="reference",
         force=True,
+        choose_label_thresholds=True,
     )
     assert asked(monkeypatch, TUNE, line) == (job,)
 
