@@ -15,6 +15,7 @@ from ltp_deploy.builder.draft import Measured, draft_build
 from ltp_deploy.cli import main
 from ltp_deploy.data.examples import Examples
 from ltp_deploy.runtime.engine import load
+from ltp_deploy.verification.source import as_built, load_source
 from ltp_deploy.verification.verify import Tolerances, verify
 from tests.heads.models import a_head
 from tests.tiny import random_texts
@@ -176,3 +177,11 @@ def test_the_command_line_gives_lists_and_reads_columns(
     found = json.loads(result.stdout)
     assert found["scores"].keys() == {"f1-macro %"}
     assert found["scores"]["f1-macro %"]["engine"] == pytest.approx(100)
+
+
+def test_the_checkpoint_as_it_was_built_has_the_bundles_thresholds(
+    checkpoint: Path, stricter: Path
+) -> None:
+    engine = load(stricter)
+    encoder, _ = as_built(load_source(engine, checkpoint), engine)
+    assert encoder.config == engine.config
