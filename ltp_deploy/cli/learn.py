@@ -13,6 +13,8 @@ from ltp_deploy.cli.options import (
     DATA_OPTIONS,
     DROP_FROM_DENSE,
     PATH,
+    POOLING_HELP,
+    POOLINGS,
     Number,
     Whole,
     compose,
@@ -27,7 +29,7 @@ from ltp_deploy.cli.options import (
 if TYPE_CHECKING:
     from ltp_deploy.learn.job import Job
 
-METHODS = ("ltp", "manual", "topk", "dense")  # as in `ltp_deploy.learn.recipe`
+METHODS = ("ltp", "manual", "tuned", "topk", "dense")  # as in `ltp_deploy.learn.recipe`
 POSITIVE = Number(min=0, min_open=True)
 OUTSIDE_BUDGET = 3  # the exit status where the result loses more than was allowed
 DROPOUT = Number(0, 1, max_open=True)
@@ -85,8 +87,9 @@ pruning_options = compose(
         type=click.Choice(METHODS),
         default="ltp",
         show_default=True,
-        help="ltp: learned thresholds. manual: rising ones, not learned. topk: a falling share of "
-        "tokens. dense: no pruning, for --finetune alone.",
+        help="ltp: learned thresholds. manual: rising ones, not learned. tuned: those that tune's "
+        "search layer by layer finds. topk: a falling share of tokens. dense: no pruning, for "
+        "--finetune alone.",
     ),
     pruning_section(
         "--lambda",
@@ -130,6 +133,7 @@ pruning_options = compose(
         help="keep: the first token is never pruned. reference: it may be, as in the released "
         "code.",
     ),
+    pruning_section("--pooling", type=click.Choice(POOLINGS), help=POOLING_HELP),
     pruning_section(
         "--sweep",
         metavar="SETTING=X,X",

@@ -91,6 +91,12 @@ def gathered(**dataclasses: str) -> Decorator:
     return decorate
 
 
+POOLINGS = ("frozen", "survivors")  # `ltp_deploy.model.config.MEANS`
+POOLING_HELP = (
+    "What the mean over an embedding model's tokens is of. frozen: all, pruned ones with the state "
+    "that entered the layer that pruned them. survivors: those that are never pruned. Default: "
+    "what the checkpoint says, else frozen."
+)
 DATA_OPTIONS = "ltp_deploy.data.examples:DataOptions"
 # What --max-drop counts from: for commands that keep the pruning, and for those that choose it.
 MAX_DROP = (

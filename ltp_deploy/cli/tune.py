@@ -12,6 +12,8 @@ from ltp_deploy.cli.options import (
     DATA_OPTIONS,
     DROP_FROM_DENSE,
     PATH,
+    POOLING_HELP,
+    POOLINGS,
     Number,
     compose,
     gathered,
@@ -100,6 +102,7 @@ output_options = compose(
 @click.argument("model", type=PATH, metavar="CHECKPOINT|BUNDLE")
 @against_option
 @policy_options
+@model_section("--pooling", type=click.Choice(POOLINGS), help=POOLING_HELP)
 @source_option
 @judged_data_options
 @search_options
@@ -117,6 +120,7 @@ def tune(
     force: bool,
     score_length: int | str | None,
     first_token: str | None,
+    pooling: str | None,
     reading: DataOptions,
     as_json: bool,
 ) -> None:
@@ -151,6 +155,7 @@ def tune(
             unlabelled,
             reading,
             force=force,
+            pooling=pooling,
             choose_label_thresholds=label_thresholds,
             **conventions,
         )

@@ -72,8 +72,9 @@ def spearman(found: np.ndarray, labels: np.ndarray) -> float:
 
 def cosines(found: np.ndarray, wanted: np.ndarray) -> np.ndarray:
     """[N] the cosine of each vector with another; both [N, d]. 0 where one of them is 0."""
+    found, wanted = (vectors.astype(np.float64) for vectors in (found, wanted))
     lengths = np.linalg.norm(found, axis=1) * np.linalg.norm(wanted, axis=1)
-    return (found * wanted).sum(1, dtype=np.float64) / np.maximum(lengths, 1e-12)
+    return (found * wanted).sum(1) / np.maximum(lengths, 1e-12)
 
 
 cosine = Mean(cosines, len)

@@ -37,6 +37,7 @@ class Job:
         recipe: what the training does.
         score_length, first_token: the conventions to train with, see `PrunePolicy`. A score length
             of None is "sequence", and does not decide what `model` leaves undecided.
+        pooling: what a mean over tokens is of, see `Embedding.pooling`; None keeps the model's.
         resume: whether to go on from what an interrupted run left in OUTPUT.work.
         force: whether to replace an existing checkpoint.
         arguments: further `TrainingArguments` of transformers.
@@ -50,6 +51,7 @@ class Job:
     options: DataOptions = field(default_factory=DataOptions)
     score_length: int | str | None = None
     first_token: str = "keep"
+    pooling: str | None = None
     resume: bool = False
     force: bool = False
     arguments: dict[str, Any] = field(default_factory=dict)
@@ -133,6 +135,7 @@ def starting_encoder(source: Path, job: Job) -> Encoder:
         LtpError: it has thresholds that were learned under other conventions.
     """
     encoder = load_encoder(source, undecided_score_length=job.score_length)
+    encoder = encoder.with_pooling(job.pooling)
     own = encoder.config.policy
     policy = own.override(job.score_length or "sequence", job.first_token)
     learnable = all(rule.mode is Mode.ABSOLUTE for rule in own.layers if rule.prunes)

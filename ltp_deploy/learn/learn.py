@@ -1,4 +1,4 @@
-"""From an ordinary classifier to an LTP model: the method, on data that is already tokenised."""
+"""From an ordinary encoder to an LTP model: the method, on data that is already tokenised."""
 
 from __future__ import annotations
 
@@ -95,6 +95,8 @@ def learn(
     policy = starting_policy(recipe, config.layers, convention)
     if recipe.method == "ltp":
         policy = stages.learn_thresholds(policy)
+    elif recipe.method == "tuned":
+        policy = stages.walked(policy)
     policy = stages.scaled(policy)
     stages.train_pruned(policy)
     if parts is not None and policy.prunes:
@@ -129,7 +131,7 @@ def starting_policy(recipe: Recipe, layers: int, convention: PrunePolicy) -> Pru
     "ltp" and "manual" have thresholds that rise linearly from none at layer 0. For "ltp" those
     of a model that has some already are taken instead. "topk" has the keep rates of
     `cascade_rule`, which prunes nothing in the first 3 layers, or in the first quarter of a model
-    of less than 12 layers. "dense" prunes nothing.
+    of less than 12 layers. "tuned" and "dense" prune nothing.
 
     Args:
         recipe: with nothing left open, see `Recipe.for_data`.
@@ -142,7 +144,7 @@ def starting_policy(recipe: Recipe, layers: int, convention: PrunePolicy) -> Pru
     if recipe.method == "topk":
         spared = min(3, layers // 4)
         rules = [cascade_rule(recipe.keep_rate, i, layers, spared) for i in range(layers)]
-    elif recipe.method != "dense":
+    elif recipe.method in ("ltp", "manual"):
         assert recipe.final_threshold is not None
         for i in range(1, layers):
             rules[i] = LayerRule(Mode.ABSOLUTE, recipe.final_threshold * i / layers)

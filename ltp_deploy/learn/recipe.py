@@ -12,7 +12,7 @@ from typing import Any
 
 from ltp_deploy.errors import LtpError
 
-METHODS = ("ltp", "manual", "topk", "dense")
+METHODS = ("ltp", "manual", "tuned", "topk", "dense")
 SMALL = 10_000  # rows below which a data set counts as small (RTE, MRPC; not SST-2 of GLUE)
 AIM = 2.2  # the FLOPs ratio that a budget of points starts from, on the training data
 
@@ -23,7 +23,9 @@ class Recipe:
 
     Attributes:
         method: "ltp" learns thresholds; "manual" keeps the rising ones that it would start from;
-            "topk" keeps a falling share of each sequence (SpAtten's cascade); "dense" none.
+            "tuned" keeps those that a search layer by layer finds for the weights as they are, as
+            far as the aim; "topk" keeps a falling share of each sequence (SpAtten's cascade);
+            "dense" none.
         final_threshold: where the last layer's threshold starts; the others rise linearly to it.
             None scales the published 0.01, which is for 128 tokens, to the data's mean length.
         temperature: of the soft mask's sigmoid; None scales 2e-3 in the same way.
@@ -78,6 +80,8 @@ class Recipe:
             raise LtpError(f"a FLOPs ratio is 1 or more, not {self.flops_ratio:g}")
         if self.flops_ratio is not None and self.max_drop is not None:
             raise LtpError("a FLOPs ratio and a budget of points exclude each other: give one")
+        if self.method == "tuned" and self.aim is None:
+            raise LtpError("the method tuned needs a FLOPs ratio or a budget of points to aim at")
         for name in ("temperature", "learning_rate", "hard_learning_rate", "batch"):
             value = getattr(self, name)
             if value is not None and value <= 0:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ltp_deploy.errors import LtpError
 from ltp_deploy.learn.masks import Dense, Hard, Mask, Soft
 from ltp_deploy.learn.model import Dropout, Learner, Objective
 from ltp_deploy.learn.recipe import Recipe
@@ -11,8 +12,11 @@ from ltp_deploy.learn.stage import Stage, TrainerSettings
 from ltp_deploy.learn.trainer import fit
 from ltp_deploy.model.encoder import Encoder
 from ltp_deploy.model.policy import PrunePolicy
+from ltp_deploy.progress import Progress
 from ltp_deploy.tune.data import TaskData
 from ltp_deploy.tune.scale import OutOfReach, scaled_to
+from ltp_deploy.tune.search import MODE, SAMPLE_TEXTS, SAMPLE_TOKENS
+from ltp_deploy.tune.steps import Steps
 
 SCALING_TOKENS = 16_384  # of the training data, on which a policy is scaled
 
@@ -36,6 +40,23 @@ class Stages:
     def finetune(self) -> None:
         """Train the weights without any pruning, for a model whose head is new."""
         self._train("finetune", self.recipe.finetune_epochs, self.recipe.learning_rate, Dense())
+
+    def walked(self, policy: PrunePolicy) -> PrunePolicy:
+        """The first policy that reaches the recipe's aim on a sample of the data, on a walk from
+        one that prunes nothing.
+
+        Raises:
+            LtpError: the walk ends before.
+        """
+        assert self.recipe.aim is not None
+        sample = self.data.sample(SAMPLE_TOKENS, self.recipe.seed, SAMPLE_TEXTS)
+        with Progress("layer by layer", unit="step") as progress:
+            for step in Steps(self.encoder, sample.batch, policy, MODE):
+                progress.tell(work=f"{step.work:.2f}")
+                progress.update()
+                if step.work <= 1 / self.recipe.aim:
+                    return step.policy
+        raise LtpError(f"{self.recipe.aim:g} times fewer FLOPs are more than pruning can give here")
 
     def learn_thresholds(self, policy: PrunePolicy) -> PrunePolicy:
         """Train weights and thresholds under the soft mask.

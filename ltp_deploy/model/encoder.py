@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 import ltp_deploy.model.op  # noqa: F401  registers ltp::pruned_attention and ltp::segment_sum
-from ltp_deploy.errors import CheckpointError
+from ltp_deploy.errors import CheckpointError, LtpError
 from ltp_deploy.model.config import EncoderConfig
 from ltp_deploy.model.policy import Carry, LayerRule, PrunePolicy
 
@@ -176,15 +175,30 @@ class Encoder(nn.Module):
 
     def with_policy(self, policy: PrunePolicy) -> Encoder:
         """The same weights (shared, not copied) under another pruning policy."""
-        return self._with(policy=policy)
+        return self._with(replace(self.config, policy=policy))
 
     def with_label_thresholds(self, thresholds: tuple[float, ...]) -> Encoder:
-        """The same weights (shared, not copied) with labels that hold above other probabilities,
-        see `EncoderConfig.label_thresholds`."""
-        return self._with(label_thresholds=thresholds)
+        """The same weights with labels that hold above other probabilities, see
+        `EncoderConfig.label_thresholds`."""
+        return self._with(replace(self.config, label_thresholds=thresholds))
 
-    def _with(self, **changes: Any) -> Encoder:
+    def with_pooling(self, pooling: str | None) -> Encoder:
+        """The same weights with another mean over tokens, see `Embedding.pooling`; None changes
+        nothing.
+
+        Raises:
+            LtpError: the answer is no mean over tokens.
+        """
+        if pooling is None:
+            return self
+        if self.config.reads_first:
+            raise LtpError(f"--pooling {pooling} is for models whose answer is a mean over tokens")
+        assert self.config.embedding is not None
+        embedding = replace(self.config.embedding, pooling=pooling)
+        return self._with(replace(self.config, embedding=embedding))
+
+    def _with(self, config: EncoderConfig) -> Encoder:
         with torch.device("meta"):
-            other = Encoder(replace(self.config, **changes))
+            other = Encoder(config)
         other.load_state_dict(self.state_dict(), assign=True)
         return other.eval()

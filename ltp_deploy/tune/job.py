@@ -60,7 +60,8 @@ class TuneJob:
         score_length, first_token: conventions that replace the checkpoint's own, see
             `PrunePolicy`.
         force: whether to replace an existing checkpoint.
-        label_thresholds: the like, see `load_encoder`.
+        pooling: what a mean over tokens is of, see `Embedding.pooling`; None keeps the model's.
+        label_thresholds: what replaces the checkpoint's own, see `load_encoder`.
         choose_label_thresholds: whether thresholds of labels are chosen before the policy, on the
             same data.
     """
@@ -75,6 +76,7 @@ class TuneJob:
     score_length: int | str | None = None
     first_token: str | None = None
     force: bool = False
+    pooling: str | None = None
     label_thresholds: tuple[float, ...] | None = None
     choose_label_thresholds: bool = False
 
@@ -129,6 +131,7 @@ def starting_encoder(job: TuneJob) -> Encoder:
         job.first_token,
         label_thresholds=job.label_thresholds,
     )
+    encoder = encoder.with_pooling(job.pooling)
     policy = encoder.config.policy
     if policy.prunes or job.first_token is not None:
         return encoder

@@ -99,6 +99,14 @@ def test_windows_of_a_long_text_give_a_vector_of_unit_length(
     np.testing.assert_allclose(np.linalg.norm(found, axis=1), 1, atol=1e-6)
 
 
+def test_inspect_says_what_the_vectors_are(
+    checkpoint: Path, engine: Engine, bundle_of: Callable[..., Path]
+) -> None:
+    result = CliRunner().invoke(main, ["inspect", str(bundle_of(checkpoint, survivors=False))])
+    expected = "vectors of 64 from the mean over all tokens, pruned ones frozen, unit length, pro"
+    assert expected in result.output
+
+
 def test_the_command_prints_vectors(
     checkpoint: Path, engine: Engine, bundle_of: Callable[..., Path]
 ) -> None:
