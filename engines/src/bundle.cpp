@@ -174,6 +174,22 @@ OpenVinoParts openvino_parts(const Value& manifest, const Files& files) {
             manifest["versions"]["openvino"].string(), thresholds(manifest["model"]["policy"])};
 }
 
+/// The probabilities above which labels hold; none stand for a half each.
+std::vector<double> label_thresholds(const Value& model, const Info& info) {
+    std::vector<double> found;
+    for (const Value& threshold : model["label_thresholds"].array()) {
+        found.push_back(threshold.real());
+        if (!(found.back() > 0 && found.back() < 1))
+            throw json::Error(
+                text("a label's threshold must lie between 0 and 1, found ", found.back()));
+    }
+    if (!found.empty() && info.head != "multi_label")
+        throw json::Error(text("thresholds of labels, and the head is ", info.head));
+    if (!found.empty() && found.size() != static_cast<std::size_t>(info.num_labels))
+        throw json::Error(text(info.num_labels, " labels but ", found.size(), " thresholds"));
+    return found;
+}
+
 /// Checks the file under a key, where there is one: what this runtime does not read is checked too.
 void check_optional(const Files& files, const Value& holder, const char* key) {
     if (holder.has(key) && !holder[key].is_null()) files.file(holder[key]);
@@ -225,6 +241,7 @@ Info info(const Value& manifest) {
         info.max_length = std::min(info.max_length, length);
     if (!info.labels.empty() && info.labels.size() != static_cast<std::size_t>(info.num_labels))
         throw json::Error(text(info.num_labels, " classes but ", info.labels.size(), " labels"));
+    info.label_thresholds = label_thresholds(model, info);
     for (const char* head : {"classification", "regression", "multi_label", "embedding"})
         if (info.head == head) return info;
     throw json::Error(text("head ", info.head, " is unknown to this version of ltp-deploy"));

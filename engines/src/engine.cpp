@@ -42,8 +42,11 @@ std::vector<std::size_t> Info::predicted(const float* logits) const {
     if (head == "classification")
         found.push_back(std::max_element(logits, logits + num_labels) - logits);
     else if (head == "multi_label")
-        for (int i = 0; i < num_labels; ++i)
-            if (logits[i] > 0) found.push_back(i);
+        for (int i = 0; i < num_labels; ++i) {
+            // Of a half exactly 0. In logits, so that no probability's rounding decides.
+            const double threshold = label_thresholds.empty() ? 0.5 : label_thresholds[i];
+            if (logits[i] > std::log(threshold / (1 - threshold))) found.push_back(i);
+        }
     return found;
 }
 

@@ -68,6 +68,7 @@ class Draft:
             compact=self.plan.compact,
             score_length=conventions["score_length"],
             first_token=conventions["first_token"],
+            label_thresholds=self.encoder.config.label_thresholds,
             max_tokens=self.limits.max_tokens or None,
             max_batch=self.limits.max_batch or None,
             max_length=self.limits.max_length,
@@ -81,7 +82,12 @@ def draft_build(checkpoint: Path, options: BuildOptions, measured: Measured) -> 
         LtpError: options or files that do not fit the checkpoint, the target, or each other.
     """
     _check_options(options)
-    encoder = load_encoder(checkpoint, options.score_length, options.first_token)
+    encoder = load_encoder(
+        checkpoint,
+        options.score_length,
+        options.first_token,
+        label_thresholds=options.label_thresholds,
+    )
     limits = choose_limits(encoder, options)  # refuses before anything slow is done
     calibration = _calibration(checkpoint, encoder, options, measured)
     profile = calibration.profile if calibration else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ltp_deploy.errors import LtpError
@@ -22,6 +23,8 @@ class BuildOptions:
         precision: None for the target's first.
         survivors: the engine also reports which tokens survived each layer.
         score_length, first_token: conventions that replace the checkpoint's own.
+        label_thresholds: probabilities above which labels hold, in place of the checkpoint's own:
+            by name, or one for each output; () for a half each.
         compact: the layers that compact: "auto", "all", "none", "bounded", or layer numbers with
             commas between them.
         usual_batch: sequences of a typical request, for which plan and engine are tuned.
@@ -38,6 +41,7 @@ class BuildOptions:
     survivors: bool = False
     score_length: int | str | None = None
     first_token: str | None = None
+    label_thresholds: Mapping[str, float] | tuple[float, ...] | None = None
     compact: str = "auto"
     usual_batch: int = 8
     max_tokens: int | None = None

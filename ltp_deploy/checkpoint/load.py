@@ -15,6 +15,8 @@ from ltp_deploy.checkpoint.embedding import Pipeline, read_pipeline
 from ltp_deploy.checkpoint.families import FAMILIES
 from ltp_deploy.checkpoint.family import Family
 from ltp_deploy.checkpoint.files import read_config, read_weights
+from ltp_deploy.checkpoint.label_thresholds import KEY as LABEL_THRESHOLDS
+from ltp_deploy.checkpoint.label_thresholds import LabelThresholds, with_thresholds
 from ltp_deploy.checkpoint.labels import read_labels
 from ltp_deploy.checkpoint.names import family_names
 from ltp_deploy.checkpoint.new_head import NewHead
@@ -46,6 +48,7 @@ def load_encoder(
     first_token: str | None = None,
     undecided_score_length: int | str | None = None,
     new_head: NewHead | None = None,
+    label_thresholds: LabelThresholds | None = None,
 ) -> Encoder:
     """Load a trained checkpoint as a float32 Encoder in eval mode.
 
@@ -56,6 +59,7 @@ def load_encoder(
         undecided_score_length: D where the checkpoint leaves it undecided, which is otherwise an
             error; it overrides nothing.
         new_head: takes the place of the checkpoint's own head, which may be missing.
+        label_thresholds: override the probabilities above which labels hold, see `with_thresholds`.
 
     Raises:
         CheckpointError: anything unsupported, missing, mis-shaped or not finite, by name.
@@ -94,19 +98,22 @@ def load_encoder(
             "first_token 'reference' is for answers that are read from the first token, and this "
             "model's are a mean over tokens: use 'keep'"
         )
+    ours = EncoderConfig(
+        family=config["model_type"] if family.in_transformers else family.model_types[0],
+        head=head,
+        num_labels=num_labels,
+        labels=labels,
+        policy=policy,
+        answer_activation=answer_activation,
+        embedding=pipeline.embedding if pipeline else None,
+        **shape,
+    )
+    if new_head is None and written.get(LABEL_THRESHOLDS) is not None:
+        ours = with_thresholds(ours, written[LABEL_THRESHOLDS], f"config.json: {LABEL_THRESHOLDS}")
+    if label_thresholds is not None:
+        ours = with_thresholds(ours, label_thresholds, LABEL_THRESHOLDS)
     with torch.device("meta"):
-        encoder = Encoder(
-            EncoderConfig(
-                family=config["model_type"] if family.in_transformers else family.model_types[0],
-                head=head,
-                num_labels=num_labels,
-                labels=labels,
-                policy=policy,
-                answer_activation=answer_activation,
-                embedding=pipeline.embedding if pipeline else None,
-                **shape,
-            )
-        )
+        encoder = Encoder(ours)
     if new_head is not None:
         tensors = new_head.put_on(tensors, encoder, family)
     names = dict(family.tensor_names(shape["layers"]))

@@ -12,6 +12,8 @@ from ltp_deploy.checkpoint.answers import KEYS
 from ltp_deploy.checkpoint.embedding import POOLING, copy_pipeline
 from ltp_deploy.checkpoint.families import FAMILIES
 from ltp_deploy.checkpoint.files import read_config
+from ltp_deploy.checkpoint.label_thresholds import KEY as LABEL_THRESHOLDS
+from ltp_deploy.checkpoint.label_thresholds import to_config
 from ltp_deploy.checkpoint.labels import id2label
 from ltp_deploy.checkpoint.new_head import NewHead
 from ltp_deploy.checkpoint.refusals import classifier_class
@@ -41,8 +43,8 @@ def save_encoder(
     """Write `encoder` as a checkpoint that this loader and transformers read.
 
     config.json and the tokenizer come from the checkpoint `source`; the pruning policy goes into
-    config.json's `ltp` entry. In the released LTP format that entry takes the place of
-    `prune_mode`, which cannot say every policy.
+    config.json's `ltp` entry, the thresholds of labels into `label_thresholds`. In the released LTP
+    format the former takes the place of `prune_mode`, which cannot say every policy.
 
     Args:
         new_head: the encoder's, where it is not that of `source`.
@@ -58,6 +60,7 @@ def save_encoder(
         tensors = {name.removeprefix(f"{base}."): tensor for name, tensor in tensors.items()}
     output.mkdir(parents=True, exist_ok=True)
     config = {**read_config(source), "ltp": ours.policy.to_config()}
+    config.pop(LABEL_THRESHOLDS, None)
     if "prune_mode" in config:
         config["prune_mode"] = None
     if new_head is not None:
@@ -69,6 +72,7 @@ def save_encoder(
             config[POOLING] = ours.embedding.pooling
     elif config.get("id2label") is None:  # transformers would take it for two labels
         config |= id2label(generic_names(ours.num_labels))
+    config |= to_config(ours)
     for key in ("dtype", "torch_dtype"):  # which transformers would read the weights as
         if key in config:
             config[key] = "float32"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import sys
 from pathlib import Path
@@ -22,6 +23,7 @@ from ltp_deploy.cli.options import (
     compose,
     gathered,
     judged_data_options,
+    model_section,
     output_section,
     policy_options,
 )
@@ -43,6 +45,7 @@ TARGETS = {
     "null": ("the compiler alone", ("f32",)),
 }
 LIBRARIES = ("tensorrt", "tensorrt_rtx")
+CHANCE = Number(0, 1, min_open=True, max_open=True)
 
 target_section = section("Target")
 target_options = compose(
@@ -60,6 +63,39 @@ target_options = compose(
         help="What builds the engine for t4. Default: tensorrt where it is installed and the GPU "
         "is present, else tensorrt_rtx.",
     ),
+)
+
+
+def label_thresholds(
+    context: click.Context, parameter: click.Parameter, value: str | None
+) -> dict[str, float] | tuple[float, ...] | None:
+    """What a JSON file says, or NAME=X,NAME=X; what they mean is checked with the checkpoint."""
+    if value is None:
+        return None
+    if "=" not in value or Path(value).is_file():
+        try:
+            found = json.loads(Path(value).read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise click.BadParameter(
+                f"{value!r} is neither NAME=X,NAME=X nor a JSON file: {error}"
+            ) from None
+        return tuple(found) if isinstance(found, list) else found
+    named: dict[str, float] = {}
+    for part in value.split(","):
+        name, _, number = part.rpartition("=")
+        if name.strip() in named:
+            raise click.BadParameter(f"{name.strip()!r} has two thresholds")
+        named[name.strip()] = CHANCE.convert(number, parameter, context)
+    return named
+
+
+thresholds_option = model_section(
+    "--label-thresholds",
+    metavar="NAME=X,NAME=X|FILE",
+    callback=label_thresholds,
+    help="Probabilities above which labels hold, of a model that gives any number of labels. FILE: "
+    "JSON, an object with names or a list with one for each label. Default, and that of labels "
+    "left out: what the checkpoint says, else 0.5.",
 )
 
 layer_numbers = comma_list(Whole(min=0))
@@ -176,6 +212,7 @@ output_options = compose(
 @click.argument("checkpoint", type=PATH)
 @target_options
 @policy_options
+@thresholds_option
 @precision_options
 @shape_options
 @plan_options

@@ -77,6 +77,12 @@ search_options = compose(
         is_flag=True,
         help="Judge by agreement with the dense model, also where the data has labels.",
     ),
+    search_section(
+        "--label-thresholds",
+        is_flag=True,
+        help="First choose the probabilities above which labels hold, of a model that gives any "
+        "number of labels: for each label that with the best F1 of the dense model.",
+    ),
 )
 output_options = compose(
     output_section(
@@ -109,6 +115,7 @@ def tune(
     max_drop: float,
     test: str | None,
     unlabelled: bool,
+    label_thresholds: bool,
     output: Path,
     force: bool,
     score_length: int | str | None,
@@ -134,7 +141,9 @@ def tune(
             raise click.UsageError(
                 "--score-length and --first-token are the bundle's own: leave them out"
             )
-        score_length, first_token = conventions_of(model, against)
+        conventions = conventions_of(model, against)
+    else:
+        conventions = {"score_length": score_length, "first_token": first_token}
     source = against or model
     result = tune_checkpoint(
         TuneJob(
@@ -145,10 +154,10 @@ def tune(
             test,
             unlabelled,
             reading,
-            score_length,
-            first_token,
-            force,
-            pooling,
+            force=force,
+            pooling=pooling,
+            choose_label_thresholds=label_thresholds,
+            **conventions,
         )
     )
     show(result.to_dict(), report.describe(result, output), as_json)

@@ -25,10 +25,12 @@ _WANTED = (
     "names or numbers of labels in a list, or a list with 0 or 1 for each output of the model, or "
     "columns of 0 and 1 that --label-column lists"
 )
+HALF = 0.5
 
 
 class MultiLabel(Head):
-    """A text has the labels whose logit is above 0, that is, whose probability is above a half."""
+    """A text has the labels whose probability is above their threshold, a half where the model
+    states none."""
 
     name = "multi_label"
     noun = "sets of labels"
@@ -64,8 +66,16 @@ class MultiLabel(Head):
         return found
 
     def predictions(self, logits: np.ndarray) -> np.ndarray:
-        """[N, outputs] bool, which labels each text has."""
-        return logits > 0
+        """[N, outputs] bool, which labels each text has. Logits are compared, in float64, so that
+        no probability's rounding decides."""
+        thresholds = np.array(self.config.label_thresholds or HALF)
+        found: np.ndarray = logits > np.log(thresholds / (1 - thresholds))
+        return found
+
+    @property
+    def thresholds(self) -> tuple[float, ...]:
+        """For each output the probability above which its label holds."""
+        return self.config.label_thresholds or (HALF,) * self.config.num_labels
 
     def labels(self, logits: np.ndarray) -> list[list[str]] | None:
         if not self.config.labels:
@@ -124,6 +134,38 @@ class MultiLabel(Head):
         from torch.nn import functional
 
         return functional.binary_cross_entropy_with_logits(logits, teacher.sigmoid())
+
+
+def best_thresholds(logits: np.ndarray, targets: np.ndarray) -> tuple[float, ...]:
+    """For each label the probability above which it should hold, by the F1 of the label alone.
+
+    A threshold lies halfway between the probabilities of two texts, or is a half where that does as
+    well. Of several that are best it is the one nearest to a half. A label that no text has keeps a
+    half. They fit the given texts: judge them on others.
+
+    Args:
+        logits: [N, outputs] what a model answers.
+        targets: [N, outputs] bool, which labels each text has, as `MultiLabel.targets` gives them.
+    """
+    return tuple(_best(*label) for label in zip(logits.T, targets.T, strict=True))
+
+
+def _best(logits: np.ndarray, given: np.ndarray) -> float:
+    """The threshold of one label, of logits [N] and bool [N]."""
+    if not given.any():
+        return HALF
+    values, place = np.unique(logits.astype(np.float64), return_inverse=True)
+    # The i-th threshold lies below the i-th value and above the one before.
+    found = np.bincount(place)[::-1].cumsum()[::-1]
+    right = np.bincount(place, given)[::-1].cumsum()[::-1]
+    scores = 2 * right / (found + given.sum())
+    chances = np.exp(-np.logaddexp(0, -values))
+    middles = (chances + np.concatenate(([0], chances[:-1]))) / 2
+    parted_at_half = (values > 0) & (np.concatenate(([-np.inf], values[:-1])) <= 0)
+    middles[parted_at_half] = HALF
+    best = middles[scores == scores.max()]
+    nearest = best[np.abs(best - HALF).argmin()]
+    return float(np.clip(nearest, np.finfo(float).tiny, np.nextafter(1, 0)))
 
 
 def _listed(row: int, label: Label) -> _List:

@@ -72,6 +72,8 @@ class EncoderConfig:
             `position_start - 1` (RoBERTa).
         answer_activation: "none", "sigmoid" or "tanh": what turns the logit of a model with one
             value into the value that users read, as checkpoints of rerankers say.
+        label_thresholds: of a model that gives any number of labels, the probability, in (0, 1),
+            above which each output's label holds; () where that is a half for all.
         embedding: of a model that answers with a vector; None for others, whose answers are read
             from the first token.
     """
@@ -97,6 +99,7 @@ class EncoderConfig:
     policy: PrunePolicy
     answer_activation: str = "none"
     embedding: Embedding | None = None
+    label_thresholds: tuple[float, ...] = ()
 
     DERIVED: ClassVar = ("max_length",)  # written to manifests, for readers in other languages
 
@@ -112,6 +115,15 @@ class EncoderConfig:
             raise ValueError(f"hidden size {self.hidden_size} is no multiple of {self.heads} heads")
         if self.labels and len(self.labels) != self.num_labels:
             raise ValueError(f"{len(self.labels)} labels for {self.num_labels} outputs")
+        if self.label_thresholds and self.head != "multi_label":
+            raise ValueError(f"thresholds of labels, and the head is {self.head}")
+        if self.label_thresholds and len(self.label_thresholds) != self.num_labels:
+            raise ValueError(
+                f"{len(self.label_thresholds)} thresholds of labels for {self.num_labels} outputs"
+            )
+        for threshold in self.label_thresholds:
+            if not 0 < threshold < 1:
+                raise ValueError(f"a label's threshold must lie between 0 and 1, found {threshold}")
         if not 0 <= self.pad_token_id < self.vocab_size:
             raise ValueError(f"pad_token_id {self.pad_token_id} is no token")
         if not (self.reads_first or self.policy.keep_first):

@@ -177,6 +177,11 @@ class Encoder(nn.Module):
         """The same weights (shared, not copied) under another pruning policy."""
         return self._with(replace(self.config, policy=policy))
 
+    def with_label_thresholds(self, thresholds: tuple[float, ...]) -> Encoder:
+        """The same weights with labels that hold above other probabilities, see
+        `EncoderConfig.label_thresholds`."""
+        return self._with(replace(self.config, label_thresholds=thresholds))
+
     def with_pooling(self, pooling: str | None) -> Encoder:
         """The same weights with another mean over tokens, see `Embedding.pooling`; None changes
         nothing.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from ltp_deploy.backends.table import find_backend
@@ -52,13 +53,23 @@ def _padding(config: EncoderConfig) -> str:
 
 
 def conventions(config: EncoderConfig) -> str:
-    """Score denominator and first-token policy, which silently change what a model means."""
-    policy = config.policy
+    """Score denominator, first-token policy and thresholds of labels, which silently change what a
+    model means."""
+    policy, labels = config.policy, ""
+    if config.label_thresholds:
+        names = config.labels or range(config.num_labels)
+        known = zip(names, config.label_thresholds, strict=True)
+        labels = f"\nlabels hold above {thresholds(known)}"
     if not policy.prunes:
-        return "dense: this checkpoint prunes nothing"
+        return f"dense: this checkpoint prunes nothing{labels}"
     length = policy.score_length or "sequence (each sequence's own length)"
     first = "never pruned (keep)" if policy.keep_first else "may be pruned (reference)"
-    return f"score length D = {length}; first token {first}"
+    return f"score length D = {length}; first token {first}{labels}"
+
+
+def thresholds(known: Iterable[tuple[object, float]]) -> str:
+    """Labels with the probabilities above which they hold."""
+    return ", ".join(f"{name} {threshold:.4g}" for name, threshold in known)
 
 
 def _row(number: int, layer: LayerPlan) -> list[str]:

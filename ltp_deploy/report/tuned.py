@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ltp_deploy.report.plan import thresholds
 from ltp_deploy.report.table import table
 from ltp_deploy.tune.search import Candidate, Tuned
 
@@ -40,6 +41,7 @@ def describe(result: Tuned, output: Path) -> str:
             f"{result.searched} texts",
             table(headers, rows),
             _estimated(result),
+            *_labels(result),
             table(["layer", "rule", tokens], layers),
             *_curve("thresholds times one factor", result.curve, result),
             *_curve("layer by layer", result.path, result),
@@ -63,6 +65,16 @@ def _estimated(result: Tuned) -> str:
             "smaller --max-drop moves it"
         )
     return words + "."
+
+
+def _labels(result: Tuned) -> list[str]:
+    """The thresholds of labels, and what they change before pruning."""
+    chosen = result.label_thresholds
+    if chosen is None:
+        return []
+    rows = [[m, f"{chosen.before[m]:.2f}", f"{chosen.after[m]:.2f}"] for m in chosen.before]
+    headers = ["dense, on the texts of the estimate", "thresholds before", "chosen"]
+    return [f"labels hold above {thresholds(chosen.thresholds.items())}", table(headers, rows)]
 
 
 def _curve(title: str, candidates: tuple[Candidate, ...], result: Tuned) -> list[str]:

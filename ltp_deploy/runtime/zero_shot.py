@@ -78,5 +78,11 @@ def decided(
     """
     entailment, contradiction = (logits[:, i].reshape(-1, len(labels)) for i in pair)
     head = HEADS[MultiLabel.name if several else Classification.name]
-    as_classes = replace(config, num_labels=len(labels), labels=tuple(labels), head=head.name)
+    as_classes = replace(
+        config,
+        num_labels=len(labels),
+        labels=tuple(labels),
+        head=head.name,
+        label_thresholds=(),
+    )
     return head(as_classes).read(entailment - contradiction if several else entailment)

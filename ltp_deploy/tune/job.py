@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -18,16 +19,14 @@ from ltp_deploy.heads import head_of
 from ltp_deploy.model.encoder import Encoder
 from ltp_deploy.tune.data import TaskData
 from ltp_deploy.tune.evaluate import answered
+from ltp_deploy.tune.label_thresholds import choose
 from ltp_deploy.tune.plot import FLOPS, Bar, by_flops, check_matplotlib, draw
 from ltp_deploy.tune.search import Tuned, tune
 from ltp_deploy.verification.source import check_source
 
 
-def conventions_of(bundle: Path, checkpoint: Path) -> tuple[int | str, str]:
-    """The conventions that a bundle of this checkpoint was built with.
-
-    Returns:
-        The score length and the treatment of the first token, as `TuneJob` takes them.
+def conventions_of(bundle: Path, checkpoint: Path) -> dict[str, Any]:
+    """The conventions that a bundle of this checkpoint was built with, as `TuneJob` takes them.
 
     Raises:
         LtpError: see `read_bundle` and `check_source`.
@@ -35,7 +34,11 @@ def conventions_of(bundle: Path, checkpoint: Path) -> tuple[int | str, str]:
     manifest = read_bundle(bundle)
     check_source(bundle, manifest, checkpoint)
     policy = manifest.model.policy.to_config()
-    return policy["score_length"], policy["first_token"]
+    return {
+        "score_length": policy["score_length"],
+        "first_token": policy["first_token"],
+        "label_thresholds": manifest.model.label_thresholds,
+    }
 
 
 LEAST = 2  # texts, or queries, to search on, and others to make the estimate on
@@ -58,6 +61,9 @@ class TuneJob:
             `PrunePolicy`.
         force: whether to replace an existing checkpoint.
         pooling: what a mean over tokens is of, see `Embedding.pooling`; None keeps the model's.
+        label_thresholds: what replaces the checkpoint's own, see `load_encoder`.
+        choose_label_thresholds: whether thresholds of labels are chosen before the policy, on the
+            same data.
     """
 
     checkpoint: Path
@@ -71,6 +77,8 @@ class TuneJob:
     first_token: str | None = None
     force: bool = False
     pooling: str | None = None
+    label_thresholds: tuple[float, ...] | None = None
+    choose_label_thresholds: bool = False
 
 
 def tune_checkpoint(job: TuneJob) -> Tuned:
@@ -86,7 +94,11 @@ def tune_checkpoint(job: TuneJob) -> Tuned:
         check_matplotlib()
         encoder = starting_encoder(job)
         search, other, labelled = read_parts(job, encoder)
+        chosen = None
+        if job.choose_label_thresholds:
+            encoder, chosen = choose(encoder, search, other, labelled)
         tuned = tune(encoder, search, other, job.max_drop, labelled)
+        tuned = replace(tuned, label_thresholds=chosen)
         save_encoder(encoder.with_policy(tuned.chosen.policy), checkpoint, directory)
         write_json(directory / "tuned.json", tuned.to_dict())
         curves = {
@@ -113,7 +125,12 @@ def estimate_bar(tuned: Tuned) -> Bar:
 def starting_encoder(job: TuneJob) -> Encoder:
     """The model with the job's conventions. One that prunes nothing keeps its first token from
     now on, unless the job says otherwise."""
-    encoder = load_encoder(job.checkpoint, job.score_length, job.first_token)
+    encoder = load_encoder(
+        job.checkpoint,
+        job.score_length,
+        job.first_token,
+        label_thresholds=job.label_thresholds,
+    )
     encoder = encoder.with_pooling(job.pooling)
     policy = encoder.config.policy
     if policy.prunes or job.first_token is not None:

@@ -24,6 +24,7 @@ from ltp_deploy.tune.data import TaskData
 from ltp_deploy.tune.evaluate import Point, point_of
 from ltp_deploy.tune.forward import Forward, Run, by_policy
 from ltp_deploy.tune.interval import drop_interval, points_lost, standard_error
+from ltp_deploy.tune.label_thresholds import ChosenThresholds
 from ltp_deploy.tune.steps import Steps, engine_work
 
 FACTORS = (0.25, 0.35, 0.5, 0.7, 0.85, 1.0, 1.2, 1.4, 1.7, 2.0, 2.5, 3.0, 4.0, 6.0, 8.0)
@@ -100,6 +101,7 @@ class Tuned:
         path: then layer by layer, in the order of pruning.
         chosen: the result.
         estimate: what it does on other data.
+        label_thresholds: thresholds of labels that were chosen first; None where none were.
     """
 
     max_drop: float
@@ -111,6 +113,7 @@ class Tuned:
     path: tuple[Candidate, ...]
     chosen: Candidate
     estimate: Estimate
+    label_thresholds: ChosenThresholds | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """As a dict that `json.dumps` takes."""

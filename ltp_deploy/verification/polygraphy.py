@@ -112,8 +112,8 @@ def _common_encoder(engines: Sequence[Engine], checkpoint: Path) -> Encoder:
     encoders = [as_built(source, engine)[0] for engine in engines]
     if any(encoder.config != encoders[0].config for encoder in encoders):
         raise LtpError(
-            "the bundles were built with different --score-length or --first-token, so that they "
-            "are different models; compare them one by one"
+            "the bundles were built with different --score-length, --first-token or "
+            "--label-thresholds, so that they are different models; compare them one by one"
         )
     return encoders[0]
 

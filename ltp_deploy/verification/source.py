@@ -8,6 +8,8 @@ from ltp_deploy.bundle.manifest import Manifest
 from ltp_deploy.checkpoint import load_encoder
 from ltp_deploy.checkpoint.identity import checkpoint_hash
 from ltp_deploy.errors import LtpError
+from ltp_deploy.heads.multi_label import MultiLabel
+from ltp_deploy.model.config import EncoderConfig
 from ltp_deploy.model.encoder import Encoder
 from ltp_deploy.runtime.engine import Engine
 
@@ -35,7 +37,7 @@ def check_source(bundle: Path, manifest: Manifest, checkpoint: Path) -> None:
 def as_built(encoder: Encoder, engine: Engine) -> tuple[Encoder, list[str]]:
     """The checkpoint under the conventions of the bundle, and which of them are not its own.
 
-    The thresholds stay the checkpoint's: the bundle's are what is to be proven.
+    The thresholds of pruning stay the checkpoint's: the bundle's are what is to be proven.
     """
     own = encoder.config.policy.to_config()
     built = engine.manifest.model.policy.to_config()
@@ -43,6 +45,20 @@ def as_built(encoder: Encoder, engine: Engine) -> tuple[Encoder, list[str]]:
         f"{name} is {built[name]} in the bundle, {own[name]} in the checkpoint"
         for name in ("score_length", "first_token")
         if built[name] != own[name]
-    ]
+    ] + _other_thresholds(engine.config, encoder.config)
     policy = encoder.config.policy.override(built["score_length"], built["first_token"])
-    return encoder.with_policy(policy), overrides
+    found = encoder.with_policy(policy).with_label_thresholds(engine.config.label_thresholds)
+    return found, overrides
+
+
+def _other_thresholds(built: EncoderConfig, own: EncoderConfig) -> list[str]:
+    """The labels that hold above another probability in a bundle than in its checkpoint."""
+    if built.label_thresholds == own.label_thresholds:
+        return []
+    heads = MultiLabel(built), MultiLabel(own)
+    thresholds = zip(heads[0].names(), *(head.thresholds for head in heads), strict=True)
+    return [
+        f"the threshold of label {name} is {ours:g} in the bundle, {theirs:g} in the checkpoint"
+        for name, ours, theirs in thresholds
+        if ours != theirs
+    ]

@@ -74,6 +74,7 @@ def test_the_options_have_every_choice_filled_in(bert_bundle: Path) -> None:
         survivors=True,
         score_length=16,
         first_token="keep",
+        label_thresholds=(),
         compact="0,1,2",
         max_length=40,
     )
@@ -183,6 +184,9 @@ def test_a_bundle_from_elsewhere_is_refused(
         ("model.max_length", 41, "`model.max_length` must be 40"),
         ("model.labels", ["bad"], "`model`: 1 labels for 2 outputs"),
         ("model.labels", "bad", "`model.labels` must be a list, found 'bad'"),
+        ("model.label_thresholds", None, "has no entry `model.label_thresholds`"),
+        ("model.label_thresholds", [0.4, 0.4], "thresholds of labels, and the head is class"),
+        ("model.label_thresholds", ["a"], r"`model.label_thresholds\[0\]` must be a number"),
         ("model.policy.score_length", 0, "score_length must be a positive integer"),
         ("model.policy.layers", [], "0 rules for 3 layers"),
         ("limits.max_batch", -1, "`limits`: limits of 0 tokens, -1 sequences"),

@@ -87,7 +87,7 @@ def test_build_groups_its_options(capsys: pytest.CaptureFixture[str]) -> None:
     data = ["--text-columns", "--label-column", "--split", "--limit", "--metric"]
     assert sections == {
         "Target": ["--target", "--library"],
-        "Model": ["--score-length", "--first-token"],
+        "Model": ["--score-length", "--first-token", "--label-thresholds"],
         "Precision": ["--precision", "--calibration", "--not-int8", "--max-drop", "--judge-data"],
         "Shapes": ["--max-tokens", "--max-batch", "--max-length", "--usual-batch"],
         "Plan": ["--compact", "--profile-data", "--dry-run"],

@@ -47,7 +47,8 @@ def test_build_has_the_defaults_of_its_options(monkeypatch: pytest.MonkeyPatch) 
 def test_every_option_of_build_arrives(monkeypatch: pytest.MonkeyPatch) -> None:
     line = (
         "build model -o engine --target t4 --library tensorrt --score-length 64 "
-        "--first-token reference --precision int8 --calibration c.json --not-int8 4,1,4 "
+        "--first-token reference --label-thresholds a=0.3,b=c=.25 --precision int8 "
+        "--calibration c.json --not-int8 4,1,4 "
         "--max-tokens 500 --max-batch 9 --max-length 70 --usual-batch 3 --compact bounded "
         "--profile-data texts.tsv --text-columns a,b --label-column c --split test --limit 5 "
         "--metric f1 --outputs survivors --portable-onnx --dump graphs --force"
@@ -58,6 +59,7 @@ def test_every_option_of_build_arrives(monkeypatch: pytest.MonkeyPatch) -> None:
         survivors=True,
         score_length="64",
         first_token="reference",
+        label_thresholds={"a": 0.3, "b=c": 0.25},
         compact="bounded",
         usual_batch=3,
         max_tokens=500,
@@ -71,6 +73,36 @@ def test_every_option_of_build_arrives(monkeypatch: pytest.MonkeyPatch) -> None:
     measured = Measured(ProfileData("texts.tsv", reading), Path("c.json"))
     found = asked(monkeypatch, BUILD, line)
     assert found == (Path("model"), Path("engine"), options, measured, True, Path("graphs"))
+
+
+@pytest.mark.parametrize(
+    ("text", "thresholds"),
+    [('{"a, b": 0.3}', {"a, b": 0.3}), ("[0.3, 0.5]", (0.3, 0.5)), ("[]", ())],
+)
+def test_thresholds_of_labels_may_stand_in_a_file(
+    text: str, thresholds: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("thresholds.json", "a=0.3"):
+        (tmp_path / name).write_text(text)
+        line = f"build model -o engine --label-thresholds {tmp_path / name}"
+        assert asked(monkeypatch, BUILD, line)[2] == BuildOptions(label_thresholds=thresholds)
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ("nowhere.json", "'nowhere.json' is neither NAME=X,NAME=X nor a JSON file"),
+        ("a=0.3,b", "'b' is not a valid"),
+        ("a=1", "1.0 is not in the range 0<x<1"),
+        ("a=nan", "is not"),
+        ("a=0.3,a=0.4", "'a' has two thresholds"),
+    ],
+)
+def test_thresholds_that_are_none_are_refused(value: str, message: str) -> None:
+    line = ["build", "model", "-o", "engine", "--label-thresholds", value]
+    result = CliRunner().invoke(main, line)
+    assert result.exit_code == 2
+    assert message in " ".join(result.output.split())
 
 
 LEARN = "ltp_deploy.learn.job.run"
@@ -175,9 +207,9 @@ def test_tune_has_the_defaults_of_its_job(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_every_option_of_tune_arrives(monkeypatch: pytest.MonkeyPatch) -> None:
     line = (
-        "tune model --data dev.tsv --test test.tsv --unlabelled --max-drop 0.25 -o out "
-        "--score-length 9 --first-token reference --text-columns a,b --label-column c "
-        "--split test --limit 5 --metric f1 --force"
+        "tune model --data dev.tsv --test test.tsv --unlabelled --label-thresholds "
+        "--max-drop 0.25 -o out --score-length 9 --first-token reference "
+        "--text-columns a,b --label-column c --split test --limit 5 --metric f1 --force"
     )
     job = TuneJob(
         checkpoint=Path("model"),
@@ -190,6 +222,7 @@ def test_every_option_of_tune_arrives(monkeypatch: pytest.MonkeyPatch) -> None:
         score_length="9",
         first_token="reference",
         force=True,
+        choose_label_thresholds=True,
     )
     assert asked(monkeypatch, TUNE, line) == (job,)
 

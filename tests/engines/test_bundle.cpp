@@ -26,6 +26,22 @@ void valid() {
     CHECK(info.max_tokens == 0 && info.max_batch == 0, "no limits");
     CHECK(info.labels.at(2) == "oui à la carte", info.labels.at(2));
     CHECK(info.head == "classification", info.head);
+    CHECK(info.label_thresholds.empty(), "a half for each");
+}
+
+/// sigmoid(2.1972246) is above 0.9 and sigmoid(2.1972245) below: the float32 values around ln 9.
+void labels_hold_above_their_thresholds() {
+    using Numbers = std::vector<std::size_t>;
+    ToyBundle toy;
+    toy.replace("\"classification\"", "\"multi_label\"");
+    const float zero[] = {0, 1e-30f, -1e-30f};
+    CHECK(ltp::read_bundle(toy.path).info.predicted(zero) == Numbers{1}, "above a half alone");
+    toy.replace("\"label_thresholds\": []", "\"label_thresholds\": [0.9, 0.25, 0.5]");
+    const ltp::Info info = ltp::read_bundle(toy.path).info;
+    CHECK(info.label_thresholds == (std::vector<double>{0.9, 0.25, 0.5}), "in order");
+    const float above[] = {2.1972248f, -1.0986121f, 1e-30f}, below[] = {2.1972244f, -1.0986124f, 0};
+    CHECK(info.predicted(above) == (Numbers{0, 1, 2}), "all");
+    CHECK(info.predicted(below).empty(), "none");
 }
 
 void valid_for_tensorrt() {
@@ -69,6 +85,14 @@ void manifests() {
     edited("{\"format\"", "[\"format\"", "is not valid JSON");
     edited("\"no\", ", "", "3 classes but 2 labels");
     edited("\"classification\"", "\"spans\"", "head spans is unknown to this version");
+    const std::string none = "\"label_thresholds\": []", some = "\"label_thresholds\": ";
+    edited(none, some + "[0.5, 0.5, 0.4]", "thresholds of labels, and the head is classification");
+    edited("\"classification\", " + none, "\"multi_label\", " + some + "[0.5, 0.4]",
+           "3 labels but 2 thresholds");
+    for (const char* bad : {"0", "1", "-0.5", "1.5"})
+        edited("\"classification\", " + none,
+               "\"multi_label\", " + some + "[0.5, 0.4, " + bad + "]",
+               "a label's threshold must lie between 0 and 1, found ");
     edited("\"bytes\": ", "\"size\": ", "it has no `files.engine.xml.bytes`");
     edited("\"plugin\": null", "\"plugin\": \"engine.so\"", "is incomplete: engine.so is missing");
 }
@@ -88,6 +112,9 @@ void entries() {
            "`model.padding_skips` is not true or false");
     edited("\"pad_token_id\": 1", "\"pad_token_id\": null", "`model.pad_token_id` is not");
     edited("\"perhaps\"", "[]", "`model.labels[1]` is not a string");
+    edited("\"label_thresholds\": [],", "", "it has no `model.label_thresholds`");
+    edited("\"label_thresholds\": []", "\"label_thresholds\": [\"a\"]",
+           "`model.label_thresholds[0]` is not a number");
     edited("\"max_tokens\": 0", "\"max_tokens\": -1",
            "`limits.max_tokens` is not an integer from 0");
     edited("\"max_batch\": 0", "\"max_batch\": 0.5", "`limits.max_batch` is not an integer from 0");
@@ -273,6 +300,7 @@ void openvino_versions() {
 
 int main() {
     valid();
+    labels_hold_above_their_thresholds();
     valid_for_tensorrt();
     manifests();
     entries();

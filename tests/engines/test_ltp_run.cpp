@@ -45,6 +45,10 @@ int main(int, char** argv) {
     gives(with_input("5\\n0\\n", "--labels"), 0, "no\t5 2 0\nperhaps\t0 2 0\n");
     toy.replace("\"classification\"", "\"multi_label\"");
     gives(with_input("5\\n0\\n", "--labels"), 0, "no,perhaps\t5 2 0\nperhaps\t0 2 0\n");
+    toy.replace("\"label_thresholds\": []", "\"label_thresholds\": [0.5, 0.9, 0.4]");
+    gives(with_input("5\\n0\\n", "--labels"), 0,
+          "no,oui à la carte\t5 2 0\noui à la carte\t0 2 0\n");
+    toy.replace("[0.5, 0.9, 0.4]", "[]");
     toy.replace("\"multi_label\"", "\"regression\"");
     gives(with_input("5\\n", "--labels"), 1, "names no labels; leave out --labels");
     toy.replace("\"regression\"", "\"classification\"");

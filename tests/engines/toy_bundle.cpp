@@ -186,7 +186,7 @@ void ToyBundle::write_manifest(const std::string& backend, const std::vector<std
         "model": {"vocab_size": 1000, "type_vocab_size": 2, "max_length": 8, "position_start": 2,
                   "padding_skips": true, "pad_token_id": 1, "num_labels": 3,
                   "policy": {"layers": []},
-                  "head": "classification",
+                  "head": "classification", "label_thresholds": [],
                   "labels": ["no", "perhaps", "oui \u00e0 la carte"]},
         "tokenizer": null,
         "files": {)" +

@@ -1,4 +1,4 @@
-"""Sets of labels: the signs of logits, scores counted by hand, what lists of labels may mean."""
+"""Sets of labels: logits and thresholds, scores counted by hand, what lists of labels may mean."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -6,13 +6,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ltp_deploy.checkpoint import load_encoder
 from ltp_deploy.data.labels import ClassName
 from ltp_deploy.errors import LtpError
 from ltp_deploy.heads import HEADS, head_for_labels
+from ltp_deploy.heads.multi_label import best_thresholds
 from ltp_deploy.model.config import EncoderConfig
 from tests.heads.models import a_head
+from tests.properties import examples
 
 HEAD = HEADS["multi_label"]
 SETS = a_head(HEAD.name, 3)
@@ -38,6 +42,102 @@ def test_a_text_has_the_labels_above_zero(config: EncoderConfig) -> None:
     assert HEAD(replace(config, labels=())).labels(LOGITS) is None
     assert HEAD(config).activation(np.array([[0.0, 1e4, -1e4]])).tolist() == [[0.5, 1.0, 0.0]]
     np.testing.assert_allclose(HEAD(config).activation(LOGITS), 1 / (1 + np.exp(-LOGITS)))
+
+
+STRICT = a_head(HEAD.name, 3, labels=("a", "b", "c"), label_thresholds=(0.9, 0.5, 0.25))
+# float32 values next to ln 9, 0 and -ln 3, the logits of these thresholds.
+ABOVE = np.array([2.1972248, 1e-45, -1.0986121], np.float32)
+BELOW = np.array([2.1972244, 0.0, -1.0986124], np.float32)
+
+
+def test_each_label_has_a_threshold_of_its_own() -> None:
+    logits = np.array([ABOVE, BELOW, [2.1, 3, -1], [2.3, -1, -1.2]], np.float32)
+    sets = [["a", "b", "c"], [], ["b", "c"], ["a"]]
+    assert STRICT.labels(logits) == sets
+    read = STRICT.read(logits)
+    assert [answer.label for answer in read] == sets
+    assert read[2].score == pytest.approx([1 / (1 + np.exp(-3)), 1 / (1 + np.exp(1))])
+    assert STRICT.changed(logits[:2], logits[1::-1]).tolist() == [True, True]
+    assert SETS.changed(logits[2:], logits[2:] * [[0.5], [2]]).tolist() == [False, False]
+    assert STRICT.changed(logits[2:], logits[2:] * [[0.5], [0.5]]).tolist() == [False, True]
+    given = STRICT.predictions(logits)
+    assert STRICT.score(logits, given, "accuracy") == ("accuracy %", 100)
+    assert SETS.score(logits, given, "accuracy") == ("accuracy %", 25)
+
+
+def test_no_rounding_of_a_probability_decides() -> None:
+    """In float32 the sigmoid of 20 is 1."""
+    certain = a_head(HEAD.name, 2, label_thresholds=(1 - 1e-9, 1e-30))
+    logits = np.array([[20, -69], [21, -70]], np.float32)
+    assert certain.predictions(logits).tolist() == [[False, True], [True, False]]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"label_thresholds": (0.3, 0.4)}, "2 thresholds of labels for 3 outputs"),
+        ({"label_thresholds": (0.3, 0.4, 1.0)}, "must lie between 0 and 1, found 1.0"),
+        ({"label_thresholds": (0.3, 0.0, 0.4)}, "must lie between 0 and 1, found 0.0"),
+        ({"label_thresholds": (0.3, float("nan"), 0.4)}, "between 0 and 1, found nan"),
+        (
+            {"label_thresholds": (0.5, 0.5, 0.5), "head": "classification"},
+            "thresholds of labels, and the head is classification",
+        ),
+    ],
+)
+def test_thresholds_that_fit_no_model_are_refused(
+    changes: dict, message: str, config: EncoderConfig
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        replace(config, **changes)
+
+
+def f1(logits: np.ndarray, given: np.ndarray, cut: float) -> float:
+    """Of one label that holds above a logit."""
+    found = logits > cut
+    return 2 * (found & given).sum() / max(1, found.sum() + given.sum())
+
+
+@examples(200)
+@given(st.lists(st.tuples(st.integers(-6, 6), st.booleans()), min_size=1, max_size=12))
+def test_no_threshold_has_a_better_f1(texts: list[tuple[int, bool]]) -> None:
+    logits = np.array([value for value, _ in texts], np.float32)
+    given = np.array([has for _, has in texts])
+    (threshold,) = best_thresholds(logits[:, None], given[:, None])
+    head = a_head(HEAD.name, 1, label_thresholds=(threshold,))
+    found = head.predictions(logits[:, None])[:, 0]
+    cut = np.log(threshold / (1 - threshold))
+    scores = {other: f1(logits, given, other) for other in np.arange(-6.5, 7)}
+    assert (found == (logits > cut)).all()
+    assert f1(logits, given, cut) == max(scores.values())
+    if f1(logits, given, 0) == max(scores.values()):
+        assert threshold == 0.5
+
+
+def test_known_thresholds_are_found() -> None:
+    chance = np.array([0.05, 0.1, 0.2, 0.3, 0.6, 0.9])
+    logits = np.log(chance / (1 - chance)).astype(np.float32)
+    cases = {
+        (0, 0, 0, 1, 1, 1): 0.25,  # halfway between 0.2 and 0.3
+        (0, 0, 0, 0, 1, 1): 0.5,  # halfway would be 0.45, but a half does as well
+        (0, 0, 0, 0, 0, 1): 0.75,
+        (1, 1, 1, 1, 1, 1): 0.025,  # all
+        (0, 0, 0, 0, 0, 0): 0.5,  # of a label that never occurs
+        (0, 1, 0, 0, 0, 1): 0.75,  # F1 of 2/3, as of no other
+        (0, 0, 1, 0, 0, 1): 0.75,  # 2/3 also below 0.2: 4/6, which is farther from a half
+    }
+    targets = np.array(list(cases), bool).T
+    found = best_thresholds(np.repeat(logits[:, None], len(cases), 1), targets)
+    assert found == pytest.approx(tuple(cases.values()))
+    assert (found[1], found[4]) == (0.5, 0.5)
+
+
+def test_thresholds_of_certain_answers_stay_probabilities() -> None:
+    logits = np.array([[900, -900], [-900, -1000]], np.float32)
+    given = np.array([[1, 1], [1, 0]], bool)
+    found = best_thresholds(logits, given)
+    assert all(0 < threshold < 1 for threshold in found)
+    a_head(HEAD.name, 2, label_thresholds=found)
 
 
 @pytest.mark.parametrize(

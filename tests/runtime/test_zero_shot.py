@@ -12,6 +12,8 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer, pipe
 
 from ltp_deploy.errors import InputError, LtpError
 from ltp_deploy.runtime.engine import Engine, load
+from ltp_deploy.runtime.zero_shot import decided
+from tests.heads.models import a_head
 from tests.tiny import random_texts
 
 TEXTS = ["a very good film .", "dull", *random_texts(3, seed=2)]
@@ -37,6 +39,15 @@ def made(checkpoint_of: Callable[..., Path], bundle_of: Callable[..., Path]) -> 
         return load(bundle_of(checkpoint, survivors=False, **options)), checkpoint
 
     return make
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_thresholds_of_the_models_own_labels_do_not_count(several: bool) -> None:
+    names = ("entailment", "contradiction")
+    config = a_head("multi_label", labels=names, label_thresholds=(0.9, 0.9)).config
+    logits = np.array([[1, 0], [-1, 0]], np.float32)
+    found = decided(logits, ["good", "bad"], (0, 1), config, several)
+    assert found[0].label == (["good"] if several else "good")
 
 
 @pytest.mark.parametrize("several", [False, True])

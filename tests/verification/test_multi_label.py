@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from unittest.mock import ANY
 
@@ -9,9 +10,12 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from ltp_deploy.backends.table import read_bundle
+from ltp_deploy.builder.draft import Measured, draft_build
 from ltp_deploy.cli import main
 from ltp_deploy.data.examples import Examples
 from ltp_deploy.runtime.engine import load
+from ltp_deploy.verification.source import as_built, load_source
 from ltp_deploy.verification.verify import Tolerances, verify
 from tests.heads.models import a_head
 from tests.tiny import random_texts
@@ -64,6 +68,69 @@ def test_an_exact_engine_keeps_every_set(checkpoint: Path, exact: Path) -> None:
     assert {"drop of f1-micro %", "drop of f1-macro %"} < {gate.what for gate in judged}
 
 
+THRESHOLDS = {"toxic": 0.9, "insult": 0.2}
+
+
+@pytest.fixture(scope="module")
+def stricter(checkpoint: Path, bundle_of: Callable[..., Path]) -> Path:
+    """A bundle with thresholds of its own."""
+    return bundle_of(checkpoint, survivors=False, label_thresholds=THRESHOLDS)
+
+
+def test_a_bundle_may_have_other_thresholds(exact: Path, stricter: Path) -> None:
+    engine = load(stricter)
+    logits = engine(TEXTS).logits
+    np.testing.assert_allclose(logits, load(exact)(TEXTS).logits, atol=1e-5)
+    chance = 1 / (1 + np.exp(-logits.astype(float)))
+    wanted = [
+        [n for n, p in zip(LABELS, row, strict=True) if p > THRESHOLDS.get(n, 0.5)]
+        for row in chance
+    ]
+    assert engine(TEXTS).labels == wanted
+    assert [answer.label for answer in engine.predict(TEXTS)] == wanted
+    assert wanted != load(exact)(TEXTS).labels
+    assert engine.manifest.model.label_thresholds == (0.9, 0.5, 0.5, 0.5, 0.2, 0.5)
+    assert engine.manifest.options.label_thresholds == (0.9, 0.5, 0.5, 0.5, 0.2, 0.5)
+
+
+def test_a_bundle_is_judged_by_its_own_thresholds(
+    checkpoint: Path, exact: Path, stricter: Path
+) -> None:
+    result = verify(stricter, checkpoint, labelled(stricter))
+    assert (result.logits.flips, result.failures) == (0, [])
+    assert result.survivors_from_reference_build
+    assert result.scores["f1-micro %"] == {"oracle": 100, "engine": 100, "dense": ANY}
+    assert verify(stricter, checkpoint, labelled(exact)).scores["f1-micro %"]["engine"] < 100
+    assert result.overrides == [
+        "the threshold of label toxic is 0.9 in the bundle, 0.5 in the checkpoint",
+        "the threshold of label insult is 0.2 in the bundle, 0.5 in the checkpoint",
+    ]
+    assert verify(exact, checkpoint, labelled(exact)).overrides == []
+
+
+def test_a_variant_of_a_bundle_has_its_thresholds(checkpoint: Path, stricter: Path) -> None:
+    manifest = read_bundle(stricter)
+    draft = draft_build(checkpoint, replace(manifest.options, survivors=True), Measured())
+    assert draft.encoder.config == manifest.model
+    plain = draft_build(checkpoint, replace(manifest.options, label_thresholds=()), Measured())
+    assert plain.encoder.config.label_thresholds == ()
+
+
+def test_thresholds_of_the_command_line_are_shown(checkpoint: Path, tmp_path: Path) -> None:
+    bundle = str(tmp_path / "bundle")
+    line = ["build", str(checkpoint), "--target", "null", "-o", bundle, "--label-thresholds"]
+    result = CliRunner().invoke(main, [*line, "toxic=0.9, insult=0.25"])
+    assert result.exit_code == 0, result.output
+    words = "labels hold above toxic 0.9, severe_toxic 0.5, obscene 0.5, threat 0.5, insult 0.25"
+    assert words in result.output
+    assert words in CliRunner().invoke(main, ["inspect", bundle]).output
+    shown = json.loads(CliRunner().invoke(main, ["inspect", bundle, "--json"]).output)
+    assert shown["model"]["label_thresholds"] == [0.9, 0.5, 0.5, 0.5, 0.25, 0.5]
+    result = CliRunner().invoke(main, [*line, "hate=0.9", "--force"])
+    assert result.exit_code == 1
+    assert "label_thresholds names 'hate', the model's labels are toxic, " in result.output
+
+
 @pytest.mark.slow
 def test_each_set_that_int8_changes_is_a_flip(
     checkpoint: Path, exact: Path, bundle_of: Callable[..., Path]
@@ -110,3 +177,11 @@ def test_the_command_line_gives_lists_and_reads_columns(
     found = json.loads(result.stdout)
     assert found["scores"].keys() == {"f1-macro %"}
     assert found["scores"]["f1-macro %"]["engine"] == pytest.approx(100)
+
+
+def test_the_checkpoint_as_it_was_built_has_the_bundles_thresholds(
+    checkpoint: Path, stricter: Path
+) -> None:
+    engine = load(stricter)
+    encoder, _ = as_built(load_source(engine, checkpoint), engine)
+    assert encoder.config == engine.config

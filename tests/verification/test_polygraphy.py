@@ -66,7 +66,7 @@ def test_conventions_given_at_build_time_hold_for_the_oracle_too(
     for bundle in (own, other):
         rows = compare([bundle], bert_checkpoint, EXAMPLES, batch=4, save=save)
         assert all(row.passed for row in rows)
-    with pytest.raises(LtpError, match="different --score-length or --first-token"):
+    with pytest.raises(LtpError, match="different --score-length, --first-token or --label-th"):
         compare([own, other], bert_checkpoint, EXAMPLES, batch=4, save=save)
 
 

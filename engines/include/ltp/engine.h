@@ -56,9 +56,9 @@ struct Options {
 
 /// What a bundle says about itself.
 struct Info {
-    std::string target;               ///< as given to `ltp-deploy build --target`
-    std::string precision;            ///< "f32", "bf16", "int8-dynamic", "fp16", ...
-    std::string head;                 ///< "classification", "regression", "multi_label" or "embedding"
+    std::string target;     ///< as given to `ltp-deploy build --target`
+    std::string precision;  ///< "f32", "bf16", "int8-dynamic", "fp16", ...
+    std::string head;       ///< "classification", "regression", "multi_label" or "embedding"
     std::vector<std::string> labels;  ///< names of the labels, empty where the model has none
     int num_labels;
     int max_length;       ///< longest sequence, in tokens
@@ -67,9 +67,13 @@ struct Info {
     int pad_token_id;
     int max_tokens = 0;  ///< most tokens in one batch; 0: as many as memory holds
     int max_batch = 0;   ///< most sequences in one batch; 0: as many as memory holds
+    /// Of a multi-label model: for each label the probability above which it holds; empty: a half
+    /// for each.
+    std::vector<double> label_thresholds{};
 
     /// Numbers of the labels that the `num_labels` logits of one sequence mean: the class with the
-    /// largest; of a multi-label model all that are above 0, possibly none; none of a regression.
+    /// largest; of a multi-label model all whose probability is above their threshold, possibly
+    /// none; none of a regression.
     std::vector<std::size_t> predicted(const float* logits) const;
 };
 
