@@ -276,7 +276,11 @@ REQUIRED = {
         ("build", "--max-drop nan --judge-data a.tsv", "'nan' is not a finite number"),
         ("build", "--max-drop 1", "--max-drop POINTS and --judge-data DATA go together"),
         ("build", "--max-drop 1 --judge-data a --dry-run", "--dry-run searches nothing"),
-        ("learn", "--method magic", "'magic' is not one of 'ltp', 'manual', 'topk', 'dense'"),
+        (
+            "learn",
+            "--method magic",
+            "'magic' is not one of 'ltp', 'manual', 'tuned', 'topk', 'dense'",
+        ),
         ("learn", "--temperature 0", "0.0 is not in the range x>0"),
         ("learn", "--keep-rate 1.5", "1.5 is not in the range 0<=x<=1"),
         ("learn", "--lr inf", "'inf' is not a finite number"),
