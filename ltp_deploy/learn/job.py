@@ -105,7 +105,7 @@ def _start(job: Job) -> tuple[Path, Encoder, TaskData, TaskData]:
     if labelled:
         data, judged = TaskData.read(parts, tokenizer, encoder.config)
     else:
-        data, judged = (answered(part, encoder, tokenizer) for part in parts)
+        data, judged = answered(parts, encoder, tokenizer)
     return source, encoder, data, judged
 
 

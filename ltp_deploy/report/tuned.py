@@ -39,6 +39,7 @@ def describe(result: Tuned, output: Path) -> str:
             f"{output}: the most pruning within {result.max_drop:g} points on "
             f"{result.searched} texts",
             table(headers, rows),
+            *([estimate.remark] if estimate.remark else []),
             _estimated(result),
             table(["layer", "rule", tokens], layers),
             *_curve("thresholds times one factor", result.curve, result),

@@ -47,7 +47,9 @@ int main(int, char** argv) {
     gives(with_input("5\\n0\\n", "--labels"), 0, "no,perhaps\t5 2 0\nperhaps\t0 2 0\n");
     toy.replace("\"multi_label\"", "\"regression\"");
     gives(with_input("5\\n", "--labels"), 1, "names no labels; leave out --labels");
-    toy.replace("\"regression\"", "\"classification\"");
+    toy.replace("\"regression\"", "\"ranking\"");
+    gives(with_input("5\\n", "--labels"), 1, "names no labels; leave out --labels");
+    toy.replace("\"ranking\"", "\"classification\"");
     CHECK(with_input("").text.empty() && with_input("").status == 0, "no lines, no output");
 
     toy.put("lines", "8\n");

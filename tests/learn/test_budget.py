@@ -127,7 +127,7 @@ def test_texts_that_are_judged_alone_are_in_tenths_of_texts() -> None:
 
 
 def test_data_that_cannot_judge_are_refused() -> None:
-    encoder = tiny_encoder(PrunePolicy.dense(3), num_labels=1)
+    encoder = tiny_encoder(PrunePolicy.dense(3), num_labels=1, head="regression")
     batch = random_batch([5, 5], vocabulary=60)
     data = TaskData(batch, np.array([1.0, 2.0], np.float32), "pearson")
     with pytest.raises(LtpError, match="undefined"):

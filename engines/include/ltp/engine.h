@@ -56,9 +56,10 @@ struct Options {
 
 /// What a bundle says about itself.
 struct Info {
-    std::string target;               ///< as given to `ltp-deploy build --target`
-    std::string precision;            ///< "f32", "bf16", "int8-dynamic", "fp16", ...
-    std::string head;                 ///< "classification", "regression", "multi_label" or "embedding"
+    std::string target;     ///< as given to `ltp-deploy build --target`
+    std::string precision;  ///< "f32", "bf16", "int8-dynamic", "fp16", ...
+    /// "classification", "regression", "multi_label", "ranking" or "embedding"
+    std::string head;
     std::vector<std::string> labels;  ///< names of the labels, empty where the model has none
     int num_labels;
     int max_length;       ///< longest sequence, in tokens
@@ -69,7 +70,7 @@ struct Info {
     int max_batch = 0;   ///< most sequences in one batch; 0: as many as memory holds
 
     /// Numbers of the labels that the `num_labels` logits of one sequence mean: the class with the
-    /// largest; of a multi-label model all that are above 0, possibly none; none of a regression.
+    /// largest; of a multi-label model all that are above 0, possibly none; none of other models.
     std::vector<std::size_t> predicted(const float* logits) const;
 };
 
