@@ -242,7 +242,7 @@ Info info(const Value& manifest) {
     if (!info.labels.empty() && info.labels.size() != static_cast<std::size_t>(info.num_labels))
         throw json::Error(text(info.num_labels, " classes but ", info.labels.size(), " labels"));
     info.label_thresholds = label_thresholds(model, info);
-    for (const char* head : {"classification", "regression", "multi_label", "embedding"})
+    for (const char* head : {"classification", "regression", "multi_label", "ranking", "embedding"})
         if (info.head == head) return info;
     throw json::Error(text("head ", info.head, " is unknown to this version of ltp-deploy"));
 }

@@ -36,7 +36,8 @@ public:
     explicit Runner(const Arguments& arguments)
         : arguments_(arguments), engine_(arguments.bundle, arguments.engine) {
         const ltp::Info& info = engine_.info();
-        if (arguments.labels && (info.labels.empty() || info.head == "regression"))
+        const bool classes = info.head == "classification" || info.head == "multi_label";
+        if (arguments.labels && (info.labels.empty() || !classes))
             throw Failure{"the bundle names no labels; leave out --labels"};
     }
 

@@ -100,16 +100,20 @@ class EngineJudge:
         self._oracle = run_oracle(draft.encoder, self._data).logits
         self._targets = self._wanted(examples)
         self._best = self._head.scores(self._oracle, self._targets, self._metric)
+        usual = self._metric or self._head.usual_metric(self._targets)
+        if remark := self._head.remark(usual, self._targets):
+            progress(remark)
         self._engines: dict[Variant, tuple[Path, Compiled]] = {}
         self._kept = ExitStack()
 
     def _wanted(self, examples: Examples) -> np.ndarray:
         """What answers should be, as the head has it."""
         if self._head.labelled:
-            return self._head.targets(required_labels(examples, "--max-drop"))
+            return self._head.targets(required_labels(examples, "--max-drop"), examples.texts)
         encoder = self._draft.encoder
         dense = encoder.with_policy(PrunePolicy.dense(self.layers))
-        return self._head.predictions(run_oracle(dense, self._data).logits)
+        answers = run_oracle(dense, self._data).logits
+        return self._head.targets_of_answers(answers, examples.texts)
 
     def __enter__(self) -> EngineJudge:
         return self

@@ -11,6 +11,12 @@ KEYS = ("sentence_transformers", "sbert_ce_default_activation_function")
 _KNOWN = {"Identity": "none", "Sigmoid": "sigmoid", "Tanh": "tanh"}
 
 
+def activation_entry(name: str) -> dict[str, Any]:
+    """What config.json says of an activation, by its name in `EncoderConfig`."""
+    (kind,) = [kind for kind, known in _KNOWN.items() if known == name]
+    return {KEYS[0]: {"activation_fn": f"torch.nn.modules.activation.{kind}"}}
+
+
 def read_activation(config: dict[str, Any], outputs: int) -> str:
     """A name for `EncoderConfig.answer_activation`.
 

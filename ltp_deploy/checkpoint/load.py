@@ -89,7 +89,8 @@ def load_encoder(
             answer_activation = read_activation(written, num_labels)
         else:
             num_labels, labels = new_head.outputs, new_head.names
-            head = head_for(num_labels, new_head.problem_type)
+            head = new_head.kind
+            answer_activation = read_activation(new_head.to_config(), num_labels)
     except (AttributeError, TypeError, ValueError) as error:
         raise CheckpointError(f"config.json holds a value of a wrong kind: {error}") from error
     policy = policy.override(score_length, first_token)

@@ -9,10 +9,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ltp_deploy.checkpoint.answers import activation_entry
 from ltp_deploy.checkpoint.family import Family
 from ltp_deploy.checkpoint.labels import id2label
 from ltp_deploy.data.labels import ClassName, Label, generic_names
-from ltp_deploy.heads import head_for_labels
+from ltp_deploy.errors import LtpError
+from ltp_deploy.heads import HEADS, head_for, head_for_labels
+from ltp_deploy.heads.ranking import Ranking
 from ltp_deploy.model.encoder import Encoder
 
 _DEVIATION = 0.02  # of the weights of new layers, as BERT and its descendants begin with
@@ -23,27 +26,38 @@ class NewHead:
     """A head that is to be trained.
 
     Attributes:
-        problem_type: its kind, as config.json has it.
+        problem_type: its kind, as config.json has it; None where it has no such entry.
         outputs: how many.
         names: of the outputs, or () where the data does not say.
         seed: of its random weights.
     """
 
-    problem_type: str
+    problem_type: str | None
     outputs: int
     names: tuple[str, ...] = ()
     seed: int = 0
 
     @classmethod
-    def for_labels(cls, labels: Sequence[Label], seed: int = 0) -> NewHead:
-        """The head that learns these labels, see `head_for_labels`.
+    def for_labels(cls, labels: Sequence[Label], seed: int = 0, kind: str | None = None) -> NewHead:
+        """The head that learns these labels.
+
+        Args:
+            kind: its name in `HEADS`; None for that of `head_for_labels`.
 
         Raises:
-            LtpError: they do not say how many outputs it needs.
+            LtpError: no such head, or the labels do not say how many outputs it needs.
         """
-        head = head_for_labels(labels)
+        if kind is not None and kind not in HEADS:
+            raise LtpError(f"there is no head {kind!r}; there are {', '.join(HEADS)}")
+        head = HEADS[kind] if kind else head_for_labels(labels)
         outputs = head.outputs_for(labels)
-        return cls(head.problem_type, outputs, _names(labels, outputs), seed)
+        names = () if head.gives_values else _names(labels, outputs)
+        return cls(head.problem_type or None, outputs, names, seed)
+
+    @property
+    def kind(self) -> str:
+        """Its name in `HEADS`."""
+        return head_for(self.outputs, self.problem_type)
 
     def put_on(
         self, tensors: Mapping[str, Tensor], encoder: Encoder, family: Family
@@ -72,8 +86,10 @@ class NewHead:
 
     def to_config(self) -> dict[str, Any]:
         """What config.json says of it."""
-        names = self.names or generic_names(self.outputs)
-        return {"problem_type": self.problem_type, **id2label(names)}
+        named = id2label(self.names or generic_names(self.outputs))
+        if self.kind == Ranking.name:  # trained with a sigmoid, and so it answers
+            return {**named, **activation_entry("sigmoid")}
+        return {"problem_type": self.problem_type, **named}
 
 
 def _names(labels: Sequence[Label], outputs: int) -> tuple[str, ...]:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from ltp_deploy.learn.job import Job
 
 METHODS = ("ltp", "manual", "tuned", "topk", "dense")  # as in `ltp_deploy.learn.recipe`
+NEW_HEADS = ("classification", "regression", "multi_label", "ranking")  # as in `ltp_deploy.heads`
 POSITIVE = Number(min=0, min_open=True)
 OUTSIDE_BUDGET = 3  # the exit status where the result loses more than was allowed
 DROPOUT = Number(0, 1, max_open=True)
@@ -147,6 +148,12 @@ stage_section = section("Stages")
 stage_options = compose(
     stage_section(
         "--finetune", is_flag=True, help="MODEL has no head for the task: train one first."
+    ),
+    stage_section(
+        "--head",
+        type=click.Choice(NEW_HEADS),
+        help="Of --finetune: what the new head gives. Default: ranking where rows are a query with "
+        "its passages; else by the labels.",
     ),
     stage_section(
         "--finetune-epochs",
@@ -289,6 +296,8 @@ def learn(
         raise click.UsageError("--lambda is for --method ltp, which learns thresholds")
     if sweep and recipe.max_drop is not None:
         raise click.UsageError("--sweep writes several results, without a --max-drop for each")
+    if job.head and not finetune:
+        raise click.UsageError("--head is for --finetune, which trains a new head")
     if not finetune:
         recipe = replace(recipe, finetune_epochs=0.0)
     decided = (recipe.flops_ratio, recipe.max_drop, recipe.regularisation)

@@ -105,7 +105,8 @@ MAX_DROP = (
 )
 DROP_FROM_DENSE = "Points of the score that may be lost against the dense model."
 METRICS = (
-    *("accuracy", "f1", "matthews", "pearson", "spearman", "f1-micro", "f1-macro", "cosine"),
+    *("accuracy", "f1", "matthews", "pearson", "spearman", "f1-micro", "f1-macro"),
+    *("ndcg@10", "mrr@10", "cosine"),
 )
 
 data_section = section("Data")
@@ -160,8 +161,10 @@ judged_data_options = compose(
     data_section(
         "--metric",
         type=click.Choice(METRICS),
-        help="Score of the answers. Default: that of a GLUE name; else accuracy, pearson for a "
-        "regression, f1-micro for a model that gives any number of labels.",
+        metavar="NAME",
+        help=f"Score of the answers: {', '.join(METRICS)}. Default: that of a GLUE name; else "
+        "accuracy, pearson for a regression, f1-micro for a model that gives any number of labels, "
+        "ndcg@10 for a reranker, cosine for embeddings.",
     ),
 )
 batch_option = data_section(

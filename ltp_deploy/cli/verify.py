@@ -70,8 +70,8 @@ tolerance_options = compose(
         "--min-spearman",
         type=Number(min=-1, max=1),
         metavar="R",
-        help="Least rank correlation with the oracle's values, likewise; of pairs whose first "
-        "texts repeat, within each of these. Default: 0.99.",
+        help="Least rank correlation with the oracle's values, likewise; of a reranker's pairs "
+        "whose queries repeat, within each query. Default: 0.99.",
     ),
     tolerance_section(
         "--min-agreement",

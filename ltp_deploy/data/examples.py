@@ -49,12 +49,14 @@ class Examples:
             data says how the class is called that it gives by number. None where it has none.
         metric: what scores answers, None for the usual one of the kind of task.
         columns: the names of all columns of the data, () where it came without columns.
+        grouped: whether rows were queries with several passages each, see `groups`.
     """
 
     texts: list[Text]
     labels: list[Label] | None
     metric: str | None = None
     columns: tuple[str, ...] = ()
+    grouped: bool = False
 
     def __len__(self) -> int:
         return len(self.texts)
@@ -84,7 +86,8 @@ def read_examples(source: str, options: DataOptions | None = None, labels: bool 
     passages = read_groups(source, rows, columns, *named, labels)
     if passages is not None:
         given = [passage.label for passage in passages if passage.label is not None]
-        return Examples([passage.text for passage in passages], given or None, metric, columns)
+        texts: list[Text] = [passage.text for passage in passages]
+        return Examples(texts, given or None, metric, columns, grouped=True)
     if labels:
         label = label_columns(source, columns, options.label_column)
     else:

@@ -14,7 +14,7 @@ from passages that it does not tell apart, nor from the order of the data.
 
 from __future__ import annotations
 
-from functools import lru_cache, partial
+from functools import cached_property, lru_cache, partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -52,15 +52,16 @@ class _Queries:
         self.sizes = sizes[differ]
         self._query = np.repeat(np.arange(len(self.sizes)), self.sizes)
         self._names = np.array([str(row) for row in range(len(self.rows))], object)
-        self._evaluator = self._judge(metric)
+        self._metric = metric
 
-    def _judge(self, metric: str) -> Evaluator:
-        with needs(f"{metric} needs the library ir_measures", "ranking"):
+    @cached_property
+    def _evaluator(self) -> Evaluator:
+        with needs(f"{self._metric} needs the library ir_measures", "ranking"):
             import ir_measures
         judged: dict[str, dict[str, int]] = {str(query): {} for query in range(len(self.sizes))}
         for query, name, gain in zip(self._query, self._names, self.gains, strict=True):
             judged[str(query)][name] = int(gain)
-        measure = getattr(ir_measures, _MEASURES[metric]) @ CUTOFF
+        measure = getattr(ir_measures, _MEASURES[self._metric]) @ CUTOFF
         return ir_measures.evaluator([measure], judged)
 
     def values(self, found: np.ndarray) -> np.ndarray:
@@ -77,10 +78,15 @@ class _Queries:
         return values
 
 
+def _are_grades(relevance: np.ndarray) -> np.ndarray:
+    are: np.ndarray = (relevance % 1 == 0) & (relevance <= LARGEST)
+    return are
+
+
 def _gains(metric: str, relevance: np.ndarray) -> np.ndarray:
     if metric == "MRR@10":
         return relevance > 0
-    wrong = relevance[(relevance % 1 != 0) | (relevance > LARGEST)]
+    wrong = relevance[~_are_grades(relevance)]
     if wrong.size:
         raise LtpError(
             f"{metric} takes labels that are whole numbers up to {LARGEST}, found {wrong[0]:g}: "
@@ -110,6 +116,8 @@ def _each(metric: str, found: np.ndarray, targets: np.ndarray) -> np.ndarray:
 
 
 def _count(metric: str, targets: np.ndarray) -> int:
+    if metric == "NDCG@10" and not _are_grades(targets[:, 0]).all():
+        return 0
     return len(_queries(metric, targets).sizes)
 
 

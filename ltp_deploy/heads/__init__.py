@@ -15,10 +15,11 @@ from ltp_deploy.heads.classification import Classification
 from ltp_deploy.heads.embedding import EmbeddingHead
 from ltp_deploy.heads.head import Head
 from ltp_deploy.heads.multi_label import MultiLabel
+from ltp_deploy.heads.ranking import Ranking
 from ltp_deploy.heads.regression import Regression
 from ltp_deploy.model.config import EncoderConfig
 
-_ALL: tuple[type[Head], ...] = (Classification, Regression, MultiLabel, EmbeddingHead)
+_ALL: tuple[type[Head], ...] = (Classification, Regression, MultiLabel, Ranking, EmbeddingHead)
 
 HEADS = {head.name: head for head in _ALL}
 
@@ -32,14 +33,15 @@ def head_for(num_labels: int, problem_type: str | None = None) -> str:
     """The name of the head of a checkpoint with so many outputs.
 
     Args:
-        problem_type: as config.json says it; None where it does not: one output is then a value,
-            several are classes.
+        problem_type: as config.json says it; None where it does not: one output then ranks, as
+            those of rerankers, which have no such entry, and several are classes. Of a regression
+            transformers writes it whenever it trains one.
 
     Raises:
         CheckpointError: an unknown kind, or one that cannot have so many outputs.
     """
     if problem_type is None:
-        return Regression.name if num_labels == 1 else Classification.name
+        return Ranking.name if num_labels == 1 else Classification.name
     known = {head.problem_type: head.name for head in _ALL if head.problem_type}
     if not isinstance(problem_type, str) or problem_type not in known:
         raise CheckpointError(
@@ -54,8 +56,8 @@ def head_for(num_labels: int, problem_type: str | None = None) -> str:
     if name == Classification.name and num_labels == 1:
         raise CheckpointError(
             f"config.json: problem_type {problem_type} with one output gives every text the same "
-            "class; where the output is a value, such as a reranker's, write regression, and "
-            f"where it is a label that a text has or not, {MultiLabel.problem_type}"
+            "class; where the output is a value, write regression, where it is a label that a text "
+            f"has or not, {MultiLabel.problem_type}, and of a reranker leave out the entry"
         )
     return name
 

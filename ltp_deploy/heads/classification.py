@@ -9,6 +9,7 @@ import numpy as np
 
 from ltp_deploy.data.labels import Label
 from ltp_deploy.data.metrics import accuracy, correlation, f1
+from ltp_deploy.data.texts import Text
 from ltp_deploy.heads.head import Head
 from ltp_deploy.heads.naming import (
     all_known,
@@ -62,7 +63,7 @@ class Classification(Head):
             return None
         return [self.config.labels[i] for i in self.predictions(logits)]
 
-    def targets(self, labels: Sequence[Label]) -> np.ndarray:
+    def targets(self, labels: Sequence[Label], texts: Sequence[Text] = ()) -> np.ndarray:
         """[N] the numbers of the classes.
 
         Where every label is a name that the model gives a class, labels are names, also if they

@@ -9,6 +9,7 @@ import numpy as np
 
 from ltp_deploy.data.labels import Label
 from ltp_deploy.data.metrics import cosine
+from ltp_deploy.data.texts import Text
 from ltp_deploy.errors import LtpError
 from ltp_deploy.heads.head import Head
 from ltp_deploy.heads.prediction import Prediction
@@ -49,7 +50,7 @@ class EmbeddingHead(Head):
     def labels(self, logits: np.ndarray) -> None:
         return None
 
-    def targets(self, labels: Sequence[Label]) -> NoReturn:
+    def targets(self, labels: Sequence[Label], texts: Sequence[Text] = ()) -> NoReturn:
         raise LtpError(
             "this model answers with vectors, which labels say nothing of; it is judged by the "
             "cosine with the vectors of the same model without pruning"
@@ -58,7 +59,7 @@ class EmbeddingHead(Head):
     def changed(self, reference: np.ndarray, logits: np.ndarray) -> None:
         return None
 
-    def values(self, logits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def values(self, logits: np.ndarray, texts: Sequence[Text]) -> tuple[np.ndarray, np.ndarray]:
         """The cosines of each text with the others, of the first texts; order counts within those
         of one text."""
         few = logits[:COMPARED]

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from ltp_deploy.data.labels import Label
-from ltp_deploy.data.metrics import CORRELATIONS
+from ltp_deploy.data.metrics import CORRELATIONS, Mean
+from ltp_deploy.data.texts import Text
 from ltp_deploy.errors import LtpError
 from ltp_deploy.heads.prediction import Name, Prediction
 from ltp_deploy.model.config import EncoderConfig
@@ -34,9 +35,9 @@ class Head(ABC):
         name: as manifests have it.
         noun: what it answers, for messages.
         problem_type: as transformers' config.json has it; "" for a head that no such entry means.
-        metrics: by name, (predictions, targets) -> 0..1 or -1..1, both as `predictions` and
-            `targets` give them; the default first.
-        judged_metrics: those that a verification judges where none is named.
+        metrics: by name, (predictions, targets) -> 0..1 or -1..1, as `predictions` and `wanted`
+            give them.
+        judged_metrics: those that count where none is named, see `judged`.
         labelled: whether data has labels for such answers; else they are judged by those of the
             same model without pruning.
         gives_values: whether answers are values, which always differ a little; else labels.
@@ -83,10 +84,13 @@ class Head(ABC):
         where the model knows no names."""
 
     @abstractmethod
-    def targets(self, labels: Sequence[Label]) -> np.ndarray:
-        """Numbers for the labels of a data set, of the shape of `predictions`.
+    def targets(self, labels: Sequence[Label], texts: Sequence[Text] = ()) -> np.ndarray:
+        """Numbers for the labels of a data set, of the shape of `predictions`, but for `Ranking`.
 
         What labels mean is decided for all of them together.
+
+        Args:
+            texts: whose labels they are, of which `Ranking` reads the queries.
 
         Raises:
             LtpError: a label that the model cannot give, with its row.
@@ -99,8 +103,8 @@ class Head(ABC):
 
     @abstractmethod
     def loss(self, logits: Tensor, targets: Tensor) -> Tensor:
-        """What training minimises, a scalar: logits [B, outputs], targets [B], or
-        [B, outputs] for a head with several labels."""
+        """What training minimises, a scalar: logits [B, outputs], and targets of B texts as
+        `targets` gives them."""
 
     @abstractmethod
     def distillation(self, logits: Tensor, teacher: Tensor) -> Tensor:
@@ -121,10 +125,33 @@ class Head(ABC):
         sums = np.add.reduceat(logits, starts) if len(windows) else logits
         return (sums / windows[:, None]).astype(np.float32)
 
-    def values(self, logits: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+    def targets_of_answers(
+        self, logits: np.ndarray, texts: Sequence[Text], metric: str | None = None
+    ) -> np.ndarray:
+        """A model's answers to texts as targets, by which the answers of others are judged.
+
+        Args:
+            metric: what will judge them, if that is known; `Ranking` asks for it.
+        """
+        return np.asarray(self.predictions(logits))
+
+    def units(self, targets: np.ndarray) -> np.ndarray:
+        """[N] int64, the same for texts that are judged together."""
+        return np.arange(len(targets))
+
+    def wanted(self, metric: str, targets: np.ndarray) -> np.ndarray:
+        """What a metric compares the predictions with."""
+        return targets
+
+    def values(self, logits: np.ndarray, texts: Sequence[Text]) -> tuple[np.ndarray, np.ndarray]:
         """The numbers [M] by which two models' values are compared, and for each the number of the
-        group within which their order counts; None where the texts say what the groups are."""
-        return self.predictions(logits), None
+        group within which their order counts."""
+        return self.predictions(logits), np.zeros(len(logits), np.int64)
+
+    def untrainable(self, targets: np.ndarray) -> str:
+        """Which target answers can be judged by, but not trained on, with its row and what to do;
+        "" where there is none."""
+        return ""
 
     def flips(self, reference: np.ndarray, logits: np.ndarray) -> int | None:
         """How many sequences change their answer; None where answers are values."""
@@ -134,19 +161,35 @@ class Head(ABC):
     def scores(
         self, logits: np.ndarray, targets: np.ndarray, metric: str | None = None
     ) -> dict[str, float]:
-        """What a verification judges, see `score`: the metric that is named, or `judged_metrics`
-        without those that are undefined for these targets.
+        """What a verification judges, see `score`: the metric that is named, or all of `judged`.
 
         Raises:
             LtpError: see `score`; or none is defined.
         """
-        defined = [name for name in self.judged_metrics if self.defined(name, targets)]
-        names = [metric] if metric else defined or self.judged_metrics
+        names = [metric] if metric else self.judged(targets)
         return dict(self.score(logits, targets, name) for name in names)
 
     def defined(self, metric: str, targets: np.ndarray) -> bool:
-        """Whether these targets [N] have such a score."""
-        return self.metrics[metric] not in CORRELATIONS or bool(np.ptp(targets))
+        """Whether these targets have such a score."""
+        function, wanted = self.metrics[metric], self.wanted(metric, targets)
+        if isinstance(function, Mean):
+            return function.count(wanted) > 0
+        return function not in CORRELATIONS or bool(np.ptp(wanted))
+
+    def judged(self, targets: np.ndarray) -> tuple[str, ...]:
+        """The metrics that count for these targets where none is named: those of `judged_metrics`
+        that are defined, or where that is none, all."""
+        defined = tuple(name for name in self.judged_metrics if self.defined(name, targets))
+        return defined or self.judged_metrics
+
+    def usual_metric(self, targets: np.ndarray) -> str:
+        """The metric that scores answers where none is named: the first of `judged`. A part of the
+        targets may have another one, so it is asked for once, for all."""
+        return self.judged(targets)[0]
+
+    def remark(self, metric: str, targets: np.ndarray) -> str:
+        """What readers of a score by this metric must know of it; "" where that is nothing."""
+        return ""
 
     def score(
         self, logits: np.ndarray, targets: np.ndarray, metric: str | None = None
@@ -154,21 +197,22 @@ class Head(ABC):
         """(metric with its unit, value in percent).
 
         Args:
-            metric: a name in `metrics`, None for the first.
+            metric: a name in `metrics`, None for the usual one.
 
         Raises:
             LtpError: the metric is for another kind of answer, or undefined for these targets.
         """
-        metric = metric or next(iter(self.metrics))
+        metric = metric or self.usual_metric(targets)
         if metric not in self.metrics:
             raise LtpError(
                 f"{metric} is no metric for {self.noun}; there are {', '.join(self.metrics)}"
             )
-        if not self.defined(metric, targets):
+        function, wanted = self.metrics[metric], self.wanted(metric, targets)
+        if function in CORRELATIONS and not self.defined(metric, targets):
             raise LtpError(
-                f"{metric} is undefined where all labels are the same, {targets[0]}: pass data "
+                f"{metric} is undefined where all labels are the same, {wanted[0]}: pass data "
                 "whose labels differ"
             )
         if metric in self.binary_metrics and logits.shape[1] != 2:
             raise LtpError(f"{metric} is for two classes, and the model has {logits.shape[1]}")
-        return f"{metric} %", 100 * self.metrics[metric](self.predictions(logits), targets)
+        return f"{metric} %", 100 * function(self.predictions(logits), wanted)

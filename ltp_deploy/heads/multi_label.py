@@ -11,6 +11,7 @@ import numpy as np
 from ltp_deploy.data.columns import find_column
 from ltp_deploy.data.labels import ClassName, Label, as_number
 from ltp_deploy.data.metrics import macro_f1, micro_f1, subset_accuracy
+from ltp_deploy.data.texts import Text
 from ltp_deploy.errors import LtpError
 from ltp_deploy.heads.head import Head, sigmoid
 from ltp_deploy.heads.naming import Find, all_known, by_name, by_number, numbered
@@ -85,7 +86,7 @@ class MultiLabel(Head):
             for row in self.predictions(logits)
         ]
 
-    def targets(self, labels: Sequence[Label]) -> np.ndarray:
+    def targets(self, labels: Sequence[Label], texts: Sequence[Text] = ()) -> np.ndarray:
         """[N, outputs] bool, which labels each text has.
 
         Lists hold names where every entry is a name that the model gives a label, else numbers of

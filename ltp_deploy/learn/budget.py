@@ -40,10 +40,12 @@ def tenths(data: TaskData, config: EncoderConfig, seed: int) -> np.ndarray:
     if units < 2:
         texts = "text" if units == len(data) else "query"
         raise LtpError(f"a budget of points needs more than one {texts} to judge on")
+    head = head_of(config)
+    metric = data.metric or head.usual_metric(data.labels)
     parts: np.ndarray = (np.random.default_rng(seed).permutation(units) % min(PARTS, units))[unit]
     for part in range(parts.max() + 1):
         labels = data.labels[parts != part]
-        head_of(config).score(np.zeros((len(labels), config.num_labels)), labels, data.metric)
+        head.score(np.zeros((len(labels), config.num_labels)), labels, metric)
     return parts
 
 

@@ -15,6 +15,7 @@ from ltp_deploy.data.transformers_tokenizer import TransformersTokenizer
 from ltp_deploy.errors import LtpError
 from ltp_deploy.hardware.memory import keep_freed_blocks
 from ltp_deploy.heads import head_of
+from ltp_deploy.heads.ranking import Ranking
 from ltp_deploy.learn.learn import Learned, learn
 from ltp_deploy.learn.recipe import Recipe
 from ltp_deploy.learn.stage import TrainerSettings
@@ -35,6 +36,8 @@ class Job:
         output: the checkpoint to write; until it is complete, the stages' checkpoints and logs
             lie beside it, in OUTPUT.work.
         recipe: what the training does.
+        head: the name of the new head in `HEADS`; None finds it by the data, see
+            `starting_checkpoint`.
         score_length, first_token: the conventions to train with, see `PrunePolicy`. A score length
             of None is "sequence", and does not decide what `model` leaves undecided.
         pooling: what a mean over tokens is of, see `Embedding.pooling`; None keeps the model's.
@@ -52,6 +55,7 @@ class Job:
     score_length: int | str | None = None
     first_token: str = "keep"
     pooling: str | None = None
+    head: str | None = None
     resume: bool = False
     force: bool = False
     arguments: dict[str, Any] = field(default_factory=dict)
@@ -107,12 +111,14 @@ def _start(job: Job) -> tuple[Path, Encoder, TaskData, TaskData]:
     if labelled:
         data, judged = TaskData.read(parts, tokenizer, encoder.config)
     else:
-        data, judged = (answered(part, encoder, tokenizer) for part in parts)
+        data, judged = answered(parts, encoder, tokenizer)
     return source, encoder, data, judged
 
 
 def starting_checkpoint(job: Job) -> Path:
-    """The job's model; where it is to be fine-tuned, a copy with a new head in OUTPUT.work.
+    """The job's model; where it is to be fine-tuned, a copy with a new head in OUTPUT.work. Unless
+    the job names its kind, queries with passages make it a reranker, other data has it by its
+    labels.
 
     Raises:
         LtpError: see `NewHead.for_labels` and `load_encoder`.
@@ -120,7 +126,8 @@ def starting_checkpoint(job: Job) -> Path:
     if not job.recipe.finetune_epochs:
         return job.model
     train = read_examples(job.train, replace(job.options, split="train"))
-    head = NewHead.for_labels(required_labels(train, "training"), job.recipe.seed)
+    kind = job.head or (Ranking.name if train.grouped else None)
+    head = NewHead.for_labels(required_labels(train, "training"), job.recipe.seed, kind)
     encoder = load_encoder(job.model, undecided_score_length=job.score_length, new_head=head)
     folder = job.work / "head"
     save_encoder(encoder, job.model, folder, head)

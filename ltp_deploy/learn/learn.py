@@ -7,6 +7,8 @@ import warnings
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from ltp_deploy.errors import LtpError
+from ltp_deploy.heads import head_of
 from ltp_deploy.learn.budget import strongest, tenths
 from ltp_deploy.learn.recipe import Recipe
 from ltp_deploy.learn.stage import TrainerSettings
@@ -31,6 +33,7 @@ class Learned:
         low, high: the 95 % interval of the drop, in points of the metric.
         texts: of this data.
         work: the share of the dense engine's multiply-adds that an engine still computes.
+        remark: see `Head.remark`.
     """
 
     recipe: Recipe
@@ -41,6 +44,7 @@ class Learned:
     high: float
     texts: int
     work: float
+    remark: str = ""
 
     @property
     def drop(self) -> float:
@@ -79,9 +83,12 @@ def learn(
         The trained encoder with its policy, and what it does on `dev`.
 
     Raises:
-        LtpError: the loss became infinite or NaN, or the FLOPs ratio cannot be reached.
+        LtpError: labels that the head cannot be trained on; the loss became infinite or NaN, or
+            the FLOPs ratio cannot be reached.
     """
     config, convention = encoder.config, encoder.config.policy
+    if wrong := head_of(config).untrainable(train.labels):
+        raise LtpError(wrong)
     denominator = convention.score_length or float(train.batch.lengths.mean())
     recipe = recipe.for_data(len(train), denominator)
     stages = Stages(encoder, train, recipe, settings)
@@ -121,6 +128,7 @@ def learn(
         found.high,
         found.texts,
         found.work,
+        found.remark,
     )
     return encoder.with_policy(policy), learned
 

@@ -46,8 +46,8 @@ class ValueComparison:
     Attributes:
         error: root of the mean squared difference, as a share of the standard deviation of the
             oracle's values; None where these do not differ by more than rounding.
-        spearman: rank correlation of both; with queries the mean of each query's, weighted by its
-            number of texts. None where the oracle's values do not differ likewise.
+        spearman: rank correlation of both, the mean of the groups' weighted by their numbers of
+            texts. None where the oracle's values do not differ likewise in any.
     """
 
     error: float | None
@@ -115,21 +115,18 @@ def compare_survivors(
     return SurvivorComparison(differences, in_both / in_either if in_either else 1.0)
 
 
-def compare_values(
-    oracle: np.ndarray, engine: np.ndarray, queries: np.ndarray | None = None
-) -> ValueComparison:
+def compare_values(oracle: np.ndarray, engine: np.ndarray, groups: np.ndarray) -> ValueComparison:
     """Compare one value of each sequence; both [N].
 
     Differences within `F32_LOGITS` are none: they are neither an error, nor scale, nor order.
 
     Args:
-        queries: [N] numbers, the same for texts that are ranked with each other; None for all.
+        groups: [N] numbers, the same for texts that are ranked with each other.
     """
     engine = np.where(np.abs(engine - oracle) <= F32_LOGITS, oracle, engine)
     deviation = float(oracle.std())
     error = float(np.sqrt(np.mean((oracle - engine) ** 2)))
     ours, theirs = (np.round(values / F32_LOGITS) for values in (engine, oracle))
-    groups = np.zeros(len(oracle), int) if queries is None else queries
     ranked = [rows for rows in (groups == g for g in np.unique(groups)) if np.ptp(theirs[rows])]
     weights = [rows.sum() for rows in ranked]
     orders = [spearman(ours[rows], theirs[rows]) for rows in ranked]

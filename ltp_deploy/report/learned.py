@@ -26,6 +26,7 @@ def describe(result: Learned, output: Path) -> str:
             f"{output}: {result.recipe.method}, {result.drop:+.2f} points below the dense model "
             f"(95 % interval {result.low:+.2f} to {result.high:+.2f}, {result.texts} texts)",
             table(headers, rows),
+            *([result.remark] if result.remark else []),
             table(["after layer", "rule", "tokens kept"], zip(steps, rules, kept, strict=True)),
         ]
     )

@@ -40,6 +40,7 @@ def describe(result: Tuned, output: Path) -> str:
             f"{output}: the most pruning within {result.max_drop:g} points on "
             f"{result.searched} texts",
             table(headers, rows),
+            *([estimate.remark] if estimate.remark else []),
             _estimated(result),
             *_labels(result),
             table(["layer", "rule", tokens], layers),

@@ -19,6 +19,7 @@ def describe(result: Verification, shown: int = 5) -> str:
         models = next(iter(result.scores.values()))
         rows = [[m, *(f"{score[m]:.2f}" for score in result.scores.values())] for m in models]
         blocks.append(table(["", *result.scores], rows))
+        blocks += [result.remark] if result.remark else []
     elif result.labelled:
         blocks.append("no score: all labels are the same, which leaves it undefined")
     logits, survivors = result.logits, result.survivors

@@ -21,8 +21,8 @@ class TaskData(Dataset[dict[str, Any]]):
 
     Attributes:
         batch: their tokens, as packed sequences.
-        labels: what the model's head makes of labels, see `Head.targets`: [N] numbers, or
-            [N, labels] bool.
+        labels: what the model's head makes of labels, see `Head.targets`: [N] numbers,
+            [N, labels] bool, or [N, 2].
         metric: the name of the score that judges answers, see `Head.score`; None for the usual one.
         units: [N] integers, the same for texts that are judged together, which no random part of
             the data separates; all different where each text is judged alone.
@@ -56,15 +56,34 @@ class TaskData(Dataset[dict[str, Any]]):
                 through all parts.
         """
         labels = [label for part in parts for label in required_labels(part, "training")]
+        texts = [text for part in parts for text in part.texts]
         try:
-            targets = head_of(config).targets(labels)
+            targets = head_of(config).targets(labels, texts)
         except LtpError as error:
             counted = "; rows of --dev or --test are counted after those of --data"
             raise LtpError(f"{error}{counted if len(parts) > 1 else ''}") from None
-        ends = np.cumsum([len(part) for part in parts])
+        return cls.of([tokenizer(part.texts) for part in parts], targets, parts, config)
+
+    @classmethod
+    def of(
+        cls,
+        batches: Sequence[PackedBatch],
+        targets: np.ndarray,
+        parts: Sequence[Examples],
+        config: EncoderConfig,
+    ) -> list[TaskData]:
+        """The data of several parts.
+
+        Args:
+            batches: the tokens of each.
+            targets: of all parts together.
+            parts: say what scores each.
+        """
+        ends = np.cumsum([batch.sequences for batch in batches])
+        units = head_of(config).units(targets)
         return [
-            cls(tokenizer(part.texts), targets[end - len(part) : end], part.metric)
-            for part, end in zip(parts, ends, strict=True)
+            cls(batch, targets[start:end], part.metric, units=units[start:end])
+            for batch, part, start, end in zip(batches, parts, [0, *ends[:-1]], ends, strict=True)
         ]
 
     def sample(self, tokens: int, seed: int, at_least: int = 1) -> TaskData:

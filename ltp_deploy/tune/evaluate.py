@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -49,17 +50,21 @@ def point_of(config: EncoderConfig, logits: np.ndarray, alive: np.ndarray, data:
 
 
 def answered(
-    part: Examples, encoder: Encoder, tokenizer: Tokenizer, metric: str | None = None
-) -> TaskData:
+    parts: Sequence[Examples], encoder: Encoder, tokenizer: Tokenizer, metric: str | None = None
+) -> list[TaskData]:
     """Texts with the answers of the model without pruning as labels. Unless a metric is asked for,
-    what counts is the share of answers that do not change, the correlation of values, or the cosine
-    of vectors."""
+    what counts is the share of answers that do not change, the correlation of values, the cosine
+    of vectors, or of rankings the rank of the passage that was first."""
     head = head_of(encoder.config)
     if metric is None and "accuracy" in head.metrics:
         metric = "accuracy"
-    batch = tokenizer(part.texts)
-    logits, _ = answers(encoder.with_policy(PrunePolicy.dense(encoder.config.layers)), batch)
-    return TaskData(batch, np.asarray(head.predictions(logits)), metric)
+    unpruned = encoder.with_policy(PrunePolicy.dense(encoder.config.layers))
+    batches = [tokenizer(part.texts) for part in parts]
+    logits = np.concatenate([answers(unpruned, batch)[0] for batch in batches])
+    texts = [text for part in parts for text in part.texts]
+    targets = head.targets_of_answers(logits, texts, metric)
+    judged = [replace(part, metric=metric) for part in parts]
+    return TaskData.of(batches, targets, judged, encoder.config)
 
 
 def answers(encoder: Encoder, data: PackedBatch) -> tuple[np.ndarray, np.ndarray]:

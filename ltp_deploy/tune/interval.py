@@ -46,11 +46,11 @@ def drop_interval(
 
     Args:
         head: what the answers are.
-        targets: [N], or [N, labels], as `Head.targets` gives them.
+        targets: of N texts, as `Head.targets` gives them.
         dense, pruned: [N, labels] the logits of the two models.
         metric: as `Head.score` takes it.
     """
-    name = metric or next(iter(head.metrics))
+    name = metric or head.usual_metric(targets)
     if head.metrics[name] in SHARES:
         right = [_right(head.predictions(logits), targets) for logits in (dense, pruned)]
         return _bonett_price(*right)

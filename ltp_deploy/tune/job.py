@@ -158,10 +158,13 @@ def read_parts(job: TuneJob, encoder: Encoder) -> tuple[TaskData, TaskData, bool
     config = encoder.config
     tokenizer = TransformersTokenizer(job.checkpoint, config)
     data = (
-        [answered(part, encoder, tokenizer, job.options.metric) for part in parts]
+        answered(parts, encoder, tokenizer, job.options.metric)
         if without
         else TaskData.read(parts, tokenizer, config)
     )
+    usual = head_of(config).usual_metric(np.concatenate([part.labels for part in data]))
+    for part in data:  # before a part could have another one
+        part.metric = part.metric or usual
     search, other = data if len(data) == 2 else data[0].divided((len(data[0]) + 1) // 2, seed=0)
     units = [len(np.unique(part.units)) for part in (search, other)]
     if min(units) < LEAST:

@@ -69,6 +69,7 @@ class Estimate:
         changed: how many answers changed; None where answers are values.
         change: how far the answers are from the dense model's, see `Head.distillation`.
         work: as in `Candidate`.
+        remark: see `Head.remark`.
     """
 
     texts: int
@@ -79,6 +80,7 @@ class Estimate:
     changed: int | None
     change: float
     work: float
+    remark: str = ""
 
     @property
     def drop(self) -> float:
@@ -192,6 +194,7 @@ class Judge:
     """Policies of one model, tried on data and held to a budget.
 
     Attributes:
+        metric: the one of the data, or the usual one for all of it.
         dense: the model without pruning, from which drops are counted.
         start: the same as a candidate, with the conventions of the model's own policy.
     """
@@ -201,6 +204,7 @@ class Judge:
         self.data = data
         self.max_drop = max_drop
         self.head = head_of(encoder.config)
+        self.metric = data.metric or self.head.usual_metric(data.labels)
         self.forward = Forward(encoder, data.batch)
         policy = encoder.config.policy.scaled(0.0)
         run = self.forward.run(by_policy(policy))
@@ -215,7 +219,7 @@ class Judge:
     def _candidate(self, policy: PrunePolicy, run: Run) -> Candidate:
         data, config = self.data, self.encoder.config
         point = point_of(config, run.logits, run.profile.alive, data)
-        error = standard_error(self.head, data.labels, self.unpruned, run.logits, data.metric)
+        error = standard_error(self.head, data.labels, self.unpruned, run.logits, self.metric)
         return Candidate(policy, point, error, engine_work(config, run.profile))
 
     def estimate(self, policy: PrunePolicy) -> Estimate:
@@ -226,7 +230,7 @@ class Judge:
     def estimate_of(self, logits: np.ndarray, profile: SurvivorProfile) -> Estimate:
         """The same of answers [N, labels] and numbers of tokens."""
         data, config, head = self.data, self.encoder.config, self.head
-        low, high = drop_interval(head, data.labels, self.unpruned, logits, data.metric)
+        low, high = drop_interval(head, data.labels, self.unpruned, logits, self.metric)
         change = head.distillation(torch.from_numpy(logits), torch.from_numpy(self.unpruned))
         return Estimate(
             texts=len(data),
@@ -237,6 +241,7 @@ class Judge:
             changed=head.flips(self.unpruned, logits),
             change=float(change),
             work=engine_work(config, profile),
+            remark=head.remark(self.metric, data.labels),
         )
 
     def drop_on(self, texts: np.ndarray, logits: np.ndarray) -> tuple[float, float]:
@@ -249,9 +254,9 @@ class Judge:
         Raises:
             LtpError: the metric is undefined on them.
         """
-        metric, targets = self.data.metric, self.data.labels[texts]
+        targets = self.data.labels[texts]
         dense, pruned = self.unpruned[texts], logits[texts]
-        found = self.head, targets, dense, pruned, metric
+        found = self.head, targets, dense, pruned, self.metric
         return points_lost(*found), standard_error(*found)
 
     def each(

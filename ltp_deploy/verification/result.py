@@ -19,6 +19,7 @@ class Verification:
         labelled: whether the data has labels.
         scores: by metric with its unit, then of "oracle", "engine" and "dense", the oracle without
             pruning; empty without labels, or where they leave every metric undefined.
+        remark: of the scores, see `Head.remark`.
         values: None where answers are labels.
     """
 
@@ -30,6 +31,7 @@ class Verification:
     truncated: int
     labelled: bool
     scores: dict[str, dict[str, float]]
+    remark: str
     logits: LogitComparison
     values: ValueComparison | None
     survivors: SurvivorComparison

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-
-import numpy as np
 
 from ltp_deploy.data.texts import Text
 from ltp_deploy.data.tokenizer import Tokenized, first_difference
@@ -32,15 +29,3 @@ def tokenized(engine: Engine, checkpoint: Path, texts: Sequence[Text]) -> Tokeni
                 f"checkpoint: {what}; build it again"
             )
     return expected
-
-
-def queries(texts: Sequence[Text]) -> np.ndarray | None:
-    """[N] the number of each pair's first text, where these are a reranker's queries: at least half
-    of the pairs share theirs with another pair. None for other texts, which are ranked together."""
-    firsts = [text[0] for text in texts if isinstance(text, tuple)]
-    counts = Counter(firsts)
-    shared = sum(count for count in counts.values() if count > 1)
-    if len(firsts) < len(texts) or 2 * shared < len(texts):
-        return None
-    numbers = {first: i for i, first in enumerate(counts)}
-    return np.array([numbers[first] for first in firsts])

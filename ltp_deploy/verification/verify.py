@@ -24,7 +24,7 @@ from ltp_deploy.runtime.engine import Engine, load
 from ltp_deploy.verification.gates import Tolerances, check_applicable, gates
 from ltp_deploy.verification.result import Verification
 from ltp_deploy.verification.source import as_built, load_source
-from ltp_deploy.verification.texts import queries, tokenized
+from ltp_deploy.verification.texts import tokenized
 
 
 def verify(
@@ -62,10 +62,10 @@ def verify(
     if tolerances.max_drop is not None and head.labelled:
         required_labels(examples, "--max-drop")
     if examples.labels is not None and head.labelled:
-        targets = head.targets(examples.labels)
+        targets = head.targets(examples.labels, examples.texts)
     answers = _answers(engine, encoder, Path(checkpoint), data, batch)
     if not head.labelled:
-        targets = head.predictions(answers.dense)
+        targets = head.targets_of_answers(answers.dense, examples.texts)
     asked = examples.metric is not None or tolerances.max_drop is not None
     scores = _scores(head, answers, targets, examples.metric, asked)
     precision = engine.manifest.precision
@@ -75,9 +75,9 @@ def verify(
     logits = compare_logits(head, oracle.logits, answers.logits, survivors)
     values = None
     if head.gives_values:
-        wanted, groups = head.values(oracle.logits)
-        groups = queries(examples.texts) if groups is None else groups
-        values = compare_values(wanted, head.values(answers.logits)[0], groups)
+        wanted, groups = head.values(oracle.logits, examples.texts)
+        found, _ = head.values(answers.logits, examples.texts)
+        values = compare_values(wanted, found, groups)
     return Verification(
         bundle=str(bundle),
         overrides=overrides,
@@ -87,6 +87,7 @@ def verify(
         truncated=int(texts.truncated.sum()),
         labelled=targets is not None,
         scores=scores,
+        remark=_remark(head, targets, examples.metric) if scores else "",
         logits=logits,
         values=values,
         survivors=survivors,
@@ -132,13 +133,17 @@ def _scores(
     """Scores by metric with its unit, then by model; {} without labels, or where these leave every
     metric undefined and nobody asked for one."""
     scores: dict[str, dict[str, float]] = {}
-    if targets is None or not (asked or any(head.defined(m, targets) for m in head.judged_metrics)):
+    if targets is None or not (asked or head.defined(head.usual_metric(targets), targets)):
         return scores
     given = {"oracle": answers.oracle.logits, "engine": answers.logits, "dense": answers.dense}
     for model, logits in given.items():
         for title, score in head.scores(logits, targets, metric).items():
             scores.setdefault(title, {})[model] = score
     return scores
+
+
+def _remark(head: Head, targets: np.ndarray | None, metric: str | None) -> str:
+    return "" if targets is None else head.remark(metric or head.usual_metric(targets), targets)
 
 
 def run_engine(

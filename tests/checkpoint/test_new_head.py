@@ -42,6 +42,36 @@ def test_a_new_head_is_for_the_labels(labels: list, head: NewHead) -> None:
 
 
 @pytest.mark.parametrize(
+    ("kind", "labels", "head"),
+    [
+        ("ranking", ["0", "1"], NewHead(None, 1)),
+        ("ranking", [ClassName("no", 0)] * 2, NewHead(None, 1)),
+        ("regression", [0, 1, 2], NewHead("regression", 1)),
+        ("multi_label", [[0], [1], []], NewHead("multi_label_classification", 2)),
+        ("classification", [0, 1], NewHead("single_label_classification", 2)),
+    ],
+)
+def test_a_new_head_may_be_named(kind: str, labels: list, head: NewHead) -> None:
+    found = NewHead.for_labels(labels, kind=kind)
+    assert (found, found.kind) == (head, kind)
+
+
+@pytest.mark.parametrize(
+    ("kind", "labels", "message"),
+    [
+        ("rank", [0], "there is no head 'rank'; there are classification, regression"),
+        ("ranking", [0, "good"], "row 2 has the label 'good', the model gives numbers"),
+        ("ranking", [{"a": True, "b": False}], "row 1: one label for each text is needed"),
+        ("classification", [0.5, 1], r"labels that are numbers from 0, found \[0.5\]"),
+        ("embedding", [0, 1], "labels say nothing of an embedding"),
+    ],
+)
+def test_a_named_head_takes_its_own_labels(kind: str, labels: list, message: str) -> None:
+    with pytest.raises(LtpError, match=message):
+        NewHead.for_labels(labels, kind=kind)
+
+
+@pytest.mark.parametrize(
     ("labels", "message"),
     [
         (["good", "bad"], r"labels that are numbers, found \['bad', 'good'\]"),
@@ -107,6 +137,23 @@ def test_a_new_head_has_no_activation_of_the_old_one(tmp_path: Path) -> None:
     assert load_encoder(tmp_path / "new").config.answer_activation == "none"
     save_encoder(load_encoder(old), old, tmp_path / "same")
     assert load_encoder(tmp_path / "same").config.answer_activation == "sigmoid"
+    assert load_encoder(tmp_path / "same").config.head == "ranking"
+
+
+def test_a_new_head_that_ranks_has_the_activation_it_is_trained_with(tmp_path: Path) -> None:
+    tanh = {"sbert_ce_default_activation_function": "torch.nn.modules.activation.Tanh"}
+    old = save_tiny(tmp_path / "old", "bert", problem_type="multi_label_classification", **tanh)
+    head = NewHead(None, 1)
+    encoder = load_encoder(old, new_head=head)
+    assert (encoder.config.head, encoder.config.answer_activation) == ("ranking", "sigmoid")
+    save_encoder(encoder, old, tmp_path / "new", head)
+    assert load_encoder(tmp_path / "new").config == encoder.config
+    written = json.loads((tmp_path / "new" / "config.json").read_text())
+    assert written["sentence_transformers"] == {
+        "activation_fn": "torch.nn.modules.activation.Sigmoid"
+    }
+    assert not written.keys() & {"problem_type", *tanh}
+    assert len(written["id2label"]) == 1
 
 
 def test_a_new_head_depends_on_the_seed_alone(bert_checkpoint: Path) -> None:

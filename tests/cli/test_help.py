@@ -12,6 +12,7 @@ from ltp_deploy.cli.bench import PEERS as OFFERED_PEERS
 from ltp_deploy.cli.build import LIBRARIES as OFFERED_LIBRARIES
 from ltp_deploy.cli.build import TARGETS as OFFERED_TARGETS
 from ltp_deploy.cli.learn import METHODS as OFFERED_METHODS
+from ltp_deploy.cli.learn import NEW_HEADS
 from ltp_deploy.cli.options import DROP_FROM_DENSE, MAX_DROP, METRICS
 from ltp_deploy.cli.run import LONG_TEXTS as OFFERED_LONG_TEXTS
 from ltp_deploy.data.long_texts import LONG_TEXTS
@@ -125,6 +126,7 @@ def test_the_offered_values_are_those_that_the_package_knows() -> None:
     assert known == OFFERED_TARGETS
     assert tuple(LIBRARIES) == OFFERED_LIBRARIES
     assert METHODS == OFFERED_METHODS
+    assert {name for name, head in HEADS.items() if head.labelled} == set(NEW_HEADS)
     assert LONG_TEXTS == OFFERED_LONG_TEXTS
     assert tuple(dict.fromkeys(name for head in HEADS.values() for name in head.metrics)) == METRICS
     assert tuple(PEERS) == OFFERED_PEERS

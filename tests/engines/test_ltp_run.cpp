@@ -51,7 +51,9 @@ int main(int, char** argv) {
     toy.replace("[0.5, 0.9, 0.4]", "[]");
     toy.replace("\"multi_label\"", "\"regression\"");
     gives(with_input("5\\n", "--labels"), 1, "names no labels; leave out --labels");
-    toy.replace("\"regression\"", "\"classification\"");
+    toy.replace("\"regression\"", "\"ranking\"");
+    gives(with_input("5\\n", "--labels"), 1, "names no labels; leave out --labels");
+    toy.replace("\"ranking\"", "\"classification\"");
     CHECK(with_input("").text.empty() && with_input("").status == 0, "no lines, no output");
 
     toy.put("lines", "8\n");

@@ -35,7 +35,7 @@ def test_the_loss_of_unit_vectors_is_what_their_cosine_lacks() -> None:
 
 
 def test_texts_are_compared_by_their_cosines_with_each_other() -> None:
-    values, groups = HEAD.values(FOUND)
+    values, groups = HEAD.values(FOUND, [])
     table = unit(FOUND) @ unit(FOUND).T
     expected = [table[i, j] for i in range(6) for j in range(6) if i != j]
     np.testing.assert_allclose(values, expected)

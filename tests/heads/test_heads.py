@@ -21,8 +21,9 @@ VALUES = np.array([[1.0], [2.0], [3.0], [10.0]])
 
 
 def score(logits: np.ndarray, labels: np.ndarray, metric: str | None = None) -> tuple[str, float]:
-    """By the head that has so many outputs."""
-    return a_head(head_for(logits.shape[1]), logits.shape[1]).score(logits, labels, metric)
+    """By the head of a regression for one output, else by that of classes."""
+    name = "regression" if logits.shape[1] == 1 else "classification"
+    return a_head(name, logits.shape[1]).score(logits, labels, metric)
 
 
 @pytest.fixture
@@ -176,7 +177,7 @@ def test_a_regression_takes_finite_numbers_alone(config: EncoderConfig) -> None:
 @pytest.mark.parametrize(
     ("outputs", "problem_type", "name"),
     [
-        (1, None, "regression"),
+        (1, None, "ranking"),
         (2, None, "classification"),
         (1, "regression", "regression"),
         (3, "single_label_classification", "classification"),
@@ -195,7 +196,11 @@ def test_the_head_is_that_of_the_problem_type(
     ("outputs", "problem_type", "message"),
     [
         (2, "regression", "with 2 outputs is not supported"),
-        (1, "single_label_classification", "with one output .* write regression, and"),
+        (
+            1,
+            "single_label_classification",
+            "with one output .* write regression, where .* reranker leave out",
+        ),
         (2, "token_classification", "'token_classification' is unknown; there are single_label_cl"),
         (2, 5, "problem_type 5 is unknown"),
         (2, ["regression"], r"problem_type \['regression'\] is unknown"),
@@ -217,8 +222,9 @@ def test_an_answer_is_a_label_or_a_value(config: EncoderConfig) -> None:
     assert classes.activation(np.array([[1e4, 0.0]])).tolist() == [[1.0, 0.0]]
     np.testing.assert_array_equal(values.activation(VALUES), VALUES)
     for name, expected in (("sigmoid", 1 / (1 + np.exp(-VALUES))), ("tanh", np.tanh(VALUES))):
-        head = a_head("regression", 1, answer_activation=name)
-        np.testing.assert_allclose(head.activation(VALUES), expected)
+        for kind in ("regression", "ranking"):
+            head = a_head(kind, 1, answer_activation=name)
+            np.testing.assert_allclose(head.activation(VALUES), expected)
 
 
 def test_an_answer_changes_where_the_class_does() -> None:

@@ -127,7 +127,7 @@ def test_texts_that_are_judged_alone_are_in_tenths_of_texts() -> None:
 
 
 def test_data_that_cannot_judge_are_refused() -> None:
-    encoder = tiny_encoder(PrunePolicy.dense(3), num_labels=1)
+    encoder = tiny_encoder(PrunePolicy.dense(3), num_labels=1, head="regression")
     batch = random_batch([5, 5], vocabulary=60)
     data = TaskData(batch, np.array([1.0, 2.0], np.float32), "pearson")
     with pytest.raises(LtpError, match="undefined"):
@@ -138,6 +138,21 @@ def test_data_that_cannot_judge_are_refused() -> None:
     together = TaskData(data.batch, data.labels, units=np.zeros(len(data), int))
     with pytest.raises(LtpError, match="more than one query"):
         tenths(together, encoder.config, 0)
+
+
+def test_no_part_of_rankings_is_judged_by_another_metric() -> None:
+    encoder = tiny_encoder(PrunePolicy.dense(3), num_labels=1, head="ranking")
+    query = np.repeat(np.arange(10), 4)
+    relevance = np.where(query == 0, np.arange(40) % 2, query % 2)  # the first query alone counts
+    data = TaskData(random_batch([5] * 40, vocabulary=60), np.stack([relevance, query], 1) * 1.0)
+    judge = Judge(encoder, data, 1.0)
+    assert judge.metric == "ndcg@10"
+    judge.drop_on(query < 5, judge.unpruned)
+    with pytest.raises(LtpError, match="NDCG@10 is undefined: no query has passages"):
+        judge.drop_on(query > 0, judge.unpruned)
+    data.units = query
+    with pytest.raises(LtpError, match="NDCG@10 is undefined: no query has passages"):
+        tenths(data, encoder.config, 0)
 
 
 def test_drops_count_from_the_weights_before_training() -> None:

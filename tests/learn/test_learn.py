@@ -15,9 +15,12 @@ import torch
 from click.testing import CliRunner
 from safetensors.torch import load_file, save_file
 
+from ltp_deploy.builder.build import build
+from ltp_deploy.bundle.options import BuildOptions
 from ltp_deploy.checkpoint import load_encoder
+from ltp_deploy.checkpoint.save import save_encoder
 from ltp_deploy.cli import main
-from ltp_deploy.data.examples import DataOptions
+from ltp_deploy.data.examples import DataOptions, read_examples
 from ltp_deploy.errors import LtpError
 from ltp_deploy.learn import trainer as trainer_module
 from ltp_deploy.learn.job import Job, run, starting_encoder
@@ -30,10 +33,12 @@ from ltp_deploy.learn.sweep import parse_sweep, sweep, with_trained_head
 from ltp_deploy.learn.trainer import fit
 from ltp_deploy.model.policy import LayerRule, Mode, PrunePolicy
 from ltp_deploy.parity.oracle_run import run_oracle
+from ltp_deploy.runtime.engine import load
 from ltp_deploy.tune.data import TaskData
 from ltp_deploy.tune.evaluate import Point
 from tests.answers import random_batch
 from tests.model.problems import tiny_encoder
+from tests.rankings import write_groups
 from tests.released import save_released
 from tests.tiny import edit_config
 
@@ -243,6 +248,68 @@ def test_sets_of_labels_are_learned(
     if finetune:
         assert learned.dense.score > 90
         assert config.labels == ("toxic", "rude", "short")
+
+
+def test_queries_with_passages_make_a_reranker(
+    checkpoint_of: Callable[..., Path], tmp_path: Path
+) -> None:
+    """It gives the scores of sentence-transformers' CrossEncoder."""
+    pytest.importorskip("ir_measures", reason="ir_measures is not installed")
+    data = write_groups(tmp_path / "groups.jsonl", 24, 4, seed=1)
+    out = tmp_path / "out"
+    more = "--finetune --finetune-epochs 25 --lr 3e-3 --method manual --hard-epochs 1"
+    result = CliRunner().invoke(
+        main, typed(checkpoint_of("bert", None), data, out, f"{more} --flops 1.3 --json")
+    )
+    assert result.exit_code == 0, result.output
+    learned = json.loads(result.stdout)
+    assert (learned["dense"]["metric"], learned["remark"]) == ("ndcg@10 %", "")
+    assert learned["dense"]["score"] > 90, "an order by chance scores 64"
+    assert learned["pruned"]["flops_ratio"] > 1.1
+    config = load_encoder(out).config
+    assert (config.head, config.answer_activation, config.num_labels) == ("ranking", "sigmoid", 1)
+
+    library = pytest.importorskip("sentence_transformers")
+    encoder = load_encoder(out)
+    save_encoder(encoder.with_policy(PrunePolicy.dense(3)), out, tmp_path / "dense")
+    build(tmp_path / "dense", tmp_path / "engine", BuildOptions("torchscript"))
+    texts = read_examples(str(data)).texts[:8]
+    passages = [text[1] for text in texts]
+    expected = library.CrossEncoder(str(tmp_path / "dense"), device="cpu").rank("film", passages)
+    found = load(tmp_path / "engine").rank("film", passages)
+    assert [place for place, _ in found] == [row["corpus_id"] for row in expected]
+    assert [score for _, score in found] == pytest.approx(
+        [float(row["score"]) for row in expected], abs=1e-5
+    )
+    assert 0 < found[-1][1] < found[0][1] < 1
+
+
+def test_a_new_head_may_be_named(checkpoint_of: Callable[..., Path], tmp_path: Path) -> None:
+    data, out = write_reviews(tmp_path / "data.tsv", 16), tmp_path / "out"
+    finetune = "--finetune --finetune-epochs 1 --method dense"
+    line = typed(checkpoint_of("bert", None), data, out, finetune)
+    result = CliRunner().invoke(main, [*line, "--head", "ranking", "--metric", "pearson"])
+    assert result.exit_code == 0, result.output
+    assert "ndcg@10 is undefined here" in result.output
+    assert load_encoder(out).config.head == "ranking"
+    result = CliRunner().invoke(main, [*typed(out, data, tmp_path / "x", ""), "--head", "ranking"])
+    assert result.exit_code == 2
+    assert "--head is for --finetune" in result.output
+
+
+def test_a_reranker_is_not_trained_on_grades(
+    checkpoint_of: Callable[..., Path], tmp_path: Path
+) -> None:
+    data = tmp_path / "grades.tsv"
+    data.write_text("query\tpassage\tlabel\n" + "a film\tgood\t1\na film\tdull\t3\n" * 4)
+    out = tmp_path / "out"
+    line = typed(checkpoint_of("bert", None, labels=1, id2label=None), data, out, "--flops 1.1")
+    result = CliRunner().invoke(main, line)
+    assert result.exit_code == 1
+    assert "row 2 of the training data has the label 3, and a reranker is trained on" in (
+        " ".join(result.output.split())
+    )
+    assert not list(tmp_path.glob("out*"))
 
 
 def headless(model: Path, folder: Path) -> Path:

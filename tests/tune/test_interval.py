@@ -132,6 +132,7 @@ def each_query(found: np.ndarray, targets: np.ndarray) -> np.ndarray:
 class OfQueries(Regression):
     """Values that are judged query by query."""
 
+    judged_metrics = ("mean",)
     metrics = {"mean": Mean(each_query, lambda targets: len(np.unique(targets[:, 1])))}  # noqa: RUF012
 
 

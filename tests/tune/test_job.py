@@ -30,6 +30,7 @@ from ltp_deploy.tune.data import TaskData
 from ltp_deploy.tune.job import TuneJob, read_parts, starting_encoder, tune_checkpoint
 from ltp_deploy.tune.search import Tuned
 from tests.answers import assert_as_oracle, batch_for, pruned_tokens
+from tests.rankings import write_groups
 from tests.tiny import random_texts, save_tokenizer, write_texts
 
 COUNT = 120  # texts, of which half are searched on
@@ -259,7 +260,8 @@ def few_resamples(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_regression_is_tuned(
     checkpoint_of: Callable[..., Path], folder: Path, tmp_path: Path
 ) -> None:
-    checkpoint = checkpoint_of("bert", None, labels=1, id2label=None)
+    values = {"labels": 1, "id2label": None, "problem_type": "regression"}
+    checkpoint = checkpoint_of("bert", None, **values)
     result, policy = run(checkpoint, folder / "texts.tsv", tmp_path / "out", 5.0)
     assert result.estimate.dense.metric == "pearson %"
     assert result.estimate.dense.score == pytest.approx(100)
@@ -274,6 +276,59 @@ def test_a_regression_is_tuned(
             tmp_path / "other",
             options=DataOptions(metric="f1"),
         )
+
+
+@pytest.fixture
+def reranker(checkpoint_of: Callable[..., Path]) -> Path:
+    pytest.importorskip("ir_measures", reason="ir_measures is not installed")
+    return checkpoint_of("bert", None, labels=1, id2label=None)
+
+
+@pytest.mark.parametrize("labelled", [True, False])
+def test_a_reranker_is_tuned_by_its_rankings(
+    labelled: bool, reranker: Path, tmp_path: Path
+) -> None:
+    data = write_groups(tmp_path / "groups.jsonl", 40, 5, labels=labelled)
+    result, policy = run(reranker, data, tmp_path / "out", 30.0)
+    assert policy.prunes
+    assert result.labelled == labelled
+    assert (result.searched, result.estimate.texts) == (100, 100)
+    for found in (result.dense, result.estimate.dense, result.estimate.pruned):
+        assert found.metric == "ndcg@10 %"
+    assert (result.dense.score == 100) == (not labelled)
+    assert (result.estimate.changed, result.estimate.remark) == (None, "")
+    assert result.estimate.low < result.estimate.drop < result.estimate.high
+    search, other, _ = read_parts(
+        TuneJob(reranker, str(data), tmp_path / "x", 1.0),
+        starting_encoder(TuneJob(reranker, str(data), tmp_path / "x", 1.0)),
+    )
+    assert not set(search.units) & set(other.units), "a query's passages stay together"
+    assert len(set(search.units)) == 20
+
+
+def test_the_metric_is_chosen_once_for_all_data(reranker: Path, tmp_path: Path) -> None:
+    """Not anew for a part, which may lack what it needs."""
+    groups = write_groups(tmp_path / "groups.jsonl", 6, 4)
+    plain = tmp_path / "plain.jsonl"
+    rows = [{"query": f"q {i}", "passages": [t], "labels": [i % 2]} for i, t in enumerate("abcdef")]
+    plain.write_text("\n".join(map(json.dumps, rows)))
+    for data, test in ((groups, plain), (plain, groups)):
+        with pytest.raises(LtpError, match=r"NDCG@10 is undefined: no query has passages of diff"):
+            run(reranker, data, tmp_path / "out", test=str(test))
+    options = DataOptions(metric="spearman")
+    job = TuneJob(reranker, str(groups), tmp_path / "out", 1.0, str(plain), options=options)
+    assert {part.metric for part in read_parts(job, starting_encoder(job))[:2]} == {"spearman"}
+
+
+@pytest.mark.usefixtures("few_resamples")
+def test_a_reranker_without_rankings_is_tuned_by_correlation(
+    reranker: Path, folder: Path, tmp_path: Path
+) -> None:
+    result, policy = run(reranker, folder / "texts.tsv", tmp_path / "out", 5.0)
+    assert policy.prunes
+    assert result.estimate.dense.metric == "pearson %"
+    report = " ".join(describe(result, tmp_path).split())
+    assert "since no query has passages of different relevance: what counts is pearson" in report
 
 
 @pytest.mark.usefixtures("few_resamples")

@@ -132,7 +132,7 @@ def test_other_rules_are_tuned_too(rules: tuple[LayerRule, ...], keep_first: boo
 
 
 def test_values_are_judged_by_correlation() -> None:
-    encoder, data, other = task(DENSE, num_labels=1)
+    encoder, data, other = task(DENSE, num_labels=1, head="regression")
     tuned = tune(encoder, data, other, 5.0)
     assert tuned.dense.metric == "pearson %"
     assert tuned.dense.score == pytest.approx(100)
@@ -185,7 +185,7 @@ def test_a_score_that_is_undefined_is_refused_before_the_search(
     part: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delattr(search, "Steps")
-    encoder, *parts = task(DENSE, num_labels=1)
+    encoder, *parts = task(DENSE, num_labels=1, head="regression")
     parts[part].labels = np.ones(60)
     with pytest.raises(LtpError, match="pearson is undefined where all labels are the same"):
         tune(encoder, *parts, 1.0)

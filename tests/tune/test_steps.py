@@ -187,7 +187,7 @@ def test_a_model_of_one_layer_has_nothing_to_prune(mode: Mode) -> None:
 
 
 def test_the_change_of_values_is_their_squared_difference() -> None:
-    encoder = tiny_encoder(DENSE, num_labels=1)
+    encoder = tiny_encoder(DENSE, num_labels=1, head="regression")
     batch = random_batch(LENGTHS, vocabulary=60)
     (step,) = islice(Steps(encoder, batch, DENSE, Mode.RELATIVE), 1)
     dense, pruned = (run_oracle(encoder.with_policy(p), batch).logits for p in (DENSE, step.policy))

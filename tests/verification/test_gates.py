@@ -17,9 +17,10 @@ from ltp_deploy.parity.compare import (
 )
 from ltp_deploy.parity.tolerances import TOLERANCES
 from ltp_deploy.verification.gates import Gate, Tolerances, gates
-from ltp_deploy.verification.texts import queries
+from tests.heads.models import a_head
 
 NONE = Tolerances()
+TOGETHER = np.zeros(4, int)
 SAME = SurvivorComparison()
 
 
@@ -111,20 +112,21 @@ def test_a_gate_says_what_was_found_and_what_is_allowed() -> None:
 
 def test_values_are_compared_in_the_scale_of_the_oracles() -> None:
     oracle = np.array([0.0, 1.0, 2.0, 3.0])
-    found = compare_values(oracle, oracle + np.array([0.1, -0.1, 0.1, -0.1]))
+    found = compare_values(oracle, oracle + np.array([0.1, -0.1, 0.1, -0.1]), TOGETHER)
     assert found.error == pytest.approx(0.1 / oracle.std())
     assert found.spearman == pytest.approx(1)
-    assert compare_values(oracle, oracle[::-1]).spearman == pytest.approx(-1)
-    assert compare_values(np.ones(4), oracle) == ValueComparison(None, None)
+    assert compare_values(oracle, oracle[::-1], TOGETHER).spearman == pytest.approx(-1)
+    assert compare_values(np.ones(4), oracle, TOGETHER) == ValueComparison(None, None)
 
 
 def test_rounding_is_neither_error_nor_scale_nor_order() -> None:
     rounding = np.array([1e-6, -1e-6, 2e-6, 0.0])
-    assert compare_values(0.3 + rounding, 0.3 - rounding) == ValueComparison(None, None)
+    assert compare_values(0.3 + rounding, 0.3 - rounding, TOGETHER) == ValueComparison(None, None)
     oracle = np.array([0.3, 0.3, 0.7, 0.7])
     found = compare_values(oracle + rounding, oracle - rounding, np.array([0, 0, 1, 1]))
     assert found == ValueComparison(0.0, None)
-    assert compare_values(oracle + rounding, oracle - rounding).spearman == pytest.approx(1)
+    found = compare_values(oracle + rounding, oracle - rounding, TOGETHER)
+    assert found.spearman == pytest.approx(1)
 
 
 def test_texts_are_ranked_within_their_query() -> None:
@@ -135,16 +137,22 @@ def test_texts_are_ranked_within_their_query() -> None:
     assert found.spearman == pytest.approx((3 * 1 + 2 * -1) / 5)
 
 
-def test_queries_are_first_texts_that_repeat() -> None:
+def test_the_groups_of_a_reranker_are_queries_that_repeat() -> None:
+    def groups(texts: list) -> list[int]:
+        values = np.arange(len(texts), dtype=np.float32)[:, None]
+        found, numbers = a_head("ranking", 1).values(values, texts)
+        assert found.tolist() == values[:, 0].tolist()
+        return numbers.tolist()
+
     pairs = [("who", "a"), ("what", "b"), ("who", "c")]
-    found = queries(pairs)
-    assert found is not None
-    assert found.tolist() == [0, 1, 0]
+    assert groups(pairs) == [0, 1, 0]
     by_chance = [*pairs, ("a", "b"), ("b", "c")]
-    assert queries(by_chance) is None
-    assert queries([("a", "b"), ("c", "d")]) is None
-    assert queries(["a", "b"]) is None
-    assert queries([("a", "b"), ("a", "c"), "d"]) is None
+    assert groups(by_chance) == [0] * 5
+    assert groups([("a", "b"), ("c", "d")]) == [0, 0]
+    assert groups(["a", "b"]) == [0, 0]
+    assert groups([("a", "b"), ("a", "c"), "d"]) == [0, 0, 1]
+    _, numbers = a_head("regression", 1).values(np.zeros((3, 1)), pairs)
+    assert numbers.tolist() == [0, 0, 0]
 
 
 PAGE = Path(__file__).parents[2] / "docs" / "verification.md"

@@ -85,7 +85,8 @@ def test_a_dense_bundle_passes_too(
 def test_a_regression_is_scored_by_correlation(
     checkpoint_of: Callable[..., Path], bundle_of: Callable[..., Path]
 ) -> None:
-    checkpoint = checkpoint_of("bert", "topk", labels=1, id2label=None)
+    values = {"labels": 1, "id2label": None, "problem_type": "regression"}
+    checkpoint = checkpoint_of("bert", "topk", **values)
     data = examples(labels=[float(i % 7) for i in range(30)])
     bundle = bundle_of(checkpoint, "torchscript")
     result = verify(bundle, checkpoint, data, 8, Tolerances())

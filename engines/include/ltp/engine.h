@@ -58,7 +58,8 @@ struct Options {
 struct Info {
     std::string target;     ///< as given to `ltp-deploy build --target`
     std::string precision;  ///< "f32", "bf16", "int8-dynamic", "fp16", ...
-    std::string head;       ///< "classification", "regression", "multi_label" or "embedding"
+    /// "classification", "regression", "multi_label", "ranking" or "embedding"
+    std::string head;
     std::vector<std::string> labels;  ///< names of the labels, empty where the model has none
     int num_labels;
     int max_length;       ///< longest sequence, in tokens
@@ -73,7 +74,7 @@ struct Info {
 
     /// Numbers of the labels that the `num_labels` logits of one sequence mean: the class with the
     /// largest; of a multi-label model all whose probability is above their threshold, possibly
-    /// none; none of a regression.
+    /// none; none of other models.
     std::vector<std::size_t> predicted(const float* logits) const;
 };
 
