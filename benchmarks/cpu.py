@@ -47,7 +47,7 @@ def main() -> None:
         os.environ.update(LIMITS[options.isa])  # before OpenVINO is imported
     for result in run(options.isa, options.threads, precisions, options.quick):
         only = f"-{options.precision}" if options.precision else ""
-        output = options.output or RESULTS / f"cpu-{_features(result)}{only}.json"
+        output = options.output or RESULTS / f"cpu-{features(result)}{only}.json"
         output.parent.mkdir(exist_ok=True)
         output.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
         print(f"\nwrote {output}", flush=True)
@@ -110,7 +110,7 @@ def probes(checkpoint: Path, folder: Path, precision: str, repeat: int = 3) -> d
     return found
 
 
-def _features(result: dict[str, Any]) -> str:
+def features(result: dict[str, Any]) -> str:
     """A file name's part: the CPU's most advanced feature, the limit if any, and the threads."""
     ranked = ("amx_bf16", "avx512_bf16", "avx512f", "avx2")
     flags = result["machine"]["flags"]
