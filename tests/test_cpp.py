@@ -19,6 +19,7 @@ from ltp_deploy.bundle.options import BuildOptions
 from ltp_deploy.data.probes import PROBES
 from ltp_deploy.data.texts import Text
 from ltp_deploy.runtime.engine import load
+from tests.embeddings import save_embedding
 from tests.tiny import POLICIES, random_texts, save_tiny, save_tokenizer
 
 ROOT = Path(__file__).parents[1]
@@ -50,6 +51,25 @@ def test_ltp_run_prints_the_logits_of_the_python_engine(
         logits = np.array([line.split() for line in printed.splitlines()], np.float32)
         with load(bundle, pruning=factor) as engine:
             np.testing.assert_allclose(logits, engine(input_ids=rows).logits, atol=1e-6)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not LTP_RUN.is_file(), reason="ltp-run is not built into the package")
+@pytest.mark.parametrize("precision", ["f32", "int8-dynamic"])
+@pytest.mark.parametrize("head", ["ranking", "frozen", "survivors"])
+def test_ltp_run_gives_scores_and_vectors(head: str, precision: str, tmp_path: Path) -> None:
+    if head == "ranking":
+        save_tiny(tmp_path / "model", "bert", POLICIES["relative"], labels=1)
+    else:
+        save_embedding(tmp_path / "model", ltp=POLICIES["relative"], ltp_pooling=head)
+    build_bundle(tmp_path / "model", tmp_path / "bundle", BuildOptions(precision=precision))
+    rows = [[5, 6, 7, 9, 12, 8], [5, 6], [11, 12, 13, 9, 9, 6, 5, 7]]
+    lines = "".join(" ".join(map(str, row)) + "\n" for row in rows)
+    printed = run(LTP_RUN, tmp_path / "bundle", input=lines)
+    found = np.array([line.split() for line in printed.splitlines()], np.float32)
+    expected = load(tmp_path / "bundle")(input_ids=rows).logits
+    assert expected.shape == (3, 1 if head == "ranking" else 64)
+    np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
 @pytest.mark.slow

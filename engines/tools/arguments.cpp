@@ -27,7 +27,7 @@ that are too long are cut, which is said on standard error.
   --threads N   CPU threads (default: OpenVINO's choice)
   --pruning F   multiply the thresholds by F; 0: nothing is pruned (default 1)
   --labels      print the name of the likeliest class and a tab before the logits;
-                of a multi-label model all labels above 0, with commas between them
+                of a multi-label model all labels that hold, with commas between them
   --text        read texts, of a bundle that was built with --cpp-texts
   --tokenizers FILE
                 libopenvino_tokenizers.so, which --text needs, in the release of
