@@ -29,6 +29,7 @@ class Tolerance:
         min_agreement: `verify` fails when fewer percent of the tokens that are alive after a layer
             in the oracle or the engine are alive in both, over all layers.
         max_error: `verify` fails when the RMS error of values is more percent of their deviation.
+        max_cosine_error: the same of cosines between the texts, where answers are vectors.
         min_spearman: `verify` fails when the rank correlation of values is less.
         self_check: see the constants above; relative but in f32.
         statistic, logits, marks: what Polygraphy's comparison holds, "max" or "mean", of logits
@@ -48,6 +49,7 @@ class Tolerance:
     marks: float
     baseline: float
     max_error: float = 5.0
+    max_cosine_error: float = 5.0
     min_spearman: float = 0.99
 
 
@@ -99,6 +101,7 @@ TOLERANCES = {
         logits=0.2,
         marks=0.1,
         baseline=0.3,
+        max_cosine_error=15.0,
     ),
     "int8": Tolerance(
         tie=0.3,
@@ -111,5 +114,6 @@ TOLERANCES = {
         logits=0.4,
         marks=0.15,
         baseline=0.3,
+        max_cosine_error=15.0,
     ),
 }

@@ -19,7 +19,7 @@ class Tolerances:
         max_logit_difference: sequences with ties excepted.
         max_flips: percent of sequences whose answer changes, where answers are labels.
         max_error: RMS error in percent of the deviation of the oracle's values, where answers are
-            values.
+            values; of the cosines between texts, where they are vectors.
         min_spearman: rank correlation with the oracle's values, likewise.
         min_agreement: percent of survivors, see `SurvivorComparison`.
         max_drop: points of the score against the oracle.
@@ -32,15 +32,18 @@ class Tolerances:
     min_agreement: float | None = None
     max_drop: float | None = None
 
-    def or_defaults(self, precision: str) -> Tolerances:
-        """With the precision's default for every tolerance that was not stated."""
+    def or_defaults(self, precision: str, cosines: bool = False) -> Tolerances:
+        """With the precision's default for every tolerance that was not stated.
+
+        Args:
+            cosines: whether what is compared are cosines between texts.
+        """
         default = TOLERANCES[precision]
-        return Tolerances(
-            **{
-                name: stated if stated is not None else getattr(default, name)
-                for name, stated in asdict(self).items()
-            }
-        )
+        known = {name: getattr(default, name) for name in asdict(self)}
+        if cosines:
+            known["max_error"] = default.max_cosine_error
+        stated = {name: value for name, value in asdict(self).items() if value is not None}
+        return Tolerances(**{**known, **stated})
 
 
 @dataclass(frozen=True)
@@ -83,14 +86,16 @@ def gates(
     survivors: SurvivorComparison,
     scores: Mapping[str, Mapping[str, float]],
     tolerances: Tolerances,
+    cosines: bool = False,
 ) -> list[Gate]:
     """Everything that can be judged of what was found.
 
     Args:
         values: None where answers are labels.
         scores: by metric, of "oracle" and "engine"; empty without labels.
+        cosines: whether the values are cosines between texts.
     """
-    allowed = tolerances.or_defaults(precision)
+    allowed = tolerances.or_defaults(precision, cosines)
     found = [Gate("logits that are not finite", float(not isfinite(logits.max)), 0, answers=False)]
 
     def judge(

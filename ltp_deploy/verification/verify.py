@@ -96,7 +96,16 @@ def verify(
         mean_alive=profile.alive.mean(0).tolist(),
         flops_ratio_authors=authors_ratio(engine.config, profile.alive),
         flops_ratio_engine=_engine_ratio(engine, profile),
-        gates=gates(precision, data.sequences, logits, values, survivors, scores, tolerances),
+        gates=gates(
+            precision,
+            data.sequences,
+            logits,
+            values,
+            survivors,
+            scores,
+            tolerances,
+            cosines=not head.labelled,
+        ),
     )
 
 

@@ -160,6 +160,7 @@ ROWS = {
     "max_logit_difference": "--max-logit-difference",
     "max_flips": "--max-flips",
     "max_error": "--max-error",
+    "max_cosine_error": "--max-error`, too |",
     "min_spearman": "--min-spearman",
     "min_agreement": "--min-agreement",
     "max_drop": "--max-drop",
@@ -169,7 +170,11 @@ COLUMNS = (("f32",), ("fp16", "bf16"), ("int8", "int8-dynamic"))
 
 @pytest.mark.parametrize("name", ROWS)
 def test_the_page_has_the_limits_that_hold(name: str) -> None:
-    (row,) = [line for line in PAGE.read_text().splitlines() if f"| `{ROWS[name]}` |" in line]
+    (row,) = [
+        line
+        for line in PAGE.read_text().splitlines()
+        if f"| `{ROWS[name]}` |" in line or line.endswith(ROWS[name])
+    ]
     cells = [cell.strip().removesuffix(" %") for cell in row.strip("|").split("|")][1:-1]
     for cell, precisions in zip(cells, COLUMNS, strict=True):
         for precision in precisions:
@@ -178,4 +183,14 @@ def test_the_page_has_the_limits_that_hold(name: str) -> None:
 
 
 def test_every_limit_can_be_stated() -> None:
-    assert ROWS.keys() == {field.name for field in dataclasses.fields(Tolerances)}
+    stated = {field.name for field in dataclasses.fields(Tolerances)}
+    assert ROWS.keys() == {*stated, "max_cosine_error"}
+
+
+def test_cosines_between_texts_have_a_limit_of_their_own() -> None:
+    for precision, limit in TOLERANCES.items():
+        of_values, of_cosines = (Tolerances().or_defaults(precision, c) for c in (False, True))
+        assert of_values.max_error == limit.max_error
+        assert of_cosines.max_error == limit.max_cosine_error
+        assert Tolerances(max_error=2.0).or_defaults(precision, True).max_error == 2.0
+    assert TOLERANCES["int8"].max_cosine_error > TOLERANCES["f32"].max_cosine_error
