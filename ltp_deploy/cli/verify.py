@@ -64,8 +64,8 @@ tolerance_options = compose(
         type=Number(min=0),
         metavar="PERCENT",
         help="Largest RMS error, in percent of the deviation of the oracle's values, where answers "
-        "are values, as of rerankers; of cosines between texts, where they are vectors. Default: 5; "
-        "of cosines in int8 and int8-dynamic 15.",
+        "are values, as of rerankers; of cosines between texts, where they are vectors. Default: "
+        "5; of cosines in int8 and int8-dynamic 15.",
     ),
     tolerance_section(
         "--min-spearman",
