@@ -1,11 +1,14 @@
-"""Data for reranking, made of reviews: queries, and passages of which one belongs to each.
+"""Data for reranking, made of reviews or of paraphrases: queries, and passages of which one belongs
+to each.
 
-Usage: python benchmarks/rerank_data.py --data FOLDER -o OUTPUT [--seed N]
+Usage: python benchmarks/rerank_data.py --data FOLDER -o OUTPUT [--seed N] [--paraphrases]
 
 FOLDER holds train.tsv and test.tsv with a column `text`. A review is cut in two: its first
-sentences are the query, and sentences that follow are the passage that belongs to it. OUTPUT gets
-train.tsv, dev.tsv and test.tsv with the columns query, passage and label (0 or 1), the rows of a
-query together.
+sentences are the query, and sentences that follow are the passage that belongs to it. With
+`--paraphrases` the columns are text_a, text_b and label, as MRPC has them: of two sentences with
+the label 1 the first is the query, without the words that both have, and the second its passage.
+OUTPUT gets train.tsv, dev.tsv and test.tsv with the columns query, passage and label (0 or 1), the
+rows of a query together.
 """
 
 from __future__ import annotations
@@ -20,11 +23,12 @@ from pathlib import Path
 
 import numpy as np
 
-from ltp_deploy.data.files import read_rows
+from ltp_deploy.data.files import Row, read_rows
 
 QUERY_WORDS = (15, 60)  # whole sentences with at least so many words; longer queries are cut
 PASSAGE_WORDS = (20, 190)  # likewise; about 30 and 250 tokens
 MEDIAN, SIGMA = 62, 0.5  # of the log-normal number of words at which a passage ends
+LEAST_LEFT = 5  # words of a paraphrase's query
 NEAR = 200  # passages that share most words with a query; hard ones are drawn from them
 SENTENCE = re.compile(r"(?<=[.!?])[\"')]*\s+(?=[\"'(]*[A-Z0-9])")
 MARK = re.compile(r"<[^<>]{1,20}>")  # <br /> and its like
@@ -65,13 +69,15 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("-o", "--output", type=Path, required=True)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--paraphrases", action="store_true")
     options = parser.parse_args()
-    train, test = (
-        [row["text"] for row in read_rows(options.data / name)]
-        for name in ("train.tsv", "test.tsv")
-    )
+    train, test = (list(read_rows(options.data / name)) for name in ("train.tsv", "test.tsv"))
+    if options.paraphrases:
+        found = make_of_paraphrases(train, test, options.seed)
+    else:
+        found = make(*([row["text"] for row in rows] for rows in (train, test)), options.seed)
     options.output.mkdir(parents=True, exist_ok=True)
-    for name, rows in make(train, test, options.seed).items():
+    for name, rows in found.items():
         write(options.output / f"{name}.tsv", rows)
         words = [len(row.passage.split()) for row in rows]
         print(
@@ -109,6 +115,34 @@ def make(
         parts = [part for text in texts if (part := halves(text, rng, known)) is not None]
         found[name] = pairs(without_doubles(parts), splits[name], rng)
     return {name: found[name] for name in splits}
+
+
+def make_of_paraphrases(
+    train: Sequence[Row], test: Sequence[Row], seed: int, splits: dict[str, Split] = SPLITS
+) -> dict[str, list[Pair]]:
+    """The same of pairs of sentences, each file with its own."""
+    rng = np.random.default_rng(seed)
+    order = rng.permutation(len(train))
+    held_out = int(DEV_SHARE * len(train))
+    rows = {
+        "train": [train[i] for i in order[held_out:]],
+        "dev": [train[i] for i in order[:held_out]],
+        "test": [test[i] for i in rng.permutation(len(test))],
+    }
+    found = {}
+    for name, of in rows.items():
+        alike = [Halves(r["text_a"], r["text_b"]) for r in of if r["label"] == "1"]
+        parts = [part for half in alike if (part := without_shared(half)) is not None]
+        found[name] = pairs(without_doubles(parts), splits[name], rng)
+    return found
+
+
+def without_shared(half: Halves) -> Halves | None:
+    """The query without words of more than three letters that its passage has as well, or TF-IDF
+    alone would rank; None where too little is left of it."""
+    shared = {word.lower() for word in WORD.findall(half.passage)}
+    left = [w for w in half.query.split() if len(w) <= 3 or not shared.intersection(_parts(w))]
+    return Halves(" ".join(left), half.passage) if len(left) >= LEAST_LEFT else None
 
 
 def clean(text: str) -> str:
