@@ -25,7 +25,7 @@ def scaled_to(encoder: Encoder, data: TaskData, flops_ratio: float) -> PrunePoli
 
     Args:
         encoder: a model that prunes.
-        data: what the ratio is counted on; its labels do not matter.
+        data: what the ratio is counted on; how its labels are answered does not matter.
         flops_ratio: multiply-adds without pruning over those with it, by the authors' count. It
             is met within half a percent, or as closely as keep rates, which round to whole
             tokens, allow.

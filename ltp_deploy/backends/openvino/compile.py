@@ -19,6 +19,7 @@ from ltp_deploy.backends.openvino.nodes import (
 )
 from ltp_deploy.backends.openvino.reports import import_openvino, no_usage_reports
 from ltp_deploy.backends.openvino.session import release
+from ltp_deploy.backends.openvino.tail import spread_bf16
 from ltp_deploy.bundle.files import FileName
 from ltp_deploy.bundle.native import openvino_plugin
 from ltp_deploy.compiler.example import example_inputs
@@ -37,6 +38,7 @@ def compile_engine(job: Job) -> Output:
     model = convert(job.module, job.config, job.plan, nodes)
     use_linear(model, nodes, job)
     narrow_tables(model, job)
+    spread_bf16(model, job)
     save(model, job.directory / ENGINE, job.directory / WEIGHTS)
     shutil.copy2(plugin, job.directory / plugin.name)
     return Output(
