@@ -49,7 +49,7 @@ from ltp_deploy.hardware.timing import interleave
 from ltp_deploy.model.config import MEANS, EncoderConfig
 from ltp_deploy.model.encoder import Encoder
 from ltp_deploy.model.flops import authors_ratio, engine_flops
-from ltp_deploy.model.policy import Carry, PrunePolicy
+from ltp_deploy.model.policy import Carry
 from ltp_deploy.model.survivors import SurvivorProfile
 from ltp_deploy.report.table import table
 from ltp_deploy.runtime.engine import Engine, load
@@ -128,7 +128,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     """Build all sides and let them take turns; the result is ready for JSON."""
     checkpoint = options.checkpoint or pretrained()
     encoder = load_encoder(checkpoint)
-    encoder = encoder.with_policy(PrunePolicy.dense(encoder.config.layers))
+    encoder = encoder.unpruned()
     check_kind(encoder)
     torch.set_num_threads(options.threads)
     result: dict[str, Any] = {

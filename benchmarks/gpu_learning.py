@@ -14,7 +14,6 @@ from ltp_deploy.learn.learn import learn
 from ltp_deploy.learn.recipe import Recipe
 from ltp_deploy.learn.stage import TrainerSettings
 from ltp_deploy.model.encoder import Encoder
-from ltp_deploy.model.policy import PrunePolicy
 from ltp_deploy.parity.oracle_run import run_oracle
 from ltp_deploy.tune.data import TaskData
 from ltp_deploy.tune.evaluate import answers
@@ -46,7 +45,7 @@ def check_learning(checkpoint: Path) -> list[dict[str, Any]]:
 
 def _dense(checkpoint: Path) -> Encoder:
     encoder = load_encoder(checkpoint)
-    return encoder.with_policy(PrunePolicy.dense(encoder.config.layers))
+    return encoder.unpruned()
 
 
 def _task(encoder: Encoder, texts: int) -> TaskData:

@@ -30,7 +30,7 @@ from ltp_deploy.compiler.cost import GpuCost
 from ltp_deploy.compiler.plan import Plan
 from ltp_deploy.hardware.timing import interleave
 from ltp_deploy.model.encoder import Encoder
-from ltp_deploy.model.policy import Carry, Mode, PrunePolicy
+from ltp_deploy.model.policy import Carry, Mode
 from ltp_deploy.parity.tolerances import TOLERANCES
 
 OURS, BOUNDED, UNPRUNED = "ltp-deploy", "ltp-deploy, bounded", "ltp-deploy, nothing pruned"
@@ -162,7 +162,7 @@ def _time_case(
 ) -> list[dict[str, Any]]:
     config = encoder.config
     (request,) = random_requests(config, [lengths])
-    unpruned = encoder.with_policy(PrunePolicy.dense(config.layers))
+    unpruned = encoder.unpruned()
     variants = {
         OURS: (encoder, "auto"),
         BOUNDED: (encoder, "bounded"),

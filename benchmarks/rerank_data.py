@@ -20,10 +20,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
 from ltp_deploy.data.files import Row, read_rows
+
+T = TypeVar("T")
 
 QUERY_WORDS = (15, 60)  # whole sentences with at least so many words; longer queries are cut
 PASSAGE_WORDS = (20, 190)  # likewise; about 30 and 250 tokens
@@ -100,13 +103,7 @@ def make(
     """
     rng = np.random.default_rng(seed)
     known = names([*train, *test])
-    order = rng.permutation(len(train))
-    held_out = int(DEV_SHARE * len(train))
-    reviews = {
-        "train": [train[i] for i in order[held_out:]],
-        "dev": [train[i] for i in order[:held_out]],
-        "test": [test[i] for i in rng.permutation(len(test))],
-    }
+    reviews = divided(train, test, rng)
     seen: set[str] = set()
     found = {}
     for name in ("test", "dev", "train"):  # what is in two of them stays in the first
@@ -117,20 +114,24 @@ def make(
     return {name: found[name] for name in splits}
 
 
+def divided(train: Sequence[T], test: Sequence[T], rng: np.random.Generator) -> dict[str, list[T]]:
+    """What each file is made of, in random order; dev gets `DEV_SHARE` of the training data."""
+    order = rng.permutation(len(train))
+    held_out = int(DEV_SHARE * len(train))
+    return {
+        "train": [train[i] for i in order[held_out:]],
+        "dev": [train[i] for i in order[:held_out]],
+        "test": [test[i] for i in rng.permutation(len(test))],
+    }
+
+
 def make_of_paraphrases(
     train: Sequence[Row], test: Sequence[Row], seed: int, splits: dict[str, Split] = SPLITS
 ) -> dict[str, list[Pair]]:
     """The same of pairs of sentences, each file with its own."""
     rng = np.random.default_rng(seed)
-    order = rng.permutation(len(train))
-    held_out = int(DEV_SHARE * len(train))
-    rows = {
-        "train": [train[i] for i in order[held_out:]],
-        "dev": [train[i] for i in order[:held_out]],
-        "test": [test[i] for i in rng.permutation(len(test))],
-    }
     found = {}
-    for name, of in rows.items():
+    for name, of in divided(train, test, rng).items():
         alike = [Halves(r["text_a"], r["text_b"]) for r in of if r["label"] == "1"]
         parts = [part for half in alike if (part := without_shared(half)) is not None]
         found[name] = pairs(without_doubles(parts), splits[name], rng)

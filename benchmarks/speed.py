@@ -29,7 +29,6 @@ from ltp_deploy.data.batch import pack
 from ltp_deploy.hardware.timing import Timings, interleave
 from ltp_deploy.model.encoder import Encoder
 from ltp_deploy.model.flops import authors_ratio
-from ltp_deploy.model.policy import PrunePolicy
 
 OURS, UNPRUNED, DENSE = "ours", "ours, nothing pruned", "dense OpenVINO"
 OURS_F32 = "ours in f32"  # timed with engines in other precisions
@@ -58,7 +57,7 @@ def measure(
         pruned: False compares only the engine that prunes nothing with the dense model.
     """
     encoder = load_encoder(checkpoint)
-    unpruned = encoder.with_policy(PrunePolicy.dense(encoder.config.layers))
+    unpruned = encoder.unpruned()
     variants = {UNPRUNED: (unpruned, False)}
     if pruned:
         variants = {

@@ -9,7 +9,6 @@ from ltp_deploy.backends.table import open_session
 from ltp_deploy.benchmark.runner import Layout, Runner
 from ltp_deploy.builder.rebuild import compile_variant
 from ltp_deploy.model.encoder import Encoder
-from ltp_deploy.model.policy import PrunePolicy
 from ltp_deploy.runtime.engine import Engine
 
 OURS = "ltp-deploy"
@@ -23,7 +22,7 @@ def our_runner(engine: Engine) -> Runner:
 
 def unpruned_runner(engine: Engine, encoder: Encoder, folder: Path, threads: int | None) -> Runner:
     """The same build with a policy that keeps every token; its files go into `folder`."""
-    dense = encoder.with_policy(PrunePolicy.dense(encoder.config.layers))
+    dense = encoder.unpruned()
     compiled = compile_variant(engine, dense, folder)
     session = open_session(folder, compiled, RunOptions(threads))
     return Runner(UNPRUNED, session, Layout.PACKED, carries=compiled.plan.carries)

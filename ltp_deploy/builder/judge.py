@@ -23,7 +23,6 @@ from ltp_deploy.data.transformers_tokenizer import TransformersTokenizer
 from ltp_deploy.errors import LtpError
 from ltp_deploy.hardware.timing import interleave
 from ltp_deploy.heads import head_of
-from ltp_deploy.model.policy import PrunePolicy
 from ltp_deploy.parity.oracle_run import run_oracle
 from ltp_deploy.targets import find_target
 
@@ -111,7 +110,7 @@ class EngineJudge:
         if self._head.labelled:
             return self._head.targets(required_labels(examples, "--max-drop"), examples.texts)
         encoder = self._draft.encoder
-        dense = encoder.with_policy(PrunePolicy.dense(self.layers))
+        dense = encoder.unpruned()
         answers = run_oracle(dense, self._data).logits
         return self._head.targets_of_answers(answers, examples.texts)
 

@@ -115,17 +115,15 @@ def copy_pipeline(source: Path, output: Path, dense: Mapping[str, Tensor]) -> No
     """
     from safetensors.torch import save_file
 
-    pipeline = read_pipeline(source, {})
-    if pipeline is None:
-        return
-    weights = weight_files(source / pipeline.folder) if pipeline.folder else []
+    linear = dict(_modules(source)).get("Dense")
+    weights = weight_files(source / linear) if linear else []
     for path in pipeline_files(source):
         copy = output / path.relative_to(source)
         copy.parent.mkdir(parents=True, exist_ok=True)
         if path not in weights and source.resolve() != output.resolve():
             shutil.copyfile(path, copy)
-    if pipeline.folder:
-        folder = output / pipeline.folder
+    if linear:
+        folder = output / linear
         folder.mkdir(parents=True, exist_ok=True)
         named = {f"linear.{part}": dense[f"head_dense.{part}"] for part in ("weight", "bias")}
         settings = {**_read(folder / CONFIG), "bias": True}

@@ -62,19 +62,16 @@ class EmbeddingHead(Head):
     def values(self, logits: np.ndarray, texts: Sequence[Text]) -> tuple[np.ndarray, np.ndarray]:
         """The cosines of each text with the others, of the first texts; order counts within those
         of one text."""
-        few = logits[:COMPARED]
-        unit = few / np.maximum(np.linalg.norm(few, axis=1, keepdims=True), 1e-12)
-        others = ~np.eye(len(few), dtype=bool)
-        rows = np.broadcast_to(np.arange(len(few))[:, None], others.shape)
+        unit = _unit(logits[:COMPARED])
+        others = ~np.eye(len(unit), dtype=bool)
+        rows = np.broadcast_to(np.arange(len(unit))[:, None], others.shape)
         return (unit @ unit.T)[others], rows[others]
 
     def pool(self, logits: np.ndarray, windows: np.ndarray) -> np.ndarray:
         """The mean of a text's windows, of unit length where the vectors are."""
         pooled = super().pool(logits, windows)
         assert self.config.embedding is not None
-        if not self.config.embedding.normalize:
-            return pooled
-        return pooled / np.maximum(np.linalg.norm(pooled, axis=1, keepdims=True), 1e-12)
+        return _unit(pooled) if self.config.embedding.normalize else pooled
 
     def loss(self, logits: Tensor, targets: Tensor) -> Tensor:
         """Half the mean squared distance of vectors [B, outputs] from others, relative to the
@@ -84,3 +81,8 @@ class EmbeddingHead(Head):
     def distillation(self, logits: Tensor, teacher: Tensor) -> Tensor:
         """The same, of the teacher's vectors."""
         return self.loss(logits, teacher)
+
+
+def _unit(vectors: np.ndarray) -> np.ndarray:
+    """Vectors [N, d] at unit length; those of 0 stay."""
+    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)

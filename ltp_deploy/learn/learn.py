@@ -87,7 +87,8 @@ def learn(
             the FLOPs ratio cannot be reached.
     """
     config, convention = encoder.config, encoder.config.policy
-    if wrong := head_of(config).untrainable(train.labels):
+    head = head_of(config)
+    if wrong := head.untrainable(train.labels):
         raise LtpError(wrong)
     denominator = convention.score_length or float(train.batch.lengths.mean())
     recipe = recipe.for_data(len(train), denominator)
@@ -96,9 +97,9 @@ def learn(
 
     stages.finetune()
     judge = Judge(encoder, dev, math.inf if recipe.max_drop is None else recipe.max_drop)
-    if recipe.distill and recipe.method != "dense":
-        unpruned = encoder.with_policy(PrunePolicy.dense(config.layers))
-        train.teacher, _ = answers(unpruned, train.batch)
+    # Where data has no labels, its targets are the dense model's answers already.
+    if recipe.distill and recipe.method != "dense" and head.labelled:
+        train.teacher, _ = answers(encoder.unpruned(), train.batch)
     policy = starting_policy(recipe, config.layers, convention)
     if recipe.method == "ltp":
         policy = stages.learn_thresholds(policy)

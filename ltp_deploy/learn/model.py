@@ -111,7 +111,7 @@ class Learner(nn.Module):
         x = self._drop(encoder.embed(input_ids, positions, types))
         lengths, alive = real.sum(1), real
         share = real.to(x.dtype)  # of each token that is left in the mean over all
-        left, kept = torch.zeros_like(x[:, 0]), []
+        left, kept = encoder.nothing_left(x), []
         for i, layer in enumerate(encoder.layers):
             assert isinstance(layer, Layer)
             probability = attention_probabilities(layer, x, alive)
@@ -120,7 +120,8 @@ class Learner(nn.Module):
             context = attend(layer, dropped, x)
             alive, weight = self.mask(i, layer, score, alive, lengths)
             remains = share * (alive if weight is None else weight).to(x.dtype)
-            left = left + (x * (share - remains)[..., None]).sum(1)
+            if left is not None:
+                left = left + (x * (share - remains)[..., None]).sum(1)
             if weight is None:
                 kept.append(alive.sum(1))
                 alive, context, x, remains = compacted(alive, context, x, remains)
@@ -130,8 +131,8 @@ class Learner(nn.Module):
                 x = self._finish(layer, context, x)
                 x = x * weight[..., None].to(x.dtype)
             share = remains
-        pooled = encoder.pool(self._drop(x), share, left, lengths)
-        return encoder.answer(pooled), torch.stack(kept, 1)
+        pooled = encoder.pool(x, share, left, lengths)
+        return encoder.answer(self._drop(pooled)), torch.stack(kept, 1)
 
     def _finish(self, layer: Layer, context: Tensor, x: Tensor) -> Tensor:
         """`Layer.finish`, with dropout where BERT has it."""

@@ -132,9 +132,14 @@ class EncoderConfig:
             raise ValueError("no token has a position, or the token types are fewer than none")
 
     @property
+    def pooling(self) -> str:
+        """What the head reads, see `Embedding.pooling`."""
+        return self.embedding.pooling if self.embedding else "first"
+
+    @property
     def reads_first(self) -> bool:
         """Whether the answer is read from the first token alone."""
-        return self.embedding is None or self.embedding.pooling == "first"
+        return self.pooling == "first"
 
     @property
     def head_size(self) -> int:

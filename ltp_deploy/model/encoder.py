@@ -121,23 +121,26 @@ class Encoder(nn.Module):
             x = self.head_output(x)
         return functional.normalize(x) if embedding is not None and embedding.normalize else x
 
-    def pool(self, x: Tensor, alive: Tensor, left: Tensor, lengths: Tensor) -> Tensor:
+    def pool(self, x: Tensor, alive: Tensor, left: Tensor | None, lengths: Tensor) -> Tensor:
         """[B, d] what the head reads of padded sequences, out of which pruned tokens may be taken.
 
         Args:
             x: [B, m, d] last states.
             alive: [B, m] bool, tokens that no layer prunes; or 0 to 1, the share that is left.
             left: [B, d] the sum of the states of pruned tokens, each as it entered the layer that
-                pruned it.
+                pruned it; None where none of them counts.
             lengths: [B] integers, each sequence's original number of tokens.
         """
         if self.config.reads_first:
             return x[:, 0]
-        assert self.config.embedding is not None
         total = (x * alive[..., None]).sum(1)
-        if self.config.embedding.pooling == "frozen":
-            return (total + left) / lengths[:, None]
-        return total / alive.sum(1, keepdim=True)
+        if left is None:
+            return total / alive.sum(1, keepdim=True)
+        return (total + left) / lengths[:, None]
+
+    def nothing_left(self, x: Tensor) -> Tensor | None:
+        """What `pool` is given of states [B, n, d] out of which nothing is pruned yet."""
+        return torch.zeros_like(x[:, 0]) if self.config.pooling == "frozen" else None
 
     def forward(
         self, input_ids: Tensor, position_ids: Tensor, token_type_ids: Tensor, offsets: Tensor
@@ -156,7 +159,7 @@ class Encoder(nn.Module):
         alive = torch.ones_like(input_ids)
         x = self.embed(input_ids, position_ids, token_type_ids)
         trail: list[Tensor] = []
-        pooling = self.config.embedding.pooling if self.config.embedding else "first"
+        pooling = self.config.pooling
         left: list[Tensor] = []  # [B, d], sums of the states of the tokens that each layer prunes
         for layer in self.layers:
             assert isinstance(layer, Layer)
@@ -182,6 +185,10 @@ class Encoder(nn.Module):
         `EncoderConfig.label_thresholds`."""
         return self._with(replace(self.config, label_thresholds=thresholds))
 
+    def unpruned(self) -> Encoder:
+        """The same weights under the policy that prunes nothing."""
+        return self.with_policy(PrunePolicy.dense(self.config.layers))
+
     def with_pooling(self, pooling: str | None) -> Encoder:
         """The same weights with another mean over tokens, see `Embedding.pooling`; None changes
         nothing.
@@ -193,7 +200,7 @@ class Encoder(nn.Module):
             return self
         if self.config.reads_first:
             raise LtpError(f"--pooling {pooling} is for models whose answer is a mean over tokens")
-        assert self.config.embedding is not None
+        assert self.config.embedding
         embedding = replace(self.config.embedding, pooling=pooling)
         return self._with(replace(self.config, embedding=embedding))
 

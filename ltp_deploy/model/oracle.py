@@ -74,8 +74,7 @@ def _pooled(config: EncoderConfig, x: Tensor, held: Tensor, alive: Tensor, mask:
     """
     if config.reads_first:
         return x[:, 0]
-    assert config.embedding is not None
-    counted = mask if config.embedding.pooling == "frozen" else alive
+    counted = mask if config.pooling == "frozen" else alive
     states = torch.where(alive[..., None], x, held)
     return (states * counted[..., None]).sum(1) / counted.sum(1, keepdim=True)
 

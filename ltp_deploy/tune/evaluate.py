@@ -14,7 +14,6 @@ from ltp_deploy.heads import head_of
 from ltp_deploy.model.config import EncoderConfig
 from ltp_deploy.model.encoder import Encoder
 from ltp_deploy.model.flops import authors_ratio
-from ltp_deploy.model.policy import PrunePolicy
 from ltp_deploy.tune.data import TaskData
 from ltp_deploy.tune.forward import Forward, by_policy
 
@@ -58,7 +57,7 @@ def answered(
     head = head_of(encoder.config)
     if metric is None and "accuracy" in head.metrics:
         metric = "accuracy"
-    unpruned = encoder.with_policy(PrunePolicy.dense(encoder.config.layers))
+    unpruned = encoder.unpruned()
     batches = [tokenizer(part.texts) for part in parts]
     logits = np.concatenate([answers(unpruned, batch)[0] for batch in batches])
     texts = [text for part in parts for text in part.texts]

@@ -38,7 +38,7 @@ class State:
         x: [B, m, d] float32.
         alive: [B, m] bool.
         lengths: [B] integers, each sequence's original number of tokens.
-        left: [B, d] the sum of the states of pruned tokens, see `Encoder.pool`.
+        left: [B, d] the sum of the states of pruned tokens, or None, see `Encoder.pool`.
         counts: one [B] tensor of integers for each layer before this one, the tokens it kept.
         finished: one [B] tensor of bool for each of them, whether the first token is pruned.
     """
@@ -46,7 +46,7 @@ class State:
     x: Tensor
     alive: Tensor
     lengths: Tensor
-    left: Tensor
+    left: Tensor | None
     counts: tuple[Tensor, ...] = ()
     finished: tuple[Tensor, ...] = ()
 
@@ -142,7 +142,7 @@ class Forward:
             padded = self.data.select(chosen).padded(encoder.config.pad_token_id)
             ids, types, mask = (torch.from_numpy(part).to(self.device) for part in padded)
             x = encoder.embed(ids, padded_position_ids(encoder, ids, mask), types)
-            yield State(x, mask, mask.sum(1), torch.zeros_like(x[:, 0]))
+            yield State(x, mask, mask.sum(1), encoder.nothing_left(x))
 
 
 def advanced(index: int, layer: Layer, state: State, decision: Decide, first_alone: bool) -> State:
@@ -155,7 +155,8 @@ def advanced(index: int, layer: Layer, state: State, decision: Decide, first_alo
     context, x, alive = attend(layer, probability, state.x), state.x, state.alive
     left, kept = state.left, decision(index, layer, probability, state)
     if kept is not None:
-        left = left + (x * (alive & ~kept)[..., None]).sum(1)
+        if left is not None:
+            left = left + (x * (alive & ~kept)[..., None]).sum(1)
         alive, context, x = compacted(kept, context, x)
     counts = (*state.counts, alive.sum(1))
     finished = (*state.finished, ~alive[:, 0])

@@ -9,7 +9,6 @@ from ltp_deploy.heads import head_of
 from ltp_deploy.heads.multi_label import MultiLabel, best_thresholds
 from ltp_deploy.heads.prediction import Name
 from ltp_deploy.model.encoder import Encoder
-from ltp_deploy.model.policy import PrunePolicy
 from ltp_deploy.tune.data import TaskData
 from ltp_deploy.tune.evaluate import answers
 
@@ -53,7 +52,7 @@ def choose(
             "--label-thresholds needs labels, which the data lacks or --unlabelled leaves out: "
             "name their column with --label-column"
         )
-    dense = encoder.with_policy(PrunePolicy.dense(encoder.config.layers))
+    dense = encoder.unpruned()
     logits, _ = answers(dense, search.batch)
     chosen = best_thresholds(logits, search.labels)
     found = encoder.with_label_thresholds(chosen)

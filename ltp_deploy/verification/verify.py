@@ -14,7 +14,7 @@ from ltp_deploy.errors import LtpError
 from ltp_deploy.heads import Head, head_of
 from ltp_deploy.model.encoder import Encoder
 from ltp_deploy.model.flops import authors_ratio, engine_flops
-from ltp_deploy.model.policy import Carry, PrunePolicy
+from ltp_deploy.model.policy import Carry
 from ltp_deploy.model.survivors import SurvivorProfile
 from ltp_deploy.parity.compare import compare_logits, compare_survivors, compare_values
 from ltp_deploy.parity.oracle_run import OracleRun, run_oracle
@@ -124,7 +124,7 @@ class _Answers:
 def _answers(
     engine: Engine, encoder: Encoder, checkpoint: Path, data: PackedBatch, batch: int
 ) -> _Answers:
-    unpruned = encoder.with_policy(PrunePolicy.dense(engine.config.layers))
+    unpruned = encoder.unpruned()
     oracle = run_oracle(encoder, data, batch)
     dense = run_oracle(unpruned, data, batch, "dense").logits
     logits, survivors = run_engine(engine, data, batch)

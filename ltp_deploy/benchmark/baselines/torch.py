@@ -20,7 +20,6 @@ from ltp_deploy.compiler.plan import PlanRequest, make_plan
 from ltp_deploy.compiler.trace import attention_nodes
 from ltp_deploy.errors import LtpError
 from ltp_deploy.model.encoder import Encoder
-from ltp_deploy.model.policy import PrunePolicy
 
 # What PyTorch has for sequences of unlike lengths since 2.10, without nested tensors around it.
 _VARLEN: Any = None
@@ -69,7 +68,7 @@ class UnpaddedSession:
 
     def __init__(self, encoder: Encoder, device: str = "cpu"):
         warnings.filterwarnings("ignore", "The PyTorch API of nested tensors", UserWarning)
-        dense = encoder.with_policy(PrunePolicy.dense(encoder.config.layers))
+        dense = encoder.unpruned()
         # As a dense model does, the last layer computes all rows.
         plan = make_plan(PlanRequest(dense.config, "fp16", survivors=True))
         self.carries = plan.carries
