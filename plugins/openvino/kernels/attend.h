@@ -13,6 +13,7 @@
 #include <cfloat>
 
 #include "arena.h"
+#include "denormals.h"
 #include "kernel.h"
 #include "vec.h"
 
@@ -145,6 +146,7 @@ template <class Math, class E>
 void attend(const HeadTask& task, void* scratch) {
     const int count = task.count, stride = score_stride(count);
     const float scale = softmax_scale(task.head_size);
+    const DenormalsAreZero fast_softmax;  // as far from the largest score as exp(-87)
     Arena arena(scratch);
     Buffers<Math> buffers(arena, count, task.head_size);
     Math& math = buffers.math;

@@ -14,6 +14,7 @@ void attend_first(const HeadTask& task, void* scratch) {
     constexpr int kAhead = 16;
     const Rows<E> queries(task.query, task), keys(task.key, task), values(task.value, task);
     const int count = task.count, width = task.head_size;
+    const DenormalsAreZero fast_softmax;
     Arena arena(scratch);
     float* scores = arena.take<float>(score_stride(count));
     float* context = arena.take<float>(context_stride(width));
