@@ -6,6 +6,7 @@
 #include <string>
 
 #include "backend.h"
+#include "infer.h"
 #include "inputs.h"
 #include "library.h"
 #include "openvino_model.h"
@@ -107,7 +108,7 @@ Result OpenVinoBackend::infer(const Batch& batch) {
         const auto& ids = inputs[name];
         request->set_tensor(name, ov::Tensor(ov::element::i32, {ids.size()}, ids.data()));
     }
-    request->infer();
+    ltp::infer(*request);
     const ov::Tensor logits = request->get_tensor("logits");
     const auto* first = logits.data<const float>();
     return {{first, first + logits.get_size()}, static_cast<std::size_t>(bundle_.info.num_labels)};

@@ -1,6 +1,7 @@
 #include "tokenizer.h"
 
 #include "characters.h"
+#include "infer.h"
 #include "openvino_model.h"
 #include "pool.h"
 #include "text.h"
@@ -30,7 +31,7 @@ public:
         for (std::size_t i = 0; i < compiled_.inputs().size(); ++i)
             request->set_input_tensor(
                 i, ov::Tensor(ov::element::string, {numbers.size()}, columns[i].data()));
-        request->infer();
+        infer(*request);
         const auto values = [&](const char* name) {
             return request->get_tensor(name).data<const std::int32_t>();
         };

@@ -50,7 +50,10 @@ class OpenVinoSession:
     def run(self, feeds: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         request = self._idle.get()
         try:
-            request.infer({name: feeds[name] for name in self.inputs}, share_inputs=True)
+            # Not `infer`: with one thread, that of OpenVINO 2026.4 hides errors, and the outputs
+            # are those of the request before.
+            request.start_async({name: feeds[name] for name in self.inputs}, share_inputs=True)
+            request.wait()
             values = [np.array(request.get_output_tensor(i).data) for i in range(len(self.outputs))]
         finally:
             self._idle.put(request)

@@ -43,6 +43,17 @@ def test_a_running_engine_answers_as_before(
         assert np.array_equal(engine(TEXTS).logits, expected)
 
 
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_failing_operator_is_an_error_and_no_older_answer(
+    bert_bundle: Path, threads: int
+) -> None:
+    engine = load(bert_bundle, threads)
+    feeds = engine.tokenize("a text of some words").feeds(engine.config)
+    engine.session.run(feeds)
+    with pytest.raises(RuntimeError, match="offsets run from"):
+        engine.session.run({**feeds, "offsets": feeds["offsets"][::-1].copy()})
+
+
 def test_a_bundle_may_be_read_only(own_bundle: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in own_bundle.rglob("*")}
     for path in (own_bundle, *before):
