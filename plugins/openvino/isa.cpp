@@ -13,12 +13,13 @@
 namespace ltp {
 namespace {
 
-constexpr const char* kNames[] = {"portable",    "avx2",        "avx512",
-                                  "avx512_vnni", "avx512_bf16", "amx_bf16"};
+constexpr const char* kNames[] = {"portable",        "avx2",        "avx512",  "avx512_vnni",
+                                  "avx512_bf16_fma", "avx512_bf16", "amx_bf16"};
 
 #if defined(LTP_X86)
-constexpr const Kernel* kKernels[] = {&kernel_portable,    &kernel_avx2,        &kernel_avx512,
-                                      &kernel_avx512_vnni, &kernel_avx512_bf16, &kernel_amx_bf16};
+constexpr const Kernel* kKernels[] = {
+    &kernel_portable,        &kernel_avx2,        &kernel_avx512,  &kernel_avx512_vnni,
+    &kernel_avx512_bf16_fma, &kernel_avx512_bf16, &kernel_amx_bf16};
 
 /// AMX needs the instructions and, on Linux, the kernel's permission to use tile registers.
 bool amx_usable() {
@@ -42,7 +43,7 @@ Isa detect() {
     return amx_usable() ? Isa::AmxBf16 : Isa::Avx512Bf16;
 }
 /// On Intel CPUs VDPBF16PS does half the work per cycle of two float32 FMAs (Sapphire Rapids,
-/// measured), so there bfloat16 pays with AMX only.
+/// measured), so there bfloat16 products pay with AMX only, and AVX512_BF16 converts.
 bool slow_bf16_dot_product() { return __builtin_cpu_is("intel"); }
 #else
 constexpr const Kernel* kKernels[] = {&kernel_portable};
@@ -55,7 +56,7 @@ Isa detect() { return Isa::Portable; }
 Isa chosen_isa() {
     const char* name = std::getenv("LTP_ISA");
     if (!name || !*name)
-        return cpu_isa() == Isa::Avx512Bf16 && slow_bf16_dot_product() ? Isa::Avx512Vnni
+        return cpu_isa() == Isa::Avx512Bf16 && slow_bf16_dot_product() ? Isa::Avx512Bf16Fma
                                                                        : cpu_isa();
     const Isa isa = parse_isa(name);
     if (isa > cpu_isa())

@@ -12,13 +12,14 @@ enum class Isa {
     Avx2,
     Avx512,
     Avx512Vnni,
+    Avx512Bf16Fma,
     Avx512Bf16,
     AmxBf16
 };  // each includes the ones before it
 enum class Precision { F32, BF16, INT8 };
 
-/// portable | avx2 | avx512 | avx512_vnni | avx512_bf16 | amx_bf16; throws std::invalid_argument on
-/// any other name.
+/// portable | avx2 | avx512 | avx512_vnni | avx512_bf16_fma | avx512_bf16 | amx_bf16; throws
+/// std::invalid_argument on any other name.
 Isa parse_isa(const std::string& name);
 
 /// The best one that this CPU, its operating system and this build support.

@@ -50,8 +50,8 @@ void linear(const void* x, int rows, const PackedWeights& weights, const LinearK
     const int panels = panels_of(weights.columns);
     const size_t panel_bytes = layout_of(weights.type).bytes(weights.depth);
     const int row_tiles = parts(rows, kernel.tile_rows);
-    const int cached_tiles =
-        std::max<int>(1, kCachedInput / (weights.depth * kernel.input_size) / kernel.tile_rows);
+    const int cached_tiles = kCachedInput / (weights.depth * kernel.input_size) / kernel.tile_rows;
+    const int block_tiles = std::clamp(cached_tiles, 1, kernel.block_tiles);
     const Grid grid = best_grid(row_tiles, panels, threads, kernel);
     parallel_for(grid.rows * grid.panels, [&](int task) {
         const int r = task / grid.panels, p = task % grid.panels;
@@ -67,7 +67,7 @@ void linear(const void* x, int rows, const PackedWeights& weights, const LinearK
         part.columns = std::min(end_panel * kPanel, weights.columns) - column;
         part.activation = activation;
         part.y_stride = weights.columns;
-        const int tiles = end_tile - first_tile, blocks = parts(tiles, cached_tiles);
+        const int tiles = end_tile - first_tile, blocks = parts(tiles, block_tiles);
         for (int block = 0; block < blocks; ++block) {
             const int first = (first_tile + tiles * block / blocks) * kernel.tile_rows;
             const int end =

@@ -66,6 +66,7 @@ struct LinearKernel {
     size_t input_size;    ///< bytes, of x as it is multiplied
     int row_cost;         ///< what making a row ready costs, in columns read from memory
     int tile_rows;        ///< rows are best shared out among threads in multiples of this
+    int block_tiles;      ///< so many are best multiplied with all columns before the next rows
     /// Scratch that run needs, in bytes. The scratch passed must be 64-byte aligned.
     size_t (*scratch_bytes)(int rows, int depth);
     void (*run)(const LinearTask&, void* scratch);
@@ -86,6 +87,6 @@ struct Kernel {
 };
 
 extern const Kernel kernel_portable, kernel_avx2, kernel_avx512, kernel_avx512_vnni,
-    kernel_avx512_bf16, kernel_amx_bf16;
+    kernel_avx512_bf16_fma, kernel_avx512_bf16, kernel_amx_bf16;
 
 }  // namespace ltp

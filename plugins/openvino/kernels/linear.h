@@ -5,6 +5,7 @@
 //   Sum                float, or int32_t for products of integers
 //   Input              what x is read as; x of another type, or of another depth, is copied first
 //   kRows              rows that share one pass over a panel
+//   kBlockTiles        so many times kRows are best multiplied with all panels before the next rows
 //   multiply(rows, x, x_stride, panel, depth, sums, output)
 //     sums[rows][kPanel] = x[rows][depth] * panel. Calls output.announce(first, end) before the
 //     last work on these rows, and output.write(first, end) as soon as their sums are complete:
@@ -12,42 +13,13 @@
 #pragma once
 
 #include "../panels.h"
+#include "activation.h"
 #include "arena.h"
 #include "kernel.h"
 #include "vec.h"
 
 namespace ltp {
 namespace {
-
-/// x P(X <= x) for a standard normal X, with erf by Abramowitz & Stegun 7.1.26 (absolute error
-/// below 1.5e-7).
-inline Vec gelu(Vec x) {
-    const Vec z = larger(x, -x) * splat(0.70710678f);
-    const Vec t = splat(1.f) / (splat(1.f) + splat(0.3275911f) * z);
-    Vec p = splat(1.061405429f);
-    p = p * t + splat(-1.453152027f);
-    p = p * t + splat(1.421413741f);
-    p = p * t + splat(-0.284496736f);
-    p = p * t + splat(0.254829592f);
-    const Vec tail =
-        splat(0.5f) * p * t * exp2_nonpositive(z * z * splat(-1.44269504f));  // P(X > |x|)
-    return x * (x > Vec{} ? splat(1.f) - tail : tail);
-}
-
-/// 0.5 x (1 + tanh(u)) = x / (1 + exp(-2u)).
-inline Vec gelu_tanh(Vec x) {
-    const Vec u2 = splat(1.59576912f) * (x + splat(0.044715f) * x * x * x);
-    const Vec e = exp2_nonpositive(larger(u2, -u2) * splat(-1.44269504f));
-    return x * (u2 > Vec{} ? splat(1.f) : e) / (splat(1.f) + e);
-}
-
-template <Activation activation>
-inline Vec activate(Vec x) {
-    if constexpr (activation == Activation::Gelu) return gelu(x);
-    if constexpr (activation == Activation::GeluTanh) return gelu_tanh(x);
-    if constexpr (activation == Activation::Relu) return x < Vec{} ? Vec{} : x;  // NaN stays NaN
-    return x;
-}
 
 /// A panel and what belongs to its columns.
 template <Weight weight, class Value>
@@ -108,7 +80,7 @@ private:
         for (int c = 0; c < columns_; c += kLanes) {
             const auto sum = sums_.columns(c);
             const Vec bias = load(bias_ + c);
-            const auto value = [&](int i) { return activate<activation>(sum(i) + bias); };
+            const auto value = [&](int i) { return activate<activation, E>(sum(i) + bias); };
             if (columns_ - c >= kLanes)
                 for (int i = first; i < end; ++i) store(row(i) + c, value(i));
             else
@@ -187,8 +159,13 @@ void linear(const LinearTask& task, void* scratch) {
 
 template <class Product, class E>
 constexpr LinearKernel linear_kernel() {
-    return {sizeof(E),      sizeof(typename Product::Input),  0,
-            Product::kRows, linear_scratch_bytes<Product, E>, linear<Product, E>};
+    return {sizeof(E),
+            sizeof(typename Product::Input),
+            0,
+            Product::kRows,
+            Product::kBlockTiles,
+            linear_scratch_bytes<Product, E>,
+            linear<Product, E>};
 }
 
 }  // namespace

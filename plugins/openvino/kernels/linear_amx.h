@@ -37,6 +37,7 @@ struct AmxLinear {
     static constexpr int kStep = layout_of(kWeight).step;
     static constexpr int kDepth = layout_of(kWeight).depths;  // 64 bytes
     static constexpr int kRows = kTileRows;
+    static constexpr int kBlockTiles = 64;
 
     static void arrange(Input*, int) {}
 

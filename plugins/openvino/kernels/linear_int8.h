@@ -330,8 +330,13 @@ private:
 template <class Product, class E>
 constexpr LinearKernel int8_kernel() {
     using Linear = Int8Linear<Product>;
-    return {sizeof(E),      sizeof(typename Product::Input), 2,
-            Product::kRows, Linear::scratch_bytes,           Linear::template run<E>};
+    return {sizeof(E),
+            sizeof(typename Product::Input),
+            2,
+            Product::kRows,
+            Product::kBlockTiles,
+            Linear::scratch_bytes,
+            Linear::template run<E>};
 }
 
 }  // namespace

@@ -31,7 +31,15 @@ constexpr int round_up(int value, int step) { return (value + step - 1) / step *
 constexpr int smaller(int a, int b) { return a < b ? a : b; }
 
 inline Vec splat(float x) { return x - Vec{}; }
+// If one of a and b is NaN, b. GCC does not find these instructions in `a > b ? a : b`.
+#if defined(__AVX512F__)
+inline Vec larger(Vec a, Vec b) { return (Vec)_mm512_max_ps((__m512)a, (__m512)b); }
+inline Vec smaller(Vec a, Vec b) { return (Vec)_mm512_min_ps((__m512)a, (__m512)b); }
+#else
 inline Vec larger(Vec a, Vec b) { return a > b ? a : b; }
+inline Vec smaller(Vec a, Vec b) { return a < b ? a : b; }
+#endif
+inline Vec magnitude(Vec a) { return (Vec)((VecInt)a & 0x7fffffff); }
 
 inline Vec load(const float* p) {
     Vec v;
