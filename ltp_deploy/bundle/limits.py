@@ -35,6 +35,27 @@ def length_batches(lengths: np.ndarray, batch: int, max_tokens: int = 0) -> list
     return found
 
 
+def shared_batches(
+    lengths: np.ndarray, batch: int, max_tokens: int, workers: int
+) -> list[list[int]]:
+    """Like `length_batches`, of about as many tokens each, and so many that workers who take one
+    after another end at about the same time. Batches that cannot be so even are left as they are.
+
+    Args:
+        lengths: [N >= 1] tokens.
+    """
+    found = length_batches(lengths, batch, max_tokens)
+    order = np.argsort(lengths, kind="stable")
+    middles = np.cumsum(lengths[order]) - lengths[order] / 2
+    each = -(-len(found) // workers) * workers
+    for count in (each, each + workers):
+        cuts = np.searchsorted(middles, lengths.sum() * np.arange(1, count) / count)
+        even = [rows for rows in np.split(order, cuts) if len(rows)]
+        if all(len(rows) <= batch and lengths[rows].sum() <= max_tokens for rows in even):
+            return [rows.tolist() for rows in even]
+    return found
+
+
 def common(limits: Sequence[Limits]) -> Limits:
     """What engines with these limits all accept."""
     return Limits(

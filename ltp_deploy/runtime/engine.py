@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -16,7 +16,7 @@ from ltp_deploy.backends.backend import RunOptions, Session
 from ltp_deploy.backends.table import open_session, read_bundle
 from ltp_deploy.backends.table import portable as portable_form
 from ltp_deploy.bundle.files import BundleFiles
-from ltp_deploy.bundle.limits import length_batches
+from ltp_deploy.bundle.limits import shared_batches
 from ltp_deploy.bundle.manifest import Manifest
 from ltp_deploy.data.batch import PackedBatch, check, pack, packed
 from ltp_deploy.data.long_texts import LongTexts
@@ -442,13 +442,13 @@ class Engine:
         request = self._read(texts)
         if not request.batch.sequences:
             return np.zeros((0, self.config.num_labels), np.float32)
-        found = self._run_in_pieces(request.batch)
+        found = self.run_in_pieces(request.batch)
         return part(found, 0, request.batch.sequences, request, self.config).logits
 
     def _answer(self, requests: Sequence[Request]) -> list[Result]:
         """Answer requests together. More than the engine takes may be one request in windows."""
         batch = joined(requests)
-        together = self._run_in_pieces(batch) if requests[0].in_windows else self._run(batch)
+        together = self.run_in_pieces(batch) if requests[0].in_windows else self._run(batch)
         ends = np.cumsum([request.batch.sequences for request in requests]).tolist()
         return [
             part(together, first, end, request, self.config)
@@ -463,12 +463,15 @@ class Engine:
             self._live.add(batch.lengths, result.alive)
         return result
 
-    def _run_in_pieces(self, batch: PackedBatch) -> Result:
-        """Run sequences of any number, in batches of similar length that the engine takes."""
-        lengths, limits = batch.lengths, self.limits
+    def run_in_pieces(self, batch: PackedBatch) -> Result:
+        """Run sequences of any number, in batches of similar length that the engine takes, as many
+        side by side as it runs."""
+        lengths, limits, at_once = batch.lengths, self.limits, self.session.concurrency
         tokens = min(n for n in (self._options.batch_tokens, limits.max_tokens) if n)
-        pieces = length_batches(lengths, limits.max_batch or len(lengths), tokens)
-        return gathered([self._run(batch.select(rows)) for rows in pieces], pieces)
+        pieces = shared_batches(lengths, limits.max_batch or len(lengths), tokens, at_once)
+        with ThreadPoolExecutor(at_once, "ltp-pieces") as workers:
+            results = workers.map(lambda rows: self._run(batch.select(rows)), pieces)
+            return gathered(list(results), pieces)
 
     def tokenize(self, texts: Texts) -> PackedBatch:
         """Tokenize with the checkpoint's own tokenizer, which the bundle carries."""

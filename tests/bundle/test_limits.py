@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from ltp_deploy.builder.build import build
-from ltp_deploy.bundle.limits import Limits, common
+from ltp_deploy.bundle.limits import Limits, common, length_batches, shared_batches
 from ltp_deploy.bundle.options import BuildOptions
 from ltp_deploy.errors import InputError, LtpError
 from ltp_deploy.runtime.engine import load
@@ -32,6 +32,25 @@ def test_a_request_beyond_them_is_refused(lengths: list[int], message: str) -> N
 def test_a_request_that_just_fits_passes() -> None:
     LIMITS.check(np.array([10, 9, 1]))
     Limits(0, 0, 10).check(np.full(10_000, 10))
+
+
+@pytest.mark.parametrize("workers", [1, 2, 3, 8])
+def test_shared_batches_are_as_even_as_sequences_allow(workers: int) -> None:
+    lengths = np.random.default_rng(0).integers(20, 250, 100)
+    batches = shared_batches(lengths, 100, 1024, workers)
+    assert sorted(np.concatenate(batches)) == list(range(100))
+    assert len(batches) % workers == 0
+    tokens = [lengths[rows].sum() for rows in batches]
+    assert max(tokens) <= 1024
+    assert max(tokens) - min(tokens) <= lengths.max()
+
+
+@pytest.mark.parametrize(("lengths", "batch", "tokens"), [([9, 9, 9], 8, 10), ([3, 3, 3], 1, 99)])
+def test_what_cannot_be_shared_evenly_keeps_to_the_limits(
+    lengths: list[int], batch: int, tokens: int
+) -> None:
+    found = shared_batches(np.array(lengths), batch, tokens, workers=2)
+    assert found == length_batches(np.array(lengths), batch, tokens) == [[0], [1], [2]]
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -137,6 +138,23 @@ def test_more_than_an_engine_takes_is_computed_in_parts(
         assert (one.label, one.score) == (other.label, other.score)
     with pytest.raises(EngineClosed):
         engine.predict("a film")
+
+
+def test_parts_run_side_by_side_where_the_engine_does(bert_bundle: Path) -> None:
+    expected = load(bert_bundle).predict(DOCUMENTS)
+    engine = load(bert_bundle, threads=2, throughput=True, batch_tokens=40)
+    assert engine.session.concurrency == 2
+    met, run = threading.Barrier(2, timeout=30), engine.session.run
+
+    def run_with_another(feeds: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        met.wait()
+        return run(feeds)
+
+    engine.session.run = run_with_another  # type: ignore[method-assign]
+    found = engine.predict(DOCUMENTS)
+    assert [prediction.score for prediction in found] == [
+        prediction.score for prediction in expected
+    ]
 
 
 def test_a_model_with_several_outputs_ranks_nothing(made: Make) -> None:
