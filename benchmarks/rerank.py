@@ -14,6 +14,7 @@ import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
@@ -23,10 +24,11 @@ import numpy as np
 from cpu import RESULTS, features
 from rerank_model import FLOPS_RATIO, write_stand_in
 
+from ltp_deploy.backends.openvino.session import OpenVinoSession
 from ltp_deploy.benchmark.baselines.dense import dense_model
 from ltp_deploy.benchmark.baselines.openvino import SAMPLES, convert, open_dense, quantized
 from ltp_deploy.benchmark.run import difference
-from ltp_deploy.benchmark.runner import Feeds, Runnable, padded_feeds
+from ltp_deploy.benchmark.runner import Feeds, padded_feeds
 from ltp_deploy.builder.build import build
 from ltp_deploy.builder.draft import Measured
 from ltp_deploy.bundle.limits import length_batches
@@ -53,6 +55,7 @@ from ltp_deploy.runtime.queue import QueueOptions
 PRECISIONS = ("f32", "bf16", "int8-dynamic", "int8")
 OURS, UNPRUNED = "ours", "ours, nothing pruned"
 TRANSFORMERS, OPENVINO = "transformers f32", "OpenVINO int8"
+AT_ONCE = ", several batches at once"
 BATCH = 32  # CrossEncoder's default
 BESIDE = ("f32", "bf16")  # the precisions of what is not int8 in OpenVINO
 # How OpenVINO is compiled, and the numbers of pairs in a bucket. A model for each exact shape takes
@@ -100,8 +103,9 @@ class Side:
 class ExactShapes:
     """A model compiled anew for each shape that it meets."""
 
-    def __init__(self, opened: Callable[[tuple[int, int]], Runnable]):
+    def __init__(self, opened: Callable[[tuple[int, int]], OpenVinoSession], concurrency: int):
         self.opened = cache(opened)
+        self.concurrency = concurrency
 
     def run(self, feeds: Feeds) -> Feeds:
         return self.opened(feeds["input_ids"].shape).run(feeds)
@@ -113,22 +117,29 @@ class Buckets:
 
     Attributes:
         beside: the precision of what is not int8.
+        throughput: compiled for several requests at once, and so many buckets are.
     """
 
-    session: Runnable
+    session: OpenVinoSession | ExactShapes
     shapes: str
     beside: str
+    throughput: bool
     size: int
 
     @property
     def name(self) -> str:
-        return f"{OPENVINO} and {self.beside}, {self.shapes}, buckets of {self.size}"
+        name = f"{OPENVINO} and {self.beside}, {self.shapes}, buckets of {self.size}"
+        return name + AT_ONCE * self.throughput
 
     def scores(self, batch: PackedBatch, config: EncoderConfig) -> np.ndarray:
         """Logits [N], computed in buckets of similar length, each padded to its longest."""
         rows = length_batches(batch.lengths, self.size)
-        feeds = (padded_feeds(batch.select(numbers), config) for numbers in rows)
-        return scattered([self.session.run(feed)["logits"] for feed in feeds], rows)
+
+        def logits(numbers: list[int]) -> np.ndarray:
+            return self.session.run(padded_feeds(batch.select(numbers), config))["logits"]
+
+        with ThreadPoolExecutor(self.session.concurrency) as workers:
+            return scattered(list(workers.map(logits, reversed(rows))), rows[::-1])
 
     def side(self, work: Work, config: EncoderConfig) -> Side:
         rows = length_batches(work.batch.lengths, self.size)
@@ -239,8 +250,11 @@ def opened(
         build(
             checkpoint, bundle, BuildOptions(precision=precision), Measured(calibration=calibration)
         )
-        engines[f"{OURS}, {precision}"] = load(bundle, options.threads)
-        engines[f"{UNPRUNED}, {precision}"] = load(bundle, options.threads, pruning=False)
+        for throughput in (False, True):
+            name = f"{precision}{AT_ONCE * throughput}"
+            opened = partial(load, bundle, options.threads, throughput)
+            engines[f"{OURS}, {name}"] = opened()
+            engines[f"{UNPRUNED}, {name}"] = opened(pruning=False)
     return engines
 
 
@@ -284,8 +298,7 @@ def ours(engine: Engine, work: Work, profile: SurvivorProfile) -> Side:
     batch = work.batch
 
     def call() -> np.ndarray:
-        rows = length_batches(batch.lengths, batch.sequences, QueueOptions.batch_tokens)
-        return scattered([engine.run(batch.select(numbers)).logits for numbers in rows], rows)
+        return engine.run_in_pieces(batch).logits[:, 0]
 
     alive = profile
     if not engine.config.policy.prunes:
@@ -319,10 +332,13 @@ def openvino(checkpoint: Path, encoder: Encoder, options: argparse.Namespace) ->
     feeds = [padded_feeds(batch.select([i]), encoder.config) for i in range(batch.sequences)]
     model = quantized(convert(dense_model(checkpoint, encoder)), feeds)
     for beside in BESIDE:
-        opened = partial(open_dense, model, beside, options.threads)
-        sessions: dict[str, Runnable] = {ANY: opened(), EXACT: ExactShapes(opened)}
-        for shapes, sizes in BUCKETS.items():
-            yield from (Buckets(sessions[shapes], shapes, beside, size) for size in sizes)
+        for throughput in (False, True):
+            opened = partial(open_dense, model, beside, options.threads, throughput=throughput)
+            found = opened()
+            sessions = {ANY: found, EXACT: ExactShapes(opened, found.concurrency)}
+            for shapes, sizes in BUCKETS.items():
+                for size in sizes:
+                    yield Buckets(sessions[shapes], shapes, beside, throughput, size)
 
 
 def from_texts(

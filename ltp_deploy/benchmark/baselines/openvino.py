@@ -86,7 +86,11 @@ def quantized(model: Any, samples: Sequence[Feeds]) -> Any:
 
 
 def open_dense(
-    model: Any, precision: str, threads: int | None = None, shape: tuple[int, int] | None = None
+    model: Any,
+    precision: str,
+    threads: int | None = None,
+    shape: tuple[int, int] | None = None,
+    throughput: bool = False,
 ) -> OpenVinoSession:
     """Compile a converted model as the engine's runtime compiles engines.
 
@@ -94,11 +98,12 @@ def open_dense(
         model: from `convert`, unchanged by this call.
         precision: "f32" or "bf16", of what is not quantised.
         shape: (B, n) to compile for that shape alone, which is a little faster.
+        throughput: for several requests at once.
     """
     ov = import_openvino()
     names = [port.get_any_name() for port in model.inputs]
     model = model.clone()
     if shape is not None:
         model.reshape({name: list(shape) for name in names})
-    settings = compile_settings(precision, threads)
+    settings = compile_settings(precision, threads, throughput)
     return OpenVinoSession(ov.Core().compile_model(model, "CPU", settings), names)
