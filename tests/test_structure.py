@@ -36,6 +36,7 @@ FLOORS = (
     "benchmark",
     "tune",
     "learn",
+    "export",
     "report",
     "cli",
 )

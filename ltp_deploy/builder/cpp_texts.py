@@ -66,7 +66,7 @@ def write_cpp_texts(
     """
     if not tokenizer.is_fast:
         raise LtpError(f"the checkpoint's tokenizer exists in Python alone; {_WITHOUT}")
-    with _openvino_tokenizers() as package:
+    with openvino_tokenizers("--cpp-texts needs openvino-tokenizers") as package:
         refused = _read_otherwise(package, tokenizer)
         if ordinary := refused.intersection(map(ord, printable)):
             raise LtpError(
@@ -101,7 +101,7 @@ def write_cpp_texts(
 
 
 @dataclass(frozen=True)
-class _Package:
+class Package:
     """openvino-tokenizers and the OpenVINO that it extends."""
 
     ov: Any
@@ -111,11 +111,19 @@ class _Package:
     def version(self) -> str:
         return ".".join(self.module.__version__.split(".")[:3])
 
+    @property
+    def extension(self) -> str:
+        """The path of the library with its operators."""
+        return str(self.module._ext_path)
+
 
 @contextmanager
-def _openvino_tokenizers() -> Iterator[_Package]:
+def openvino_tokenizers(what: str) -> Iterator[Package]:
     """The package, which changes classes of OpenVINO when it is imported and used: so that nobody
     else is given its extension, they are changed back afterwards.
+
+    Args:
+        what: needs it, for the message where it is missing.
 
     Raises:
         LtpError: it is missing, or of another release than OpenVINO.
@@ -127,9 +135,9 @@ def _openvino_tokenizers() -> Iterator[_Package]:
     changed = (ov.Core, FrontEnd, NodeFactory)
     before = [kind.__init__ for kind in changed]
     try:
-        with needs("--cpp-texts needs openvino-tokenizers", "cpp-texts"), no_usage_reports():
+        with needs(what, "cpp-texts"), no_usage_reports():
             import openvino_tokenizers
-        package = _Package(ov, openvino_tokenizers)
+        package = Package(ov, openvino_tokenizers)
         if package.version != (wanted := release(ov.__version__)):
             raise LtpError(
                 f"openvino-tokenizers {package.version} does not work with OpenVINO {wanted}: "
@@ -152,7 +160,7 @@ class _Reader:
         LtpError: it cannot be converted.
     """
 
-    def __init__(self, package: _Package, tokenizer: Any, inputs: int, max_length: int):
+    def __init__(self, package: Package, tokenizer: Any, inputs: int, max_length: int):
         self.ov, self.inputs = package.ov, inputs
         try:
             converted = package.module.convert_tokenizer(
@@ -162,7 +170,7 @@ class _Reader:
             side = tokenizer.truncation_side
             self.model = _packed(package.ov, converted, inputs, room, side)
             core = package.ov.Core()
-            core.add_extension(str(package.module._ext_path))
+            core.add_extension(package.extension)
             self.compiled = core.compile_model(self.model, "CPU")
         except Exception as error:  # the package raises many kinds
             raise LtpError(
@@ -268,7 +276,7 @@ def _remove_all_controls(ov: Any, model: Any) -> None:
             ov.utils.replace_node(node, ov.opset15.constant(everything))
 
 
-def _read_otherwise(package: _Package, tokenizer: Any) -> set[int]:
+def _read_otherwise(package: Package, tokenizer: Any) -> set[int]:
     """The characters that are read otherwise, alone or next to others."""
     reader = _Reader(package, tokenizer, 1, ROOM)
     backend = tokenizers.Tokenizer.from_str(tokenizer.backend_tokenizer.to_str())

@@ -9,6 +9,7 @@ from ltp_deploy.cli.bench import bench
 from ltp_deploy.cli.build import build
 from ltp_deploy.cli.calibrate import calibrate
 from ltp_deploy.cli.command import Group
+from ltp_deploy.cli.export import export
 from ltp_deploy.cli.inspect import inspect
 from ltp_deploy.cli.learn import learn
 from ltp_deploy.cli.run import run
@@ -24,5 +25,5 @@ def main() -> None:
     """Make transformers trained with Learned Token Pruning really faster."""
 
 
-for command in (learn, tune, calibrate, build, verify, bench, inspect, run):
+for command in (learn, tune, calibrate, build, verify, bench, inspect, run, export):
     main.add_command(command)

@@ -11,17 +11,19 @@ from ltp_deploy.cli import main
 from ltp_deploy.cli.bench import PEERS as OFFERED_PEERS
 from ltp_deploy.cli.build import LIBRARIES as OFFERED_LIBRARIES
 from ltp_deploy.cli.build import TARGETS as OFFERED_TARGETS
+from ltp_deploy.cli.export import CONSUMERS as OFFERED_CONSUMERS
 from ltp_deploy.cli.learn import METHODS as OFFERED_METHODS
 from ltp_deploy.cli.learn import NEW_HEADS
 from ltp_deploy.cli.options import DROP_FROM_DENSE, MAX_DROP, METRICS
 from ltp_deploy.cli.run import LONG_TEXTS as OFFERED_LONG_TEXTS
 from ltp_deploy.data.long_texts import LONG_TEXTS
+from ltp_deploy.export.table import CONSUMERS
 from ltp_deploy.heads import HEADS
 from ltp_deploy.learn.recipe import METHODS
 from ltp_deploy.learn.sweep import SETTINGS
 from ltp_deploy.targets import TARGETS
 
-COMMANDS = ("learn", "tune", "calibrate", "build", "verify", "bench", "inspect", "run")
+COMMANDS = ("learn", "tune", "calibrate", "build", "verify", "bench", "inspect", "run", "export")
 
 
 @pytest.fixture(params=[80, 100], ids="{} columns".format)
@@ -130,6 +132,7 @@ def test_the_offered_values_are_those_that_the_package_knows() -> None:
     assert LONG_TEXTS == OFFERED_LONG_TEXTS
     assert tuple(dict.fromkeys(name for head in HEADS.values() for name in head.metrics)) == METRICS
     assert tuple(PEERS) == OFFERED_PEERS
+    assert {name: found.summary for name, found in CONSUMERS.items()} == OFFERED_CONSUMERS
     sweep = next(option for option in main.commands["learn"].params if option.name == "sweep")
     assert isinstance(sweep, click.Option)
     assert all(name in (sweep.help or "") for name in SETTINGS)

@@ -1,0 +1,1 @@
+"""Bundles for other people's runtimes: one file per consumer, a line in `table.py`, a test."""

@@ -1,0 +1,190 @@
+"""optimum-intel, and what opens models by it: transformers' pipelines, sentence-transformers."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tokenizers
+
+from ltp_deploy.backends.openvino.files import save
+from ltp_deploy.bundle.tokenizer import TokenizerRecord
+from ltp_deploy.data.json_tokenizer import FILE
+from ltp_deploy.export.consumer import Bundle, Consumer, copy_plugin, not_openvino
+from ltp_deploy.export.graph import ANSWER, behind, with_outputs
+from ltp_deploy.export.padded import padded_front
+from ltp_deploy.heads import head_of
+from ltp_deploy.model.config import Embedding, EncoderConfig
+
+GRAPH = "openvino_model"
+# What transformers has no model type for, and one that is configured alike.
+_MODEL_TYPES = {"ltp": "ibert"}
+# What `ltp_deploy.model.config.ANSWER_ACTIVATIONS` are called in PyTorch.
+_ACTIVATIONS = {"none": "Identity", "sigmoid": "Sigmoid", "tanh": "Tanh"}
+_README = """\
+# {name} for optimum-intel
+
+Register the plugin before the model is opened, once in a process:
+
+```python
+from optimum.intel.openvino.modeling_base import core
+core.add_extension("{plugin}")  # its path{precision}
+```
+
+```python
+{use}
+```
+
+It needs optimum-intel with openvino=={openvino}, as the plugin works with no other release. Padding
+costs nothing: it is removed inside the graph, so batches need not be sorted by length.
+
+A sequence of more than {length} tokens, or of none, gets no answer: the output of its batch has no
+numbers, shape [B, 0]. Truncate: `pipeline(..., truncation=True)`.
+"""
+_PRECISION = '\ncore.set_property("CPU", {"INFERENCE_PRECISION_HINT": "bf16"})'
+_CLASSIFIER = """\
+from optimum.intel import OVModelForSequenceClassification
+from transformers import AutoTokenizer, pipeline
+model = OVModelForSequenceClassification.from_pretrained("{name}")
+classify = pipeline("text-classification", model, tokenizer=AutoTokenizer.from_pretrained("{name}"))
+
+from sentence_transformers import CrossEncoder
+reranker = CrossEncoder("{name}", backend="openvino")"""
+_EMBEDDING = """\
+from sentence_transformers import SentenceTransformer
+model = SentenceTransformer("{name}", backend="openvino")"""
+
+
+class Optimum(Consumer):
+    """A folder that `from_pretrained` of optimum-intel opens."""
+
+    name = "optimum"
+    summary = "a folder for optimum-intel, transformers' pipelines and sentence-transformers"
+
+    def refusal(self, bundle: Bundle) -> str | None:
+        """Engines of other backends, and bundles whose tokenizer is no tokenizer.json."""
+        if reason := not_openvino(bundle):
+            return reason
+        record = bundle.manifest.tokenizer
+        if record is None:
+            return "it carries no tokenizer; build it without --no-tokenizer"
+        if record.library != "tokenizers":
+            return "its tokenizer exists in Python alone, and is no tokenizer.json"
+        return None
+
+    def write(self, bundle: Bundle, folder: Path) -> None:
+        """The graph that packs, the plugin, the tokenizer, and what says how to read the answer."""
+        manifest, record = bundle.manifest, bundle.manifest.tokenizer
+        assert record is not None
+        front = padded_front("token_type_ids" in manifest.inputs)
+        graph = behind(front, bundle.files, manifest)
+        if manifest.model.embedding is not None:
+            graph = _as_tokens(graph)
+            _write_modules(bundle, manifest.model.embedding, folder)
+        save(graph, folder / f"{GRAPH}.xml", folder / f"{GRAPH}.bin")
+        _write(folder / "config.json", _config(bundle))
+        _write_tokenizer(bundle, record, folder)
+        _write_readme(bundle, folder)
+
+
+def _as_tokens(graph: Any) -> Any:
+    """An embedding model whose output is the state of the first of its tokens, of which there is
+    one, for sentence-transformers to pool."""
+    from openvino import opset13 as ops
+
+    logits = graph.output(ANSWER).get_node().input_value(0)
+    states = ops.unsqueeze(logits, np.array([1], np.int64))
+    return with_outputs({"last_hidden_state": states}, graph.get_parameters())
+
+
+def _config(bundle: Bundle) -> dict[str, Any]:
+    """config.json, as transformers reads it."""
+    config = bundle.manifest.model
+    found: dict[str, Any] = {
+        "model_type": _MODEL_TYPES.get(config.family, config.family),
+        "hidden_size": config.hidden_size,
+        "num_hidden_layers": config.layers,
+        "num_attention_heads": config.heads,
+        "intermediate_size": config.intermediate_size,
+        "vocab_size": config.vocab_size,
+        "max_position_embeddings": config.position_rows,
+        "type_vocab_size": config.type_vocab_size,
+        "pad_token_id": config.pad_token_id,
+    }
+    if config.embedding is not None:
+        return {**found, "architectures": ["AutoModel"], "hidden_size": config.num_labels}
+    return {**found, "architectures": ["AutoModelForSequenceClassification"], **_answer(config)}
+
+
+def _answer(config: EncoderConfig) -> dict[str, Any]:
+    """How pipelines and cross-encoders read the logits."""
+    head = head_of(config)
+    names = [f"LABEL_{name}" if isinstance(name, int) else name for name in head.names()]
+    found: dict[str, Any] = {"id2label": dict(enumerate(names))}
+    found["label2id"] = {name: number for number, name in enumerate(names)}
+    if head.problem_type:
+        found["problem_type"] = head.problem_type
+    if config.num_labels == 1:
+        kind = _ACTIVATIONS[config.answer_activation]
+        found["sentence_transformers"] = {"activation_fn": f"torch.nn.modules.activation.{kind}"}
+    if head.gives_values:
+        # Pipelines know no tanh; without it the order is the same.
+        sigmoid = config.answer_activation == "sigmoid"
+        found["function_to_apply"] = "sigmoid" if sigmoid else "none"
+    return found
+
+
+def _write_tokenizer(bundle: Bundle, record: TokenizerRecord, folder: Path) -> None:
+    """tokenizer.json, and what transformers must know beside it."""
+    data = bytes(bundle.files.file(type(record.folder)(f"{record.folder}/{FILE}")).data)
+    (folder / FILE).write_bytes(data)
+    tokenizer = tokenizers.Tokenizer.from_buffer(data)
+    names = ["input_ids", "token_type_ids", "attention_mask"]
+    settings = {
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        "model_max_length": bundle.manifest.limits.max_length,
+        "model_input_names": names if record.token_types else [names[0], names[2]],
+        "pad_token": tokenizer.id_to_token(bundle.manifest.model.pad_token_id),
+        "padding_side": "right",
+        "truncation_side": (tokenizer.truncation or {}).get("direction", "right"),
+        "split_special_tokens": record.split_special_tokens,
+    }
+    _write(folder / "tokenizer_config.json", settings)
+
+
+def _write_modules(bundle: Bundle, embedding: Embedding, folder: Path) -> None:
+    """What sentence-transformers does with the graph's output: take it. The graph has pooled."""
+    kinds = {"": "Transformer", "1_Pooling": "Pooling"}
+    modules = [
+        {"idx": i, "name": str(i), "path": path, "type": f"sentence_transformers.models.{kind}"}
+        for i, (path, kind) in enumerate(kinds.items())
+    ]
+    _write(folder / "modules.json", modules)
+    length = {"max_seq_length": bundle.manifest.limits.max_length, "do_lower_case": False}
+    _write(folder / "sentence_bert_config.json", length)
+    pooling = {"word_embedding_dimension": bundle.manifest.model.num_labels}
+    modes = {"pooling_mode_cls_token": True, "pooling_mode_mean_tokens": False}
+    (folder / "1_Pooling").mkdir()
+    _write(folder / "1_Pooling" / "config.json", {**pooling, **modes})
+    prompts = {"prompts": dict(embedding.prompts), "default_prompt_name": embedding.default_prompt}
+    _write(folder / "config_sentence_transformers.json", prompts)
+
+
+def _write_readme(bundle: Bundle, folder: Path) -> None:
+    manifest = bundle.manifest
+    use = _CLASSIFIER if manifest.model.embedding is None else _EMBEDDING
+    readme = _README.format(
+        name=bundle.name,
+        plugin=copy_plugin(bundle, folder),
+        precision=_PRECISION if manifest.activations == "bf16" else "",
+        use=use.format(name=bundle.name),
+        openvino=manifest.version("openvino"),
+        length=manifest.limits.max_length,
+    )
+    (folder / "README.md").write_text(readme)
+
+
+def _write(path: Path, value: Any) -> None:
+    path.write_text(json.dumps(value, indent=2) + "\n")
