@@ -11,7 +11,7 @@ from ltp_deploy.cli.options import PATH
 
 # As `ltp_deploy.export.table` has them.
 CONSUMERS = {
-    "optimum": "a folder for optimum-intel, transformers' pipelines and sentence-transformers",
+    "optimum": "a folder from which Hugging Face's libraries open models of OpenVINO",
     "ovms": "a model repository of OpenVINO Model Server that reads strings",
     "triton": "a model repository of Triton Inference Server, for its python backend",
 }

@@ -61,7 +61,7 @@ class Optimum(Consumer):
     """A folder that `from_pretrained` of optimum-intel opens."""
 
     name = "optimum"
-    summary = "a folder for optimum-intel, transformers' pipelines and sentence-transformers"
+    summary = "a folder from which Hugging Face's libraries open models of OpenVINO"
 
     def refusal(self, bundle: Bundle) -> str | None:
         """Engines of other backends, and bundles whose tokenizer is no tokenizer.json."""
@@ -80,12 +80,12 @@ class Optimum(Consumer):
         assert record is not None
         front = padded_front("token_type_ids" in manifest.inputs)
         graph = behind(front, bundle.files, manifest)
+        length = _write_tokenizer(bundle, record, folder)
         if manifest.model.embedding is not None:
             graph = _as_tokens(graph)
-            _write_modules(bundle, manifest.model.embedding, folder)
+            _write_modules(manifest.model.embedding, manifest.model.num_labels, length, folder)
         save(graph, folder / f"{GRAPH}.xml", folder / f"{GRAPH}.bin")
-        _write(folder / "config.json", _config(bundle))
-        _write_tokenizer(bundle, record, folder)
+        _write(folder / "config.json", _config(manifest.model))
         _write_readme(bundle, folder)
 
 
@@ -99,9 +99,8 @@ def _as_tokens(graph: Any) -> Any:
     return with_outputs({"last_hidden_state": states}, graph.get_parameters())
 
 
-def _config(bundle: Bundle) -> dict[str, Any]:
+def _config(config: EncoderConfig) -> dict[str, Any]:
     """config.json, as transformers reads it."""
-    config = bundle.manifest.model
     found: dict[str, Any] = {
         "model_type": _MODEL_TYPES.get(config.family, config.family),
         "hidden_size": config.hidden_size,
@@ -128,7 +127,7 @@ def _answer(config: EncoderConfig) -> dict[str, Any]:
         found["problem_type"] = head.problem_type
     if config.num_labels == 1:
         kind = _ACTIVATIONS[config.answer_activation]
-        found["sentence_transformers"] = {"activation_fn": f"torch.nn.modules.activation.{kind}"}
+        found["sentence_transformers"] = {"activation_fn": f"torch.nn.{kind}"}
     if head.gives_values:
         # Pipelines know no tanh; without it the order is the same.
         sigmoid = config.answer_activation == "sigmoid"
@@ -136,25 +135,30 @@ def _answer(config: EncoderConfig) -> dict[str, Any]:
     return found
 
 
-def _write_tokenizer(bundle: Bundle, record: TokenizerRecord, folder: Path) -> None:
-    """tokenizer.json, and what transformers must know beside it."""
+def _write_tokenizer(bundle: Bundle, record: TokenizerRecord, folder: Path) -> int:
+    """tokenizer.json, and what transformers must know beside it; returns the tokens at which texts
+    are cut."""
     data = bytes(bundle.files.file(type(record.folder)(f"{record.folder}/{FILE}")).data)
     (folder / FILE).write_bytes(data)
     tokenizer = tokenizers.Tokenizer.from_buffer(data)
+    cut = tokenizer.truncation
+    assert cut, f"{FILE} says how long texts may be"
+    length: int = min(bundle.manifest.limits.max_length, cut["max_length"])
     names = ["input_ids", "token_type_ids", "attention_mask"]
     settings = {
         "tokenizer_class": "PreTrainedTokenizerFast",
-        "model_max_length": bundle.manifest.limits.max_length,
+        "model_max_length": length,
         "model_input_names": names if record.token_types else [names[0], names[2]],
         "pad_token": tokenizer.id_to_token(bundle.manifest.model.pad_token_id),
         "padding_side": "right",
-        "truncation_side": (tokenizer.truncation or {}).get("direction", "right"),
+        "truncation_side": cut["direction"],
         "split_special_tokens": record.split_special_tokens,
     }
     _write(folder / "tokenizer_config.json", settings)
+    return length
 
 
-def _write_modules(bundle: Bundle, embedding: Embedding, folder: Path) -> None:
+def _write_modules(embedding: Embedding, size: int, length: int, folder: Path) -> None:
     """What sentence-transformers does with the graph's output: take it. The graph has pooled."""
     kinds = {"": "Transformer", "1_Pooling": "Pooling"}
     modules = [
@@ -162,9 +166,9 @@ def _write_modules(bundle: Bundle, embedding: Embedding, folder: Path) -> None:
         for i, (path, kind) in enumerate(kinds.items())
     ]
     _write(folder / "modules.json", modules)
-    length = {"max_seq_length": bundle.manifest.limits.max_length, "do_lower_case": False}
-    _write(folder / "sentence_bert_config.json", length)
-    pooling = {"word_embedding_dimension": bundle.manifest.model.num_labels}
+    reading = {"max_seq_length": length, "do_lower_case": False}
+    _write(folder / "sentence_bert_config.json", reading)
+    pooling = {"word_embedding_dimension": size}
     modes = {"pooling_mode_cls_token": True, "pooling_mode_mean_tokens": False}
     (folder / "1_Pooling").mkdir()
     _write(folder / "1_Pooling" / "config.json", {**pooling, **modes})
