@@ -9,7 +9,6 @@ from ltp_deploy.backends.openvino.files import save
 from ltp_deploy.backends.openvino.session import compile_settings
 from ltp_deploy.export.consumer import Bundle, Consumer, copy_plugin, not_openvino
 from ltp_deploy.export.graph import behind
-from ltp_deploy.export.texts import text_front
 
 MODELS = "models"
 _README = """\
@@ -51,6 +50,8 @@ class Ovms(Consumer):
 
     def write(self, bundle: Bundle, folder: Path) -> None:
         """A model that reads texts, and one that reads pairs where the bundle does; config.json."""
+        from ltp_deploy.export.texts import text_front
+
         manifest, record = bundle.manifest, bundle.manifest.tokenizer
         assert record is not None
         assert record.cpp_texts is not None

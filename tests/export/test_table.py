@@ -11,6 +11,7 @@ from click.testing import CliRunner
 from ltp_deploy.cli import main
 from ltp_deploy.errors import BundleError, LtpError
 from ltp_deploy.export.table import RECORD, export
+from tests.runtime.test_requirements import alone
 
 
 def refused(bundle: Path, consumer: str, folder: Path, match: str) -> None:
@@ -37,6 +38,14 @@ def test_optimum_needs_a_tokenizer(
 
 def test_ovms_needs_the_tokenizer_as_a_graph(bert_bundle: Path, tmp_path: Path) -> None:
     refused(bert_bundle, "ovms", tmp_path, "build it with --cpp-texts")
+
+
+@pytest.mark.parametrize("consumer", ["optimum", "triton"])
+def test_the_runtime_alone_exports(consumer: str, bert_bundle: Path, tmp_path: Path) -> None:
+    code = "import sys; from ltp_deploy.export.table import export; export(*sys.argv[1:])"
+    done = alone(code, bert_bundle, consumer, tmp_path / "out")
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "out" / RECORD).is_file()
 
 
 def test_what_is_no_bundle_no_name_or_no_consumer_is_refused(
