@@ -37,12 +37,14 @@ class RunOptions:
         pruning: a factor for what every layer prunes, see `LayerRule.scaled`.
         alive: the session also gives "alive", [B, L] int32, the tokens alive after each layer; not
             where the engine was built to report survivors, which say more.
+        survivors: the session also gives what an engine that was built to report survivors gives.
     """
 
     threads: int | None = None
     throughput: bool = False
     pruning: float = 1.0
     alive: bool = False
+    survivors: bool = False
 
 
 class Session(Protocol):
@@ -153,7 +155,7 @@ class Backend(ABC):
         own_options: of the build options that not every backend knows, those that this one does:
             "portable", "library", and "bounded", a value of `compact`.
         scales: whether an engine's pruning can be scaled when it is loaded.
-        counts: whether an engine that was built without survivors can count them.
+        counts: whether an engine that was built without survivors can count and report them.
     """
 
     name: ClassVar[str]

@@ -72,7 +72,8 @@ def open_session(
             "or of this one for a target that runs in "
             f"{', '.join(b.name for b in _ALL if b.scales)}"
         )
-    if options.alive and not engine.options.survivors and not backend.counts:
+    asked = options.alive or options.survivors
+    if asked and not engine.options.survivors and not backend.counts:
         raise BundleError(
             f"{directory} runs in {backend.name}, whose engines say what is alive only where they "
             "are built with `--outputs survivors`"

@@ -46,6 +46,7 @@ def load(
     max_waiting: int = QueueOptions.max_waiting,
     pruning: bool | float = True,
     alive: bool = False,
+    survivors: bool = False,
 ) -> Engine:
     """Open a bundle. Its tokenizer is opened as well, so that the first text waits for nothing.
 
@@ -71,6 +72,9 @@ def load(
             `ltp_deploy.model.policy.LayerRule.scaled`.
         alive: results say how many tokens are alive after each layer, and `engine.drift` sums it
             up. It costs a little time; without it, none.
+        survivors: results say which tokens are alive after each layer, as those of a bundle that
+            was built with `--outputs survivors`. It costs time, and in f32 the last layer may round
+            otherwise; `variant` opens a second engine for it.
 
     Raises:
         LtpError: an option that says nothing, or that the bundle cannot do.
@@ -79,7 +83,7 @@ def load(
     """
     directory, long = Path(path), LongTexts(long_texts, stride)
     queue = QueueOptions(batch_tokens, max_waiting)
-    options = RunOptions(threads, throughput, pruning_factor(pruning), alive)
+    options = RunOptions(threads, throughput, pruning_factor(pruning), alive, survivors)
     files = BundleFiles(directory)
     manifest = read_bundle(files)
     if portable:
@@ -87,15 +91,17 @@ def load(
         if found is None:
             raise BundleError(f"{directory} has no portable model; build it with --portable-onnx")
         manifest = found
-    _check_long_texts(directory, manifest, long)
+    _check_long_texts(directory, manifest, long, survivors or manifest.options.survivors)
     session = open_session(files, manifest, options)
-    engine = Engine(directory, manifest, session, portable, long, queue, options.pruning, alive)
+    engine = Engine(directory, manifest, session, portable, long, queue, options)
     if manifest.tokenizer is not None and manifest.tokenizer.library == "tokenizers":
         _ = engine.tokenizer
     return engine
 
 
-def _check_long_texts(directory: Path, manifest: Manifest, long: LongTexts) -> None:
+def _check_long_texts(
+    directory: Path, manifest: Manifest, long: LongTexts, survivors: bool
+) -> None:
     """Refuse what the bundle cannot do.
 
     Raises:
@@ -109,7 +115,7 @@ def _check_long_texts(directory: Path, manifest: Manifest, long: LongTexts) -> N
             f"the tokenizer of {directory} exists in Python alone and makes no windows; let long "
             "texts be truncated"
         )
-    if long.windows and manifest.options.survivors:
+    if long.windows and survivors:
         raise BundleError(
             f"{directory} reports the survivors of a sequence, and in windows a text is several"
         )
@@ -125,6 +131,7 @@ class Engine:
         config, limits: the model's shape with the thresholds that are in force, and the largest
             request.
         pruning: the factor for the thresholds with which the bundle was loaded.
+        survivors: whether results say which tokens are alive after each layer.
     """
 
     def __init__(
@@ -135,15 +142,16 @@ class Engine:
         portable: bool = False,
         long: LongTexts | None = None,
         queue: QueueOptions | None = None,
-        pruning: float = 1.0,
-        alive: bool = False,
+        options: RunOptions | None = None,
     ):
         self.directory = directory
         self.manifest = manifest
-        policy = manifest.model.policy.scaled(pruning)
+        self._run_options = options or RunOptions()
+        self.pruning = self._run_options.pruning
+        policy = manifest.model.policy.scaled(self.pruning)
         self.config = replace(manifest.model, policy=policy)
-        self.pruning = pruning
-        self._counts = alive or manifest.options.survivors
+        self.survivors = self._run_options.survivors or manifest.options.survivors
+        self._counts = self._run_options.alive or self.survivors
         self.limits = manifest.limits
         self.portable = portable
         self.long = long or LongTexts()
@@ -338,6 +346,31 @@ class Engine:
         check(batch, self.config, self.limits)
         return self._answer([Request(batch)])[0]
 
+    def variant(self, pruning: bool | float | None = None, survivors: bool = False) -> Engine:
+        """The same bundle opened once more, for comparisons. It reads the same weights, cuts long
+        texts, and is to be closed on its own.
+
+        Args:
+            pruning, survivors: as `load` takes them; the pruning of this engine by default.
+
+        Raises:
+            BundleError: the bundle cannot do it, or was replaced since.
+        """
+        engine = load(
+            self.directory,
+            self._run_options.threads,
+            portable=self.portable,
+            pruning=self.pruning if pruning is None else pruning,
+            survivors=survivors,
+        )
+        if engine.manifest != self.manifest:
+            engine.close()
+            raise BundleError(
+                f"{self.directory} was replaced after it was loaded, so what is there now is no "
+                "variant of it; load it again"
+            )
+        return engine
+
     def drift(self) -> Drift:
         """How much of live texts was kept since the bundle was loaded, against the texts that its
         plan rests on (`--profile-data` or `--calibration` of the build).
@@ -458,7 +491,7 @@ class Engine:
     def _run(self, batch: PackedBatch) -> Result:
         """Run a batch that was checked."""
         outputs = self.session.run(batch.feeds(self.config))
-        result = make_result(outputs, batch, self.config, self.manifest.options.survivors)
+        result = make_result(outputs, batch, self.config, self.survivors)
         if result.alive is not None:
             self._live.add(batch.lengths, result.alive)
         return result

@@ -27,9 +27,9 @@ class Result:
         windows: [B] the number of windows in which each text was read; None where the engine makes
             none.
         survivors: [B][layer] int32 arrays, the original positions alive after the layer; None
-            unless the bundle was built with `--outputs survivors`. Once a sequence's first token
-            is pruned the sequence is finished: its answer is known, nothing else of it is
-            computed, and the arrays are empty.
+            unless the bundle was built with `--outputs survivors`, or loaded with `survivors=True`.
+            Once a sequence's first token is pruned the sequence is finished: its answer is known,
+            nothing else of it is computed, and the arrays are empty.
         alive: [B, layers] int32, how many tokens are alive after each layer, 0 of a finished
             sequence; of a text in windows those of all windows. None unless the bundle was loaded
             with `alive=True`, or reports survivors. The last layer's pruning cannot reach the
@@ -48,8 +48,8 @@ class Result:
 def make_result(
     outputs: dict[str, np.ndarray], batch: PackedBatch, config: EncoderConfig, survivors: bool
 ) -> Result:
-    """From an engine's outputs by name, without labels; `survivors` says whether it was built to
-    report them."""
+    """From an engine's outputs by name, without labels; `survivors` says whether it reports
+    them."""
     found = _survivors(outputs, batch, config) if survivors else None
     alive = outputs.get("alive")
     if found is not None:

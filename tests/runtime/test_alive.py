@@ -86,20 +86,20 @@ def test_bf16_engines_count_as_their_survivors_say(
     np.testing.assert_array_equal(found.alive[:, :-1], wide.alive[:, :-1])
 
 
-def test_offsets_survive_as_digits() -> None:
+def test_integers_survive_bf16() -> None:
     ov = pytest.importorskip("openvino")
-    from openvino import opset13 as ops
-
-    from ltp_deploy.backends.openvino.alive import _digits, _integers
+    from ltp_deploy.backends.openvino.integers import add_integers, read_integers
     from ltp_deploy.backends.openvino.session import compile_settings
 
     values = np.array([0, 1, 255, 256, 257, 511, 65535, 65536, 65793, 2**24 - 1], np.int32)
-    given = ops.parameter([-1], np.int32)
-    model = ov.Model([ops.convert(_digits(given), "bf16")], [given])
+    given = ov.opset13.parameter([-1], np.int32)
+    model = ov.Model([given], [given])
+    add_integers(model, "numbers", given.output(0), "bf16")
     compiled = ov.Core().compile_model(model, "CPU", compile_settings("bf16"))
-    digits = _integers(np.array(compiled([values])[0]))
-    assert digits.shape == (3, len(values))
-    assert (digits.T @ [1, 256, 65536]).tolist() == values.tolist()
+    output = np.array(compiled([values])["numbers"])
+    assert output.shape == (3, len(values))
+    assert output.itemsize == 2
+    assert read_integers(output).tolist() == values.tolist()
 
 
 def test_a_text_in_windows_counts_all_of_them(

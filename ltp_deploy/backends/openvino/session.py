@@ -16,6 +16,7 @@ from ltp_deploy.backends.openvino.alive import AliveCounts
 from ltp_deploy.backends.openvino.dial import scale_thresholds
 from ltp_deploy.backends.openvino.library import library_path
 from ltp_deploy.backends.openvino.reports import import_openvino
+from ltp_deploy.backends.openvino.survivors import ReportedSurvivors
 from ltp_deploy.bundle.files import BundleFiles
 from ltp_deploy.bundle.manifest import Compiled
 from ltp_deploy.bundle.mapping import MappedFile
@@ -33,11 +34,11 @@ class OpenVinoSession:
         self,
         compiled: Any,
         inputs: Sequence[str],
-        alive: AliveCounts | None = None,
+        added: AliveCounts | ReportedSurvivors | None = None,
         weights: MappedFile | None = None,
     ):
         self.compiled = compiled
-        self.alive = alive
+        self.added = added
         self.inputs = inputs
         self.concurrency = int(compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS"))
         self.outputs = [port.get_any_name() for port in compiled.outputs]
@@ -58,7 +59,7 @@ class OpenVinoSession:
         finally:
             self._idle.put(request)
         found = dict(zip(self.outputs, values, strict=True))
-        return self.alive.read(found, feeds["offsets"]) if self.alive else found
+        return self.added.read(found, feeds["offsets"]) if self.added else found
 
 
 def open_engine(files: BundleFiles, engine: Compiled, options: RunOptions) -> OpenVinoSession:
@@ -79,14 +80,24 @@ def open_engine(files: BundleFiles, engine: Compiled, options: RunOptions) -> Op
     model = core.read_model(bytes(graph.data), ov.Tensor(constants, shared_memory=True))
     if options.pruning != 1:
         scale_thresholds(model, engine.model.policy, options.pruning)
-    alive = None
-    if options.alive and not engine.options.survivors:
-        alive = AliveCounts(model, engine.activations)
+    added = _added(model, engine, options)
     settings = compile_settings(engine.activations, options.threads, options.throughput)
     compiled = core.compile_model(model, "CPU", settings)
-    session = OpenVinoSession(compiled, engine.inputs, alive, weights)
+    session = OpenVinoSession(compiled, engine.inputs, added, weights)
     session.run(one_token())
     return session
+
+
+def _added(
+    model: Any, engine: Compiled, options: RunOptions
+) -> AliveCounts | ReportedSurvivors | None:
+    """The outputs that a model gets for what is asked of it; none where it was built with them."""
+    if engine.options.survivors:
+        return None
+    if options.survivors:
+        policy = engine.model.policy.scaled(options.pruning)
+        return ReportedSurvivors(model, engine.activations, policy)
+    return AliveCounts(model, engine.activations) if options.alive else None
 
 
 def compile_settings(
