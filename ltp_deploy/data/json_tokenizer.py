@@ -9,6 +9,7 @@ import tokenizers
 
 from ltp_deploy.bundle.tokenizer import TokenizerRecord
 from ltp_deploy.data.long_texts import LongTexts
+from ltp_deploy.data.pieces import Piece, encoded_pieces
 from ltp_deploy.data.texts import Text
 from ltp_deploy.data.tokenizer import Encoded, Tokenizer
 from ltp_deploy.errors import BundleError, InputError
@@ -52,6 +53,12 @@ class JsonTokenizer(Tokenizer):
                 yield self._result(self._windows(number, texts[number]))
             else:
                 yield self._result([encoding], bool(encoding.overflowing))
+
+    def pieces(self, text: Text) -> list[list[Piece]]:
+        encodings = self.tokenizer.encode_batch([text])
+        if self.long.windows and len(encodings[0]) > self.max_length:
+            encodings = self._windows(0, text)
+        return [encoded_pieces(encoding) for encoding in encodings]
 
     def _result(self, sequences: list[tokenizers.Encoding], truncated: bool = False) -> Encoded:
         types = [s.type_ids if self.token_types else [0] * len(s) for s in sequences]

@@ -14,6 +14,7 @@ import numpy as np
 from ltp_deploy.bundle.tokenizer import TokenizerRecord
 from ltp_deploy.data.batch import PackedBatch, pack
 from ltp_deploy.data.long_texts import LongTexts
+from ltp_deploy.data.pieces import Piece
 from ltp_deploy.data.probes import PROBES
 from ltp_deploy.data.texts import Text, as_texts
 from ltp_deploy.errors import BundleError, InputError
@@ -70,6 +71,10 @@ class Tokenizer(ABC):
     @abstractmethod
     def encode(self, texts: list[Text]) -> Iterable[Encoded]:
         """Token ids of texts that `as_texts` has checked."""
+
+    @abstractmethod
+    def pieces(self, text: Text) -> list[list[Piece]]:
+        """The tokens of a text's sequences: one, or several where it is read in windows."""
 
     def tokenize(self, texts: Any) -> Tokenized:
         """See `as_texts` for what texts may be.

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from ltp_deploy.data.pieces import Piece, encoded_pieces, named_pieces
 from ltp_deploy.data.texts import Text
 from ltp_deploy.data.tokenizer import Encoded, Tokenizer
 from ltp_deploy.errors import LtpError, how_to_install, needs
@@ -57,9 +58,9 @@ class TransformersTokenizer(Tokenizer):
             config.type_vocab_size > 1 and "token_type_ids" in self.tokenizer.model_input_names
         )
 
-    def encode(self, texts: list[Text]) -> Iterator[Encoded]:
+    def _read(self, texts: list[Text]) -> Any:
         try:
-            found = self.tokenizer(
+            return self.tokenizer(
                 texts,
                 truncation=True,
                 max_length=self.max_length,
@@ -70,9 +71,20 @@ class TransformersTokenizer(Tokenizer):
             raise LtpError(
                 f"the tokenizer in {self.directory} cannot read texts: {error}"
             ) from error
+
+    def encode(self, texts: list[Text]) -> Iterator[Encoded]:
+        found = self._read(texts)
         for i, ids in enumerate(found["input_ids"]):
             types = found["token_type_ids"][i] if self.token_types else [0] * len(ids)
             yield Encoded([ids], [types], self._is_cut(texts[i], found, i))
+
+    def pieces(self, text: Text) -> list[list[Piece]]:
+        found = self._read([text])
+        if self.tokenizer.is_fast:
+            return [encoded_pieces(found.encodings[0])]
+        ids = found["input_ids"][0]
+        special = self.tokenizer.get_special_tokens_mask(ids, already_has_special_tokens=True)
+        return [named_pieces(self.tokenizer.convert_ids_to_tokens(ids), special)]
 
     def copy_files(self, destination: Path) -> None:
         """Copy the files that it reads, as they are."""

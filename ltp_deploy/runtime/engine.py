@@ -347,19 +347,23 @@ class Engine:
         return self._answer([Request(batch)])[0]
 
     def variant(self, pruning: bool | float | None = None, survivors: bool = False) -> Engine:
-        """The same bundle opened once more, for comparisons. It reads the same weights, cuts long
-        texts, and is to be closed on its own.
+        """The same bundle opened once more, for comparisons. It reads the same weights, and is to
+        be closed on its own.
 
         Args:
-            pruning, survivors: as `load` takes them; the pruning of this engine by default.
+            pruning: as `load` takes it; this engine's by default.
+            survivors: as `load` takes it. Such an engine cuts texts that this one reads in windows.
 
         Raises:
             BundleError: the bundle cannot do it, or was replaced since.
         """
+        long = LongTexts() if survivors and self.long.windows else self.long
         engine = load(
             self.directory,
             self._run_options.threads,
             portable=self.portable,
+            long_texts=long.rule,
+            stride=long.stride,
             pruning=self.pruning if pruning is None else pruning,
             survivors=survivors,
         )
