@@ -37,6 +37,7 @@ FLOORS = (
     "tune",
     "learn",
     "export",
+    "explain",
     "report",
     "cli",
 )

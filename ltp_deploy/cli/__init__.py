@@ -9,6 +9,7 @@ from ltp_deploy.cli.bench import bench
 from ltp_deploy.cli.build import build
 from ltp_deploy.cli.calibrate import calibrate
 from ltp_deploy.cli.command import Group
+from ltp_deploy.cli.explain import explain
 from ltp_deploy.cli.export import export
 from ltp_deploy.cli.inspect import inspect
 from ltp_deploy.cli.learn import learn
@@ -25,5 +26,5 @@ def main() -> None:
     """Make transformers trained with Learned Token Pruning really faster."""
 
 
-for command in (learn, tune, calibrate, build, verify, bench, inspect, run, export):
+for command in (learn, tune, calibrate, build, verify, bench, inspect, run, explain, export):
     main.add_command(command)

@@ -23,7 +23,8 @@ from ltp_deploy.learn.recipe import METHODS
 from ltp_deploy.learn.sweep import SETTINGS
 from ltp_deploy.targets import TARGETS
 
-COMMANDS = ("learn", "tune", "calibrate", "build", "verify", "bench", "inspect", "run", "export")
+COMMANDS = ("learn", "tune", "calibrate", "build", "verify", "bench", "inspect", "run")
+COMMANDS += ("explain", "export")
 
 
 @pytest.fixture(params=[80, 100], ids="{} columns".format)

@@ -1,0 +1,124 @@
+// Asks the server that this page came from. A page that was written to a file asks nobody.
+"use strict";
+
+const MODES = {
+  text: { name: "Text", first: "Text" },
+  pair: { name: "Pair", first: "First text", second: "Second text" },
+  passages: { name: "Passages", first: "Query", second: "Passages, one on each line" },
+};
+const EXAMPLE = {
+  text: ["It is a charming and often affecting journey, though the plot drags in places."],
+  pair: ["A man is playing a guitar on the stage.", "Somebody makes music."],
+  passages: [
+    "How do I prune a rose bush?",
+    "Roses are cut back in late winter, before new leaves come.\nThe market fell on Tuesday.\nA bush is a small woody plant.",
+  ],
+};
+
+let bundles = [];
+let asked = null; // the request that is under way
+
+const mode = () => document.querySelector("#modes input:checked").value;
+const texts = () => [$("text").value, $("more-text").value];
+
+/** Whether the fields hold an example, or nothing, and so may be replaced. */
+function untouched() {
+  const examples = Object.values(EXAMPLE).map((example) => [example[0], example[1] ?? ""]);
+  const [first, second] = texts();
+  return (!first && !second) || examples.some((example) => example[0] === first && (!second || example[1] === second));
+}
+
+function chooseMode() {
+  const { first, second } = MODES[mode()];
+  const replace = untouched();
+  $("text-label").textContent = first;
+  $("more").hidden = !second;
+  $("more-text").required = Boolean(second);
+  if (second) $("more-label").textContent = second;
+  if (replace) [$("text").value, $("more-text").value] = [EXAMPLE[mode()][0], EXAMPLE[mode()][1] ?? ""];
+}
+
+function chooseBundle() {
+  const bundle = bundles.find((one) => one.name === $("bundle").value);
+  const before = document.querySelector("#modes input:checked")?.value;
+  const chosen = bundle.modes.includes(before) ? before : bundle.modes.at(-1) === "passages" ? "passages" : "text";
+  const labels = bundle.modes.map((name) => {
+    const input = element("input");
+    Object.assign(input, { type: "radio", name: "mode", value: name, checked: name === chosen });
+    input.addEventListener("change", chooseMode);
+    return element("label", "", input, element("span", "", MODES[name].name));
+  });
+  $("modes").replaceChildren($("modes").firstElementChild, ...labels);
+  $("modes").hidden = labels.length < 2;
+  chooseMode();
+}
+
+function say(message, isError = false) {
+  $("message").textContent = message;
+  $("message").classList.toggle("error", isError);
+}
+
+/** What a server says of a request that it refused. */
+function reason(answer, status) {
+  const said = answer?.error ?? answer?.detail;
+  if (typeof said === "string") return said;
+  return said?.[0]?.msg ?? `The server answered with status ${status}.`;
+}
+
+function question() {
+  const [text, more] = texts();
+  const asking = { bundle: $("bundle").value, text };
+  if (mode() === "pair") asking.pair = more;
+  if (mode() === "passages") asking.passages = more.split("\n").filter((line) => line.trim());
+  return asking;
+}
+
+async function ask(event) {
+  event.preventDefault();
+  asked?.abort();
+  const own = (asked = new AbortController());
+  $("send").setAttribute("aria-disabled", "true");
+  say("Reading …");
+  try {
+    const response = await fetch("explain", {
+      method: "POST",
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify(question()),
+      signal: own.signal,
+    });
+    const answer = await response.json().catch(() => null);
+    if (!response.ok || !answer) throw new Error(reason(answer, response.status));
+    say("");
+    draw(answer);
+    const smooth = window.matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth";
+    $("explanation").scrollIntoView({ block: "nearest", behavior: smooth });
+  } catch (error) {
+    if (!own.signal.aborted) say(error.message, true);
+  } finally {
+    if (asked === own) $("send").removeAttribute("aria-disabled");
+  }
+}
+
+async function begin() {
+  $("question").hidden = false;
+  try {
+    const response = await fetch("bundles");
+    const answer = await response.json().catch(() => null);
+    if (!response.ok || !answer) throw new Error(reason(answer, response.status));
+    bundles = answer.bundles;
+    if (!bundles.length) throw new Error("The server has no bundle yet; load the page again in a moment.");
+  } catch (error) {
+    say(error.message, true);
+    return;
+  }
+  $("bundle").replaceChildren(...bundles.map((bundle) => new Option(bundle.name, bundle.name)));
+  $("bundle-choice").hidden = bundles.length < 2;
+  chooseBundle();
+}
+
+$("bundle").addEventListener("change", chooseBundle);
+$("question").addEventListener("submit", ask);
+$("question").addEventListener("keydown", (event) => {
+  if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) $("question").requestSubmit();
+});
+if (!given) begin();

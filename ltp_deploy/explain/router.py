@@ -1,0 +1,123 @@
+"""The page and what it asks for, as routes that a FastAPI application includes."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+
+from ltp_deploy.errors import EngineClosed, LtpError, needs
+from ltp_deploy.explain.html import INDEX, PARTS, read_part
+from ltp_deploy.runtime.engine import Engine
+
+with needs("the page that explains answers", "serve"):
+    from fastapi import APIRouter, FastAPI, Response
+    from fastapi.responses import JSONResponse
+    from pydantic import BaseModel, Field
+
+    from ltp_deploy.explain.desk import Desk
+
+MOST_CHARACTERS = 100_000  # of one text
+MOST_PASSAGES = 64
+MOST_WAITING = 8  # explanations for one bundle
+RETRY_AFTER = 1  # seconds
+
+HEADERS = {
+    # Everything comes from where the page does, and no other site may frame it.
+    "Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; "
+    "connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-cache",
+}
+
+
+class Question(BaseModel):
+    """What to explain: a text, a pair, or a query with passages."""
+
+    text: str = Field(max_length=MOST_CHARACTERS)
+    pair: str | None = Field(None, max_length=MOST_CHARACTERS, description="the second text")
+    passages: list[str] | None = Field(None, max_length=MOST_PASSAGES)
+    bundle: str | None = Field(None, description="its name; the first one by default")
+
+
+def router(engines: Mapping[str, Engine]) -> APIRouter:
+    """Routes for the page (`/` and the files beside it), `GET /bundles` and `POST /explain`.
+
+    Explanations run in a thread, one at a time for each bundle. Refusals are `{"error": ...}`: 404
+    for an unknown bundle, 422 for what the engine does not take, 429 where too many wait, 503 for a
+    closed engine; what is no `Question` is answered as the application answers it.
+
+    Args:
+        engines: by the name of their bundle. It is read at each request, so bundles may come later.
+    """
+    desks: dict[str, Desk] = {}
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        for desk in desks.values():
+            await desk.close()
+
+    routes = APIRouter(tags=["explain"], lifespan=lifespan)
+    files = {
+        "/": (INDEX, "text/html"),
+        **{f"/{name}": (name, kind) for name, kind in PARTS.items()},
+    }
+    for path, (name, kind) in files.items():
+        routes.add_api_route(path, _part(name, kind), methods=["GET"], include_in_schema=False)
+
+    @routes.get("/bundles", summary="The bundles that can be explained")
+    async def bundles() -> dict[str, list[dict[str, object]]]:
+        found: list[dict[str, object]] = [
+            {"name": name, "head": engine.config.head, "modes": modes_of(engine)}
+            for name, engine in engines.items()
+        ]
+        return {"bundles": found}
+
+    @routes.post("/explain", summary="A text's tokens with the layer that pruned each")
+    async def explain(question: Question) -> Response:
+        name = next(iter(engines), "") if question.bundle is None else question.bundle
+        if name not in engines:
+            return _refused(404, f"no bundle {name!r:.80} is here, but: {', '.join(engines)}")
+        if name not in desks or desks[name].engine is not engines[name]:
+            desks[name] = Desk(engines[name])
+        return await _answered(desks[name], question)
+
+    return routes
+
+
+def modes_of(engine: Engine) -> list[str]:
+    """What may be asked of an engine: "text", "pair", and "passages" of a query."""
+    if engine.config.embedding is not None:
+        return ["text"]
+    return ["text", "pair", "passages"] if engine.config.num_labels == 1 else ["text", "pair"]
+
+
+async def _answered(desk: Desk, question: Question) -> Response:
+    if question.pair is not None and question.passages is not None:
+        return _refused(422, "give a second text or passages, not both")
+    if desk.waiting >= MOST_WAITING:
+        later = {"Retry-After": str(RETRY_AFTER)}
+        return _refused(429, "too many texts wait to be explained; try again later", later)
+    text = question.text if question.pair is None else (question.text, question.pair)
+    try:
+        return JSONResponse(await desk.explain(text, question.passages))
+    except EngineClosed as error:
+        return _refused(503, str(error))
+    except LtpError as error:
+        return _refused(422, str(error))
+
+
+def _part(name: str, kind: str) -> Callable[[], Awaitable[Response]]:
+    """An endpoint that answers with a file of the page."""
+    content = read_part(name)
+
+    async def part() -> Response:
+        return Response(content, media_type=kind, headers=HEADERS)
+
+    return part
+
+
+def _refused(status: int, message: str, headers: Mapping[str, str] | None = None) -> Response:
+    return JSONResponse({"error": message}, status, headers)
