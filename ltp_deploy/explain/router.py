@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
+from typing import Any
 
 from ltp_deploy.errors import EngineClosed, LtpError, needs
 from ltp_deploy.explain.html import INDEX, PARTS, read_part
 from ltp_deploy.runtime.engine import Engine
 
 with needs("the page that explains answers", "serve"):
-    from fastapi import APIRouter, FastAPI, Response
+    from fastapi import APIRouter, FastAPI, Request, Response
+    from fastapi.exceptions import RequestValidationError
     from fastapi.responses import JSONResponse
+    from fastapi.routing import APIRoute
     from pydantic import BaseModel, Field
 
     from ltp_deploy.explain.desk import Desk
@@ -41,12 +44,30 @@ class Question(BaseModel):
     bundle: str | None = Field(None, description="its name; the first one by default")
 
 
+class _Route(APIRoute):
+    """Says in its own words what is no `Question`. FastAPI would repeat the input in its answer,
+    and fails where that is no Unicode."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handler = super().get_route_handler()
+
+        async def handled(request: Request) -> Response:
+            try:
+                return await handler(request)
+            except RequestValidationError as error:
+                first = error.errors()[0]
+                place = ".".join(map(str, first["loc"]))
+                return _refused(422, f"{place}: {first['msg']}")
+
+        return handled
+
+
 def router(engines: Mapping[str, Engine]) -> APIRouter:
     """Routes for the page (`/` and the files beside it), `GET /bundles` and `POST /explain`.
 
     Explanations run in a thread, one at a time for each bundle. Refusals are `{"error": ...}`: 404
-    for an unknown bundle, 422 for what the engine does not take, 429 where too many wait, 503 for a
-    closed engine; what is no `Question` is answered as the application answers it.
+    for an unknown bundle, 422 for what is no `Question` or the engine does not take, 429 where too
+    many wait, 503 for a closed engine.
 
     Args:
         engines: by the name of their bundle. It is read at each request, so bundles may come later.
@@ -59,7 +80,7 @@ def router(engines: Mapping[str, Engine]) -> APIRouter:
         for desk in desks.values():
             await desk.close()
 
-    routes = APIRouter(tags=["explain"], lifespan=lifespan)
+    routes = APIRouter(tags=["explain"], lifespan=lifespan, route_class=_Route)
     files = {
         "/": (INDEX, "text/html"),
         **{f"/{name}": (name, kind) for name, kind in PARTS.items()},

@@ -128,6 +128,16 @@ def test_the_command_runs_and_inspects_bundles_likewise(
         assert "engine.xml" in result.stdout
 
 
+def test_the_command_explains_texts_likewise(
+    bert_checkpoint: Path, bundle_of: Callable[..., Path], tmp_path: Path
+) -> None:
+    bundle, page = bundle_of(bert_checkpoint, survivors=False), tmp_path / "page.html"
+    call = "from ltp_deploy.cli import main; main(sys.argv[1:])"
+    result = alone(call, "explain", bundle, "a film", "--html", page, allowed=LIBRARY | COMMAND)
+    assert result.returncode == 0, result.stderr
+    assert page.is_file()
+
+
 NEEDS = re.compile(
     r"needs torch, transformers, safetensors, tqdm: pip install "
     r"(\"ltp-deploy\[build\]\"|-e '\.\[build\]')"

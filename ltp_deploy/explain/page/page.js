@@ -41,7 +41,7 @@ function chooseMode() {
 function chooseBundle() {
   const bundle = bundles.find((one) => one.name === $("bundle").value);
   const before = document.querySelector("#modes input:checked")?.value;
-  const chosen = bundle.modes.includes(before) ? before : bundle.modes.at(-1) === "passages" ? "passages" : "text";
+  const chosen = ["passages", before, "text"].find((name) => bundle.modes.includes(name));
   const labels = bundle.modes.map((name) => {
     const input = element("input");
     Object.assign(input, { type: "radio", name: "mode", value: name, checked: name === chosen });
