@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from ltp_deploy.codec import to_json
+from ltp_deploy.errors import EngineClosed
 from ltp_deploy.explain.explainer import Explainer, explain
 from ltp_deploy.explain.explanation import Explanation
 from ltp_deploy.explain.html import INDEX, PARTS, read_part
@@ -157,6 +158,25 @@ def test_one_at_a_time_and_too_many_are_told_to_come_later(
     assert all(answer.headers["retry-after"] == "1" for answer in refused)
     assert sum(answer.status_code == 200 for answer in answers) == routes.MOST_WAITING
     assert most == 1
+
+
+def test_what_was_opened_is_closed_with_the_application(
+    engines: dict[str, Engine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[Engine] = []
+    own = Engine.variant
+
+    def watched(engine: Engine, *asked: Any) -> Engine:
+        opened.append(own(engine, *asked))
+        return opened[-1]
+
+    monkeypatch.setattr(Engine, "variant", watched)
+    assert ask(engines, text="a film").status_code == 200
+    assert len(opened) == 2
+    for engine in opened:
+        with pytest.raises(EngineClosed):
+            engine("a film")
+    assert engines["reviews"]("a film").labels
 
 
 def test_a_bundle_that_was_loaded_anew_is_explained_by_the_new_engine(
