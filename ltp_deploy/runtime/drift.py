@@ -78,13 +78,23 @@ class LiveCounts:
         """Compare the first `layers` layers, after one sequence at least."""
         with self._lock:
             sequences, tokens, kept = self._sequences, self._tokens, self._kept.copy()
-        spread = sqrt(1 / profile.sequences + 1 / sequences)
-        found = []
-        for layer, live in enumerate((kept / sequences).tolist()[:layers]):
-            error = profile.deviation[layer] * spread
-            difference = live - profile.kept[layer]
-            if abs(difference) < 1e-9:  # the rounding of sums
-                difference = 0.0
-            z = difference / error if error else copysign(inf, difference) if difference else 0.0
-            found.append(LayerDrift(layer, live, profile.kept[layer], difference, error, z))
-        return Drift(sequences, tokens / sequences, profile.sequences, profile.tokens, tuple(found))
+        return drift(profile, sequences, tokens, kept[:layers])
+
+
+def drift(profile: SurvivorSummary, sequences: int, tokens: int, kept: np.ndarray) -> Drift:
+    """Sums over sequences against a profile.
+
+    Args:
+        sequences, tokens: how many were seen, one sequence at least.
+        kept: [L] the sum over sequences of the share of tokens that are alive after each layer.
+    """
+    spread = sqrt(1 / profile.sequences + 1 / sequences)
+    found = []
+    for layer, live in enumerate((kept / sequences).tolist()):
+        error = profile.deviation[layer] * spread
+        difference = live - profile.kept[layer]
+        if abs(difference) < 1e-9:  # the rounding of sums
+            difference = 0.0
+        z = difference / error if error else copysign(inf, difference) if difference else 0.0
+        found.append(LayerDrift(layer, live, profile.kept[layer], difference, error, z))
+    return Drift(sequences, tokens / sequences, profile.sequences, profile.tokens, tuple(found))

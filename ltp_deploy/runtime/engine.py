@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
@@ -16,7 +17,7 @@ from ltp_deploy.backends.backend import RunOptions, Session
 from ltp_deploy.backends.table import open_session, read_bundle
 from ltp_deploy.backends.table import portable as portable_form
 from ltp_deploy.bundle.files import BundleFiles
-from ltp_deploy.bundle.limits import shared_batches
+from ltp_deploy.bundle.limits import Limits, shared_batches
 from ltp_deploy.bundle.manifest import Manifest
 from ltp_deploy.data.batch import PackedBatch, check, pack, packed
 from ltp_deploy.data.long_texts import LongTexts
@@ -31,7 +32,7 @@ from ltp_deploy.runtime.encoding import with_prompt
 from ltp_deploy.runtime.queue import QueueOptions, RequestQueue
 from ltp_deploy.runtime.ranking import check_top_k, in_order, pairs
 from ltp_deploy.runtime.request import Request, joined
-from ltp_deploy.runtime.result import Result, gathered, make_result, part
+from ltp_deploy.runtime.result import Ran, Result, Watcher, gathered, make_result, part
 from ltp_deploy.runtime.zero_shot import TEMPLATE, decided, hypotheses, outputs
 
 
@@ -160,6 +161,7 @@ class Engine:
         self._session: Session | None = session
         self._closed = False
         self._live = LiveCounts(self.config.layers)
+        self._watcher: Watcher | None = None
         self._options = queue or QueueOptions()
         self._queue = RequestQueue(session.concurrency, self.limits, self._options)
 
@@ -236,7 +238,49 @@ class Engine:
             EngineClosed: the engine was closed.
         """
         request = self._request(texts, input_ids, token_type_ids, attention_mask, ids, offsets)
+        return self.enqueue(request, deadline)
+
+    def split(
+        self,
+        texts: Texts | None = None,
+        *,
+        input_ids: Any = None,
+        token_type_ids: Any = None,
+        attention_mask: Any = None,
+        ids: Any = None,
+        offsets: Any = None,
+    ) -> list[Request]:
+        """The same request, of any number of sequences, as several that the engine takes, each of
+        at most `batch_tokens` tokens where its texts allow: for `enqueue`, one after another, so
+        that others come in between.
+
+        Raises:
+            InputError: the request is refused.
+            EngineClosed: the engine was closed.
+        """
+        request = self._given(texts, input_ids, token_type_ids, attention_mask, ids, offsets)
+        if not request.in_windows:
+            check(request.batch, self.config, Limits(0, 0, self.limits.max_length))
+        return request.pieces(self._most_tokens, self.limits.max_batch)
+
+    def enqueue(self, request: Request, deadline: float | None = None) -> Future[Result]:
+        """One of the requests that `split` gave, answered as by `submit`.
+
+        Raises:
+            Overloaded: too many requests are waiting.
+            EngineClosed: the engine was closed.
+        """
         return self._queue.submit(request, deadline, self._answer)
+
+    @property
+    def waiting(self) -> int:
+        """Requests in the queue that have not begun."""
+        return self._queue.waiting
+
+    def watch(self, watcher: Watcher | None) -> None:
+        """Have every batch told to a function once it was computed, in the thread that computed it;
+        None ends that."""
+        self._watcher = watcher
 
     def predict(self, texts: Texts) -> list[Prediction]:
         """Labels with their probabilities, or values, of any number of texts.
@@ -445,6 +489,21 @@ class Engine:
         Raises:
             InputError: it is refused.
         """
+        request = self._given(texts, input_ids, token_type_ids, attention_mask, ids, offsets)
+        if not request.in_windows:  # those are computed in pieces that fit
+            check(request.batch, self.config, self.limits)
+        return request
+
+    def _given(
+        self,
+        texts: Texts | None,
+        input_ids: Any,
+        token_type_ids: Any,
+        attention_mask: Any,
+        ids: Any,
+        offsets: Any,
+    ) -> Request:
+        """A request in one of the four ways, of any size."""
         self._check_open()
         given = [
             name
@@ -460,14 +519,10 @@ class Engine:
         if token_type_ids is not None and texts is not None:
             raise InputError("token_type_ids go with ids; the tokenizer gives texts their own")
         if texts is not None:
-            request = self._read(texts)
-        elif ids is not None:
-            request = Request(packed(ids, offsets, token_type_ids))
-        else:
-            request = Request(pack(input_ids, token_type_ids, attention_mask))
-        if not request.in_windows:  # those are computed in pieces that fit
-            check(request.batch, self.config, self.limits)
-        return request
+            return self._read(texts)
+        if ids is not None:
+            return Request(packed(ids, offsets, token_type_ids))
+        return Request(pack(input_ids, token_type_ids, attention_mask))
 
     def _read(self, texts: Texts) -> Request:
         found = self.tokenizer.tokenize(texts)
@@ -494,21 +549,29 @@ class Engine:
 
     def _run(self, batch: PackedBatch) -> Result:
         """Run a batch that was checked."""
+        begin = time.perf_counter()
         outputs = self.session.run(batch.feeds(self.config))
         result = make_result(outputs, batch, self.config, self.survivors)
         if result.alive is not None:
             self._live.add(batch.lengths, result.alive)
+        if self._watcher is not None:
+            self._watcher(Ran(batch.lengths, result.alive, time.perf_counter() - begin))
         return result
 
     def run_in_pieces(self, batch: PackedBatch) -> Result:
         """Run sequences of any number, in batches of similar length that the engine takes, as many
         side by side as it runs."""
-        lengths, limits, at_once = batch.lengths, self.limits, self.session.concurrency
-        tokens = min(n for n in (self._options.batch_tokens, limits.max_tokens) if n)
-        pieces = shared_batches(lengths, limits.max_batch or len(lengths), tokens, at_once)
+        lengths, at_once = batch.lengths, self.session.concurrency
+        most = self.limits.max_batch or len(lengths)
+        pieces = shared_batches(lengths, most, self._most_tokens, at_once)
         with ThreadPoolExecutor(at_once, "ltp-pieces") as workers:
             results = workers.map(lambda rows: self._run(batch.select(rows)), pieces)
             return gathered(list(results), pieces)
+
+    @property
+    def _most_tokens(self) -> int:
+        """Tokens that are computed together."""
+        return min(n for n in (self._options.batch_tokens, self.limits.max_tokens) if n)
 
     def tokenize(self, texts: Texts) -> PackedBatch:
         """Tokenize with the checkpoint's own tokenizer, which the bundle carries."""

@@ -106,6 +106,11 @@ class RequestQueue:
             _expire(late)
         return waiting.future
 
+    @property
+    def waiting(self) -> int:
+        """Requests that have not begun."""
+        return len(self._waiting)
+
     def close(self, cancel: bool = False) -> bool:
         """Take no more requests, answer those that wait, and end the workers.
 

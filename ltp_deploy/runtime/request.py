@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -27,6 +28,38 @@ class Request:
     def in_windows(self) -> bool:
         """Whether some text is several sequences."""
         return self.windows is not None and bool((self.windows > 1).any())
+
+    def pieces(self, tokens: int, sequences: int = 0) -> list[Request]:
+        """The texts in their order, as requests of at most so many tokens and sequences.
+
+        A text is never split, so one that has more of either is a request of its own.
+
+        Args:
+            sequences: 0 for any number.
+        """
+        lengths = self.batch.lengths
+        if lengths.sum() <= tokens and len(lengths) <= (sequences or len(lengths)):
+            return [self]
+        counts = np.ones(len(lengths), np.int64) if self.windows is None else self.windows
+        starts = np.cumsum(counts) - counts
+        sizes = zip(np.add.reduceat(lengths, starts).tolist(), counts.tolist(), strict=True)
+        firsts, length, count = [0], 0, 0
+        for text, (more, others) in enumerate(sizes):
+            length, count = length + more, count + others
+            if text > firsts[-1] and (length > tokens or count > (sequences or count)):
+                firsts.append(text)
+                length, count = more, others
+        return [self._part(first, end) for first, end in pairwise([*firsts, len(counts)])]
+
+    def _part(self, first: int, end: int) -> Request:
+        """The texts from `first` up to `end`."""
+        counts = np.ones(end, np.int64) if self.windows is None else self.windows
+        before, after = int(counts[:first].sum()), int(counts[:end].sum())
+        return Request(
+            self.batch.select(range(before, after)),
+            None if self.truncated is None else self.truncated[first:end],
+            None if self.windows is None else self.windows[first:end],
+        )
 
 
 def joined(requests: Sequence[Request]) -> PackedBatch:

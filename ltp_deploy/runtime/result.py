@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
@@ -43,6 +44,24 @@ class Result:
     truncated: np.ndarray | None = None
     windows: np.ndarray | None = None
     alive: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class Ran:
+    """A batch that was computed.
+
+    Attributes:
+        lengths: [B] tokens of its sequences.
+        alive: [B, layers] as in a `Result`, None where the engine does not count.
+        seconds: that it took.
+    """
+
+    lengths: np.ndarray
+    alive: np.ndarray | None
+    seconds: float
+
+
+Watcher = Callable[[Ran], None]
 
 
 def make_result(
@@ -92,6 +111,29 @@ def gathered(results: Sequence[Result], rows: Sequence[Sequence[int]]) -> Result
     return Result(
         np.concatenate([result.logits for result in results])[order],
         alive=np.concatenate(counts)[order] if counts else None,
+    )
+
+
+def concatenated(results: Sequence[Result]) -> Result:
+    """The results of the pieces of one request, see `Request.pieces`."""
+    if len(results) == 1:
+        return results[0]
+
+    def arrays(name: str) -> np.ndarray | None:
+        found = [getattr(result, name) for result in results]
+        return None if found[0] is None else np.concatenate(found)
+
+    def lists(name: str) -> list[Any] | None:
+        found = [getattr(result, name) for result in results]
+        return None if found[0] is None else [item for part in found for item in part]
+
+    return Result(
+        np.concatenate([result.logits for result in results]),
+        lists("labels"),
+        lists("survivors"),
+        arrays("truncated"),
+        arrays("windows"),
+        arrays("alive"),
     )
 
 

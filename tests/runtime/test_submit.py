@@ -15,7 +15,7 @@ import pytest
 
 from ltp_deploy.errors import EngineClosed, InputError, LtpError
 from ltp_deploy.runtime.engine import Engine, load
-from ltp_deploy.runtime.result import Result
+from ltp_deploy.runtime.result import Ran, Result, concatenated
 from tests.answers import as_lists, random_batch
 from tests.tiny import random_texts
 
@@ -208,3 +208,52 @@ print(status, len(engine.submit("a text").result().logits))
     command = [sys.executable, "-c", code, str(bert_bundle)]
     found = subprocess.run(command, check=True, capture_output=True, text=True, timeout=120).stdout
     assert found.split() == ["0", "1"]
+
+
+def test_a_large_request_goes_in_pieces_with_the_answers_of_a_whole_one(
+    bert_checkpoint: Path, bundle_of: Callable[..., Path]
+) -> None:
+    texts = [*random_texts(9, 5), "the " * 60]
+    whole = load(bundle_of(bert_checkpoint))(texts)
+    small = bundle_of(bert_checkpoint, max_batch=4)
+    with load(small, batch_tokens=50) as engine:
+        with pytest.raises(InputError, match="10 sequences, the engine takes 4"):
+            engine.submit(texts)
+        pieces = engine.split(texts)
+        lengths = [piece.batch.lengths for piece in pieces]
+        assert max(map(len, lengths)) <= 4
+        assert all(n.sum() <= 50 for n in lengths)
+        found = concatenated([engine.enqueue(piece).result(SECONDS) for piece in pieces])
+        assert_same(found, whole)
+        with pytest.raises(InputError, match="is empty"):
+            engine.split([])
+        with pytest.raises(InputError, match="takes at most 40; truncate it"):
+            engine.split(input_ids=[[2] * 41])
+
+
+def test_every_batch_is_told_to_who_watches(bert_bundle: Path) -> None:
+    seen: list[Ran] = []
+    with load(bert_bundle) as engine:
+        engine.watch(seen.append)
+        result = engine(["a film", "the film is very good ."])
+        engine.watch(None)
+        engine("unseen")
+    assert [ran.lengths.tolist() for ran in seen] == [[4, 8]]
+    np.testing.assert_array_equal(seen[0].alive, result.alive)
+    assert seen[0].seconds > 0
+
+
+def test_the_queue_says_how_much_waits(bert_bundle: Path) -> None:
+    with load(bert_bundle) as engine:
+        held = Held(engine)
+        engine._session = held
+        for _ in range(held.concurrency):
+            engine.submit("film")
+            assert held.entered.acquire(timeout=SECONDS)
+        assert engine.waiting == 0
+        futures = [engine.submit("dull") for _ in range(3)]
+        assert engine.waiting == 3
+        held.open.set()
+        for future in futures:
+            future.result(SECONDS)
+        assert engine.waiting == 0
