@@ -38,6 +38,7 @@ FLOORS = (
     "learn",
     "export",
     "explain",
+    "serve",
     "report",
     "cli",
 )

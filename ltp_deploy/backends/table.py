@@ -72,13 +72,17 @@ def open_session(
             "or of this one for a target that runs in "
             f"{', '.join(b.name for b in _ALL if b.scales)}"
         )
-    asked = options.alive or options.survivors
-    if asked and not engine.options.survivors and not backend.counts:
+    if (options.alive or options.survivors) and not counts(engine):
         raise BundleError(
             f"{directory} runs in {backend.name}, whose engines say what is alive only where they "
             "are built with `--outputs survivors`"
         )
     return backend.open(files, engine, options)
+
+
+def counts(engine: Compiled) -> bool:
+    """Whether the engine can say how many tokens are alive after each layer."""
+    return engine.options.survivors or find_backend(engine.backend).counts
 
 
 def can_run(engine: Compiled) -> bool:

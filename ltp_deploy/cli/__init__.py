@@ -14,6 +14,7 @@ from ltp_deploy.cli.export import export
 from ltp_deploy.cli.inspect import inspect
 from ltp_deploy.cli.learn import learn
 from ltp_deploy.cli.run import run
+from ltp_deploy.cli.serve import serve
 from ltp_deploy.cli.tune import tune
 from ltp_deploy.cli.verify import verify
 
@@ -26,5 +27,5 @@ def main() -> None:
     """Make transformers trained with Learned Token Pruning really faster."""
 
 
-for command in (learn, tune, calibrate, build, verify, bench, inspect, run, explain, export):
+for command in (learn, tune, calibrate, build, verify, bench, inspect, run, explain, export, serve):
     main.add_command(command)

@@ -62,7 +62,7 @@ class EmbeddingHead(Head):
     def values(self, logits: np.ndarray, texts: Sequence[Text]) -> tuple[np.ndarray, np.ndarray]:
         """The cosines of each text with the others, of the first texts; order counts within those
         of one text."""
-        unit = _unit(logits[:COMPARED])
+        unit = unit_length(logits[:COMPARED])
         others = ~np.eye(len(unit), dtype=bool)
         rows = np.broadcast_to(np.arange(len(unit))[:, None], others.shape)
         return (unit @ unit.T)[others], rows[others]
@@ -71,7 +71,7 @@ class EmbeddingHead(Head):
         """The mean of a text's windows, of unit length where the vectors are."""
         pooled = super().pool(logits, windows)
         assert self.config.embedding is not None
-        return _unit(pooled) if self.config.embedding.normalize else pooled
+        return unit_length(pooled) if self.config.embedding.normalize else pooled
 
     def loss(self, logits: Tensor, targets: Tensor) -> Tensor:
         """Half the mean squared distance of vectors [B, outputs] from others, relative to the
@@ -83,6 +83,6 @@ class EmbeddingHead(Head):
         return self.loss(logits, teacher)
 
 
-def _unit(vectors: np.ndarray) -> np.ndarray:
+def unit_length(vectors: np.ndarray) -> np.ndarray:
     """Vectors [N, d] at unit length; those of 0 stay."""
     return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)

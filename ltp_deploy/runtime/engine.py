@@ -27,7 +27,8 @@ from ltp_deploy.errors import BundleError, EngineClosed, InputError, LtpError
 from ltp_deploy.heads import head_of
 from ltp_deploy.heads.prediction import Prediction
 from ltp_deploy.model.policy import Carry, pruning_factor
-from ltp_deploy.runtime.drift import Drift, LiveCounts
+from ltp_deploy.model.survivors import SurvivorSummary
+from ltp_deploy.runtime.drift import Drift, LiveCounts, drift
 from ltp_deploy.runtime.encoding import with_prompt
 from ltp_deploy.runtime.queue import QueueOptions, RequestQueue
 from ltp_deploy.runtime.ranking import check_top_k, in_order, pairs
@@ -427,6 +428,30 @@ class Engine:
             LtpError: the bundle has no profile, or one of a single sequence; the engine does not
                 count; it has seen nothing yet; or thresholds are not those of the profile.
         """
+        profile = self._profile()
+        if not self._live.sequences:
+            raise LtpError(f"{self.directory} has answered nothing yet")
+        return self._live.against(profile, self._decided)
+
+    def drift_of(self, sequences: int, tokens: int, kept: np.ndarray) -> Drift:
+        """The same, of sums over what several processes have answered; see `drift.drift`.
+
+        Args:
+            kept: [layers].
+        """
+        return drift(self._profile(), sequences, tokens, kept[: self._decided])
+
+    @property
+    def _decided(self) -> int:
+        """Layers whose pruning is computed."""
+        return self.config.layers - (self.carries[-1] is Carry.FIRST)
+
+    def _profile(self) -> SurvivorSummary:
+        """What live texts are compared with.
+
+        Raises:
+            LtpError: nothing is, with the reason.
+        """
         profile, where = self.manifest.profile, self.directory
         if profile is None or profile.sequences < 2:
             found = "no profile" if profile is None else "a profile of one sequence"
@@ -441,10 +466,7 @@ class Engine:
                 f"{where} was loaded with pruning={self.pruning:g}, and its profile is of the "
                 "thresholds that it was built with"
             )
-        if not self._live.sequences:
-            raise LtpError(f"{where} has answered nothing yet")
-        undecided = self.carries[-1] is Carry.FIRST
-        return self._live.against(profile, self.config.layers - undecided)
+        return profile
 
     def close(self, cancel: bool = False) -> None:
         """Refuse further requests, answer those that `submit` has taken, and let the engine go.

@@ -24,7 +24,7 @@ from ltp_deploy.learn.sweep import SETTINGS
 from ltp_deploy.targets import TARGETS
 
 COMMANDS = ("learn", "tune", "calibrate", "build", "verify", "bench", "inspect", "run")
-COMMANDS += ("explain", "export")
+COMMANDS += ("explain", "export", "serve")
 
 
 @pytest.fixture(params=[80, 100], ids="{} columns".format)

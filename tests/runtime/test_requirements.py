@@ -21,8 +21,8 @@ ROOT = Path(__file__).parents[2]
 EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
 LIBRARY = {"openvino", "numpy", "tokenizers"}
 COMMAND = {"click", "tabulate"}
-# What runs bundles of other kinds, which takes no compiler of ours.
-RUNTIMES = {"onnxruntime", "python-tokenizers"}
+# What runs bundles of other kinds or serves them, which takes no compiler of ours.
+RUNTIMES = {"onnxruntime", "python-tokenizers", "serve"}
 
 # Nothing but Python's own modules and those given is found from here on.
 ALONE = """

@@ -1,0 +1,50 @@
+"""The application: routes, what is around them, and loading in the background."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+
+from fastapi import FastAPI
+
+from ltp_deploy import __version__
+from ltp_deploy.serve import health, tei, v2
+from ltp_deploy.serve.errors import handle_errors
+from ltp_deploy.serve.middleware import BodyLimit, Observed, Token
+from ltp_deploy.serve.service import Service
+from ltp_deploy.serve.settings import Settings
+
+# A page at / goes here too; `request.app.state.service` has the bundles.
+ROUTERS = (health.router, v2.router, tei.router)
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """An ASGI application that begins to load its bundles when it is started, and answers with 503
+    until they are."""
+    service = Service(settings)
+    app = FastAPI(
+        title="ltp-deploy",
+        version=__version__,
+        description="Bundles: " + ", ".join(settings.bundles),
+        lifespan=partial(_lifespan, service=service),
+    )
+    app.state.service = service
+    for router in ROUTERS:
+        app.include_router(router)
+    handle_errors(app)
+    # The last one is the first to see a request.
+    app.add_middleware(BodyLimit, limit=settings.limits.body)
+    if settings.token is not None:
+        app.add_middleware(Token, token=settings.token)
+    app.add_middleware(Observed, metrics=service.metrics)
+    return app
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI, service: Service) -> AsyncIterator[None]:
+    loading = asyncio.create_task(asyncio.to_thread(service.load))
+    yield
+    await loading
+    await asyncio.to_thread(service.close)
