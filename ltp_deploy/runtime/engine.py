@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -278,10 +278,16 @@ class Engine:
         """Requests in the queue that have not begun."""
         return self._queue.waiting
 
-    def watch(self, watcher: Watcher | None) -> None:
-        """Have every batch told to a function once it was computed, in the thread that computed it;
-        None ends that."""
-        self._watcher = watcher
+    def watch(self, ran: Watcher | None, waiting: Callable[[int], None] | None = None) -> None:
+        """Have functions told what happens; None for nothing.
+
+        Args:
+            ran: told every batch that was computed, in the thread that computed it.
+            waiting: told how many requests wait in the queue, whenever that changes. It must not
+                call the engine.
+        """
+        self._watcher = ran
+        self._queue.told = waiting
 
     def predict(self, texts: Texts) -> list[Prediction]:
         """Labels with their probabilities, or values, of any number of texts.

@@ -59,6 +59,10 @@ class RequestQueue:
     A worker that is free takes whatever waits at that moment, so that a lone request never waits
     for company; while all workers are busy, requests gather. There are as many workers as the
     engine runs requests side by side, and none before the first request.
+
+    Attributes:
+        told: called with the number of requests that wait, whenever it is another one; under the
+            queue's lock.
     """
 
     def __init__(self, workers: int, limits: Limits, options: QueueOptions):
@@ -66,6 +70,7 @@ class RequestQueue:
         self._options = options
         self._lock = threading.Lock()
         self._waiting: deque[_Waiting] = deque()
+        self.told: Callable[[int], None] | None = None
         self._closed = False
         self._process = os.getpid()
         self._own = threading.local()
@@ -102,6 +107,7 @@ class RequestQueue:
                 except RuntimeError:  # the interpreter is ending
                     self._waiting.pop()
                     raise EngineClosed("the process is ending, so nothing new begins") from None
+                self._tell()
         finally:
             _expire(late)
         return waiting.future
@@ -129,6 +135,7 @@ class RequestQueue:
             if cancel:
                 dropped = list(self._waiting)
                 self._waiting.clear()
+                self._tell()
         for waiting in dropped:
             if waiting.future.set_running_or_notify_cancel():
                 waiting.future.set_exception(
@@ -137,6 +144,10 @@ class RequestQueue:
         done = not getattr(self._own, "working", False)
         self._workers.shutdown(wait=done)
         return done
+
+    def _tell(self) -> None:
+        if self.told is not None:
+            self.told(len(self._waiting))
 
     def _check_open(self) -> None:
         if self._process != os.getpid():
@@ -173,6 +184,7 @@ class RequestQueue:
                 else:
                     tokens -= len(batch.input_ids)
                     sequences -= batch.sequences
+            self._tell()
         return taken, late
 
     def _fit(self, tokens: int, sequences: int) -> bool:

@@ -17,7 +17,6 @@ from ltp_deploy.runtime.engine import Engine
 from ltp_deploy.runtime.request import Request
 from ltp_deploy.runtime.result import Result, concatenated
 from ltp_deploy.serve.errors import Failed, TooLarge
-from ltp_deploy.serve.metrics import ModelMetrics
 from ltp_deploy.serve.settings import Limits
 
 # Pieces of a request that are in the queue at the same time: one that runs, one that follows it.
@@ -32,14 +31,16 @@ class Dispatcher:
 
     Texts are read in threads, and a request of many goes in pieces, so that neither keeps others
     from being answered.
+
+    Attributes:
+        taken: requests that are being answered.
     """
 
-    def __init__(self, engine: Engine, limits: Limits, metrics: ModelMetrics, threads: Executor):
+    def __init__(self, engine: Engine, limits: Limits, threads: Executor):
         self._engine = engine
         self._limits = limits
-        self._metrics = metrics
         self._threads = threads
-        self._taken = 0
+        self.taken = 0
 
     async def texts(
         self, texts: Sequence[Text], whole: bool = False, deadline: float | None = None
@@ -64,10 +65,10 @@ class Dispatcher:
     async def _answer(
         self, given: Mapping[str, Any], short: bool, whole: bool, deadline: float | None
     ) -> Result:
-        if self._taken >= self._limits.waiting:
-            raise Overloaded(f"{self._taken} requests are waiting, and no more may: try again")
+        if self.taken >= self._limits.waiting:
+            raise Overloaded(f"{self.taken} requests are waiting, and no more may: try again")
         expires = None if deadline is None else time.monotonic() + deadline
-        self._taken += 1
+        self.taken += 1
         try:
             if short:
                 pieces = self._read(given, whole)
@@ -80,7 +81,7 @@ class Dispatcher:
         except Exception as error:  # of the runtime; its message may hold what was asked
             raise Failed(f"the engine failed: {type(error).__name__}") from error
         finally:
-            self._taken -= 1
+            self.taken -= 1
         if not np.isfinite(result.logits).all():
             raise Failed("the engine's answer is not finite")
         return result
@@ -107,7 +108,6 @@ class Dispatcher:
                 if len(running) == AT_ONCE:
                     found.append(await running.popleft())
                 running.append(asyncio.wrap_future(self._engine.enqueue(piece, _left(expires))))
-                self._metrics.waiting.set(self._engine.waiting)
             while running:
                 found.append(await running.popleft())
         finally:

@@ -28,6 +28,10 @@ class Malformed(InputError):
     """A body that is not what the protocol says."""
 
 
+class Invalid(InputError):
+    """A body whose JSON has other entries than it must have."""
+
+
 class TooLarge(InputError):
     """A request beyond the server's limits."""
 
@@ -54,6 +58,7 @@ class ErrorResponse(BaseModel):
 # The first kind that an error is of decides.
 _STATUSES: tuple[tuple[type[LtpError], int, str], ...] = (
     (Malformed, 400, "validation"),
+    (Invalid, 422, "validation"),
     (TooLarge, 413, "validation"),
     (Unknown, 404, "validation"),
     (NotReady, 503, "unhealthy"),

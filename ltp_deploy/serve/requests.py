@@ -9,7 +9,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import to_json
 from starlette.responses import Response
 
-from ltp_deploy.serve.errors import ErrorResponse, Malformed
+from ltp_deploy.serve.errors import ErrorResponse, Invalid, Malformed
 from ltp_deploy.serve.middleware import MODEL
 from ltp_deploy.serve.service import Model, Service
 
@@ -51,14 +51,16 @@ def parsed(kind: type[Body], body: bytes) -> Body:
     """A body, which must be JSON of this kind.
 
     Raises:
-        Malformed: with the first fault and its place, without what was found there.
+        Malformed: it is no JSON.
+        Invalid: with the first fault and its place, without what was found there.
     """
     try:
         return kind.model_validate_json(body)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         place = ".".join(map(str, first["loc"]))
-        raise Malformed(f"{place}: {first['msg']}" if place else first["msg"]) from None
+        refused = Malformed if first["type"] == "json_invalid" else Invalid
+        raise refused(f"{place}: {first['msg']}" if place else first["msg"]) from None
 
 
 def json_response(value: Any) -> Response:

@@ -18,7 +18,6 @@ from ltp_deploy.serve.errors import Failed, NotReady, Unknown
 from ltp_deploy.serve.metrics import Metrics, ModelMetrics
 from ltp_deploy.serve.settings import Settings
 
-
 LOG = logging.getLogger("ltp_deploy.serve")
 
 
@@ -87,8 +86,8 @@ class Service:
         waiting = AT_ONCE * self.settings.limits.waiting
         engine = load(path, **{**asdict(options), "alive": alive}, max_waiting=waiting)
         metrics = ModelMetrics(self.metrics, name, engine.config.layers)
-        engine.watch(metrics.ran)
-        dispatcher = Dispatcher(engine, self.settings.limits, metrics, self._threads)
+        engine.watch(metrics.ran, metrics.waiting.set)
+        dispatcher = Dispatcher(engine, self.settings.limits, self._threads)
         return Model(name, engine, dispatcher)
 
     def check_ready(self) -> None:

@@ -24,7 +24,7 @@ from ltp_deploy.heads.ranking import Ranking
 from ltp_deploy.heads.value import Value
 from ltp_deploy.runtime.encoding import with_prompt
 from ltp_deploy.runtime.ranking import in_order, pairs
-from ltp_deploy.serve.errors import ErrorResponse, Failed, Malformed
+from ltp_deploy.serve.errors import ErrorResponse, Failed, Invalid, Malformed
 from ltp_deploy.serve.requests import (
     ERRORS,
     counted,
@@ -240,7 +240,7 @@ def _text(strings: Sequence[Any]) -> Text:
         return str(strings[0])
     if len(strings) == 2:
         return strings[0], strings[1]
-    raise Malformed(f"inputs: a list is one text or a pair of two, found {len(strings)} strings")
+    raise Invalid(f"inputs: a list is one text or a pair of two, found {len(strings)} strings")
 
 
 def _check_some(given: Sequence[Any], name: str) -> None:

@@ -244,6 +244,7 @@ def test_every_batch_is_told_to_who_watches(bert_bundle: Path) -> None:
 
 
 def test_the_queue_says_how_much_waits(bert_bundle: Path) -> None:
+    told: list[int] = []
     with load(bert_bundle) as engine:
         held = Held(engine)
         engine._session = held
@@ -251,9 +252,11 @@ def test_the_queue_says_how_much_waits(bert_bundle: Path) -> None:
             engine.submit("film")
             assert held.entered.acquire(timeout=SECONDS)
         assert engine.waiting == 0
+        engine.watch(None, told.append)
         futures = [engine.submit("dull") for _ in range(3)]
         assert engine.waiting == 3
+        assert told == [1, 2, 3]
         held.open.set()
         for future in futures:
             future.result(SECONDS)
-        assert engine.waiting == 0
+        assert engine.waiting == told[-1] == 0

@@ -33,7 +33,7 @@ def until(what: Callable[[], bool]) -> None:
 
 
 def service_of(client: TestClient) -> Service:
-    found: Service = client.app.state.service  # type: ignore[attr-defined]
+    found: Service = client.app.state.service
     return found
 
 
@@ -52,7 +52,7 @@ def held(model: Model) -> Iterator[Any]:
     from tests.runtime.test_submit import Held
 
     session = Held(model.engine)
-    model.engine._session = session  # type: ignore[assignment]
+    model.engine._session = session
     try:
         yield session
     finally:

@@ -100,9 +100,9 @@ def test_a_bundle_can_be_named(client: TestClient) -> None:
     ("route", "body", "status", "kind", "message"),
     [
         ("predict", {"inputs": []}, 400, "validation", "`inputs` cannot be empty"),
-        ("predict", {"inputs": [["a", "b", "c"]]}, 400, "validation", "found 3 strings"),
-        ("predict", {"inputs": 7}, 400, "validation", "inputs.str: Input should be a valid string"),
-        ("predict", {}, 400, "validation", "inputs: Field required"),
+        ("predict", {"inputs": [["a", "b", "c"]]}, 422, "validation", "found 3 strings"),
+        ("predict", {"inputs": 7}, 422, "validation", "inputs.str: Input should be a valid string"),
+        ("predict", {}, 422, "validation", "inputs: Field required"),
         ("rerank", {"query": "a", "texts": []}, 400, "validation", "`texts` cannot be empty"),
         ("rerank", {"query": "a", "texts": ["b"] * 300}, 413, "validation", "300 > maximum"),
         ("embed", {"inputs": "the " * 60, "truncate": False}, 413, "validation", "text 0 has more"),
