@@ -164,7 +164,7 @@ engine_options = compose(
 
 
 @click.command(cls=Command)
-@click.argument("bundles", metavar="[NAME=]BUNDLE...", nargs=-1, required=True)
+@click.argument("bundles", metavar="BUNDLES", nargs=-1, required=True)
 @network_options
 @limits_options
 @engine_options
@@ -185,8 +185,8 @@ def serve(
 ) -> None:
     """Answer requests over HTTP, by the Open Inference Protocol and as text-embeddings-inference.
 
-    Each BUNDLE is served under its folder's name, or under NAME. SIGTERM ends the server once what
-    it has begun is answered. The API's pages are at /docs.
+    BUNDLES are directories, which are served under their own names, or NAME=DIRECTORY. SIGTERM ends
+    the server once what it has begun is answered. The API's pages are at /docs.
     """
     from ltp_deploy.serve.server import listen
     from ltp_deploy.serve.server import serve as serve_here

@@ -7,6 +7,7 @@ They name no model. Each is answered by the first bundle that gives such answers
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -257,9 +258,11 @@ def _scores(model: Model, logits: np.ndarray, raw: bool) -> np.ndarray:
 
 
 def _predictions(head: Head, scores: np.ndarray) -> list[dict[str, Any]]:
-    names = _labels(head)
-    order = np.argsort(-scores, kind="stable").tolist()
-    return [{"score": float(scores[i]), "label": names[i]} for i in order]
+    found = [
+        {"score": score, "label": label}
+        for score, label in zip(scores.tolist(), _labels(head), strict=True)
+    ]
+    return sorted(found, key=itemgetter("score"), reverse=True)
 
 
 def _labels(head: Head) -> list[str]:

@@ -70,6 +70,40 @@ class ModelMetadata(BaseModel):
     outputs: list[Tensor]
 
 
+@router.post("/v2/models/{name}/infer", openapi_extra=documented(InferRequest))
+@router.post("/v2/models/{name}/versions/{version}/infer", include_in_schema=False)
+async def infer(request: Request) -> Response:
+    """Answer texts or token ids.
+
+    Texts are the input `text` of datatype BYTES: `[N]` or `[N, 1]`, or `[N, 2]` for pairs. Token
+    ids are `input_ids` and `offsets`, all sequences one after another without padding, `[T]` and
+    `[N + 1]`; or `input_ids` with `attention_mask`, `[N, n]` each. `token_type_ids` go with ids and
+    have their shape.
+
+    Outputs are `logits` and `scores`, probabilities or values, or of an embedding model
+    `embedding`; `[N, outputs]` each, FP32. The parameter `truncated` of the response counts texts
+    that were cut, where some were. The parameter `timeout` of a request is the time in microseconds
+    within which the engine must have begun with it.
+    """
+    model = _model(request)
+    header = request.headers.get(HEADER_LENGTH)
+    text, after = split_body(await request.body(), header)
+    asked = parsed(InferRequest, text)
+    wanted, binary = _wanted(model, asked)
+    result = await _answer(model, read_tensors(asked, after), _deadline(asked))
+    head: dict[str, Any] = {"model_name": model.name, "model_version": VERSION}
+    if asked.id is not None:
+        head["id"] = asked.id
+    if result.truncated is not None and result.truncated.any():
+        head["parameters"] = {"truncated": int(result.truncated.sum())}
+    body, length = write_tensors(head, _arrays(model, result, wanted), binary)
+    if length is None:
+        return Response(body, media_type="application/json")
+    return Response(
+        body, headers={HEADER_LENGTH: str(length)}, media_type="application/octet-stream"
+    )
+
+
 @router.get("/v2", response_model=ServerMetadata)
 @router.get("/v2/", include_in_schema=False)
 async def server() -> Response:
@@ -116,40 +150,6 @@ async def metadata(request: Request) -> Response:
 async def model_ready(request: Request) -> Response:
     """The bundle takes requests; otherwise 503."""
     return json_response({"name": _model(request).name, "ready": True})
-
-
-@router.post("/v2/models/{name}/infer", openapi_extra=documented(InferRequest))
-@router.post("/v2/models/{name}/versions/{version}/infer", include_in_schema=False)
-async def infer(request: Request) -> Response:
-    """Answer texts or token ids.
-
-    Texts are the input `text` of datatype BYTES: `[N]` or `[N, 1]`, or `[N, 2]` for pairs. Token
-    ids are `input_ids` and `offsets`, all sequences one after another without padding, `[T]` and
-    `[N + 1]`; or `input_ids` with `attention_mask`, `[N, n]` each. `token_type_ids` go with ids and
-    have their shape.
-
-    Outputs are `logits` and `scores`, probabilities or values, or of an embedding model
-    `embedding`; `[N, outputs]` each, FP32. The parameter `truncated` of the response counts texts
-    that were cut, where some were. The parameter `timeout` of a request is the time in microseconds
-    within which the engine must have begun with it.
-    """
-    model = _model(request)
-    header = request.headers.get(HEADER_LENGTH)
-    text, after = split_body(await request.body(), header)
-    asked = parsed(InferRequest, text)
-    wanted, binary = _wanted(model, asked)
-    result = await _answer(model, read_tensors(asked, after), _deadline(asked))
-    head: dict[str, Any] = {"model_name": model.name, "model_version": VERSION}
-    if asked.id is not None:
-        head["id"] = asked.id
-    if result.truncated is not None and result.truncated.any():
-        head["parameters"] = {"truncated": int(result.truncated.sum())}
-    body, length = write_tensors(head, _arrays(model, result, wanted), binary)
-    if length is None:
-        return Response(body, media_type="application/json")
-    return Response(
-        body, headers={HEADER_LENGTH: str(length)}, media_type="application/octet-stream"
-    )
 
 
 def _model(request: Request) -> Model:

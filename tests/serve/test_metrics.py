@@ -10,6 +10,12 @@ from prometheus_client.parser import text_string_to_metric_families
 from starlette.testclient import TestClient
 
 from ltp_deploy import load
+from ltp_deploy.builder.build import build
+from ltp_deploy.builder.draft import Measured
+from ltp_deploy.bundle.options import BuildOptions
+from ltp_deploy.data.examples import DataOptions
+from ltp_deploy.parity.profile import ProfileData
+from tests.once import Once
 from tests.serve.serving import serving
 
 TEXTS = ["the film is good .", "a very bad film was not great", "dull"]
@@ -59,10 +65,12 @@ def test_requests_tokens_batches_and_what_is_alive_are_counted(classifier: Path)
     assert not any(name[0].startswith("ltp_drift") for name in found), "there is no profile"
 
 
-def test_drift_is_that_of_the_engine(
-    bert_checkpoint: Path, bundle_of: Callable[..., Path], texts: Path
-) -> None:
-    bundle = bundle_of(bert_checkpoint, survivors=False, profile_data=str(texts))
+def test_drift_is_that_of_the_engine(bert_checkpoint: Path, texts: Path, once: Once) -> None:
+    def make(directory: Path) -> None:
+        measured = Measured(ProfileData(str(texts), DataOptions()))
+        build(bert_checkpoint, directory / "bundle", BuildOptions(), measured)
+
+    bundle = once(make, "served-profiled") / "bundle"
     with load(bundle, alive=True) as engine:
         engine(TEXTS)
         expected = engine.drift().layers
