@@ -183,10 +183,11 @@ def serve(
     limits: Limits,
     loading: Loading,
 ) -> None:
-    """Answer requests over HTTP, by the Open Inference Protocol and as text-embeddings-inference.
+    """Answer requests over HTTP.
 
-    BUNDLES are directories, which are served under their own names, or NAME=DIRECTORY. SIGTERM ends
-    the server once what it has begun is answered. The API's pages are at /docs.
+    As text-embeddings-inference does, and by the Open Inference Protocol V2. BUNDLES are
+    directories, which are served under their own names, or NAME=DIRECTORY. SIGTERM ends the server
+    once what it has begun is answered. The API's pages are at /docs.
     """
     from ltp_deploy.serve.server import listen
     from ltp_deploy.serve.server import serve as serve_here

@@ -64,7 +64,8 @@ def held(model: Model) -> Iterator[Any]:
 def process(*arguments: object, env: dict[str, str] | None = None) -> Iterator[Any]:
     """(process, its address) of `ltp-deploy serve` once it is ready; ended afterwards."""
     command = [sys.executable, "-m", "ltp_deploy.cli", "serve", *map(str, arguments), "--port", "0"]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), **(env or {})}
+    paths = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+    environment = {**os.environ, "PYTHONPATH": paths, **(env or {})}
     started = subprocess.Popen(
         command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL
     )
