@@ -175,6 +175,31 @@ def test_commands_that_need_more_name_the_extra(
     assert "Traceback" not in result.stderr
 
 
+def test_serving_names_its_extra(bert_bundle: Path) -> None:
+    call = "from ltp_deploy.cli import main; main(sys.argv[1:])"
+    result = alone(call, "serve", bert_bundle, allowed=LIBRARY | COMMAND)
+    assert result.returncode == 1, result.stderr
+    assert "serving bundles takes FastAPI, uvicorn and prometheus-client" in result.stderr
+    assert "[serve]" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_serving_takes_no_compiler(bert_bundle: Path) -> None:
+    pytest.importorskip("fastapi", reason="FastAPI is not installed")
+    code = """
+import sys
+from pathlib import Path
+from ltp_deploy.serve.app import create_app
+from ltp_deploy.serve.settings import Settings
+service = create_app(Settings({"model": Path(sys.argv[1])})).state.service
+service.load()
+print(list(service.models), sorted({"torch", "transformers"} & set(sys.modules)))
+"""
+    command = [sys.executable, "-c", code, str(bert_bundle)]
+    result = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
+    assert result.stdout.strip() == "['model'] []"
+
+
 @pytest.mark.parametrize("name", ["build", "verify"])
 def test_functions_that_need_more_name_the_extra(name: str) -> None:
     code = f"import ltp_deploy\ntry: ltp_deploy.{name}\nexcept ltp_deploy.LtpError as e: print(e)"

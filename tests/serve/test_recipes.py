@@ -12,10 +12,11 @@ from typing import Any
 
 import click
 import pytest
-import yaml
 
 from ltp_deploy import __version__
 from ltp_deploy.cli import main
+
+yaml = pytest.importorskip("yaml", reason="PyYAML is not installed")
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 UNIT = "ltp-serve.service"
