@@ -70,6 +70,14 @@ network_options = compose(
         help="After SIGTERM, listen on for so long and say that nothing is ready.",
     ),
     network_section(
+        "--grace",
+        type=COUNT,
+        metavar="SECONDS",
+        default=60,
+        show_default=True,
+        help="Then wait at most so long for the requests that have begun.",
+    ),
+    network_section(
         "--access-log",
         is_flag=True,
         help="Print a line for each request: its address and status, nothing of its body.",
@@ -179,6 +187,7 @@ def serve(
     workers: int,
     token_file: Path | None,
     drain: float,
+    grace: int,
     access_log: bool,
     limits: Limits,
     loading: Loading,
@@ -203,6 +212,7 @@ def serve(
         loading=loading,
         token=_token(token_file),
         drain=drain,
+        grace=grace,
         access_log=access_log,
     )
     with listen(settings) as listener:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import logging
 import time
@@ -43,6 +44,9 @@ class Observed:
         self.metrics.in_flight.inc()
         try:
             await self.app(scope, receive, watched)
+        except asyncio.CancelledError:  # the server waits no longer
+            if not status:
+                await refusal(503, "the server has ended")(scope, receive, watched)
         except Exception as error:
             where = "".join(traceback.format_tb(error.__traceback__))
             LOG.error("%s while answering:\n%s", type(error).__name__, where)

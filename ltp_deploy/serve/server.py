@@ -59,6 +59,7 @@ def serve(settings: Settings, listener: socket.socket) -> None:
         server_header=False,
         proxy_headers=False,
         timeout_keep_alive=KEEP_ALIVE,
+        timeout_graceful_shutdown=settings.grace,
         backlog=BACKLOG,
     )
     Server(service, config).run([listener])

@@ -56,6 +56,7 @@ class Settings:
         token: what clients must send as `Authorization: Bearer ...`; None for no such check.
         drain: seconds that the server goes on listening, and says that it is not ready, between the
             signal to end and the end.
+        grace: seconds that the end then waits for requests that have begun, at most.
         access_log: whether a line is printed for each request, without its body.
     """
 
@@ -67,6 +68,7 @@ class Settings:
     loading: Loading = Loading()
     token: str | None = field(default=None, repr=False)
     drain: float = 0.0
+    grace: int = 60
     access_log: bool = False
 
 

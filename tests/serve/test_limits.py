@@ -147,6 +147,24 @@ def test_a_large_request_lets_others_come_in_between(classifier: Path) -> None:
         assert [[row["bad"], row["good"]] for row in found] == expected.tolist()
 
 
+def test_long_texts_are_read_in_threads_of_their_own(
+    classifier: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with serving({"films": classifier}) as client:
+        engine = service_of(client).models["films"].engine
+        readers: list[str] = []
+
+        def split(**given: Any) -> Any:
+            readers.append(threading.current_thread().name)
+            return type(engine).split(engine, **given)
+
+        monkeypatch.setattr(engine, "split", split)
+        assert predict(client, "dull").status_code == 200
+        assert predict(client, "the film " * 300).status_code == 200
+    assert not readers[0].startswith("ltp-read")
+    assert readers[1].startswith("ltp-read")
+
+
 def test_a_request_that_has_waited_too_long_is_told(classifier: Path) -> None:
     one = {"name": "text", "datatype": "BYTES", "shape": [1], "data": ["dull"]}
     body = {"inputs": [one], "parameters": {"timeout": 1000}}

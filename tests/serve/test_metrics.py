@@ -15,6 +15,7 @@ from ltp_deploy.builder.draft import Measured
 from ltp_deploy.bundle.options import BuildOptions
 from ltp_deploy.data.examples import DataOptions
 from ltp_deploy.parity.profile import ProfileData
+from ltp_deploy.serve.settings import Loading
 from tests.once import Once
 from tests.serve.serving import serving
 
@@ -91,6 +92,14 @@ def test_engines_that_cannot_count_what_is_alive_serve_without(
     bert_checkpoint: Path, bundle_of: Callable[..., Path]
 ) -> None:
     with serving({"films": bundle_of(bert_checkpoint, "torchscript", survivors=False)}) as client:
+        assert client.post("/predict", json={"inputs": "dull"}).status_code == 200
+        found = counted(client)
+    assert found["ltp_sequences_total", "films"] == 1
+    assert found["ltp_tokens_alive_total", "0", "films"] == 0
+
+
+def test_nothing_is_counted_layer_by_layer_where_that_is_not_wanted(classifier: Path) -> None:
+    with serving({"films": classifier}, loading=Loading(alive=False)) as client:
         assert client.post("/predict", json={"inputs": "dull"}).status_code == 200
         found = counted(client)
     assert found["ltp_sequences_total", "films"] == 1

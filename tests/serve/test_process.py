@@ -73,6 +73,31 @@ def test_it_listens_on_for_as_long_as_it_is_told_to(classifier: Path) -> None:
         assert end(started)[0] == 0, "a second signal ends the wait"
 
 
+def test_a_sender_that_never_ends_does_not_keep_it(classifier: Path) -> None:
+    with process(f"films={classifier}", "--grace", 1) as (started, url):
+        host, _, port = url.removeprefix("http://").partition(":")
+        with socket.create_connection((host, int(port))) as sender:
+            sender.sendall(b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")
+            until(lambda: in_flight(url) == 2)
+            status, text = end(started)
+            assert sender.recv(1000).startswith(b"HTTP/1.1 503 ")
+        assert status == 0
+        assert "Traceback" not in text
+
+
+def test_it_may_be_told_to_end_while_it_loads(classifier: Path) -> None:
+    command = [sys.executable, "-m", "ltp_deploy.cli", "serve", f"films={classifier}"]
+    with subprocess.Popen([*command, "--port", "0"], stderr=subprocess.PIPE) as started:
+        assert started.stderr is not None
+        url = re.search(r"http://\S+", started.stderr.readline().decode())[0]
+        until(lambda: listens_alive(url))
+        assert end(started)[0] == 0
+
+
+def listens_alive(url: str) -> bool:
+    return httpx.get(f"{url}/health/live", timeout=SECONDS).status_code == 200
+
+
 def test_workers_share_the_weights_and_count_together(classifier: Path) -> None:
     with process(f"films={classifier}", "--workers", 2) as (started, url):
         until(lambda: len(serving_workers(started.pid)) == 2)

@@ -52,7 +52,9 @@ def commands() -> dict[str, list[str]]:
 @pytest.mark.parametrize("name", ["Dockerfile", "kubernetes.yaml", "kserve.yaml", UNIT])
 def test_the_options_of_a_recipe_exist(name: str) -> None:
     serve = main.commands["serve"]
-    context = serve.make_context("serve", commands()[name], click.Context(main))
+    context = serve.make_context(
+        "serve", commands()[name], click.Context(main, **main.context_settings)
+    )
     assert len(context.params["bundles"]) == 1
 
 
