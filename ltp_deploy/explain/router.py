@@ -24,6 +24,8 @@ MOST_PASSAGES = 64
 MOST_WAITING = 8  # explanations for one bundle
 RETRY_AFTER = 1  # seconds
 
+_TYPES = {404: "validation", 422: "validation", 429: "overloaded", 503: "unhealthy"}
+
 HEADERS = {
     # Everything comes from where the page does, and no other site may frame it.
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; "
@@ -65,7 +67,8 @@ class _Route(APIRoute):
 def router(engines: Mapping[str, Engine]) -> APIRouter:
     """Routes for the page (`/` and the files beside it), `GET /bundles` and `POST /explain`.
 
-    Explanations run in a thread, one at a time for each bundle. Refusals are `{"error": ...}`: 404
+    Explanations run in a thread, one at a time for each bundle. Refusals are
+    `{"error": ..., "error_type": ...}`, as text-embeddings-inference says them: 404
     for an unknown bundle, 422 for what is no `Question` or the engine does not take, 429 where too
     many wait, 503 for a closed engine.
 
@@ -141,4 +144,4 @@ def _part(name: str, kind: str) -> Callable[[], Awaitable[Response]]:
 
 
 def _refused(status: int, message: str, headers: Mapping[str, str] | None = None) -> Response:
-    return JSONResponse({"error": message}, status, headers)
+    return JSONResponse({"error": message, "error_type": _TYPES[status]}, status, headers)

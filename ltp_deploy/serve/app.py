@@ -13,11 +13,11 @@ from ltp_deploy import __version__
 from ltp_deploy.serve import health, tei, v2
 from ltp_deploy.serve.errors import handle_errors
 from ltp_deploy.serve.middleware import BodyLimit, Observed, Token
+from ltp_deploy.serve.page import page
 from ltp_deploy.serve.service import Service
 from ltp_deploy.serve.settings import Settings
 
-# In the order in which they are asked whether an address is theirs, the busiest first. A page at /
-# goes here too; `request.app.state.service` has the bundles.
+# In the order in which they are asked whether an address is theirs, the busiest first.
 ROUTERS = (tei.router, v2.router, health.router)
 
 
@@ -34,6 +34,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.service = service
     for router in ROUTERS:
         app.include_router(router)
+    app.include_router(page(service))
     handle_errors(app)
     # The last one is the first to see a request.
     app.add_middleware(BodyLimit, limit=settings.limits.body)

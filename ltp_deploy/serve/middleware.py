@@ -14,11 +14,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ltp_deploy.serve.errors import refusal
 from ltp_deploy.serve.metrics import Metrics
+from ltp_deploy.serve.page import FILES
 
 LOG = logging.getLogger("ltp_deploy.serve")
 MODEL = "ltp_model"  # where a request's scope has the name of the bundle that answers it
-# Probes send no token, and a page that has no secrets must load before one can be typed into it.
-OPEN = {"/", "/health", "/health/live", "/health/ready", "/v2/health/live", "/v2/health/ready"}
+# Probes send no token, and the page must load before one can be typed into it.
+PROBES = {"/health", "/health/live", "/health/ready", "/v2/health/live", "/v2/health/ready"}
+OPEN = PROBES | FILES
 
 
 class Observed:

@@ -73,21 +73,31 @@ function question() {
   return asking;
 }
 
+/** The server's answer in JSON. Where it wants a token, the field for one appears. */
+async function call(address, options = {}) {
+  const token = $("token").value;
+  const headers = { ...options.headers, ...(token && { Authorization: `Bearer ${token}` }) };
+  const response = await fetch(address, { ...options, headers });
+  if (response.status === 401) $("token-choice").hidden = false;
+  const answer = await response.json().catch(() => null);
+  if (!response.ok || !answer) throw new Error(reason(answer, response.status));
+  return answer;
+}
+
 async function ask(event) {
   event.preventDefault();
+  if (!bundles.length) return begin();
   asked?.abort();
   const own = (asked = new AbortController());
   $("send").setAttribute("aria-disabled", "true");
   say("Reading …");
   try {
-    const response = await fetch("explain", {
+    const answer = await call("explain", {
       method: "POST",
       headers: { "Content-Type": "application/json" },
       body: JSON.stringify(question()),
       signal: own.signal,
     });
-    const answer = await response.json().catch(() => null);
-    if (!response.ok || !answer) throw new Error(reason(answer, response.status));
     say("");
     draw(answer);
     const smooth = window.matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth";
@@ -102,11 +112,9 @@ async function ask(event) {
 async function begin() {
   $("question").hidden = false;
   try {
-    const response = await fetch("bundles");
-    const answer = await response.json().catch(() => null);
-    if (!response.ok || !answer) throw new Error(reason(answer, response.status));
-    bundles = answer.bundles;
-    if (!bundles.length) throw new Error("The server has no bundle yet; load the page again in a moment.");
+    bundles = (await call("bundles")).bundles;
+    if (!bundles.length) throw new Error("The server has no bundle yet; ask again in a moment.");
+    say("");
   } catch (error) {
     say(error.message, true);
     return;
@@ -117,6 +125,7 @@ async function begin() {
 }
 
 $("bundle").addEventListener("change", chooseBundle);
+$("token").addEventListener("change", begin);
 $("question").addEventListener("submit", ask);
 $("question").addEventListener("keydown", (event) => {
   if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) $("question").requestSubmit();
