@@ -45,6 +45,8 @@ def test_transformers_gets_the_batches_of_a_cross_encoder(rerank: ModuleType) ->
 class Sums:
     """In place of OpenVINO: the sum of a sequence's ids, and the shapes that were given."""
 
+    concurrency = 1
+
     def __init__(self) -> None:
         self.shapes: list[tuple[int, ...]] = []
 
@@ -59,11 +61,11 @@ def test_buckets_hold_similar_lengths_and_answers_go_back_to_their_pairs(
 ) -> None:
     batch, session = random_batch([4, 12, 5, 11, 6], vocabulary=60), Sums()
     config = type("Config", (), {"pad_token_id": 1})
-    buckets = rerank.Buckets(session, rerank.ANY, "f32", 2)
+    buckets = rerank.Buckets(session, rerank.ANY, "f32", False, 2)
     found = buckets.scores(batch, config)
     expected = [batch.select([i]).input_ids.sum() for i in range(5)]
     np.testing.assert_array_equal(found, expected)
-    assert session.shapes == [(2, 5), (2, 11), (1, 12)]
+    assert session.shapes == [(1, 12), (2, 11), (2, 5)]
 
 
 def test_a_model_is_compiled_once_for_each_exact_shape(rerank: ModuleType) -> None:
@@ -74,8 +76,8 @@ def test_a_model_is_compiled_once_for_each_exact_shape(rerank: ModuleType) -> No
         compiled.append(shape)
         return Sums()
 
-    buckets = rerank.Buckets(rerank.ExactShapes(opened), rerank.EXACT, "f32", 1)
+    buckets = rerank.Buckets(rerank.ExactShapes(opened, 1), rerank.EXACT, "f32", False, 1)
     expected = [batch.select([i]).input_ids.sum() for i in range(5)]
     for _ in range(2):
         np.testing.assert_array_equal(buckets.scores(batch, config), expected)
-    assert compiled == [(1, 4), (1, 5), (1, 6)]
+    assert compiled == [(1, 6), (1, 5), (1, 4)]

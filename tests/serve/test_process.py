@@ -100,7 +100,7 @@ def listens_alive(url: str) -> bool:
 
 def test_workers_share_the_weights_and_count_together(classifier: Path) -> None:
     with process(f"films={classifier}", "--workers", 2) as (started, url):
-        until(lambda: len(serving_workers(started.pid)) == 2)
+        until(lambda: len(serving_workers(started.pid)) == 2 and all_ready(url))
         workers = serving_workers(started.pid)
         for pid in workers:
             found = mapped(pid, "engine.bin")
@@ -117,6 +117,11 @@ def test_workers_share_the_weights_and_count_together(classifier: Path) -> None:
         status, text = end(started)
         assert status == 0, text
         assert not any(Path(f"/proc/{pid}").exists() for pid in workers)
+
+
+def all_ready(url: str) -> bool:
+    """Whether all workers are: connections come to any of them."""
+    return all(is_ready(url) for _ in range(20))
 
 
 def serving_workers(parent: int) -> list[int]:
@@ -139,13 +144,13 @@ def mapped(pid: int, name: str) -> dict[str, object]:
 
 def test_another_worker_takes_the_place_of_one_that_died(classifier: Path) -> None:
     with process(f"films={classifier}", "--workers", 2) as (started, url):
-        until(lambda: len(serving_workers(started.pid)) == 2)
+        until(lambda: len(serving_workers(started.pid)) == 2 and all_ready(url))
         before = serving_workers(started.pid)
         for _ in range(20):
             httpx.post(f"{url}/predict", json={"inputs": "dull"})
         os.kill(before[0], signal.SIGKILL)
         until(lambda: len(set(serving_workers(started.pid)) - set(before)) == 1)
-        until(lambda: all(is_ready(url) for _ in range(10)))
+        until(lambda: all_ready(url))
         found = samples(httpx.get(f"{url}/metrics").text)
         assert found["ltp_sequences_total", "films"] == 20, "what it had counted still counts"
         status, text = end(started)

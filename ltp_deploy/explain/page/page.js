@@ -80,8 +80,8 @@ async function call(address, options = {}) {
   const response = await fetch(address, { ...options, headers });
   if (response.status === 401) $("token-choice").hidden = false;
   const answer = await response.json().catch(() => null);
-  if (!response.ok || !answer) throw new Error(reason(answer, response.status));
-  return answer;
+  if (response.ok && answer) return answer;
+  throw Object.assign(new Error(reason(answer, response.status)), { status: response.status });
 }
 
 async function ask(event) {
@@ -117,6 +117,7 @@ async function begin() {
     say("");
   } catch (error) {
     say(error.message, true);
+    if (error.status === 503) setTimeout(begin, 1000); // it is still loading
     return;
   }
   $("bundle").replaceChildren(...bundles.map((bundle) => new Option(bundle.name, bundle.name)));
