@@ -279,7 +279,7 @@ class Engine:
         return self._queue.waiting
 
     def watch(self, ran: Watcher | None, waiting: Callable[[int], None] | None = None) -> None:
-        """Have functions told what happens; None for nothing.
+        """Have functions told what happens; None for nothing. They must not raise.
 
         Args:
             ran: told every batch that was computed, in the thread that computed it.
@@ -407,15 +407,19 @@ class Engine:
 
         Raises:
             BundleError: the bundle cannot do it, or was replaced since.
+            EngineClosed: this engine was closed.
         """
+        self._check_open()
         long = LongTexts() if survivors and self.long.windows else self.long
         engine = load(
             self.directory,
             self._run_options.threads,
+            self._run_options.throughput,
             portable=self.portable,
             long_texts=long.rule,
             stride=long.stride,
             pruning=self.pruning if pruning is None else pruning,
+            alive=self._run_options.alive and not survivors,
             survivors=survivors,
         )
         if engine.manifest != self.manifest:
@@ -582,8 +586,8 @@ class Engine:
         result = make_result(outputs, batch, self.config, self.survivors)
         if result.alive is not None:
             self._live.add(batch.lengths, result.alive)
-        if self._watcher is not None:
-            self._watcher(Ran(batch.lengths, result.alive, time.perf_counter() - begin))
+        if watcher := self._watcher:
+            watcher(Ran(batch.lengths, result.alive, time.perf_counter() - begin))
         return result
 
     def run_in_pieces(self, batch: PackedBatch) -> Result:
@@ -592,9 +596,11 @@ class Engine:
         lengths, at_once = batch.lengths, self.session.concurrency
         most = self.limits.max_batch or len(lengths)
         pieces = shared_batches(lengths, most, self._most_tokens, at_once)
+        parts = (batch.select(rows) for rows in pieces)
+        if at_once == 1 or len(pieces) == 1:
+            return gathered([self._run(part) for part in parts], pieces)
         with ThreadPoolExecutor(at_once, "ltp-pieces") as workers:
-            results = workers.map(lambda rows: self._run(batch.select(rows)), pieces)
-            return gathered(list(results), pieces)
+            return gathered(list(workers.map(self._run, parts)), pieces)
 
     @property
     def _most_tokens(self) -> int:

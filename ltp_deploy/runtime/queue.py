@@ -146,8 +146,8 @@ class RequestQueue:
         return done
 
     def _tell(self) -> None:
-        if self.told is not None:
-            self.told(len(self._waiting))
+        if told := self.told:
+            told(len(self._waiting))
 
     def _check_open(self) -> None:
         if self._process != os.getpid():

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
+import traceback
 from collections import deque
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
@@ -19,10 +21,11 @@ from ltp_deploy.runtime.result import Result, concatenated
 from ltp_deploy.serve.errors import Failed, TooLarge
 from ltp_deploy.serve.settings import Limits
 
+LOG = logging.getLogger("ltp_deploy.serve")
 # Pieces of a request that are in the queue at the same time: one that runs, one that follows it.
 AT_ONCE = 2
-# Texts of so many characters are read in the event loop: they take less time than the way to a
-# thread and back.
+# Texts of so many characters, or so many token ids, are read in the event loop: they take less time
+# than the way to a thread and back.
 SHORT = 2000
 
 
@@ -60,7 +63,14 @@ class Dispatcher:
 
     async def ids(self, given: Mapping[str, Any], deadline: float | None = None) -> Result:
         """The answer to token ids, in the ways that an engine's call takes them."""
-        return await self._answer(given, True, False, deadline)
+        padded = "attention_mask" in given
+        tokens = np.count_nonzero(given["attention_mask"]) if padded else given["ids"].size
+        sequences = len(given["input_ids"]) if padded else given["offsets"].size - 1
+        self._check_count(sequences)
+        self._check_tokens(int(tokens))
+        return await self._answer(
+            given, given["input_ids" if padded else "ids"].size <= SHORT, False, deadline
+        )
 
     async def _answer(
         self, given: Mapping[str, Any], short: bool, whole: bool, deadline: float | None
@@ -79,6 +89,8 @@ class Dispatcher:
         except LtpError:
             raise
         except Exception as error:  # of the runtime; its message may hold what was asked
+            where = "".join(traceback.format_tb(error.__traceback__))
+            LOG.error("the engine failed, %s:\n%s", type(error).__name__, where)
             raise Failed(f"the engine failed: {type(error).__name__}") from error
         finally:
             self.taken -= 1
@@ -90,11 +102,7 @@ class Dispatcher:
         """The request in pieces that the engine takes."""
         pieces = self._engine.split(**given)
         self._check_count(sum(_texts(piece) for piece in pieces))
-        tokens = sum(len(piece.batch.input_ids) for piece in pieces)
-        if tokens > self._limits.tokens:
-            raise TooLarge(
-                f"the request has {tokens} tokens, and {self._limits.tokens} are allowed: split it"
-            )
+        self._check_tokens(sum(len(piece.batch.input_ids) for piece in pieces))
         if whole:
             self._check_whole(pieces)
         return pieces
@@ -112,13 +120,20 @@ class Dispatcher:
                 found.append(await running.popleft())
         finally:
             for future in running:
-                future.cancel()
+                if not future.cancel() and not future.cancelled():
+                    future.exception()  # or asyncio would print it, with what was asked
         return found
 
     def _check_count(self, texts: int) -> None:
         if texts > self._limits.texts:
             raise TooLarge(
                 f"batch size {texts} > maximum allowed batch size {self._limits.texts}: split it"
+            )
+
+    def _check_tokens(self, tokens: int) -> None:
+        if tokens > self._limits.tokens:
+            raise TooLarge(
+                f"the request has {tokens} tokens, and {self._limits.tokens} are allowed: split it"
             )
 
     def _check_whole(self, pieces: Sequence[Request]) -> None:

@@ -28,6 +28,10 @@ class Malformed(InputError):
     """A body that is not what the protocol says."""
 
 
+class Empty(InputError):
+    """A list without anything in it."""
+
+
 class Invalid(InputError):
     """A body whose JSON has other entries than it must have."""
 
@@ -58,6 +62,7 @@ class ErrorResponse(BaseModel):
 # The first kind that an error is of decides.
 _STATUSES: tuple[tuple[type[LtpError], int, str], ...] = (
     (Malformed, 400, "validation"),
+    (Empty, 400, "empty"),
     (Invalid, 422, "validation"),
     (TooLarge, 413, "validation"),
     (Unknown, 404, "validation"),

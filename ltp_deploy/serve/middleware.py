@@ -10,6 +10,7 @@ import traceback
 
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ltp_deploy.serve.errors import refusal
@@ -17,6 +18,7 @@ from ltp_deploy.serve.metrics import Metrics
 from ltp_deploy.serve.page import FILES
 
 LOG = logging.getLogger("ltp_deploy.serve")
+LEFT = 499  # a client that has gone before its request was read; nginx counts so
 MODEL = "ltp_model"  # where a request's scope has the name of the bundle that answers it
 # Probes send no token, and the page must load before one can be typed into it.
 PROBES = {"/health", "/health/live", "/health/ready", "/v2/health/live", "/v2/health/ready"}
@@ -46,6 +48,8 @@ class Observed:
         self.metrics.in_flight.inc()
         try:
             await self.app(scope, receive, watched)
+        except ClientDisconnect:
+            status = status or LEFT
         except asyncio.CancelledError:  # the server waits no longer
             if not status:
                 await refusal(503, "the server has ended")(scope, receive, watched)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from fastapi import APIRouter
 
 from ltp_deploy.explain.html import PARTS
-from ltp_deploy.explain.router import router
+from ltp_deploy.explain.router import MOST_PASSAGES, router
 from ltp_deploy.runtime.engine import Engine
 from ltp_deploy.serve.service import Service
 
@@ -35,4 +35,5 @@ class _Engines(Mapping[str, Engine]):
 
 def page(service: Service) -> APIRouter:
     """Routes of the page, and of what it asks for."""
-    return router(_Engines(service))
+    limits = service.settings.limits
+    return router(_Engines(service), min(limits.texts, MOST_PASSAGES), limits.tokens)

@@ -15,6 +15,10 @@ from ltp_deploy.serve.service import Model, Service
 
 Body = TypeVar("Body", bound=BaseModel)
 
+# The parameter of addresses with a bundle's name.
+NAMED = {
+    "parameters": [{"name": "name", "in": "path", "required": True, "schema": {"type": "string"}}]
+}
 ERRORS: dict[int | str, dict[str, Any]] = {
     413: {"model": ErrorResponse, "description": "More than the server's limits"},
     422: {"model": ErrorResponse, "description": "The texts or token ids cannot be read"},
@@ -43,8 +47,20 @@ def counted(request: Request, model: Model) -> Model:
 
 def documented(body: type[BaseModel]) -> dict[str, Any]:
     """The body of a route that reads it itself, for the API's documentation."""
-    schema = body.model_json_schema(ref_template="#/components/schemas/{model}")
+    schema = body.model_json_schema()
+    schema = _inlined(schema, schema.pop("$defs", {}))
     return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
+
+
+def _inlined(schema: Any, definitions: dict[str, Any]) -> Any:
+    """A schema with its definitions where they are referred to."""
+    if isinstance(schema, list):
+        return [_inlined(one, definitions) for one in schema]
+    if not isinstance(schema, dict):
+        return schema
+    if "$ref" in schema:
+        return _inlined(definitions[schema["$ref"].rpartition("/")[2]], definitions)
+    return {key: _inlined(value, definitions) for key, value in schema.items()}
 
 
 def parsed(kind: type[Body], body: bytes) -> Body:

@@ -48,7 +48,7 @@ class Service:
 
     Attributes:
         models: by name, in the order given; empty until they are loaded.
-        failure: why they could not be loaded.
+        failure: why one could not be loaded.
         readers: threads that read long texts.
     """
 
@@ -60,20 +60,24 @@ class Service:
         self.state = State.LOADING
         self.models: dict[str, Model] = {}
         self.failure: LtpError | None = None
-        # The tokenizers' library works in threads of its own; these only wait for it.
         self._threads = ThreadPoolExecutor(self.readers, "ltp-read")
 
     def load(self) -> None:
         """Load all bundles, then be ready. An error is kept as `failure`."""
         loaded: dict[str, Model] = {}
-        try:
-            for name, path in self.settings.bundles.items():
+        for name, path in self.settings.bundles.items():
+            if self.state is State.DRAINING:
+                break
+            try:
                 loaded[name] = self._load(name, path)
-        except LtpError as error:
-            self.failure = error
-            for model in loaded.values():
-                model.engine.close()
-            return
+            except Exception as error:  # of the runtime as well
+                if isinstance(error, LtpError):
+                    self.failure = error
+                else:
+                    self.failure = LtpError(f"{path}: {error}")
+                for model in loaded.values():
+                    model.engine.close()
+                return
         self.models = loaded
         if self.state is State.LOADING:
             self.state = State.READY
@@ -85,6 +89,8 @@ class Service:
         # Every request has few pieces in the queue, and how many there are is limited before.
         waiting = AT_ONCE * self.settings.limits.waiting
         engine = load(path, **{**asdict(options), "alive": alive}, max_waiting=waiting)
+        if engine.manifest.tokenizer is not None:
+            _ = engine.tokenizer  # one that exists in Python alone is opened at the first text
         metrics = ModelMetrics(self.metrics, name, engine.config.layers)
         engine.watch(metrics.ran, metrics.waiting.set)
         dispatcher = Dispatcher(engine, self.settings.limits, self._threads)

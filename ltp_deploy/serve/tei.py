@@ -25,7 +25,7 @@ from ltp_deploy.heads.ranking import Ranking
 from ltp_deploy.heads.value import Value
 from ltp_deploy.runtime.encoding import with_prompt
 from ltp_deploy.runtime.ranking import in_order, pairs
-from ltp_deploy.serve.errors import ErrorResponse, Failed, Invalid, Malformed
+from ltp_deploy.serve.errors import Empty, ErrorResponse, Failed, Invalid
 from ltp_deploy.serve.requests import (
     ERRORS,
     counted,
@@ -246,7 +246,7 @@ def _text(strings: Sequence[Any]) -> Text:
 
 def _check_some(given: Sequence[Any], name: str) -> None:
     if not given:
-        raise Malformed(f"`{name}` cannot be empty")
+        raise Empty(f"`{name}` cannot be empty")
 
 
 def _scores(model: Model, logits: np.ndarray, raw: bool) -> np.ndarray:

@@ -16,6 +16,9 @@ from ltp_deploy.serve.errors import Malformed
 HEADER_LENGTH = "inference-header-content-length"
 SIZE = "binary_data_size"
 _LENGTH = np.dtype("<u4")  # before each string
+_DIGITS = 10  # of a length
+_RANK = 2  # the most dimensions of an input
+_LARGEST = 2**31  # a dimension of one
 DTYPES = {
     "BOOL": "?",
     "UINT8": "u1",
@@ -71,7 +74,8 @@ def split_body(body: bytes, header: str | None) -> tuple[bytes, bytes]:
     """
     if header is None:
         return body, b""
-    if not header.isascii() or not header.isdigit() or not 0 < int(header) <= len(body):
+    digits = header.isascii() and header.isdigit() and len(header) <= _DIGITS
+    if not digits or not 0 < int(header) <= len(body):
         raise Malformed(
             f"{HEADER_LENGTH} must be the bytes of the JSON, 1 to {len(body)}, found {header!r:.40}"
         )
@@ -95,8 +99,11 @@ def read_tensors(request: InferRequest, binary: bytes) -> dict[str, np.ndarray]:
             raise Malformed(f"input {tensor.name} is given twice")
         if "shared_memory_region" in tensor.parameters:
             raise Malformed(f"input {tensor.name} lies in shared memory, which is not read here")
-        if any(n < 0 for n in tensor.shape):
-            raise Malformed(f"input {tensor.name} has the shape {tensor.shape}")
+        if len(tensor.shape) > _RANK or not all(0 <= n < _LARGEST for n in tensor.shape):
+            raise Malformed(
+                f"input {tensor.name} must have at most {_RANK} dimensions, each from 0 to "
+                f"{_LARGEST - 1}, found {tensor.shape[: _RANK + 1]}"
+            )
         size = tensor.parameters.get(SIZE)
         if size is None:
             values = _from_json(tensor)
@@ -143,7 +150,7 @@ def _from_json(tensor: InputTensor) -> np.ndarray:
     """[n] values, from a list that may be nested."""
     if tensor.data is None:
         raise Malformed(f"input {tensor.name} has neither data nor {SIZE}")
-    flat = list(_flat(tensor.data))
+    flat = list(_flat(tensor.data, _RANK))
     if tensor.datatype == "BYTES":
         if not all(isinstance(value, str) for value in flat):
             raise Malformed(f"input {tensor.name} is of datatype BYTES, and its data no strings")
@@ -162,12 +169,15 @@ def _from_json(tensor: InputTensor) -> np.ndarray:
 _KINDS = {"b": "b", "i": "iu", "u": "iu", "f": "iuf"}
 
 
-def _flat(values: list[Any]) -> Iterator[Any]:
+def _flat(values: list[Any], depth: int) -> Iterator[Any]:
+    """The values of lists that are nested `depth` deep at most."""
     for value in values:
-        if isinstance(value, list):
-            yield from _flat(value)
-        else:
+        if not isinstance(value, list):
             yield value
+        elif depth > 1:
+            yield from _flat(value, depth - 1)
+        else:
+            raise Malformed(f"data is nested more than {_RANK} deep")
 
 
 def _from_bytes(tensor: InputTensor, data: bytes) -> np.ndarray:

@@ -15,6 +15,7 @@ from ltp_deploy.runtime.result import Result
 from ltp_deploy.serve.errors import ErrorResponse, Malformed, Unknown
 from ltp_deploy.serve.requests import (
     ERRORS,
+    NAMED,
     documented,
     json_response,
     named_model,
@@ -33,6 +34,7 @@ from ltp_deploy.serve.tensors import (
 VERSION = "1"  # a bundle has one
 TEXT, IDS, OFFSETS, MASK, TYPES = "text input_ids offsets attention_mask token_type_ids".split()
 MICROSECONDS = 1e6
+LONGEST = 2**63  # microseconds
 
 router = APIRouter(
     tags=["Open Inference Protocol V2"],
@@ -70,7 +72,7 @@ class ModelMetadata(BaseModel):
     outputs: list[Tensor]
 
 
-@router.post("/v2/models/{name}/infer", openapi_extra=documented(InferRequest))
+@router.post("/v2/models/{name}/infer", openapi_extra={**NAMED, **documented(InferRequest)})
 @router.post("/v2/models/{name}/versions/{version}/infer", include_in_schema=False)
 async def infer(request: Request) -> Response:
     """Answer texts or token ids.
@@ -126,7 +128,7 @@ async def ready(request: Request) -> Response:
     return json_response({"ready": True})
 
 
-@router.get("/v2/models/{name}", response_model=ModelMetadata)
+@router.get("/v2/models/{name}", response_model=ModelMetadata, openapi_extra=NAMED)
 @router.get("/v2/models/{name}/versions/{version}", include_in_schema=False)
 async def metadata(request: Request) -> Response:
     """A bundle's inputs and outputs."""
@@ -145,7 +147,7 @@ async def metadata(request: Request) -> Response:
     return json_response(found)
 
 
-@router.get("/v2/models/{name}/ready")
+@router.get("/v2/models/{name}/ready", openapi_extra=NAMED)
 @router.get("/v2/models/{name}/versions/{version}/ready", include_in_schema=False)
 async def model_ready(request: Request) -> Response:
     """The bundle takes requests; otherwise 503."""
@@ -199,7 +201,7 @@ def _deadline(asked: InferRequest) -> float | None:
     timeout = asked.parameters.get("timeout")
     if timeout is None or timeout == 0:  # Triton's word for no limit
         return None
-    if isinstance(timeout, str | bool) or not timeout > 0:
+    if isinstance(timeout, str | bool) or not 0 < timeout < LONGEST:
         raise Malformed(f"timeout must be a number of microseconds, found {timeout!r:.40}")
     return timeout / MICROSECONDS
 

@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from multiprocessing import connection
 from multiprocessing.context import SpawnProcess
@@ -48,11 +48,25 @@ def serve_in_workers(settings: Settings, listener: socket.socket) -> None:
                 connection.wait([woken, *(worker.sentinel for worker in workers)])
                 _replace_dead(workers, settings, listener, folder)
         finally:
+            listener.close()  # what connects from now on is refused, not kept for nobody
             for worker in workers:
                 worker.terminate()
-            for worker in workers:
-                worker.join()
+            _wait(workers, ends, woken)
             del os.environ[FOLDER]
+
+
+def _wait(workers: list[SpawnProcess], ends: list[int], woken: socket.socket) -> None:
+    """Until all have ended; they are told of more signals that come."""
+    told = max(len(ends), 1)
+    while alive := [worker for worker in workers if worker.is_alive()]:
+        connection.wait([woken, *(worker.sentinel for worker in alive)])
+        with suppress(BlockingIOError):
+            woken.recv(64)
+        for number in ends[told:]:
+            for worker in alive:
+                if worker.pid is not None and worker.is_alive():
+                    os.kill(worker.pid, number)
+        told = max(told, len(ends))
 
 
 def _replace_dead(
@@ -100,6 +114,7 @@ def _signals() -> Iterator[tuple[list[int], socket.socket]]:
     """(signals to end that came, a socket that becomes readable when one does)."""
     ends: list[int] = []
     woken, waker = socket.socketpair()
+    woken.setblocking(False)
     waker.setblocking(False)
     numbers = (signal.SIGTERM, signal.SIGINT)
     before = [signal.signal(number, lambda n, _: ends.append(n)) for number in numbers]

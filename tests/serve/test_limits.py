@@ -47,6 +47,29 @@ def test_more_bytes_texts_or_tokens_than_allowed_are_refused(classifier: Path) -
         assert found.status_code == 415
 
 
+def test_token_ids_are_counted_before_they_are_read(classifier: Path) -> None:
+    with serving({"films": classifier}, limits=Limits(texts=3, tokens=30)) as client:
+        for inputs, message in (
+            ({"ids": [5] * 31, "offsets": [0, 31]}, "31 tokens, and 30 are allowed"),
+            ({"ids": [5] * 4, "offsets": [0, 1, 2, 3, 4]}, "batch size 4 > maximum"),
+            ({"ids": [[5]] * 4, "mask": [[1]] * 4}, "batch size 4 > maximum"),
+            ({"ids": [[5] * 16] * 2, "mask": [[1] * 16] * 2}, "32 tokens, and 30 are allowed"),
+        ):
+            names = {"ids": "input_ids", "mask": "attention_mask"}
+            tensors = [
+                {
+                    "name": names.get(name, name),
+                    "datatype": "INT32",
+                    "shape": list(np.shape(data)),
+                    "data": data,
+                }
+                for name, data in inputs.items()
+            ]
+            found = client.post("/v2/models/films/infer", json={"inputs": tensors})
+            assert found.status_code == 413, found.text
+            assert message in found.json()["error"]
+
+
 def test_a_full_queue_says_when_to_come_again(classifier: Path) -> None:
     with serving({"films": classifier}, limits=Limits(waiting=2)) as client:
         model = service_of(client).models["films"]

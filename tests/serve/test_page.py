@@ -10,7 +10,7 @@ from starlette.testclient import TestClient
 
 from ltp_deploy.serve.app import create_app
 from ltp_deploy.serve.service import Service
-from ltp_deploy.serve.settings import Settings
+from ltp_deploy.serve.settings import Limits, Settings
 from tests.explain.browser import Browser, chromium, served
 from tests.serve.serving import serving
 
@@ -39,6 +39,29 @@ def test_it_explains_what_the_bundle_of_that_name_answers(client: TestClient) ->
     (row,) = client.post("/predict", json={"inputs": [[text]]}).json()
     answer = explained["texts"][0]["answer"]
     assert answer["labels"] == [max(row, key=lambda one: one["score"])["label"]]
+
+
+def test_what_it_computes_is_not_counted_as_asked_for(client: TestClient) -> None:
+    def sequences() -> str:
+        page = client.get("/metrics").text
+        return "".join(line for line in page.splitlines() if line.startswith("ltp_sequences_total"))
+
+    before = sequences()
+    assert client.post("/explain", json={"text": "a very good film"}).status_code == 200
+    assert sequences() == before
+
+
+def test_it_keeps_to_the_limits_of_the_server(bundles: dict[str, Path]) -> None:
+    with serving(bundles, limits=Limits(texts=1, tokens=20)) as client:
+        ranked = {"text": "a film", "bundle": "ranks"}
+        for question, message in (
+            ({**ranked, "passages": ["dull", "good"]}, "at most 1 passages"),
+            ({"text": "a very bad film . " * 6}, "tokens, and 20 are allowed"),
+        ):
+            refused = client.post("/explain", json=question)
+            assert refused.status_code == 422
+            assert message in refused.json()["error"]
+        assert client.post("/explain", json={**ranked, "passages": ["dull"]}).status_code == 200
 
 
 def test_refusals_are_as_all_others_of_the_server(client: TestClient) -> None:

@@ -37,9 +37,12 @@ def slow_request(url: str, texts: int = 200) -> httpx.Response:
     return httpx.post(f"{url}/predict", json=body, timeout=SECONDS)
 
 
-def test_a_signal_lets_it_finish_what_it_has_begun(classifier: Path) -> None:
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_signal_lets_it_finish_what_it_has_begun(workers: int, classifier: Path) -> None:
     # Pieces of few tokens, so that the request takes a while.
-    with process(f"films={classifier}", "--batch-tokens", 1) as (started, url):
+    options = ("--batch-tokens", 1, "--workers", workers)
+    with process(f"films={classifier}", *options) as (started, url):
+        until(lambda: all_ready(url))
         with ThreadPoolExecutor(1) as pool:
             answer = pool.submit(slow_request, url)
             until(lambda: in_flight(url) == 2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -11,8 +12,9 @@ pytest.importorskip("fastapi", reason="FastAPI is not installed")
 from click.testing import CliRunner
 
 from ltp_deploy.cli import main
+from ltp_deploy.cli.serve import serve
 from ltp_deploy.errors import LtpError
-from ltp_deploy.serve.settings import Settings, named_bundles
+from ltp_deploy.serve.settings import Limits, Loading, Settings, named_bundles
 
 
 def test_bundles_are_named_by_their_folders_or_as_told(
@@ -45,6 +47,14 @@ def test_names_that_no_address_can_hold_are_refused(given: list[str], message: s
     with pytest.raises(LtpError) as error:
         named_bundles(given)
     assert message in str(error.value)
+
+
+def test_the_command_has_the_same_defaults() -> None:
+    given = serve.make_context("serve", ["bundle"]).params
+    for kind in (Settings({}), Limits(), Loading()):
+        for one in fields(kind):
+            if one.name in given and one.name != "bundles":
+                assert given[one.name] == getattr(kind, one.name), one.name
 
 
 def test_the_token_is_shown_nowhere() -> None:

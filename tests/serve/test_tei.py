@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -99,11 +101,11 @@ def test_a_bundle_can_be_named(client: TestClient) -> None:
 @pytest.mark.parametrize(
     ("route", "body", "status", "kind", "message"),
     [
-        ("predict", {"inputs": []}, 400, "validation", "`inputs` cannot be empty"),
+        ("predict", {"inputs": []}, 400, "empty", "`inputs` cannot be empty"),
         ("predict", {"inputs": [["a", "b", "c"]]}, 422, "validation", "found 3 strings"),
         ("predict", {"inputs": 7}, 422, "validation", "inputs.str: Input should be a valid string"),
         ("predict", {}, 422, "validation", "inputs: Field required"),
-        ("rerank", {"query": "a", "texts": []}, 400, "validation", "`texts` cannot be empty"),
+        ("rerank", {"query": "a", "texts": []}, 400, "empty", "`texts` cannot be empty"),
         ("rerank", {"query": "a", "texts": ["b"] * 300}, 413, "validation", "300 > maximum"),
         ("embed", {"inputs": "the " * 60, "truncate": False}, 413, "validation", "text 0 has more"),
         ("embed", {"inputs": "a", "prompt_name": "x"}, 422, "tokenizer", "no prompt 'x'"),
@@ -148,7 +150,16 @@ def test_one_bundle_that_does_not_fit_is_named(classifier: Path) -> None:
 
 def test_the_api_is_documented(client: TestClient) -> None:
     assert "swagger" in client.get("/docs").text.lower()
-    paths = client.get("/openapi.json").json()["paths"]
+    document = client.get("/openapi.json").json()
+    paths = document["paths"]
+    for reference in re.findall(r'"\$ref": ?"([^"]+)"', json.dumps(document)):
+        at = document
+        for key in reference.removeprefix("#/").split("/"):
+            at = at[key]
+    for address, methods in paths.items():
+        for method in methods.values():
+            named = {one["name"] for one in method.get("parameters", ())}
+            assert set(re.findall(r"\{(\w+)\}", address)) == named, address
     for route in ("/predict", "/rerank", "/embed", "/v2/models/{name}/infer"):
         content = paths[route]["post"]["requestBody"]["content"]["application/json"]
         assert content["schema"]["properties"]

@@ -77,7 +77,11 @@ def test_the_json_ends_where_the_header_says() -> None:
     ("tensor", "after", "message"),
     [
         ({"datatype": "INT64", "shape": [2], "data": [1]}, b"", "1 values, and its shape is [2]"),
-        ({"datatype": "INT64", "shape": [-1], "data": [1]}, b"", "has the shape [-1]"),
+        (
+            {"datatype": "INT64", "shape": [-1], "data": [1]},
+            b"",
+            "each from 0 to 2147483647, found [-1]",
+        ),
         (
             {"datatype": "INT64", "shape": [1], "data": [1.5]},
             b"",
@@ -121,6 +125,10 @@ def test_the_json_ends_where_the_header_says() -> None:
             b"\x01\0\0\0\xff",
             "is not UTF-8",
         ),
+        ({"datatype": "INT64", "shape": [1] * 65, "data": [2]}, b"", "at most 2 dimensions"),
+        ({"datatype": "INT64", "shape": [9] * 900_000, "data": [2]}, b"", "at most 2 dimensions"),
+        ({"datatype": "INT64", "shape": [0, 2**65], "data": []}, b"", "each from 0 to 2147483647"),
+        ({"datatype": "INT64", "shape": [1, 1], "data": [[[2]]]}, b"", "nested more than 2 deep"),
         (
             {"datatype": "INT64", "shape": [1], "parameters": {"shared_memory_region": "r"}},
             b"",
