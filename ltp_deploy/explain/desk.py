@@ -15,15 +15,19 @@ from ltp_deploy.runtime.engine import Engine
 class Desk:
     """Explains one text at a time, in a thread; who waits for it takes none.
 
+    It asks an engine of its own on the same weights, so that the one whose answers are explained
+    counts nothing that no one but the explanation asked for.
+
     Attributes:
         engine: whose answers are explained.
         waiting: how many explanations are asked for and not given yet.
     """
 
-    def __init__(self, engine: Engine):
+    def __init__(self, engine: Engine, most_tokens: int = 0):
         self.engine = engine
         self.waiting = 0
-        self._explainer = Explainer(engine)
+        self._most_tokens = most_tokens
+        self._explainer: Explainer | None = None
         self._one = CapacityLimiter(1)
 
     async def explain(self, *question: Any) -> dict[str, Any]:
@@ -36,8 +40,15 @@ class Desk:
 
     async def close(self) -> None:
         """Close what was opened beside the engine."""
-        await run_sync(self._explainer.close, limiter=self._one)
+        await run_sync(self._close, limiter=self._one)
 
     def _explained(self, *question: Any) -> dict[str, Any]:
+        if self._explainer is None:
+            self._explainer = Explainer(self.engine.variant(), self._most_tokens)
         found: dict[str, Any] = to_json(self._explainer(*question))
         return found
+
+    def _close(self) -> None:
+        if self._explainer is not None:
+            self._explainer.close()
+            self._explainer.engine.close()

@@ -27,7 +27,7 @@ from ltp_deploy.explain.tokens import segments_of, sequence_of
 from ltp_deploy.heads import head_of
 from ltp_deploy.runtime.encoding import with_prompt
 from ltp_deploy.runtime.engine import Engine
-from ltp_deploy.runtime.ranking import pairs
+from ltp_deploy.runtime.ranking import in_order, pairs
 
 
 def explain(engine: Engine, text: Text, passages: Sequence[str] | None = None) -> Explanation:
@@ -46,8 +46,13 @@ class Explainer:
     that no one's times are disturbed by the others'.
     """
 
-    def __init__(self, engine: Engine):
+    def __init__(self, engine: Engine, most_tokens: int = 0):
+        """
+        Args:
+            most_tokens: of all texts of a request together; 0 for any number.
+        """
         self.engine = engine
+        self._most_tokens = most_tokens
         self._lock = threading.Lock()
         self._variants = ExitStack()
         self._reporting: Engine | None = None
@@ -71,9 +76,10 @@ class Explainer:
         with self._lock:
             if self._closed:
                 raise EngineClosed("the explainer was closed; make another one")
-            texts, order = self._texts(text, passages)
+            texts = self._texts(text, passages)
+            self._check_tokens(texts)
             self._open()
-            return self._explanation(texts, order)
+            return self._explanation(texts, ranked=passages is not None)
 
     def close(self) -> None:
         """Close the engines that were opened here, not the one that is explained."""
@@ -92,19 +98,25 @@ class Explainer:
     ) -> None:
         self.close()
 
-    def _texts(
-        self, text: Text, passages: Sequence[str] | None
-    ) -> tuple[list[Text], list[int] | None]:
-        """(what the engine reads, the order of passages by their rank or None without any)."""
+    def _texts(self, text: Text, passages: Sequence[str] | None) -> list[Text]:
+        """What the engine reads."""
         if passages is not None:
             texts = as_texts(pairs(text, passages))
+            self.engine.rank(str(text), [])  # refused where the model ranks nothing
             if not texts:
                 raise InputError("a query without passages; give at least one")
-            return texts, [index for index, _ in self.engine.rank(str(text), passages)]
+            return texts
         texts = as_texts([text])
         if self.engine.config.embedding is not None:
             texts = list(with_prompt(texts, self.engine.config.embedding, None, None))
-        return texts, None
+        return texts
+
+    def _check_tokens(self, texts: list[Text]) -> None:
+        tokens = len(self.engine.tokenize(texts).input_ids) if self._most_tokens else 0
+        if tokens > self._most_tokens:
+            raise InputError(
+                f"the request has {tokens} tokens, and {self._most_tokens} are allowed; shorten it"
+            )
 
     def _open(self) -> None:
         """Open what is not open yet.
@@ -128,7 +140,7 @@ class Explainer:
     def _variant(self, pruning: bool | None = None, survivors: bool = False) -> Engine:
         return self._variants.enter_context(self.engine.variant(pruning, survivors))
 
-    def _explanation(self, texts: list[Text], order: list[int] | None) -> Explanation:
+    def _explanation(self, texts: list[Text], ranked: bool) -> Explanation:
         engine = self.engine
         result = engine(texts)
         answers, dense = self._answers(texts, result.logits)
@@ -138,6 +150,9 @@ class Explainer:
             ExplainedText(i, answers[i], dense[i] if dense else None, cut, *sequences[i])
             for i, cut in enumerate(result.truncated.tolist())
         ]
+        if ranked:
+            order = in_order(result.logits[:, 0], result.logits[:, 0], None)
+            explained = [explained[i] for i, _ in order]
         times = self._times(texts)
         return Explanation(
             bundle=engine.directory.resolve().name,
@@ -150,8 +165,8 @@ class Explainer:
             milliseconds=times[0],
             dense_milliseconds=times[1] if len(times) > 1 else None,
             no_dense=self._no_dense,
-            ranked=order is not None,
-            texts=tuple(explained[i] for i in order or range(len(explained))),
+            ranked=ranked,
+            texts=tuple(explained),
         )
 
     def _answers(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Annotated, Any
 
 from ltp_deploy.errors import EngineClosed, LtpError, needs
 from ltp_deploy.explain.html import INDEX, PARTS, read_part
@@ -42,7 +42,9 @@ class Question(BaseModel):
 
     text: str = Field(max_length=MOST_CHARACTERS)
     pair: str | None = Field(None, max_length=MOST_CHARACTERS, description="the second text")
-    passages: list[str] | None = Field(None, max_length=MOST_PASSAGES)
+    passages: list[Annotated[str, Field(max_length=MOST_CHARACTERS)]] | None = Field(
+        None, max_length=MOST_PASSAGES
+    )
     bundle: str | None = Field(None, description="its name; the first one by default")
 
 
@@ -64,7 +66,9 @@ class _Route(APIRoute):
         return handled
 
 
-def router(engines: Mapping[str, Engine]) -> APIRouter:
+def router(
+    engines: Mapping[str, Engine], most_texts: int = MOST_PASSAGES, most_tokens: int = 0
+) -> APIRouter:
     """Routes for the page (`/` and the files beside it), `GET /bundles` and `POST /explain`.
 
     Explanations run in a thread, one at a time for each bundle. Refusals are
@@ -74,6 +78,8 @@ def router(engines: Mapping[str, Engine]) -> APIRouter:
 
     Args:
         engines: by the name of their bundle. It is read at each request, so bundles may come later.
+        most_texts, most_tokens: passages of a request, and tokens of all its texts, 0 for any
+            number.
     """
     desks: dict[str, Desk] = {}
 
@@ -104,8 +110,12 @@ def router(engines: Mapping[str, Engine]) -> APIRouter:
         name = next(iter(engines), "") if question.bundle is None else question.bundle
         if name not in engines:
             return _refused(404, f"no bundle {name!r:.80} is here, but: {', '.join(engines)}")
-        if name not in desks or desks[name].engine is not engines[name]:
-            desks[name] = Desk(engines[name])
+        if len(question.passages or ()) > most_texts:
+            return _refused(422, f"at most {most_texts} passages are explained together")
+        if (old := desks.get(name)) is None or old.engine is not engines[name]:
+            desks[name] = Desk(engines[name], most_tokens)
+            if old is not None:
+                await old.close()
         return await _answered(desks[name], question)
 
     return routes

@@ -53,7 +53,7 @@ def _scores(answer: Answer, dense: Answer | None) -> str:
     if not answer.scores:
         near = "" if answer.cosine is None else f", cosine {answer.cosine:.4f} with pruning off's"
         return f"a vector{near}"
-    if len(answer.scores) == 1:
+    if len(answer.scores) == 1 and answer.scores[0].threshold is None:
         without = f", {dense.scores[0].value:.4f} with pruning off" if dense else ""
         return f"score {answer.scores[0].value:.4f}{without}"
     order = sorted(range(len(answer.scores)), key=lambda i: -answer.scores[i].value)

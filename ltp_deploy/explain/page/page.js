@@ -17,6 +17,7 @@ const EXAMPLE = {
 
 let bundles = [];
 let asked = null; // the request that is under way
+let later = 0; // the timer that begins again
 
 const mode = () => document.querySelector("#modes input:checked").value;
 const texts = () => [$("text").value, $("more-text").value];
@@ -117,10 +118,13 @@ async function begin() {
     say("");
   } catch (error) {
     say(error.message, true);
-    if (error.status === 503) setTimeout(begin, 1000); // it is still loading
+    clearTimeout(later);
+    if (error.status === 503) later = setTimeout(begin, 1000); // it is still loading
     return;
   }
-  $("bundle").replaceChildren(...bundles.map((bundle) => new Option(bundle.name, bundle.name)));
+  clearTimeout(later);
+  const before = $("bundle").value;
+  $("bundle").replaceChildren(...bundles.map(({ name }) => new Option(name, name, false, name === before)));
   $("bundle-choice").hidden = bundles.length < 2;
   chooseBundle();
 }

@@ -146,9 +146,10 @@ function drawTokens(place, sequence, names) {
 function unread(text, segment, name) {
   if (!text.truncated || segment.start === null) return "";
   const letters = Array.from(segment.text);
-  const before = letters.slice(0, segment.start).join("").trim();
-  const after = letters.slice(segment.end).join("").trim();
-  const parts = [before && `first ${before.length}`, after && `last ${after.length}`].filter(Boolean);
+  const count = (part) => Array.from(part.join("").trim()).length;
+  const before = count(letters.slice(0, segment.start));
+  const after = count(letters.slice(segment.end));
+  const parts = [before && `first ${before}`, after && `last ${after}`].filter(Boolean);
   return parts.length ? `Too long: the ${parts.join(" and ")} characters of the ${name} were not read.` : "";
 }
 
