@@ -29,8 +29,9 @@ _README = """\
 Register the plugin before the model is opened, once in a process:
 
 ```python
+folder = "."  # where this file is
 from optimum.intel.openvino.modeling_base import core
-core.add_extension("{plugin}")  # its path{precision}
+core.add_extension(f"{{folder}}/{plugin}"){precision}
 ```
 
 ```python
@@ -47,14 +48,14 @@ _PRECISION = '\ncore.set_property("CPU", {"INFERENCE_PRECISION_HINT": "bf16"})'
 _CLASSIFIER = """\
 from optimum.intel import OVModelForSequenceClassification
 from transformers import AutoTokenizer, pipeline
-model = OVModelForSequenceClassification.from_pretrained("{name}")
-classify = pipeline("text-classification", model, tokenizer=AutoTokenizer.from_pretrained("{name}"))
+model = OVModelForSequenceClassification.from_pretrained(folder)
+classify = pipeline("text-classification", model, tokenizer=AutoTokenizer.from_pretrained(folder))
 
 from sentence_transformers import CrossEncoder
-reranker = CrossEncoder("{name}", backend="openvino")"""
+reranker = CrossEncoder(folder, backend="openvino")"""
 _EMBEDDING = """\
 from sentence_transformers import SentenceTransformer
-model = SentenceTransformer("{name}", backend="openvino")"""
+model = SentenceTransformer(folder, backend="openvino")"""
 
 
 class Optimum(Consumer):
@@ -129,9 +130,11 @@ def _answer(config: EncoderConfig) -> dict[str, Any]:
         kind = _ACTIVATIONS[config.answer_activation]
         found["sentence_transformers"] = {"activation_fn": f"torch.nn.{kind}"}
     if head.gives_values:
-        # Pipelines know no tanh; without it the order is the same.
-        sigmoid = config.answer_activation == "sigmoid"
-        found["function_to_apply"] = "sigmoid" if sigmoid else "none"
+        # Pipelines apply a sigmoid to one output unless it is a regression's. They know no tanh;
+        # without it the order is the same.
+        found.pop("problem_type", None)
+        if config.answer_activation != "sigmoid":
+            found["problem_type"] = "regression"
     return found
 
 
@@ -183,7 +186,7 @@ def _write_readme(bundle: Bundle, folder: Path) -> None:
         name=bundle.name,
         plugin=copy_plugin(bundle, folder),
         precision=_PRECISION if manifest.activations == "bf16" else "",
-        use=use.format(name=bundle.name),
+        use=use,
         openvino=manifest.version("openvino"),
         length=manifest.limits.max_length,
     )

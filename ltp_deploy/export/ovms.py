@@ -15,19 +15,19 @@ _README = """\
 # {name} for OpenVINO Model Server
 
 Strings in, `logits` [B, {outputs}] float32 out. The server must be of OpenVINO {openvino}, as the
-plugin works with no other release.
+plugin works with no other release; TAG is that of such an image.
 
 ```bash
-docker run --rm -p 9000:9000 -p 8000:8000 -v "$PWD:/export:ro" openvino/model_server \\
+docker run --rm -p 9000:9000 -p 8000:8000 -v "$PWD:/export:ro" openvino/model_server:TAG \\
   --config_path /export/config.json --cpu_extension /export/{plugin} \\
   --port 9000 --rest_port 8000
 ```
 
 {models}
 
-Texts are cut at {length} tokens. The answer has no numbers, shape [B, 0], where a text has a
-character that `docs/export.md` of ltp-deploy speaks of: one that openvino-tokenizers reads
-otherwise than the checkpoint's tokenizer.
+Texts are cut where the checkpoint's tokenizer cuts, at {length} tokens or before. The answer has no
+numbers, shape [B, 0], where a text has a character that `docs/export.md` of ltp-deploy speaks of:
+one that openvino-tokenizers reads otherwise than the checkpoint's tokenizer.
 
 The server batches nothing by itself here, since sizes are dynamic: send several texts at once.
 """

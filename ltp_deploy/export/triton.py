@@ -42,7 +42,7 @@ dynamic_batching {{ }}
 instance_group [
   {{
     count: 1
-    kind: {kind}
+    kind: {kind}{gpus}
   }}
 ]
 """
@@ -56,9 +56,9 @@ tritonserver --model-repository {models}
 The Python of the python backend needs ltp-deploy {version}{packages}.
 
 A request has `text`, [B, 1] strings, or [B, 2] for pairs; or it has `input_ids` [B, n] int64, with
-`token_type_ids` and `attention_mask` of the same shape or without them. The answer is `logits`
-[B, {outputs}] float32. Requests of all lengths are computed together, without padding; one that is
-refused gets an error of its own.
+`token_type_ids` and `attention_mask` of the same shape or without them; B is {batch} at most. The
+answer is `logits` [B, {outputs}] float32. Requests of all lengths are computed together, without
+padding; one that is refused gets an error of its own.
 """
 
 
@@ -79,20 +79,27 @@ class Triton(Consumer):
         _copy_bundle(bundle, model / "1" / "bundle")
         source = Path(__file__).with_name("triton_model.py")
         shutil.copyfile(source, model / "1" / "model.py")
-        labels = [str(name) for name in head_of(manifest.model).names()]
         if manifest.model.labels:
-            (model / LABELS).write_text("".join(f"{label}\n" for label in labels))
+            labels = [" ".join(str(name).split()) for name in head_of(manifest.model).names()]
+            text = "".join(f"{label}\n" for label in labels)
+            (model / LABELS).write_text(text, encoding="utf-8")
         (model / "config.pbtxt").write_text(_config(bundle.name, manifest))
-        packages = ("tensorrt", "onnxruntime", "torch")
-        needed = [f"{p} {v}" for p, v in manifest.versions.items() if p.startswith(packages)]
+        with_torch = "torch" in manifest.backend
+        runs_in = ("torch",) if with_torch else ("openvino", "tensorrt", "onnxruntime")
+        needed = [f"{p} {v}" for p, v in manifest.versions.items() if p.startswith(runs_in)]
         readme = _README.format(
             name=bundle.name,
             models=MODELS,
             version=manifest.version("ltp_deploy"),
             packages="".join(f", {package}" for package in needed),
             outputs=manifest.model.num_labels,
+            batch=_most_sequences(manifest),
         )
         (folder / "README.md").write_text(readme)
+
+
+def _most_sequences(manifest: Manifest) -> int:
+    return manifest.limits.max_batch or MOST_SEQUENCES
 
 
 def _copy_bundle(bundle: Bundle, folder: Path) -> None:
@@ -110,9 +117,10 @@ def _config(name: str, manifest: Manifest) -> str:
     on_cpu = portable(manifest) is manifest
     return _CONFIG.format(
         name=name,
-        batch=manifest.limits.max_batch or MOST_SEQUENCES,
+        batch=_most_sequences(manifest),
         inputs=",\n".join(_INPUT.format(name=n, kind=kind) for n, kind in _INPUTS.items()),
         outputs=manifest.model.num_labels,
         labels=f'\n    label_filename: "{LABELS}"' if manifest.model.labels else "",
         kind="KIND_CPU" if on_cpu else "KIND_GPU",
+        gpus="" if on_cpu else "\n    gpus: [ 0 ]",  # the one that `load` takes
     )

@@ -16,6 +16,7 @@ import ltp_deploy
 from ltp_deploy.data.batch import PackedBatch, check, join, pack
 from ltp_deploy.data.texts import Text
 from ltp_deploy.errors import InputError, LtpError
+from ltp_deploy.runtime.encoding import with_prompt
 
 IDS = ("input_ids", "token_type_ids", "attention_mask")
 
@@ -52,11 +53,16 @@ class TritonPythonModel:
             arrays = {name: _array(request, name) for name in IDS}
             if (texts is None) == (arrays["input_ids"] is None):
                 raise InputError("give either text or input_ids")
-            batch = pack(**arrays) if texts is None else self.engine.tokenize(_texts(texts))
+            batch = pack(**arrays) if texts is None else self._tokenized(_texts(texts))
             check(batch, self.engine.config, self.engine.limits)
             return batch
         except LtpError as error:
             return error
+
+    def _tokenized(self, texts: list[Text]) -> PackedBatch:
+        embedding = self.engine.config.embedding
+        prompted = texts if embedding is None else with_prompt(texts, embedding, None, None)
+        return self.engine.tokenize(prompted)
 
     def _logits(self, batches: list[PackedBatch]) -> list[np.ndarray]:
         """[B, outputs] for each batch; all are computed together, as far as the engine's limits

@@ -84,6 +84,8 @@ def test_a_reranker_gives_the_engines_scores(
     expected = ltp_deploy.load(bundle).predict([tuple(pair) for pair in PAIRS])
     found = asked(optimum, bundle, tmp_path)
     assert same(found["pairs"], np.array([prediction.score for prediction in expected]))
+    alone = [prediction.score for prediction in ltp_deploy.load(bundle).predict(TEXTS)]
+    assert same([scores[0]["score"] for scores in found["pipeline"]], np.array(alone))
 
 
 @pytest.mark.parametrize("pooling", ["mean", "cls"])
