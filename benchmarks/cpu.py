@@ -20,7 +20,7 @@ QUICK = {"n=128": 8, "n=384": 5, "mixed": 3}
 LIMITS = {
     "avx2": {"ONEDNN_MAX_CPU_ISA": "AVX2", "LTP_ISA": "avx2"},
     # What the operators choose on an Intel CPU like that: see plugins/openvino/isa.cpp.
-    "avx512_bf16": {"ONEDNN_MAX_CPU_ISA": "AVX512_CORE_BF16", "LTP_ISA": "avx512_vnni"},
+    "avx512_bf16": {"ONEDNN_MAX_CPU_ISA": "AVX512_CORE_BF16", "LTP_ISA": "avx512_bf16_fma"},
 }
 PRECISIONS = {None: ["f32", "bf16"], "avx2": ["f32"], "avx512_bf16": ["bf16"]}
 NOTES = {  # how good the imitation is
