@@ -20,12 +20,6 @@ def answers_of(head: Head, logits: np.ndarray) -> list[Answer]:
     return [_answer(head, row) for row in logits]
 
 
-def cosines(vectors: np.ndarray, others: np.ndarray) -> list[float]:
-    """Of each of N vectors [N, d] with the other one of its number."""
-    norms = np.linalg.norm(vectors, axis=1) * np.linalg.norm(others, axis=1)
-    return ((vectors * others).sum(1) / np.maximum(norms, 1e-12)).tolist()
-
-
 def _answer(head: Head, logits: np.ndarray) -> Answer:
     (prediction,) = head.read(logits[None])
     values = [float(value) for value in prediction.scores]

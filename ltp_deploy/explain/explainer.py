@@ -12,9 +12,10 @@ from types import TracebackType
 import numpy as np
 
 from ltp_deploy.data.batch import PackedBatch
+from ltp_deploy.data.metrics import cosines
 from ltp_deploy.data.texts import Text, as_texts
 from ltp_deploy.errors import BundleError, EngineClosed, InputError
-from ltp_deploy.explain.answers import answers_of, cosines
+from ltp_deploy.explain.answers import answers_of
 from ltp_deploy.explain.explanation import (
     Answer,
     ExplainedText,
@@ -179,7 +180,7 @@ class Explainer:
             return answers, None
         dense = self._dense(texts).logits
         if self.engine.config.embedding is not None:
-            near = cosines(logits, dense)
+            near = cosines(logits, dense).tolist()
             answers = [replace(a, cosine=c) for a, c in zip(answers, near, strict=True)]
         return answers, answers_of(head, dense)
 

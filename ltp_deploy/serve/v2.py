@@ -20,7 +20,6 @@ from ltp_deploy.serve.requests import (
     json_response,
     named_model,
     parsed,
-    service_of,
 )
 from ltp_deploy.serve.service import Model
 from ltp_deploy.serve.tensors import (
@@ -113,19 +112,6 @@ async def server() -> Response:
     return json_response(
         ServerMetadata(name="ltp-deploy", version=__version__, extensions=["binary_tensor_data"])
     )
-
-
-@router.get("/v2/health/live")
-async def live() -> Response:
-    """The process answers."""
-    return json_response({"live": True})
-
-
-@router.get("/v2/health/ready")
-async def ready(request: Request) -> Response:
-    """All bundles are loaded, and the server is not about to end; otherwise 503."""
-    service_of(request).check_ready()
-    return json_response({"ready": True})
 
 
 @router.get("/v2/models/{name}", response_model=ModelMetadata, openapi_extra=NAMED)
