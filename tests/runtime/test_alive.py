@@ -94,7 +94,7 @@ def test_integers_survive_bf16() -> None:
     values = np.array([0, 1, 255, 256, 257, 511, 65535, 65536, 65793, 2**24 - 1], np.int32)
     given = ov.opset13.parameter([-1], np.int32)
     model = ov.Model([given], [given])
-    add_integers(model, "numbers", given.output(0), "bf16")
+    add_integers(model, "numbers", [given.output(0)], "bf16")
     compiled = ov.Core().compile_model(model, "CPU", compile_settings("bf16"))
     output = np.array(compiled([values])["numbers"])
     assert output.shape == (3, len(values))

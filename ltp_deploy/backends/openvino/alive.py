@@ -16,8 +16,7 @@ ALIVE, OFFSETS = "alive.rows", "alive.offsets"
 class AliveCounts:
     """Two outputs more in an `ov.Model`, and what they say.
 
-    Each pruning layer's rows and offsets come out one layer after another: a copy for each would
-    take longer. A layer that prunes nothing keeps the counts of the one before it, and so does the
+    A layer that prunes nothing keeps the counts of the one before it, and so does the
     last one where it was compiled for the first tokens alone.
 
     Args:
@@ -26,16 +25,12 @@ class AliveCounts:
     """
 
     def __init__(self, model: Any, activations: str):
-        from openvino import opset13 as ops
-
         nodes = attention_nodes(model)
         self.layers = len(nodes)
         self.pruning = [i for i, n in enumerate(nodes) if n.get_attributes()["mode"] != "none"]
         if not self.pruning:
             return
-        offsets, alive = (
-            ops.concat([nodes[i].output(port) for i in self.pruning], 0) for port in (2, 3)
-        )
+        offsets, alive = ([nodes[i].output(port) for i in self.pruning] for port in (2, 3))
         add_integers(model, ALIVE, alive, activations, small=True)
         add_integers(model, OFFSETS, offsets, activations)
 

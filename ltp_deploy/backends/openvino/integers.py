@@ -7,6 +7,7 @@ beginning: another speed and other answers.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,16 +15,20 @@ import numpy as np
 _DIGITS = 3  # of base 256: bf16 holds integers exactly up to 256
 
 
-def add_integers(model: Any, name: str, values: Any, activations: str, small: bool = False) -> None:
+def add_integers(
+    model: Any, name: str, parts: Sequence[Any], activations: str, small: bool = False
+) -> None:
     """Give an `ov.Model` one output more, in place.
 
     Args:
-        values: an int32 output [N] of one of its nodes, with numbers from 0 to 2^24 - 1.
+        parts: int32 outputs [N] of its nodes, with numbers from 0 to 2^24 - 1. They come out one
+            after another: a copy for each would take longer.
         activations: the engine's, "f32" or "bf16".
         small: no number is above 256.
     """
     from openvino import opset13 as ops
 
+    values = ops.concat(list(parts), 0)
     if activations == "bf16":
         values = ops.convert(values if small else _digits(values), "bf16")
     result = ops.result(values)

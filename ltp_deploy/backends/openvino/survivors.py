@@ -29,8 +29,6 @@ class ReportedSurvivors:
     """
 
     def __init__(self, model: Any, activations: str, policy: PrunePolicy):
-        from openvino import opset13 as ops
-
         nodes, last = attention_nodes(model), policy.layers[-1]
         self.pruning = [i for i, rule in enumerate(policy.layers) if rule.prunes]
         if nodes[-1].get_attributes()["carry"] == "first" and last.prunes:
@@ -41,7 +39,7 @@ class ReportedSurvivors:
         if not self.pruning:
             return
         for port, part in enumerate(PARTS, 1):
-            values = ops.concat([nodes[i].output(port) for i in self.pruning], 0)
+            values = [nodes[i].output(port) for i in self.pruning]
             add_integers(model, part, values, activations, small=part == "alive")
 
     def read(self, outputs: dict[str, np.ndarray], offsets: np.ndarray) -> dict[str, np.ndarray]:
