@@ -57,8 +57,9 @@ class RequestQueue:
     """A bounded queue, first in, first out.
 
     A worker that is free takes whatever waits at that moment, so that a lone request never waits
-    for company; while all workers are busy, requests gather. There are as many workers as the
-    engine runs requests side by side, and none before the first request.
+    for company; while all workers are busy, requests gather. A worker goes on until nothing waits,
+    so that the requests in the queue are all that grows with the load. There are as many workers as
+    the engine runs requests side by side, and none before the first request.
 
     Attributes:
         told: called with the number of requests that wait, whenever it is another one; under the
@@ -74,6 +75,8 @@ class RequestQueue:
         self._closed = False
         self._process = os.getpid()
         self._own = threading.local()
+        self._most_busy = workers
+        self._busy = 0
         self._workers = ThreadPoolExecutor(workers, "ltp-engine")
 
     def submit(self, request: Request, deadline: float | None, answer: Answer) -> Future[Result]:
@@ -101,12 +104,9 @@ class RequestQueue:
                         f"{len(self._waiting)} requests are waiting, and no more may; try again "
                         "later, or load the bundle with a larger max_waiting"
                     )
+                if self._busy < self._most_busy:
+                    self._begin(answer)
                 self._waiting.append(waiting)
-                try:
-                    self._workers.submit(self._work, answer)
-                except RuntimeError:  # the interpreter is ending
-                    self._waiting.pop()
-                    raise EngineClosed("the process is ending, so nothing new begins") from None
                 self._tell()
         finally:
             _expire(late)
@@ -158,16 +158,30 @@ class RequestQueue:
         if self._closed:
             raise EngineClosed("the engine was closed; load the bundle again")
 
+    def _begin(self, answer: Answer) -> None:
+        """Set one more worker to work; under the lock."""
+        try:
+            self._workers.submit(self._work, answer)
+        except RuntimeError:  # the interpreter is ending
+            raise EngineClosed("the process is ending, so nothing new begins") from None
+        self._busy += 1
+
     def _work(self, answer: Answer) -> None:
-        """Answer what waits now, which is nothing where another worker took it along."""
+        """Answer what waits until nothing does."""
         self._own.working = True
-        taken, late = self._take()
-        _expire(late)
-        if taken:
-            _answer(taken, answer)
+        while True:
+            taken, late = self._take()
+            _expire(late)
+            if taken:
+                _answer(taken, answer)
+            elif not late:
+                return
 
     def _take(self) -> tuple[list[_Waiting], list[_Waiting]]:
-        """(requests to answer together, requests whose deadline has passed)."""
+        """(requests to answer together, requests whose deadline has passed).
+
+        Where both are empty, the worker is no longer busy: whatever comes after needs another.
+        """
         taken: list[_Waiting] = []
         late: list[_Waiting] = []
         tokens = sequences = 0
@@ -185,6 +199,8 @@ class RequestQueue:
                     tokens -= len(batch.input_ids)
                     sequences -= batch.sequences
             self._tell()
+            if not taken and not late:
+                self._busy -= 1
         return taken, late
 
     def _fit(self, tokens: int, sequences: int) -> bool:
@@ -231,7 +247,7 @@ def _answer(taken: list[_Waiting], answer: Answer) -> None:
     """Answer requests together or, where that fails, one by one, so that none fails for another."""
     try:
         results = answer([waiting.request for waiting in taken])
-    except Exception as error:
+    except BaseException as error:  # as an executor does: who waits must hear of it
         if len(taken) == 1:
             taken[0].future.set_exception(error)
         else:

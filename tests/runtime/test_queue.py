@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from concurrent.futures import CancelledError, Future, wait
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor, wait
+from typing import Any
 
 import numpy as np
 import pytest
@@ -94,6 +95,38 @@ def test_as_many_batches_run_as_there_are_workers() -> None:
     made = make(gate, workers=3)
     assert gate.batches == [[1], [1], [1]]
     gate.open.set()
+    made.close()
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_only_requests_gather_while_the_workers_are_busy(
+    workers: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: list[object] = []
+
+    class Counted(ThreadPoolExecutor):
+        def submit(self, *args: Any, **options: Any) -> Future[Any]:
+            begun.append(args)
+            return super().submit(*args, **options)
+
+    monkeypatch.setattr(queue, "ThreadPoolExecutor", Counted)
+    gate = Gate()
+    made = make(gate, workers=workers, batch_tokens=4)
+    futures = [made.submit(request(2), None, gate) for _ in range(20)]
+    gate.open.set()
+    assert answers(futures) == [[2]] * 20
+    assert len(begun) == workers
+    made.close()
+
+
+def test_an_answer_that_ends_its_thread_is_heard_of() -> None:
+    def leave(_: Sequence[Request]) -> list[Result]:
+        raise SystemExit("out")
+
+    made = RequestQueue(1, UNLIMITED, QueueOptions())
+    for _ in range(2):
+        with pytest.raises(SystemExit, match="out"):
+            made.submit(request(1), None, leave).result(SECONDS)
     made.close()
 
 
