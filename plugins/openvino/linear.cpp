@@ -12,7 +12,10 @@ namespace {
 constexpr size_t kCachedInput =
     size_t{1} << 20;  // bytes of x that stay in a core's cache while the weights are read
 
-int parts(int count, int at_once) { return (count + at_once - 1) / at_once; }
+template <class Int>
+Int parts(Int count, int at_once) {
+    return (count + at_once - 1) / at_once;
+}
 
 /// How to cut rows x panels among threads: `rows` parts of the rows times `panels` parts of the
 /// panels.
@@ -43,10 +46,33 @@ Grid best_grid(int row_tiles, int panels, int threads, const LinearKernel& kerne
     return best;
 }
 
+/// Adds the residual to rows from `first` to `end` of y and normalizes them.
+void normalize(const ResidualNorm& norm, void* y, int first, int end, int columns,
+               const LinearKernel& kernel) {
+    const size_t before = size_t(first) * columns * kernel.element_size;
+    NormTask task{static_cast<char*>(y) + before,
+                  norm.residual,
+                  nullptr,
+                  end - first,
+                  columns,
+                  norm.gamma,
+                  norm.beta,
+                  norm.epsilon};
+    if (norm.rows)
+        task.residual_rows = norm.rows + first;
+    else
+        task.residual = static_cast<const char*>(norm.residual) + before;
+    kernel.normalize(task);
+}
+
+/// So many values are normalized sooner than another thread is told to.
+constexpr int kLeastToShare = 1 << 14;
+
 }  // namespace
 
 void linear(const void* x, int rows, const PackedWeights& weights, const LinearKernel& kernel,
-            Activation activation, void* y, int threads, ParallelFor parallel_for) {
+            Activation activation, void* y, int threads, ParallelFor parallel_for,
+            const ResidualNorm* norm) {
     const int panels = panels_of(weights.columns);
     const size_t panel_bytes = layout_of(weights.type).bytes(weights.depth);
     const int row_tiles = parts(rows, kernel.tile_rows);
@@ -79,8 +105,20 @@ void linear(const void* x, int rows, const PackedWeights& weights, const LinearK
                      (size_t(first) * weights.columns + column) * kernel.element_size;
             thread_local Scratch scratch;
             kernel.run(part, scratch.get(kernel.scratch_bytes(part.rows, part.depth)));
+            if (norm && grid.panels == 1) normalize(*norm, y, first, end, weights.columns, kernel);
         }
     });
+    if (!norm || grid.panels == 1) return;
+    const int64_t shares = parts(int64_t(rows) * weights.columns, kLeastToShare);
+    const int tasks = static_cast<int>(std::min<int64_t>({shares, threads, rows}));
+    const auto share = [&](int task) {
+        const auto at = [&](int i) { return static_cast<int>(int64_t(rows) * i / tasks); };
+        normalize(*norm, y, at(task), at(task + 1), weights.columns, kernel);
+    };
+    if (tasks == 1)
+        share(0);
+    else
+        parallel_for(tasks, share);
 }
 
 }  // namespace ltp

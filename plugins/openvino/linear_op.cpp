@@ -37,11 +37,13 @@ bool Linear::visit_attributes(ov::AttributeVisitor& visitor) {
     visitor.on_attribute("isa", attributes_.isa);
     visitor.on_attribute("input_scale", attributes_.input_scale);
     visitor.on_attribute("input_zero_point", attributes_.input_zero_point);
+    visitor.on_attribute("epsilon", attributes_.epsilon);
     return true;
 }
 
 void Linear::validate_and_infer_types() {
-    const auto& [weights, columns, depth, activation, isa, input_scale, zero_point] = attributes_;
+    const auto& [weights, columns, depth, activation, isa, input_scale, zero_point, epsilon] =
+        attributes_;
     weight_ = parse<Weight>(this, "weights", weights,
                             {{"f32", Weight::F32}, {"bf16", Weight::BF16}, {"i8", Weight::INT8}});
     activation_ = parse<Activation>(this, "activation", activation,
@@ -51,19 +53,22 @@ void Linear::validate_and_infer_types() {
                                      {"relu", Activation::Relu}});
     isa_cap_ = parse_isa_cap(this, isa);
 
-    NODE_VALIDATION_CHECK(this, get_input_size() == 2 || get_input_size() == 3,
-                          "expected inputs x, panels and perhaps factor, got ", get_input_size(),
-                          " inputs");
+    NODE_VALIDATION_CHECK(this, std::isfinite(input_scale) && input_scale >= 0, "input_scale is ",
+                          input_scale);
+    NODE_VALIDATION_CHECK(this, std::isfinite(epsilon) && epsilon >= 0, "epsilon is ", epsilon);
+    const size_t inputs = norm_input() + (is_normalized() ? 2 : 0);
+    NODE_VALIDATION_CHECK(
+        this, get_input_size() == inputs || (is_normalized() && get_input_size() == inputs + 1),
+        "expected inputs x, panels", is_calibrated() ? ", factor" : "",
+        is_normalized() ? ", norm, residual and perhaps rows" : "", ", got ", get_input_size(),
+        " inputs");
     NODE_VALIDATION_CHECK(this, weight_ == Weight::INT8 || !is_calibrated(), "weights are ",
-                          weights, ", factor is for i8");
+                          weights, ", input_scale is for i8");
     NODE_VALIDATION_CHECK(this,
                           columns > 0 && columns <= kMaxSide && depth > 0 && depth <= kMaxSide,
                           "W is ", columns, " x ", depth);
     NODE_VALIDATION_CHECK(this, weight_ != Weight::INT8 || depth <= kMaxInt8Depth, "depth ", depth,
                           " is too large for int8, which ends at ", kMaxInt8Depth);
-    NODE_VALIDATION_CHECK(
-        this, std::isfinite(input_scale) && (is_calibrated() ? input_scale > 0 : input_scale == 0),
-        "input_scale is ", input_scale);
     NODE_VALIDATION_CHECK(this, zero_point >= 0 && zero_point <= 255, "input_zero_point is ",
                           zero_point, ", expected 0 to 255");
 
@@ -84,11 +89,48 @@ void Linear::validate_and_infer_types() {
     constant(1, ov::element::u8, {size_t(panels_of(int(columns))), layout.bytes(int(depth))});
     if (is_calibrated()) constant(2, ov::element::f32, {size_t(layout.padded(int(depth)))});
 
-    const ov::PartialShape expected{-1, depth};
-    auto x = get_input_partial_shape(0);
-    NODE_VALIDATION_CHECK(this, ov::PartialShape::merge_into(x, expected), "x is ",
-                          get_input_partial_shape(0), ", expected ", expected);
-    set_output_type(0, element, {x[0], columns});
+    const auto shaped = [this](size_t i, const char* name, const ov::PartialShape& expected) {
+        auto shape = get_input_partial_shape(i);
+        NODE_VALIDATION_CHECK(this, ov::PartialShape::merge_into(shape, expected), name, " is ",
+                              get_input_partial_shape(i), ", expected ", expected);
+        return shape[0];
+    };
+    const ov::Dimension rows = shaped(0, "x", {-1, depth});
+    if (is_normalized()) {
+        const auto typed = [this](size_t i, const char* name, ov::element::Type expected) {
+            NODE_VALIDATION_CHECK(this, get_input_element_type(i).compatible(expected), name,
+                                  " must be ", expected, ", got ", get_input_element_type(i));
+        };
+        const size_t norm = norm_input(), residual = norm + 1, index = norm + 2;
+        constant(norm, ov::element::f32, {2, size_t(columns)});
+        typed(residual, "residual", element);
+        shaped(residual, "residual", {has_rows() ? ov::Dimension{} : rows, columns});
+        if (has_rows()) {
+            typed(index, "rows", ov::element::i32);
+            shaped(index, "rows", {rows});
+        }
+    }
+    set_output_type(0, element, {rows, columns});
+}
+
+ResidualNorm Linear::residual_norm(const ov::TensorVector& inputs, size_t rows) const {
+    const size_t columns = static_cast<size_t>(attributes_.columns);
+    const ov::Tensor& residual = inputs.at(norm_input() + 1);
+    const auto shape = residual.get_shape();
+    OPENVINO_ASSERT(shape.size() == 2 && shape[1] == columns && (has_rows() || shape[0] == rows),
+                    "Linear: residual is ", shape, ", and y is [", rows, ", ", columns, "]");
+    const float* gamma = inputs[norm_input()].data<const float>();
+    ResidualNorm norm{residual.data(), nullptr, gamma, gamma + columns, attributes_.epsilon};
+    if (has_rows()) {
+        const ov::Tensor& index = inputs.at(norm_input() + 2);
+        OPENVINO_ASSERT(index.get_shape() == ov::Shape{rows}, "Linear: rows is ", index.get_shape(),
+                        ", expected [", rows, "]");
+        norm.rows = index.data<const int32_t>();
+        for (size_t i = 0; i < rows; ++i)
+            OPENVINO_ASSERT(norm.rows[i] >= 0 && size_t(norm.rows[i]) < shape[0], "Linear: row ",
+                            norm.rows[i], " of a residual of ", shape[0]);
+    }
+    return norm;
 }
 
 bool Linear::evaluate(ov::TensorVector& outputs, const ov::TensorVector& inputs) const {
@@ -106,9 +148,12 @@ bool Linear::evaluate(ov::TensorVector& outputs, const ov::TensorVector& inputs)
     if (is_calibrated())
         weights.input = {inputs[2].data<const float>(),
                          {attributes_.input_scale, static_cast<int>(attributes_.input_zero_point)}};
+    ResidualNorm norm;
+    if (is_normalized()) norm = residual_norm(inputs, shape[0]);
     outputs[0].set_shape({shape[0], size_t(columns)});
     linear(x.data(), static_cast<int>(shape[0]), weights, kernel.linear[w][e], activation_,
-           outputs[0].data(), arena_threads(), arena_parallel_for);
+           outputs[0].data(), arena_threads(), arena_parallel_for,
+           is_normalized() ? &norm : nullptr);
     return true;
 }
 

@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "check.h"
+#include "elements.h"
 #include "kernels.h"
 #include "packing.h"
 #include "run.h"
@@ -90,18 +91,12 @@ struct Layer {
         const PackedWeights packed{memory.data(), types.weight, columns, depth};
         const LinearKernel& linear_kernel =
             kernel.linear[static_cast<int>(types.weight)][static_cast<int>(types.element)];
-        std::vector<float> y(size_t(rows) * columns, std::numeric_limits<float>::quiet_NaN());
-        if (types.element == Element::F32) {
-            linear(x.data(), rows, packed, linear_kernel, activation, y.data(), threads,
-                   test::serial_for);
-            return y;
-        }
-        std::vector<uint16_t> half_x(x.size()), half_y(y.size(), 0x7fc0);
-        std::transform(x.begin(), x.end(), half_x.begin(), test::to_bf16);
-        linear(half_x.data(), rows, packed, linear_kernel, activation, half_y.data(), threads,
+        test::Elements in(x, types.element),
+            y(std::vector<float>(size_t(rows) * columns, std::numeric_limits<float>::quiet_NaN()),
+              types.element);
+        linear(in.data(), rows, packed, linear_kernel, activation, y.data(), threads,
                test::serial_for);
-        std::transform(half_y.begin(), half_y.end(), y.begin(), test::from_bf16);
-        return y;
+        return y.values();
     }
 };
 

@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "check.h"
+#include "elements.h"
 #include "kernels.h"
 #include "linear.h"
 #include "packing.h"
@@ -90,18 +91,12 @@ struct Layer {
                                    {input.scale > 0 ? to_grid.data() : nullptr, input}};
         const LinearKernel& linear_kernel =
             kernel.linear[static_cast<int>(Weight::INT8)][static_cast<int>(element)];
-        std::vector<float> y(size_t(rows) * columns, std::numeric_limits<float>::quiet_NaN());
-        if (element == Element::F32) {
-            linear(x.data(), rows, packed, linear_kernel, Activation::Relu, y.data(), threads,
-                   test::serial_for);
-            return y;
-        }
-        std::vector<uint16_t> half_x(x.size()), half_y(y.size(), 0x7fc0);
-        std::transform(x.begin(), x.end(), half_x.begin(), test::to_bf16);
-        linear(half_x.data(), rows, packed, linear_kernel, Activation::Relu, half_y.data(), threads,
+        test::Elements in(x, element),
+            y(std::vector<float>(size_t(rows) * columns, std::numeric_limits<float>::quiet_NaN()),
+              element);
+        linear(in.data(), rows, packed, linear_kernel, Activation::Relu, y.data(), threads,
                test::serial_for);
-        std::transform(half_y.begin(), half_y.end(), y.begin(), test::from_bf16);
-        return y;
+        return y.values();
     }
 };
 

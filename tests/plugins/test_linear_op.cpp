@@ -54,10 +54,31 @@ std::shared_ptr<Linear> int8_linear(const Attributes& attributes, size_t factors
     return std::make_shared<Linear>(inputs, attributes);
 }
 
+/// Its parameters are the model's, in this order.
 std::shared_ptr<ov::Model> model_of(const std::shared_ptr<Linear>& op) {
-    const auto x = ov::as_type_ptr<ov::op::v0::Parameter>(op->get_input_node_shared_ptr(0));
+    ov::ParameterVector parameters;
+    for (const auto& input : op->input_values())
+        if (auto parameter = ov::as_type_ptr<ov::op::v0::Parameter>(input.get_node_shared_ptr()))
+            parameters.push_back(parameter);
     return std::make_shared<ov::Model>(ov::ResultVector{std::make_shared<ov::op::v0::Result>(op)},
-                                       ov::ParameterVector{x}, "linear");
+                                       parameters, "linear");
+}
+
+/// With a residual, and with its rows if `rows` is not null; gamma is 2 and beta 3.
+std::shared_ptr<Linear> normalized(const ov::PartialShape& residual,
+                                   const ov::element::Type* rows = nullptr, float epsilon = 0.5f,
+                                   ov::element::Type element = ov::element::f32) {
+    const auto packed = panels();
+    std::vector<float> norm(50, 2.f);
+    norm.resize(100, 3.f);
+    ov::OutputVector inputs{
+        parameter({-1, 40}),
+        std::make_shared<Constant>(ov::element::u8, ov::Shape{2, packed.size() / 2}, packed.data()),
+        Constant::create(ov::element::f32, {2, 50}, norm), parameter(residual, element)};
+    if (rows) inputs.push_back(parameter({-1}, *rows));
+    auto attributes = f32();
+    attributes.epsilon = epsilon;
+    return std::make_shared<Linear>(inputs, attributes);
 }
 
 std::shared_ptr<ov::Model> model(const Attributes& attributes, const ov::PartialShape& x = {-1, 40},
@@ -99,6 +120,8 @@ void shapes_are_inferred() {
           "rows are free");
     const auto seven = model(f32(), {7, -1})->output().get_partial_shape();
     CHECK(seven == ov::PartialShape({7, 50}), seven);
+    const auto rows = normalized({9, 50}, &ov::element::i32)->get_output_partial_shape(0);
+    CHECK(rows == ov::PartialShape({-1, 50}), rows);
 }
 
 void bad_nodes_are_refused() {
@@ -129,12 +152,54 @@ void bad_int8_nodes_are_refused() {
     calibrated(1.f, 255, 64);
     calibrated(0.f, 0, 0);
     refused("input_scale is -1", [&] { calibrated(-1.f, 0, 64); });
-    refused("input_scale is 0", [&] { calibrated(0.f, 0, 64); });
-    refused("input_scale is 1", [&] { calibrated(1.f, 0, 0); });
+    refused("x, panels, got 3 inputs", [&] { calibrated(0.f, 0, 64); });
+    refused("x, panels, factor, got 2 inputs", [&] { calibrated(1.f, 0, 0); });
     refused("input_zero_point is 256", [&] { calibrated(1.f, 256, 64); });
     refused("input 2 must be f32 [64]", [&] { calibrated(1.f, 0, 40); });
     refused("too large for int8", [] { int8_linear({"i8", 50, 70000}); });
-    refused("factor is for i8", [] { int8_linear({"f32", 50, 40}, 64); });
+    refused("input_scale is for i8", [] { int8_linear({"f32", 50, 40, "none", "", 1.f}, 64); });
+}
+
+void bad_norms_are_refused() {
+    const auto &i32 = ov::element::i32, &i64 = ov::element::i64;
+    normalized({-1, 50});
+    refused("expected inputs x, panels, got 4", [] { normalized({-1, 50}, nullptr, 0.f); });
+    refused("epsilon is -1", [] { normalized({-1, 50}, nullptr, -1.f); });
+    refused("residual is [?,49], expected [?,50]", [] { normalized({-1, 49}); });
+    refused("residual must be f32", [] { normalized({-1, 50}, nullptr, 0.5f, ov::element::bf16); });
+    refused("rows must be i32", [&] { normalized({-1, 50}, &i64); });
+    refused("input 2 must be f32 [2,50]", [] {
+        auto inputs = normalized({-1, 50})->input_values();
+        inputs[2] = Constant::create(ov::element::f32, {2, 49}, std::vector<float>(98));
+        auto attributes = f32();
+        attributes.epsilon = 1.f;
+        std::make_shared<Linear>(inputs, attributes);
+    });
+    normalized({-1, 50}, &i32);
+}
+
+void a_residuals_rows_are_checked(ov::Core& core) {
+    test::Random random(5);
+    auto compiled = core.compile_model(model_of(normalized({-1, 50}, &ov::element::i32)), "CPU");
+    auto request = compiled.create_infer_request();
+    const auto x = random_values(random, {2, 40}), residual = random_values(random, {3, 50});
+    const auto run = [&](const std::vector<int32_t>& rows) {
+        request.set_input_tensor(0, tensor(x, {2, 40}));
+        request.set_input_tensor(1, tensor(residual, {3, 50}));
+        request.set_input_tensor(2, tensor(rows, {rows.size()}));
+        request.start_async();
+        request.wait();
+        return output<float>(request, 0);
+    };
+    refused("Linear: row 3 of a residual of 3", [&] { run({2, 3}); });
+    refused("Linear: row -1 of a residual of 3", [&] { run({-1, 0}); });
+    refused("rows is [3], expected [2]", [&] { run({0, 1, 2}); });
+    const auto y = run({2, 0});
+    for (int i = 0; i < 2; ++i) {
+        double mean = 0;
+        for (int c = 0; c < 50; ++c) mean += y[size_t(i) * 50 + c] / 50;
+        CHECK(std::abs(mean - 3) < 1, "row", i, "has the mean", mean);
+    }
 }
 
 void requests_run_in_parallel(ov::Core& core) {
@@ -162,6 +227,8 @@ int main(int, char** argv) {
     shapes_are_inferred();
     bad_nodes_are_refused();
     bad_int8_nodes_are_refused();
+    bad_norms_are_refused();
+    a_residuals_rows_are_checked(core);
     requests_run_in_parallel(core);
     return test::report("linear_op");
 }

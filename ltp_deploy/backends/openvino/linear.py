@@ -6,6 +6,7 @@ reading their weights from memory does.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,8 @@ from ltp_deploy.compiler.int8 import MIN_COLUMNS, quantized
 
 
 def use_linear(model: Any, nodes: PluginNodes, job: Job) -> None:
-    """Replace every x W^T + b, with the activation after it, in an `ov.Model`, in place.
+    """Replace every x W^T + b, with the activation or with the residual connection and the layer
+    normalization after it, in an `ov.Model`, in place.
 
     Products that the job wants in int8 get weights with a scale for each column. Rows of x get the
     scale of the calibration or, without one, a scale each that is found while the engine runs. The
@@ -33,7 +35,13 @@ def use_linear(model: Any, nodes: PluginNodes, job: Job) -> None:
         added, bias = found
         last, activation = _activation_after(added)
         inputs, attributes = _operands(product, bias, job)
-        (linear,) = nodes.create("Linear", inputs, {"activation": activation, **attributes})
+        attributes["activation"] = activation
+        flowing = [0]
+        if norm := _norm_after(last, bias.size):
+            last, attributes["epsilon"] = norm.last, norm.epsilon
+            flowing.append(len(inputs) + 1)
+            inputs += norm.inputs()
+        (linear,) = nodes.create("Linear", inputs, attributes, flowing)
         linear.node.set_friendly_name(last.get_friendly_name())
         for user in last.output(0).get_target_inputs():
             user.replace_source_output(linear)
@@ -86,14 +94,7 @@ def _bias_after(node: Any) -> tuple[Any, np.ndarray] | None:
     if transposed["transpose_a"] or not transposed["transpose_b"]:
         return None
     columns = weight.get_output_shape(0)[0]
-    added = _only_user(node)
-    if columns < MIN_COLUMNS or added is None or added.get_type_name() != "Add":
-        return None
-    for i in range(2):
-        bias = added.input_value(i).get_node()
-        if bias.get_type_name() == "Constant" and bias.data.size == columns:
-            return added, bias.data.reshape(-1)
-    return None
+    return _with_constant(node, "Add", columns) if columns >= MIN_COLUMNS else None
 
 
 def _activation_after(node: Any) -> tuple[Any, str]:
@@ -106,6 +107,75 @@ def _activation_after(node: Any) -> tuple[Any, str]:
         tanh = user.get_attributes().get("approximation_mode", "ERF") == "TANH"
         return user, "gelu_tanh" if tanh else "gelu"
     return node, "none"
+
+
+@dataclass(frozen=True)
+class _Norm:
+    """A residual connection and the layer normalization of its sum.
+
+    Attributes:
+        last: the node whose output is the normalized sum.
+        scale_and_shift: [2, columns] float32.
+        residual: an output [R, columns].
+        rows: an output [T] int32, the residual's rows that belong to those of the sum, None where
+            R is T.
+        epsilon: what is added to the variance.
+    """
+
+    last: Any
+    scale_and_shift: np.ndarray
+    residual: Any
+    rows: Any | None
+    epsilon: float
+
+    def inputs(self) -> list[Any]:
+        """As `Linear` takes them."""
+        from openvino import opset13 as ops
+
+        norm = ops.constant(self.scale_and_shift).output(0)
+        return [norm, self.residual] + ([] if self.rows is None else [self.rows])
+
+
+def _norm_after(node: Any, columns: int) -> _Norm | None:
+    """What follows a node with an output [T, columns], None where that is something else."""
+    added = _only_user(node)
+    if added is None or added.get_type_name() != "Add":
+        return None
+    norm = _only_user(added)
+    if norm is None or norm.get_type_name() != "MVN":
+        return None
+    scaled = _with_constant(norm, "Multiply", columns)
+    shifted = _with_constant(scaled[0], "Add", columns) if scaled else None
+    (residual,) = (value for value in added.input_values() if value.get_node() != node)
+    shape, how = residual.get_partial_shape(), norm.get_attributes()
+    if scaled is None or shifted is None or shape.rank != 2 or shape[0].is_static:
+        return None
+    if _constant(norm.input_value(1)) not in ([-1], [1]) or not how["normalize_variance"]:
+        return None
+    if how["eps_mode"] != "INSIDE_SQRT":
+        return None
+    rows, gather = None, residual.get_node()
+    if gather.get_type_name() == "Gather" and _constant(gather.input_value(2)) == 0:
+        residual, rows = gather.input_value(0), gather.input_value(1)
+    return _Norm(shifted[0], np.stack([scaled[1], shifted[1]]), residual, rows, how["eps"])
+
+
+def _constant(value: Any) -> Any:
+    """A constant as Python's numbers and lists, None where an output is no constant."""
+    node = value.get_node()
+    return node.data.tolist() if node.get_type_name() == "Constant" else None
+
+
+def _with_constant(node: Any, kind: str, columns: int) -> tuple[Any, np.ndarray] | None:
+    """A node's only user and its constant, if it is a Multiply or Add with one [columns]."""
+    user = _only_user(node)
+    if user is None or user.get_type_name() != kind:
+        return None
+    for i in range(2):
+        constant = user.input_value(i).get_node()
+        if constant.get_type_name() == "Constant" and constant.data.size == columns:
+            return user, constant.data.reshape(-1)
+    return None
 
 
 def _only_user(node: Any) -> Any | None:

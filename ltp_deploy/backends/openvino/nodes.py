@@ -32,13 +32,20 @@ class PluginNodes:
         self.precision = precision
         self.isa = isa
 
-    def create(self, kind: str, inputs: Sequence[Any], attributes: dict[str, Any]) -> list[Any]:
+    def create(
+        self,
+        kind: str,
+        inputs: Sequence[Any],
+        attributes: dict[str, Any],
+        activations: Sequence[int] = (0,),
+    ) -> list[Any]:
         """Create a node that is f32 to its neighbours, whatever the precision.
 
         Args:
             kind: the operation, "PrunedAttention" or "Linear".
             inputs: outputs of other nodes.
             attributes: by the names that the plugin knows.
+            activations: which inputs have the precision.
 
         Returns:
             The outputs of the new node.
@@ -48,7 +55,8 @@ class PluginNodes:
         inputs = list(inputs)
         if self.precision == "bf16":
             # With bf16 inference the neighbours are bf16 too, and OpenVINO drops both conversions.
-            inputs[0] = ops.convert(inputs[0], "bf16").output(0)
+            for i in activations:
+                inputs[i] = ops.convert(inputs[i], "bf16").output(0)
         node = self._factory.create(kind, inputs, {**attributes, "isa": self.isa})
         outputs: list[Any] = node.outputs()
         if self.precision == "bf16":

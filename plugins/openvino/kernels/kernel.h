@@ -60,6 +60,19 @@ struct LinearTask {
     size_t y_stride;
 };
 
+/// y = LayerNorm(residual + y) over the columns, for `rows` rows. The element type of y and
+/// residual is the kernel's.
+struct NormTask {
+    void* y;                       ///< [rows][columns]
+    const void* residual;          ///< [..][columns]
+    const int32_t* residual_rows;  ///< [rows] of the residual; nullptr = the same as of y
+    int rows;
+    int columns;
+    const float* gamma;  ///< [columns]
+    const float* beta;   ///< [columns]
+    float epsilon;       ///< added to the variance
+};
+
 /// The linear layer for one type of weights and one element type.
 struct LinearKernel {
     size_t element_size;  ///< bytes, of x and y
@@ -70,6 +83,7 @@ struct LinearKernel {
     /// Scratch that run needs, in bytes. The scratch passed must be 64-byte aligned.
     size_t (*scratch_bytes)(int rows, int depth);
     void (*run)(const LinearTask&, void* scratch);
+    void (*normalize)(const NormTask&);
 };
 
 /// One instruction set's implementation. Tables are indexed by Element.

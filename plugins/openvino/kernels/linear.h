@@ -16,6 +16,7 @@
 #include "activation.h"
 #include "arena.h"
 #include "kernel.h"
+#include "normalize.h"
 #include "vec.h"
 
 namespace ltp {
@@ -165,7 +166,8 @@ constexpr LinearKernel linear_kernel() {
             Product::kRows,
             Product::kBlockTiles,
             linear_scratch_bytes<Product, E>,
-            linear<Product, E>};
+            linear<Product, E>,
+            normalize<E>};
 }
 
 }  // namespace

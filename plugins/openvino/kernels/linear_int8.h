@@ -336,7 +336,8 @@ constexpr LinearKernel int8_kernel() {
             Product::kRows,
             Product::kBlockTiles,
             Linear::scratch_bytes,
-            Linear::template run<E>};
+            Linear::template run<E>,
+            normalize<E>};
 }
 
 }  // namespace

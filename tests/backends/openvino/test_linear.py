@@ -1,4 +1,5 @@
-"""Which matrix products become the plugin's, with which activations, and that they stay right."""
+"""Which matrix products become the plugin's, with what of that which follows, and that they stay
+right."""
 
 import re
 from collections import Counter
@@ -36,7 +37,7 @@ def nodes(bundle: Path, kind: str) -> list[str]:
         pytest.param("relu", "relu", marks=pytest.mark.full),
     ],
 )
-def test_products_with_their_activations_become_linear_nodes(
+def test_products_with_what_follows_them_become_linear_nodes(
     hidden_act: str,
     fused: str,
     checkpoint_of: Callable[..., Path],
@@ -49,6 +50,10 @@ def test_products_with_their_activations_become_linear_nodes(
     expected = Counter({"none": 3 * LAYERS + 1}) + Counter({fused: LAYERS})
     assert Counter(activations) == expected
     assert len(nodes(bundle, "MatMul")) == 1
+    # Two norms a layer follow a product; the embeddings' one does not.
+    epsilons = re.findall('epsilon="([^"]*)"', " ".join(nodes(bundle, "Linear")))
+    assert sum(float(epsilon) > 0 for epsilon in epsilons) == 2 * LAYERS
+    assert len(nodes(bundle, "MVN")) == 1
 
     encoder = load_encoder(checkpoint)
     assert_as_oracle(load(bundle), encoder, batch_for(encoder))
