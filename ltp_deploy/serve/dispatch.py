@@ -12,12 +12,14 @@ from concurrent.futures import Executor
 from typing import Any
 
 import numpy as np
+from starlette.types import Receive
 
 from ltp_deploy.data.texts import Text
 from ltp_deploy.errors import DeadlineExceeded, LtpError, Overloaded
 from ltp_deploy.runtime.engine import Engine
 from ltp_deploy.runtime.request import Request
 from ltp_deploy.runtime.result import Result, concatenated
+from ltp_deploy.serve.clients import Clients
 from ltp_deploy.serve.errors import Failed, TooLarge
 from ltp_deploy.serve.settings import Limits
 
@@ -33,7 +35,7 @@ class Dispatcher:
     """What stands before one engine.
 
     Texts are read in threads, and a request of many goes in pieces, so that neither keeps others
-    from being answered.
+    from being answered. What has not begun when its client goes is not computed.
 
     Attributes:
         taken: requests that are being answered.
@@ -43,60 +45,80 @@ class Dispatcher:
         self._engine = engine
         self._limits = limits
         self._threads = threads
+        self._clients = Clients()
         self.taken = 0
 
     async def texts(
-        self, texts: Sequence[Text], whole: bool = False, deadline: float | None = None
+        self,
+        texts: Sequence[Text],
+        client: Receive,
+        whole: bool = False,
+        deadline: float | None = None,
     ) -> Result:
         """The answer to texts.
 
         Args:
+            client: what a request whose body was read receives of its client.
             whole: texts that would be cut are refused.
             deadline: seconds within which the engine must have begun with the last of them.
 
         Raises:
             LtpError: in one of the kinds that `ltp_deploy.serve.errors` has a status for.
+            ClientDisconnect: nobody waits for it any more.
         """
         self._check_count(len(texts))
         short = sum(map(_characters, texts)) <= SHORT
-        return await self._answer({"texts": texts}, short, whole, deadline)
+        return await self._answer({"texts": texts}, client, short, whole, deadline)
 
-    async def ids(self, given: Mapping[str, Any], deadline: float | None = None) -> Result:
+    async def ids(
+        self, given: Mapping[str, Any], client: Receive, deadline: float | None = None
+    ) -> Result:
         """The answer to token ids, in the ways that an engine's call takes them."""
         padded = "attention_mask" in given
         tokens = np.count_nonzero(given["attention_mask"]) if padded else given["ids"].size
         sequences = len(given["input_ids"]) if padded else given["offsets"].size - 1
         self._check_count(sequences)
         self._check_tokens(int(tokens))
-        return await self._answer(
-            given, given["input_ids" if padded else "ids"].size <= SHORT, False, deadline
-        )
+        short = given["input_ids" if padded else "ids"].size <= SHORT
+        return await self._answer(given, client, short, False, deadline)
 
     async def _answer(
-        self, given: Mapping[str, Any], short: bool, whole: bool, deadline: float | None
+        self,
+        given: Mapping[str, Any],
+        client: Receive,
+        short: bool,
+        whole: bool,
+        deadline: float | None,
     ) -> Result:
         if self.taken >= self._limits.waiting:
             raise Overloaded(f"{self.taken} requests are waiting, and no more may: try again")
         expires = None if deadline is None else time.monotonic() + deadline
         self.taken += 1
         try:
+            with self._clients.waiting(client):
+                result = await self._computed(given, short, whole, expires)
+        finally:
+            self.taken -= 1
+        if not np.isfinite(result.logits).all():
+            raise Failed("the engine's answer is not finite")
+        return result
+
+    async def _computed(
+        self, given: Mapping[str, Any], short: bool, whole: bool, expires: float | None
+    ) -> Result:
+        try:
             if short:
                 pieces = self._read(given, whole)
             else:
                 loop = asyncio.get_running_loop()
                 pieces = await loop.run_in_executor(self._threads, self._read, given, whole)
-            result = concatenated(await self._in_turns(pieces, expires))
+            return concatenated(await self._in_turns(pieces, expires))
         except LtpError:
             raise
         except Exception as error:  # of the runtime; its message may hold what was asked
             where = "".join(traceback.format_tb(error.__traceback__))
             LOG.error("the engine failed, %s:\n%s", type(error).__name__, where)
             raise Failed(f"the engine failed: {type(error).__name__}") from error
-        finally:
-            self.taken -= 1
-        if not np.isfinite(result.logits).all():
-            raise Failed("the engine's answer is not finite")
-        return result
 
     def _read(self, given: Mapping[str, Any], whole: bool) -> list[Request]:
         """The request in pieces that the engine takes."""

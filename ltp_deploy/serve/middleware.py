@@ -18,7 +18,7 @@ from ltp_deploy.serve.metrics import Metrics
 from ltp_deploy.serve.page import FILES
 
 LOG = logging.getLogger("ltp_deploy.serve")
-LEFT = 499  # a client that has gone before its request was read; nginx counts so
+LEFT = 499  # a client that has gone before it was answered; nginx counts so
 MODEL = "ltp_model"  # where a request's scope has the name of the bundle that answers it
 # Probes send no token, and the page must load before one can be typed into it.
 PROBES = {"/health", "/health/live", "/health/ready", "/v2/health/live", "/v2/health/ready"}

@@ -142,7 +142,7 @@ async def predict(request: Request) -> Response:
     model = _model(request, lambda head: not isinstance(head, EmbeddingHead), "labels or values")
     asked = parsed(PredictRequest, await request.body())
     texts, single = _predicted(asked.inputs)
-    result = await model.dispatcher.texts(texts, asked.whole)
+    result = await model.dispatcher.texts(texts, request.receive, asked.whole)
     rows = [
         _predictions(model.head, row) for row in _scores(model, result.logits, asked.raw_scores)
     ]
@@ -159,7 +159,8 @@ async def rerank(request: Request) -> Response:
     model = _model(request, lambda head: isinstance(head, Value), "a score")
     asked = parsed(RerankRequest, await request.body())
     _check_some(asked.texts, "texts")
-    result = await model.dispatcher.texts(pairs(asked.query, asked.texts), asked.whole)
+    texts = pairs(asked.query, asked.texts)
+    result = await model.dispatcher.texts(texts, request.receive, asked.whole)
     scores = _scores(model, result.logits, asked.raw_scores)
     ranks: list[dict[str, Any]] = []
     for index, score in in_order(result.logits[:, 0], scores[:, 0], None):
@@ -183,7 +184,7 @@ async def embed(request: Request) -> Response:
     texts = [asked.inputs] if isinstance(asked.inputs, str) else asked.inputs
     _check_some(texts, "inputs")
     prompted = with_prompt(texts, embedding, asked.prompt_name, None)
-    vectors = (await model.dispatcher.texts(prompted, asked.whole)).logits
+    vectors = (await model.dispatcher.texts(prompted, request.receive, asked.whole)).logits
     return json_response((unit_length(vectors) if asked.normalize else vectors).tolist())
 
 

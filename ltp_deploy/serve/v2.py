@@ -8,6 +8,7 @@ import numpy as np
 from fastapi import APIRouter, Request
 from pydantic import BaseModel
 from starlette.responses import Response
+from starlette.types import Receive
 
 from ltp_deploy import __version__
 from ltp_deploy.heads.embedding import EmbeddingHead
@@ -91,7 +92,8 @@ async def infer(request: Request) -> Response:
     text, after = split_body(await request.body(), header)
     asked = parsed(InferRequest, text)
     wanted, binary = _wanted(model, asked)
-    result = await _answer(model, read_tensors(asked, after), _deadline(asked))
+    inputs = read_tensors(asked, after)
+    result = await _answer(model, inputs, request.receive, _deadline(asked))
     head: dict[str, Any] = {"model_name": model.name, "model_version": VERSION}
     if asked.id is not None:
         head["id"] = asked.id
@@ -192,7 +194,9 @@ def _deadline(asked: InferRequest) -> float | None:
     return timeout / MICROSECONDS
 
 
-async def _answer(model: Model, inputs: dict[str, np.ndarray], deadline: float | None) -> Result:
+async def _answer(
+    model: Model, inputs: dict[str, np.ndarray], client: Receive, deadline: float | None
+) -> Result:
     """What the bundle says to inputs.
 
     Raises:
@@ -200,7 +204,7 @@ async def _answer(model: Model, inputs: dict[str, np.ndarray], deadline: float |
     """
     names = set(inputs)
     if names == {TEXT}:
-        return await model.dispatcher.texts(_texts(inputs[TEXT]), deadline=deadline)
+        return await model.dispatcher.texts(_texts(inputs[TEXT]), client, deadline=deadline)
     ways = ({IDS, OFFSETS}, {IDS, MASK})
     if names - {TYPES} not in ways:
         raise Malformed(
@@ -208,7 +212,7 @@ async def _answer(model: Model, inputs: dict[str, np.ndarray], deadline: float |
             f"{', '.join(sorted(names)) or 'none'}"
         )
     given = {("ids" if OFFSETS in names and n == IDS else n): a for n, a in inputs.items()}
-    return await model.dispatcher.ids(given, deadline)
+    return await model.dispatcher.ids(given, client, deadline)
 
 
 def _texts(array: np.ndarray) -> list[Any]:

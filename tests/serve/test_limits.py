@@ -190,7 +190,7 @@ def test_long_texts_are_read_in_threads_of_their_own(
 
 def test_a_request_that_has_waited_too_long_is_told(classifier: Path) -> None:
     one = {"name": "text", "datatype": "BYTES", "shape": [1], "data": ["dull"]}
-    body = {"inputs": [one], "parameters": {"timeout": 1000}}
+    body = {"inputs": [one], "parameters": {"timeout": 100_000}}
     with serving({"films": classifier}) as client:
         model = service_of(client).models["films"]
         with held(model) as session, ThreadPoolExecutor(2) as pool:
@@ -198,10 +198,11 @@ def test_a_request_that_has_waited_too_long_is_told(classifier: Path) -> None:
             until(lambda: len(session.sequences) == session.concurrency)
             late = pool.submit(client.post, "/v2/models/films/infer", json=body)
             until(lambda: model.engine.waiting == 1)
-            time.sleep(0.05)  # longer than its thousand microseconds
+            time.sleep(0.2)  # longer than its tenth of a second
             session.open.set()
             assert first.result(SECONDS).status_code == 200
             found = late.result(SECONDS)
+            assert session.sequences == [1], "it is not computed"
         assert found.status_code == 504
         assert "deadline passed" in found.json()["error"]
 
