@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from ltp_deploy.backends.backend import RunOptions, Session
-from ltp_deploy.backends.table import open_session, read_bundle
+from ltp_deploy.backends.table import counts, open_session, read_bundle
 from ltp_deploy.backends.table import portable as portable_form
 from ltp_deploy.bundle.files import BundleFiles
 from ltp_deploy.bundle.limits import Limits, shared_batches
@@ -47,7 +47,7 @@ def load(
     batch_tokens: int = QueueOptions.batch_tokens,
     max_waiting: int = QueueOptions.max_waiting,
     pruning: bool | float = True,
-    alive: bool = False,
+    alive: bool | None = False,
     survivors: bool = False,
 ) -> Engine:
     """Open a bundle. Its tokenizer is opened as well, so that the first text waits for nothing.
@@ -73,7 +73,7 @@ def load(
             are multiplied by it, and so are the shares that top-k layers prune; see
             `ltp_deploy.model.policy.LayerRule.scaled`.
         alive: results say how many tokens are alive after each layer, and `engine.drift` sums it
-            up. It costs a little time; without it, none.
+            up. It costs a little time; without it, none. None: where the bundle's engine can.
         survivors: results say which tokens are alive after each layer, as those of a bundle that
             was built with `--outputs survivors`. It costs time, and in f32 the last layer may round
             otherwise; `variant` opens a second engine for it.
@@ -85,7 +85,7 @@ def load(
     """
     directory, long = Path(path), LongTexts(long_texts, stride)
     queue = QueueOptions(batch_tokens, max_waiting)
-    options = RunOptions(threads, throughput, pruning_factor(pruning), alive, survivors)
+    options = RunOptions(threads, throughput, pruning_factor(pruning), bool(alive), survivors)
     files = BundleFiles(directory)
     manifest = read_bundle(files)
     if portable:
@@ -94,6 +94,8 @@ def load(
             raise BundleError(f"{directory} has no portable model; build it with --portable-onnx")
         manifest = found
     _check_long_texts(directory, manifest, long, survivors or manifest.options.survivors)
+    if alive is None:
+        options = replace(options, alive=counts(manifest))
     session = open_session(files, manifest, options)
     engine = Engine(directory, manifest, session, portable, long, queue, options)
     if manifest.tokenizer is not None and manifest.tokenizer.library == "tokenizers":

@@ -9,7 +9,6 @@ from dataclasses import asdict, dataclass
 from enum import Enum
 from pathlib import Path
 
-from ltp_deploy.backends.table import counts, read_bundle
 from ltp_deploy.errors import LtpError
 from ltp_deploy.heads import Head, head_of
 from ltp_deploy.runtime.engine import Engine, load
@@ -85,7 +84,7 @@ class Service:
 
     def _load(self, name: str, path: Path) -> Model:
         options = self.settings.loading
-        alive = options.alive and counts(read_bundle(path))
+        alive = None if options.alive else False
         # Every request has few pieces in the queue, and how many there are is limited before.
         waiting = AT_ONCE * self.settings.limits.waiting
         engine = load(path, **{**asdict(options), "alive": alive}, max_waiting=waiting)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from ltp_deploy.bundle.files import BundleFiles
 from ltp_deploy.errors import LtpError
 from ltp_deploy.runtime.engine import Engine
 from ltp_deploy.serve import service
@@ -33,3 +35,19 @@ def test_a_server_that_is_to_end_loads_no_more(classifier: Path) -> None:
     found.load()
     assert not found.models
     assert found.failure is None
+
+
+def test_a_bundle_is_read_and_hashed_once(
+    classifier: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    check, checked = BundleFiles.check, []
+
+    def counted(files: BundleFiles, *given: Any) -> None:
+        checked.append(files.directory)
+        check(files, *given)
+
+    monkeypatch.setattr(BundleFiles, "check", counted)
+    found = Service(Settings({"films": classifier}))
+    found.load()
+    found.close()
+    assert checked == [classifier]
