@@ -20,7 +20,8 @@ from ltp_deploy.serve.page import FILES
 LOG = logging.getLogger("ltp_deploy.serve")
 LEFT = 499  # a client that has gone before it was answered; nginx counts so
 MODEL = "ltp_model"  # where a request's scope has the name of the bundle that answers it
-# Probes send no token, and the page must load before one can be typed into it.
+# What can be read without a token: probes send none, and the page must load before one can be typed
+# into it.
 PROBES = {"/health", "/health/live", "/health/ready", "/v2/health/live", "/v2/health/ready"}
 OPEN = PROBES | FILES
 
@@ -78,7 +79,7 @@ class Token:
         self.expected = f"Bearer {token}".encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"] not in OPEN:
+        if scope["type"] == "http" and not (scope["method"] == "GET" and scope["path"] in OPEN):
             found = dict(scope["headers"]).get(b"authorization", b"")
             if not hmac.compare_digest(found, self.expected):
                 await refusal(401, "a bearer token is needed")(scope, receive, send)

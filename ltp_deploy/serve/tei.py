@@ -1,4 +1,4 @@
-"""The addresses of text-embeddings-inference: /predict, /rerank, /embed and /info.
+"""The addresses of text-embeddings-inference: /predict, /rerank, /embed, / and /info.
 
 They name no model. Each is answered by the first bundle that gives such answers; the same below
 /models/NAME by that bundle.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from operator import itemgetter
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from fastapi import APIRouter, Request
@@ -41,6 +41,8 @@ router = APIRouter(
     tags=["text-embeddings-inference"],
     responses={**ERRORS, 400: {"model": ErrorResponse, "description": "The body is malformed"}},
 )
+
+TokenId = Annotated[int, Field(strict=True, ge=0, lt=2**31)]
 
 
 class Cut(BaseModel):
@@ -99,9 +101,9 @@ class Rank(BaseModel):
 
 
 class EmbedRequest(Cut):
-    """One text or several."""
+    """One text or several, or one sequence of token ids or several."""
 
-    inputs: str | list[str]
+    inputs: str | list[str] | list[TokenId] | list[list[TokenId]]
     normalize: bool = True
     prompt_name: str | None = None
     dimensions: int | None = None
@@ -172,7 +174,10 @@ async def rerank(request: Request) -> Response:
 @router.post("/embed", response_model=list[list[float]], openapi_extra=documented(EmbedRequest))
 @router.post("/models/{name}/embed", include_in_schema=False)
 async def embed(request: Request) -> Response:
-    """A vector for each text, of unit length unless `normalize` is false."""
+    """A vector for each text, of unit length unless `normalize` is false.
+
+    Token ids are read as they are: no special tokens or prompt are added, and none is cut.
+    """
     model = _model(request, lambda head: isinstance(head, EmbeddingHead), "embeddings")
     embedding = model.engine.config.embedding
     assert embedding is not None
@@ -181,11 +186,29 @@ async def embed(request: Request) -> Response:
         raise InputError(f"dimensions: vectors have {model.engine.config.num_labels}, whole")
     if embedding.normalize and not asked.normalize:
         raise InputError(f"normalize: the vectors of {model.name} are of unit length as they come")
-    texts = [asked.inputs] if isinstance(asked.inputs, str) else asked.inputs
-    _check_some(texts, "inputs")
-    prompted = with_prompt(texts, embedding, asked.prompt_name, None)
-    vectors = (await model.dispatcher.texts(prompted, request.receive, asked.whole)).logits
+    inputs: Any = asked.inputs
+    if isinstance(inputs, str) or (inputs and isinstance(inputs[0], int)):
+        inputs = [inputs]
+    _check_some(inputs, "inputs")
+    if isinstance(inputs[0], str):
+        texts = with_prompt(inputs, embedding, asked.prompt_name, None)
+        result = await model.dispatcher.texts(texts, request.receive, asked.whole)
+    elif asked.prompt_name is not None:
+        raise InputError("prompt_name: token ids have no prompt but what is among them")
+    else:
+        result = await model.dispatcher.ids(_packed(inputs), request.receive)
+    vectors = result.logits
     return json_response((unit_length(vectors) if asked.normalize else vectors).tolist())
+
+
+@router.post("/", include_in_schema=False)
+@router.post("/models/{name}", include_in_schema=False)
+async def usual(request: Request) -> Response:
+    """What the first bundle answers, or the one named, whichever of the above that is."""
+    head = _model(request, lambda head: True, "anything").head
+    if isinstance(head, EmbeddingHead):
+        return await embed(request)
+    return await (rerank if isinstance(head, Value) else predict)(request)
 
 
 @router.get("/info", response_model=Info)
@@ -243,6 +266,12 @@ def _text(strings: Sequence[Any]) -> Text:
     if len(strings) == 2:
         return strings[0], strings[1]
     raise Invalid(f"inputs: a list is one text or a pair of two, found {len(strings)} strings")
+
+
+def _packed(sequences: list[list[int]]) -> dict[str, np.ndarray]:
+    """Token ids as an engine takes them."""
+    ids = [number for sequence in sequences for number in sequence]
+    return {"ids": np.array(ids, np.int64), "offsets": np.cumsum([0, *map(len, sequences)])}
 
 
 def _check_some(given: Sequence[Any], name: str) -> None:

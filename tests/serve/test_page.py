@@ -74,6 +74,8 @@ def test_only_what_it_loads_needs_no_token(guarded: TestClient) -> None:
     for address in ("/", "/page.css", "/page.js", "/picture.js"):
         assert guarded.get(address).status_code == 200
     assert guarded.get("/bundles").status_code == 401
+    assert guarded.post("/", json={"inputs": "a film"}).status_code == 401
+    assert guarded.post("/", json={"inputs": "a film"}, headers=TOKEN).status_code == 200
     assert guarded.post("/explain", json={"text": "a film"}).status_code == 401
     assert guarded.post("/explain", json={"text": "a film"}, headers=TOKEN).status_code == 200
 

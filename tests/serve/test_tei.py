@@ -76,6 +76,33 @@ def test_embed_gives_vectors_of_unit_length_unless_told(client: TestClient, embe
     np.testing.assert_array_equal(np.float32(client.post("/embed", json=body).json()), prompted)
 
 
+def test_embed_reads_token_ids_as_they_are(client: TestClient, embedder: Path) -> None:
+    with load(embedder) as engine:
+        sequences = [engine.tokenize([text]).input_ids.tolist() for text in TEXTS]
+        expected = engine.encode(TEXTS)
+    for inputs, rows in ((sequences, expected), (sequences[0], expected[:1])):
+        found = client.post("/embed", json={"inputs": inputs, "normalize": False}).json()
+        np.testing.assert_array_equal(np.array(found, np.float32), rows)
+
+
+@pytest.mark.parametrize(
+    ("name", "route", "body"),
+    [
+        ("films", "predict", {"inputs": TEXTS[0]}),
+        ("ranks", "rerank", {"query": "good", "texts": TEXTS}),
+        ("vectors", "embed", {"inputs": TEXTS}),
+    ],
+)
+def test_without_a_route_a_bundle_answers_what_it_gives(
+    client: TestClient, bundles: dict[str, Path], name: str, route: str, body: object
+) -> None:
+    expected = client.post(f"/models/{name}/{route}", json=body).json()
+    assert client.post(f"/models/{name}", json=body).json() == expected
+    with serving({name: bundles[name]}) as alone:
+        assert alone.post("/", json=body).json() == expected
+        assert alone.get("/").headers["Content-Type"].startswith("text/html")
+
+
 def test_info_says_what_the_first_bundle_is(client: TestClient, classifier: Path) -> None:
     found = client.get("/info").json()
     assert found["model_id"] == "films"
@@ -109,6 +136,11 @@ def test_a_bundle_can_be_named(client: TestClient) -> None:
         ("rerank", {"query": "a", "texts": ["b"] * 300}, 413, "validation", "300 > maximum"),
         ("embed", {"inputs": "the " * 60, "truncate": False}, 413, "validation", "text 0 has more"),
         ("embed", {"inputs": "a", "prompt_name": "x"}, 422, "tokenizer", "no prompt 'x'"),
+        ("embed", {"inputs": [[2, 3]], "prompt_name": "query"}, 422, "tokenizer", "no prompt but"),
+        ("embed", {"inputs": [[2], ["a"]]}, 422, "validation", "inputs"),
+        ("embed", {"inputs": [2, 2**31]}, 422, "validation", "inputs"),
+        ("embed", {"inputs": [[2, 3], []]}, 422, "tokenizer", "sequence 1"),
+        ("embed", {"inputs": [2] * 41}, 422, "tokenizer", "41 tokens"),
         ("embed", {"inputs": "a", "dimensions": 8}, 422, "tokenizer", "dimensions"),
         ("embed", {"inputs": "a", "truncation_direction": "left"}, 422, "tokenizer", "direction"),
         ("models/films/rerank", {"query": "a", "texts": ["b"]}, 424, "backend", "classes"),
