@@ -28,7 +28,8 @@ def create_app(settings: Settings) -> FastAPI:
     app = FastAPI(
         title="ltp-deploy",
         version=__version__,
-        description="Bundles: " + ", ".join(settings.bundles),
+        # Who has no token may read the documentation, and nothing of the bundles.
+        description="" if settings.token else "Bundles: " + ", ".join(settings.bundles),
         lifespan=partial(_lifespan, service=service),
     )
     app.state.service = service
@@ -40,8 +41,16 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(BodyLimit, limit=settings.limits.body)
     if settings.token is not None:
         app.add_middleware(Token, token=settings.token)
+        _document_token(app)
     app.add_middleware(Observed, metrics=service.metrics)
     return app
+
+
+def _document_token(app: FastAPI) -> None:
+    """Have /docs ask for the token, and send it."""
+    document = app.openapi()
+    document["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
+    document["security"] = [{"token": []}]
 
 
 @asynccontextmanager

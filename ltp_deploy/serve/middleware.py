@@ -20,10 +20,11 @@ from ltp_deploy.serve.page import FILES
 LOG = logging.getLogger("ltp_deploy.serve")
 LEFT = 499  # a client that has gone before it was answered; nginx counts so
 MODEL = "ltp_model"  # where a request's scope has the name of the bundle that answers it
-# What can be read without a token: probes send none, and the page must load before one can be typed
-# into it.
+# What can be read without a token: probes send none, and pages must load before one can be typed
+# into them.
 PROBES = {"/health", "/health/live", "/health/ready", "/v2/health/live", "/v2/health/ready"}
-OPEN = PROBES | FILES
+DOCS = {"/docs", "/redoc", "/openapi.json"}
+OPEN = PROBES | FILES | DOCS
 
 
 class Observed:

@@ -197,3 +197,17 @@ def test_the_api_is_documented(client: TestClient) -> None:
         assert content["schema"]["properties"]
         assert {"413", "422", "424", "429", "503"} <= set(paths[route]["post"]["responses"])
     assert "/info" in paths
+
+
+def test_the_documentation_is_open_and_asks_for_the_token(classifier: Path) -> None:
+    with serving({"films": classifier}, token="a secret") as client:
+        for address in ("/docs", "/redoc", "/openapi.json"):
+            assert client.get(address).status_code == 200
+        document = client.get("/openapi.json").json()
+        (name,) = document["security"][0]
+        scheme = document["components"]["securitySchemes"][name]
+        assert scheme == {"type": "http", "scheme": "bearer"}
+        assert "films" not in json.dumps(document)
+        assert client.post("/predict", json={"inputs": "dull"}).status_code == 401
+    with serving({"films": classifier}) as client:
+        assert "security" not in client.get("/openapi.json").json()
