@@ -9,7 +9,7 @@ import tokenizers
 
 from ltp_deploy.bundle.tokenizer import TokenizerRecord
 from ltp_deploy.data.long_texts import LongTexts
-from ltp_deploy.data.pieces import Piece, encoded_pieces
+from ltp_deploy.data.pieces import encoded_pieces
 from ltp_deploy.data.texts import Text
 from ltp_deploy.data.tokenizer import Encoded, Tokenizer
 from ltp_deploy.errors import BundleError, InputError
@@ -43,26 +43,25 @@ class JsonTokenizer(Tokenizer):
             side = (self.tokenizer.truncation or {})["direction"]
             self.tokenizer.enable_truncation(self.max_length, direction=side)
 
-    def encode(self, texts: list[Text]) -> Iterator[Encoded]:
+    def encode(self, texts: list[Text], pieces: bool) -> Iterator[Encoded]:
+        # The fast way finds no places of tokens.
+        encode = self.tokenizer.encode_batch if pieces else self.tokenizer.encode_batch_fast
         try:
-            encodings = self.tokenizer.encode_batch_fast(texts)
+            encodings = encode(texts)
         except Exception as error:  # the library raises nothing narrower
             raise InputError(f"the tokenizer cannot read these texts: {error}") from None
         for number, encoding in enumerate(encodings):
             if self.long.windows and len(encoding) > self.max_length:
-                yield self._result(self._windows(number, texts[number]))
+                yield self._result(self._windows(number, texts[number]), pieces)
             else:
-                yield self._result([encoding], bool(encoding.overflowing))
+                yield self._result([encoding], pieces, bool(encoding.overflowing))
 
-    def pieces(self, text: Text) -> list[list[Piece]]:
-        encodings = self.tokenizer.encode_batch([text])
-        if self.long.windows and len(encodings[0]) > self.max_length:
-            encodings = self._windows(0, text)
-        return [encoded_pieces(encoding) for encoding in encodings]
-
-    def _result(self, sequences: list[tokenizers.Encoding], truncated: bool = False) -> Encoded:
+    def _result(
+        self, sequences: list[tokenizers.Encoding], pieces: bool, truncated: bool = False
+    ) -> Encoded:
         types = [s.type_ids if self.token_types else [0] * len(s) for s in sequences]
-        return Encoded([s.ids for s in sequences], types, truncated)
+        named = [encoded_pieces(s) for s in sequences] if pieces else None
+        return Encoded([s.ids for s in sequences], types, truncated, named)
 
     def _windows(self, number: int, text: Text) -> list[tokenizers.Encoding]:
         """The windows of a text; of a pair, those of its second text, each after the whole first.

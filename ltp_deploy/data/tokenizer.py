@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,11 +28,13 @@ class Encoded:
     Attributes:
         ids, types: of each sequence, its token ids and its token types.
         truncated: whether the text is longer than what is read of it.
+        pieces: of each sequence, its tokens as people see them; None where nobody asked.
     """
 
     ids: list[list[int]]
     types: list[list[int]]
     truncated: bool
+    pieces: list[list[Piece]] | None = None
 
 
 @dataclass(frozen=True)
@@ -42,11 +44,13 @@ class Tokenized:
     Attributes:
         windows: [N] int64, how many sequences each text became, one after another in `batch`.
         truncated: [N] bool, which texts are longer than what is read of them.
+        pieces: [N][window] the tokens as people see them; () where nobody asked.
     """
 
     batch: PackedBatch
     windows: np.ndarray
     truncated: np.ndarray
+    pieces: Sequence[list[list[Piece]]] = ()
 
 
 class Tokenizer(ABC):
@@ -69,21 +73,20 @@ class Tokenizer(ABC):
         self.long = long or self.long
 
     @abstractmethod
-    def encode(self, texts: list[Text]) -> Iterable[Encoded]:
-        """Token ids of texts that `as_texts` has checked."""
+    def encode(self, texts: list[Text], pieces: bool) -> Iterable[Encoded]:
+        """Token ids of texts that `as_texts` has checked, and their pieces if asked for."""
 
-    @abstractmethod
-    def pieces(self, text: Text) -> list[list[Piece]]:
-        """The tokens of a text's sequences: one, or several where it is read in windows."""
-
-    def tokenize(self, texts: Any) -> Tokenized:
+    def tokenize(self, texts: Any, pieces: bool = False) -> Tokenized:
         """See `as_texts` for what texts may be.
+
+        Args:
+            pieces: whether tokens are wanted as people see them, too.
 
         Raises:
             InputError: what is no text, has a token that the model does not know, or is too long
                 where that is refused.
         """
-        found = self.read(texts)
+        found = self.read(texts, pieces)
         if self.long.refused and found.truncated.any():
             raise InputError(
                 f"text {int(found.truncated.argmax())} has more than {self.max_length} tokens; "
@@ -98,10 +101,10 @@ class Tokenizer(ABC):
         """The packed sequences alone."""
         return self.tokenize(texts).batch
 
-    def read(self, texts: Any) -> Tokenized:
+    def read(self, texts: Any, pieces: bool = False) -> Tokenized:
         """The same, whatever the model knows."""
         checked = as_texts(texts)
-        encoded = list(self.encode(checked)) if checked else []
+        encoded = list(self.encode(checked, pieces)) if checked else []
         return Tokenized(
             pack(
                 [row for text in encoded for row in text.ids],
@@ -109,6 +112,7 @@ class Tokenizer(ABC):
             ),
             np.array([len(text.ids) for text in encoded], np.int64),
             np.array([text.truncated for text in encoded], bool),
+            [text.pieces for text in encoded if text.pieces is not None],
         )
 
     def fingerprint(self) -> str:

@@ -72,23 +72,23 @@ class TransformersTokenizer(Tokenizer):
                 f"the tokenizer in {self.directory} cannot read texts: {error}"
             ) from error
 
-    def encode(self, texts: list[Text]) -> Iterator[Encoded]:
+    def encode(self, texts: list[Text], pieces: bool) -> Iterator[Encoded]:
         found = self._read(texts)
         for i, ids in enumerate(found["input_ids"]):
             types = found["token_type_ids"][i] if self.token_types else [0] * len(ids)
-            yield Encoded([ids], [types], self._is_cut(texts[i], found, i))
-
-    def pieces(self, text: Text) -> list[list[Piece]]:
-        found = self._read([text])
-        if self.tokenizer.is_fast:
-            return [encoded_pieces(found.encodings[0])]
-        ids = found["input_ids"][0]
-        special = self.tokenizer.get_special_tokens_mask(ids, already_has_special_tokens=True)
-        return [named_pieces(self.tokenizer.convert_ids_to_tokens(ids), special)]
+            named = [self._pieces(found, i)] if pieces else None
+            yield Encoded([ids], [types], self._is_cut(texts[i], found, i), named)
 
     def copy_files(self, destination: Path) -> None:
         """Copy the files that it reads, as they are."""
         _copy_files(self.tokenizer, self.directory, destination)
+
+    def _pieces(self, found: Any, number: int) -> list[Piece]:
+        if self.tokenizer.is_fast:
+            return encoded_pieces(found.encodings[number])
+        ids = found["input_ids"][number]
+        special = self.tokenizer.get_special_tokens_mask(ids, already_has_special_tokens=True)
+        return named_pieces(self.tokenizer.convert_ids_to_tokens(ids), special)
 
     def _is_cut(self, text: Text, found: Any, number: int) -> bool:
         """Whether a text is longer than what was read of it."""

@@ -14,6 +14,7 @@ import numpy as np
 from ltp_deploy.data.batch import PackedBatch
 from ltp_deploy.data.metrics import cosines
 from ltp_deploy.data.texts import Text, as_texts
+from ltp_deploy.data.tokenizer import Tokenized
 from ltp_deploy.errors import BundleError, EngineClosed, InputError
 from ltp_deploy.explain.answers import answers_of
 from ltp_deploy.explain.explanation import (
@@ -29,6 +30,7 @@ from ltp_deploy.heads import head_of
 from ltp_deploy.runtime.encoding import with_prompt
 from ltp_deploy.runtime.engine import Engine
 from ltp_deploy.runtime.ranking import in_order, pairs
+from ltp_deploy.runtime.request import Request
 
 
 def explain(engine: Engine, text: Text, passages: Sequence[str] | None = None) -> Explanation:
@@ -78,9 +80,10 @@ class Explainer:
             if self._closed:
                 raise EngineClosed("the explainer was closed; make another one")
             texts = self._texts(text, passages)
-            self._check_tokens(texts)
+            read = self.engine.tokenizer.tokenize(texts, pieces=True)
+            self._check_tokens(len(read.batch.input_ids))
             self._open()
-            return self._explanation(texts, ranked=passages is not None)
+            return self._explanation(texts, read, ranked=passages is not None)
 
     def close(self) -> None:
         """Close the engines that were opened here, not the one that is explained."""
@@ -112,9 +115,8 @@ class Explainer:
             texts = list(with_prompt(texts, self.engine.config.embedding, None, None))
         return texts
 
-    def _check_tokens(self, texts: list[Text]) -> None:
-        tokens = len(self.engine.tokenize(texts).input_ids) if self._most_tokens else 0
-        if tokens > self._most_tokens:
+    def _check_tokens(self, tokens: int) -> None:
+        if tokens > self._most_tokens > 0:
             raise InputError(
                 f"the request has {tokens} tokens, and {self._most_tokens} are allowed; shorten it"
             )
@@ -141,18 +143,18 @@ class Explainer:
     def _variant(self, pruning: bool | None = None, survivors: bool = False) -> Engine:
         return self._variants.enter_context(self.engine.variant(pruning, survivors))
 
-    def _explanation(self, texts: list[Text], ranked: bool) -> Explanation:
+    def _explanation(self, texts: list[Text], read: Tokenized, ranked: bool) -> Explanation:
         engine = self.engine
-        result = engine(texts)
-        answers, dense = self._answers(texts, result.logits)
-        sequences = self._sequences(texts)
-        assert result.truncated is not None, "the engine was given texts"
+        request = engine.request(read)
+        logits = engine.answer(request).logits
+        answers, dense = self._answers(request, logits)
+        sequences = self._sequences(texts, read)
         explained = [
             ExplainedText(i, answers[i], dense[i] if dense else None, cut, *sequences[i])
-            for i, cut in enumerate(result.truncated.tolist())
+            for i, cut in enumerate(read.truncated.tolist())
         ]
         if ranked:
-            order = in_order(result.logits[:, 0], result.logits[:, 0], None)
+            order = in_order(logits[:, 0], logits[:, 0], None)
             explained = [explained[i] for i, _ in order]
         times = self._times(texts)
         return Explanation(
@@ -171,28 +173,26 @@ class Explainer:
         )
 
     def _answers(
-        self, texts: list[Text], logits: np.ndarray
+        self, request: Request, logits: np.ndarray
     ) -> tuple[list[Answer], list[Answer] | None]:
         """The engine's answers, and those without pruning."""
         head = head_of(self.engine.config)
         answers = answers_of(head, logits)
         if self._dense is None:
             return answers, None
-        dense = self._dense(texts).logits
+        dense = self._dense.answer(request).logits
         if self.engine.config.embedding is not None:
             near = cosines(logits, dense).tolist()
             answers = [replace(a, cosine=c) for a, c in zip(answers, near, strict=True)]
         return answers, answers_of(head, dense)
 
     def _sequences(
-        self, texts: list[Text]
+        self, texts: list[Text], read: Tokenized
     ) -> list[tuple[tuple[Segment, ...], tuple[TokenSequence, ...]]]:
         """Each text's parts, and its sequences with the tokens that survive in them."""
-        tokenizer, found = self.engine.tokenizer, []
-        survivors = iter(self._survivors(tokenizer(texts)))
-        for text in texts:
+        found, survivors = [], iter(self._survivors(read.batch))
+        for text, windows in zip(texts, read.pieces, strict=True):
             parts = text if isinstance(text, tuple) else (text,)
-            windows = tokenizer.pieces(text)
             sequences = [sequence_of(pieces, parts, next(survivors)) for pieces in windows]
             found.append((segments_of(parts, windows), tuple(sequences)))
         return found

@@ -22,7 +22,7 @@ from ltp_deploy.bundle.manifest import Manifest
 from ltp_deploy.data.batch import PackedBatch, check, pack, packed
 from ltp_deploy.data.long_texts import LongTexts
 from ltp_deploy.data.texts import Texts, single_texts
-from ltp_deploy.data.tokenizer import Tokenizer, open_tokenizer
+from ltp_deploy.data.tokenizer import Tokenized, Tokenizer, open_tokenizer
 from ltp_deploy.errors import BundleError, EngineClosed, InputError, LtpError
 from ltp_deploy.heads import head_of
 from ltp_deploy.heads.prediction import Prediction
@@ -209,8 +209,8 @@ class Engine:
             InputError: the request is refused; the engine stays usable.
             EngineClosed: the engine was closed.
         """
-        request = self._request(texts, input_ids, token_type_ids, attention_mask, ids, offsets)
-        return self._answer([request])[0]
+        request = self._given(texts, input_ids, token_type_ids, attention_mask, ids, offsets)
+        return self.answer(request)
 
     def submit(
         self,
@@ -240,7 +240,8 @@ class Engine:
             Overloaded: too many requests are waiting.
             EngineClosed: the engine was closed.
         """
-        request = self._request(texts, input_ids, token_type_ids, attention_mask, ids, offsets)
+        request = self._given(texts, input_ids, token_type_ids, attention_mask, ids, offsets)
+        self._check(request)
         return self.enqueue(request, deadline)
 
     def split(
@@ -395,9 +396,22 @@ class Engine:
 
     def run(self, batch: PackedBatch) -> Result:
         """Classify a packed batch."""
+        return self.answer(Request(batch))
+
+    def request(self, read: Tokenized) -> Request:
+        """Texts that this engine's tokenizer has read, for `answer`."""
+        return Request(read.batch, read.truncated, read.windows if self.long.windows else None)
+
+    def answer(self, request: Request) -> Result:
+        """What a call answers to the same texts or token ids.
+
+        Raises:
+            InputError: the request is refused.
+            EngineClosed: the engine was closed.
+        """
         self._check_open()
-        check(batch, self.config, self.limits)
-        return self._answer([Request(batch)])[0]
+        self._check(request)
+        return self._answer([request])[0]
 
     def variant(self, pruning: bool | float | None = None, survivors: bool = False) -> Engine:
         """The same bundle opened once more, for comparisons. It reads the same weights, and is to
@@ -509,24 +523,9 @@ class Engine:
         if self._closed:
             raise EngineClosed(f"{self.directory}: the engine was closed; load the bundle again")
 
-    def _request(
-        self,
-        texts: Texts | None,
-        input_ids: Any,
-        token_type_ids: Any,
-        attention_mask: Any,
-        ids: Any,
-        offsets: Any,
-    ) -> Request:
-        """A request in one of the four ways, checked.
-
-        Raises:
-            InputError: it is refused.
-        """
-        request = self._given(texts, input_ids, token_type_ids, attention_mask, ids, offsets)
+    def _check(self, request: Request) -> None:
         if not request.in_windows:  # those are computed in pieces that fit
             check(request.batch, self.config, self.limits)
-        return request
 
     def _given(
         self,
@@ -559,8 +558,7 @@ class Engine:
         return Request(pack(input_ids, token_type_ids, attention_mask))
 
     def _read(self, texts: Texts) -> Request:
-        found = self.tokenizer.tokenize(texts)
-        return Request(found.batch, found.truncated, found.windows if self.long.windows else None)
+        return self.request(self.tokenizer.tokenize(texts))
 
     def _logits(self, texts: Texts) -> np.ndarray:
         """[N, outputs] of any number of texts, none included."""

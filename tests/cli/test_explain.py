@@ -43,10 +43,10 @@ def succeeds(*arguments: object, columns: int = 100) -> str:
 def expected(checkpoint: Path, bundle: Path) -> tuple[list[str], list[list[int]]]:
     """The tokens of `TEXT`, and the oracle's survivors."""
     with load(bundle) as engine:
-        pieces = engine.tokenizer.pieces(TEXT)[0]
-        batch = engine.tokenize([TEXT])
+        read = engine.tokenizer.tokenize([TEXT], pieces=True)
+    ((pieces,),) = read.pieces
     names = [piece.token.removeprefix("##") for piece in pieces]
-    return names, oracle_answers(load_encoder(checkpoint), batch)[1][0]
+    return names, oracle_answers(load_encoder(checkpoint), read.batch)[1][0]
 
 
 def pictures(output: str) -> dict[str, str]:

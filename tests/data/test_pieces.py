@@ -29,8 +29,10 @@ def test_pieces_are_the_tokens_that_the_engine_reads(
     names = AutoTokenizer.from_pretrained(bert_checkpoint)
     parts = (text,) if isinstance(text, str) else text
     for tokenizer in tokenizers(bert_bundle, bert_checkpoint, engine):
-        (pieces,) = tokenizer.pieces(text)
+        read = tokenizer.tokenize([text], pieces=True)
+        ((pieces,),) = read.pieces
         ids = tokenizer([text]).input_ids.tolist()
+        assert read.batch.input_ids.tolist() == ids
         assert [piece.token for piece in pieces] == names.convert_ids_to_tokens(ids)
         for piece in pieces:
             assert (piece.segment is None) == (piece.token in ("[CLS]", "[SEP]"))
@@ -50,7 +52,8 @@ def test_windows_have_pieces_of_their_own(bert_bundle: Path, bert_checkpoint: Pa
         names = AutoTokenizer.from_pretrained(bert_checkpoint)
         text = "a very bad film was not great " * 4
         for given in (text, ("dull .", text)):
-            batch, windows = tokenizer([given]), tokenizer.pieces(given)
+            read = tokenizer.tokenize([given], pieces=True)
+            batch, (windows,) = read.batch, read.pieces
             assert batch.sequences == len(windows) > 3
             for i, pieces in enumerate(windows):
                 ids = batch.select([i]).input_ids.tolist()

@@ -12,7 +12,9 @@ import pytest
 
 from ltp_deploy.checkpoint import load_encoder
 from ltp_deploy.codec import to_json
+from ltp_deploy.data.json_tokenizer import JsonTokenizer
 from ltp_deploy.errors import BundleError, EngineClosed, InputError, LtpError
+from ltp_deploy.explain import explainer as explainer_module
 from ltp_deploy.explain.explainer import Explainer, explain
 from ltp_deploy.explain.explanation import Answer, TokenSequence
 from ltp_deploy.runtime.engine import Engine, load
@@ -169,6 +171,24 @@ def test_windows_are_explained_one_by_one(
     assert [score.value for score in found.answer.scores] == [float(v) for v in expected.scores]
     for i, kept in enumerate(oracle_answers(load_encoder(bert_checkpoint), batch)[1]):
         assert survivors_of(found.sequences[i], 3) == kept
+
+
+def test_a_text_is_tokenized_once_but_for_the_times(
+    bert_checkpoint: Path, bundle_of: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encode, read = JsonTokenizer.encode, []
+
+    def counted(tokenizer: JsonTokenizer, texts: list[Any], pieces: bool) -> Any:
+        read.append(texts)
+        return encode(tokenizer, texts, pieces)
+
+    monkeypatch.setattr(explainer_module, "milliseconds", lambda calls: [1.0] * len(calls))
+    bundle = bundle_of(bert_checkpoint, survivors=False)
+    with load(bundle) as engine, Explainer(engine, most_tokens=100) as explainer:
+        explainer(TEXT)
+        monkeypatch.setattr(JsonTokenizer, "encode", counted)
+        explainer(PAIR)
+    assert read == [[PAIR]]
 
 
 def test_without_pruning_there_is_nothing_to_compare_with(
