@@ -6,7 +6,6 @@ import json
 from pathlib import Path
 
 from ltp_deploy.backends.openvino.files import save
-from ltp_deploy.backends.openvino.session import compile_settings
 from ltp_deploy.export.consumer import Bundle, Consumer, copy_plugin, not_openvino
 from ltp_deploy.export.graph import behind
 
@@ -86,5 +85,8 @@ def _config(bundle: Bundle, name: str) -> dict[str, object]:
         "name": name,
         "base_path": f"{MODELS}/{name}",
         "target_device": "CPU",
-        "plugin_config": compile_settings(bundle.manifest.activations, throughput=True),
+        "plugin_config": {
+            "INFERENCE_PRECISION_HINT": bundle.manifest.activations,
+            "PERFORMANCE_HINT": "THROUGHPUT",
+        },
     }

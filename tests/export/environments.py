@@ -10,9 +10,24 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from ltp_deploy.backends.openvino.session import compile_settings
+
 HERE = Path(__file__).parent
+
+
+def hint(precision: str) -> dict[str, str]:
+    """The setting that has OpenVINO compute so, or in f32 where this process has no bf16."""
+    name = "INFERENCE_PRECISION_HINT"
+    return {name: compile_settings(precision)[name]}
+
+
+def rounded(found: Any, expected: np.ndarray) -> bool:
+    """Whether logits are as expected, but for one step of bf16 at the largest."""
+    step = 2**-8 * np.abs(expected).max()
+    return bool(np.allclose(np.array(found), expected, rtol=0, atol=step))
 
 
 def python_with(modules: Sequence[str], variable: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,10 @@ import numpy as np
 import pytest
 
 import ltp_deploy
+from ltp_deploy.backends.openvino.session import ISA_LIMIT
 from ltp_deploy.export.table import export
 from tests.embeddings import save_embedding
-from tests.export.environments import answer_of, python_with
+from tests.export.environments import answer_of, python_with, rounded
 from tests.tiny import POLICIES, random_texts
 
 LONG = "very good " * 60  # of more tokens than fit
@@ -61,6 +63,19 @@ def test_a_classifier_answers_as_the_engine(
         assert best["score"] == pytest.approx(prediction.score, abs=1e-6)
         label = prediction.label
         assert best["label"] == (f"LABEL_{label}" if isinstance(label, int) else label)
+
+
+def test_a_reduced_precision_answers_as_its_engine(
+    optimum: str, reduced: Path, tmp_path: Path
+) -> None:
+    if ISA_LIMIT in os.environ:
+        pytest.skip("this process has no bf16, since it has loaded an engine for AVX2")
+    found = asked(optimum, reduced, tmp_path)
+    with ltp_deploy.load(reduced) as engine:
+        expected, pairs = engine(TEXTS).logits, engine([tuple(pair) for pair in PAIRS]).logits
+    assert rounded(found["logits"], expected)
+    assert rounded(found["pairs"], pairs)
+    assert '{"INFERENCE_PRECISION_HINT": "bf16"}' in (tmp_path / "out" / "README.md").read_text()
 
 
 def _with_tokenizer(directory: Path, family: str) -> None:

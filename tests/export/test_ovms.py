@@ -14,8 +14,10 @@ import pytest
 
 import ltp_deploy
 from ltp_deploy.backends.openvino.reports import import_openvino
+from ltp_deploy.backends.openvino.session import ISA_LIMIT
 from ltp_deploy.builder.cpp_texts import openvino_tokenizers
 from ltp_deploy.export.table import export
+from tests.export.environments import hint, rounded
 from tests.tiny import random_texts
 
 pytest.importorskip("openvino_tokenizers", reason="openvino-tokenizers is not installed")
@@ -49,7 +51,8 @@ def served(exported: Path) -> dict[str, Any]:
         config = entry["config"]
         (file,) = (exported / config["base_path"] / "1").glob("*.xml")
         model = core.read_model(str(file))
-        settings = {**config["plugin_config"], "INFERENCE_NUM_THREADS": 1}
+        settings = config["plugin_config"]
+        settings |= {**hint(settings["INFERENCE_PRECISION_HINT"]), "INFERENCE_NUM_THREADS": 1}
         found[config["name"]] = core.compile_model(model, config["target_device"], settings)
     return found
 
@@ -68,6 +71,26 @@ def test_texts_and_pairs_are_answered_as_by_the_engine(
     first, second = (list(column) for column in zip(*PAIRS, strict=True))
     pairs = models["tiny-pairs"]({"texts": first, "seconds": second})["logits"]
     assert np.allclose(pairs, engine(PAIRS).logits, rtol=0, atol=1e-6)
+
+
+def test_a_reduced_precision_answers_as_its_engine(reduced: Path, tmp_path: Path) -> None:
+    export(reduced, "ovms", tmp_path / "out", "tiny")
+    with ltp_deploy.load(reduced, threads=1) as engine:
+        expected = engine(TEXTS).logits
+    assert rounded(served(tmp_path / "out")["tiny"]({"texts": TEXTS})["logits"], expected)
+
+
+def test_the_server_is_told_the_precision_whatever_this_process_may_use(
+    bert_checkpoint: Path,
+    bundle_of: Callable[..., Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    bundle = bundle_of(bert_checkpoint, cpp_texts=True, precision="bf16")
+    monkeypatch.setenv(ISA_LIMIT, "AVX2")
+    export(bundle, "ovms", tmp_path / "out", "tiny")
+    for entry in json.loads((tmp_path / "out/config.json").read_text())["model_config_list"]:
+        assert entry["config"]["plugin_config"]["INFERENCE_PRECISION_HINT"] == "bf16"
 
 
 def test_a_text_with_a_character_that_is_read_otherwise_has_no_answer(
