@@ -7,10 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from ltp_deploy.backends.openvino.dial import attention_nodes
-from ltp_deploy.backends.openvino.integers import add_integers, read_integers
+from ltp_deploy.backends.openvino.attention import add_parts, attention_nodes, take_parts
 
-ALIVE, OFFSETS = "alive.rows", "alive.offsets"
+PARTS = ("offsets", "alive")
 
 
 class AliveCounts:
@@ -28,11 +27,8 @@ class AliveCounts:
         nodes = attention_nodes(model)
         self.layers = len(nodes)
         self.pruning = [i for i, n in enumerate(nodes) if n.get_attributes()["mode"] != "none"]
-        if not self.pruning:
-            return
-        offsets, alive = ([nodes[i].output(port) for i in self.pruning] for port in (2, 3))
-        add_integers(model, ALIVE, alive, activations, small=True)
-        add_integers(model, OFFSETS, offsets, activations)
+        if self.pruning:
+            add_parts(model, self.pruning, PARTS, activations)
 
     def read(self, outputs: dict[str, np.ndarray], offsets: np.ndarray) -> dict[str, np.ndarray]:
         """The outputs with "alive", [B, L] int32, in the place of those that were added.
@@ -44,8 +40,7 @@ class AliveCounts:
         counts = np.empty((sequences, self.layers + 1), np.int32)
         counts[:] = np.diff(offsets)[:, None]
         if self.pruning:
-            alive, ends = read_integers(outputs.pop(ALIVE)), read_integers(outputs.pop(OFFSETS))
-            ends = ends.reshape(len(self.pruning), sequences + 1)
+            ends, alive = take_parts(outputs, self.pruning, PARTS)
             before = np.cumsum(ends[:, -1]) - ends[:, -1]  # rows of the layers before each one
             starts = ends[:, :-1] + before[:, None]  # no sequence is ever without a row
             found = np.add.reduceat(alive, starts.ravel()).reshape(starts.shape)

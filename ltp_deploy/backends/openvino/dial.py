@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ltp_deploy.backends.openvino.attention import attention_nodes
 from ltp_deploy.model.policy import PrunePolicy
 
 
@@ -20,8 +21,3 @@ def scale_thresholds(model: Any, policy: PrunePolicy, factor: float) -> None:
         if node.get_attributes()["mode"] != "none":
             node.set_attribute("threshold", rule.scaled(factor).threshold)
     model.validate_nodes_and_infer_types()
-
-
-def attention_nodes(model: Any) -> list[Any]:
-    """The plugin's attention, one node for each layer, in the order of the layers."""
-    return [node for node in model.get_ordered_ops() if node.get_type_name() == "PrunedAttention"]

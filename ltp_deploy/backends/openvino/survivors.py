@@ -7,11 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ltp_deploy.backends.openvino.dial import attention_nodes
-from ltp_deploy.backends.openvino.integers import add_integers, read_integers
+from ltp_deploy.backends.openvino.attention import PARTS, add_parts, attention_nodes, take_parts
 from ltp_deploy.model.policy import PrunePolicy
-
-PARTS = ("kept", "offsets", "alive")  # the attention's results 1, 2 and 3
 
 
 class ReportedSurvivors:
@@ -29,18 +26,15 @@ class ReportedSurvivors:
     """
 
     def __init__(self, model: Any, activations: str, policy: PrunePolicy):
-        nodes, last = attention_nodes(model), policy.layers[-1]
+        node, last = attention_nodes(model)[-1], policy.layers[-1]
         self.pruning = [i for i, rule in enumerate(policy.layers) if rule.prunes]
-        if nodes[-1].get_attributes()["carry"] == "first" and last.prunes:
-            nodes[-1].set_attribute("mode", last.mode.name.lower())
-            nodes[-1].set_attribute("threshold", last.threshold)
-            nodes[-1].set_attribute("carry", "survivors")
+        if node.get_attributes()["carry"] == "first" and last.prunes:
+            node.set_attribute("mode", last.mode.name.lower())
+            node.set_attribute("threshold", last.threshold)
+            node.set_attribute("carry", "survivors")
             model.validate_nodes_and_infer_types()
-        if not self.pruning:
-            return
-        for port, part in enumerate(PARTS, 1):
-            values = [nodes[i].output(port) for i in self.pruning]
-            add_integers(model, part, values, activations, small=part == "alive")
+        if self.pruning:
+            add_parts(model, self.pruning, PARTS, activations)
 
     def read(self, outputs: dict[str, np.ndarray], offsets: np.ndarray) -> dict[str, np.ndarray]:
         """The outputs with `survivors.<layer>.<part>` in the place of those that were added.
@@ -50,8 +44,7 @@ class ReportedSurvivors:
         """
         if not self.pruning:
             return outputs
-        kept, ends, alive = (read_integers(outputs.pop(part)) for part in PARTS)
-        ends = ends.reshape(len(self.pruning), len(offsets))
+        kept, ends, alive = take_parts(outputs, self.pruning, PARTS)
         borders = np.cumsum(ends[:, -1])[:-1]  # between the rows of two layers
         values = zip(np.split(kept, borders), ends, np.split(alive, borders), strict=True)
         for layer, found in zip(self.pruning, values, strict=True):
