@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from ltp_deploy.errors import CheckpointError
+from ltp_deploy.model.config import ANSWER_ACTIVATIONS
 
 # Where versions of sentence-transformers write what their CrossEncoder applies, the newest first.
 KEYS = ("sentence_transformers", "sbert_ce_default_activation_function")
-_KNOWN = {"Identity": "none", "Sigmoid": "sigmoid", "Tanh": "tanh"}
+_KNOWN = {kind: name for name, kind in ANSWER_ACTIVATIONS.items()}
 
 
 def activation_entry(name: str) -> dict[str, Any]:
     """What config.json says of an activation, by its name in `EncoderConfig`."""
-    (kind,) = [kind for kind, known in _KNOWN.items() if known == name]
-    return {KEYS[0]: {"activation_fn": f"torch.nn.modules.activation.{kind}"}}
+    return {KEYS[0]: {"activation_fn": f"torch.nn.{ANSWER_ACTIVATIONS[name]}"}}
 
 
 def read_activation(config: dict[str, Any], outputs: int) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from ltp_deploy.data.labels import generic_names
@@ -45,14 +44,6 @@ def read_labels(config: dict[str, Any], outputs: int) -> tuple[str, ...]:
                 "give each its own name"
             )
     return () if names == generic_names(outputs) else names
-
-
-def id2label(names: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """The entries of config.json that name the outputs."""
-    return {
-        "id2label": {str(i): name for i, name in enumerate(names)},
-        "label2id": {name: i for i, name in enumerate(names)},
-    }
 
 
 def _in_order(entry: Any) -> tuple[str, ...]:

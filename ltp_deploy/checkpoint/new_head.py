@@ -11,8 +11,7 @@ from torch import Tensor
 
 from ltp_deploy.checkpoint.answers import activation_entry
 from ltp_deploy.checkpoint.family import Family
-from ltp_deploy.checkpoint.labels import id2label
-from ltp_deploy.data.labels import ClassName, Label, generic_names
+from ltp_deploy.data.labels import ClassName, Label, generic_names, id2label
 from ltp_deploy.errors import LtpError
 from ltp_deploy.heads import HEADS, head_for, head_for_labels
 from ltp_deploy.heads.ranking import Ranking

@@ -14,10 +14,9 @@ from ltp_deploy.checkpoint.families import FAMILIES
 from ltp_deploy.checkpoint.files import read_config
 from ltp_deploy.checkpoint.label_thresholds import KEY as LABEL_THRESHOLDS
 from ltp_deploy.checkpoint.label_thresholds import to_config
-from ltp_deploy.checkpoint.labels import id2label
 from ltp_deploy.checkpoint.new_head import NewHead
 from ltp_deploy.checkpoint.refusals import classifier_class
-from ltp_deploy.data.labels import generic_names
+from ltp_deploy.data.labels import generic_names, id2label
 from ltp_deploy.data.transformers_tokenizer import copy_tokenizer
 from ltp_deploy.model.config import MEANS
 from ltp_deploy.model.encoder import Encoder

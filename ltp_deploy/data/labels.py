@@ -77,6 +77,14 @@ def generic_names(outputs: int) -> tuple[str, ...]:
     return tuple(f"LABEL_{i}" for i in range(outputs))
 
 
+def id2label(names: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """The entries of config.json that name the outputs."""
+    return {
+        "id2label": {str(i): name for i, name in enumerate(names)},
+        "label2id": {name: i for i, name in enumerate(names)},
+    }
+
+
 def label_text(label: str | float) -> str:
     """The text by which a label is compared with names: whole numbers without a point ("1" for
     1.0), truth values in small letters."""

@@ -12,17 +12,16 @@ import tokenizers
 from ltp_deploy.backends.openvino.files import save
 from ltp_deploy.bundle.tokenizer import TokenizerRecord
 from ltp_deploy.data.json_tokenizer import FILE
+from ltp_deploy.data.labels import generic_names, id2label
 from ltp_deploy.export.consumer import Bundle, Consumer, copy_plugin, not_openvino
 from ltp_deploy.export.graph import ANSWER, behind, with_outputs
 from ltp_deploy.export.padded import padded_front
 from ltp_deploy.heads import head_of
-from ltp_deploy.model.config import Embedding, EncoderConfig
+from ltp_deploy.model.config import ANSWER_ACTIVATIONS, Embedding, EncoderConfig
 
 GRAPH = "openvino_model"
 # What transformers has no model type for, and one that is configured alike.
 _MODEL_TYPES = {"ltp": "ibert"}
-# What `ltp_deploy.model.config.ANSWER_ACTIVATIONS` are called in PyTorch.
-_ACTIVATIONS = {"none": "Identity", "sigmoid": "Sigmoid", "tanh": "Tanh"}
 _README = """\
 # {name} for optimum-intel
 
@@ -121,13 +120,11 @@ def _config(config: EncoderConfig) -> dict[str, Any]:
 def _answer(config: EncoderConfig) -> dict[str, Any]:
     """How pipelines and cross-encoders read the logits."""
     head = head_of(config)
-    names = [f"LABEL_{name}" if isinstance(name, int) else name for name in head.names()]
-    found: dict[str, Any] = {"id2label": dict(enumerate(names))}
-    found["label2id"] = {name: number for number, name in enumerate(names)}
+    found: dict[str, Any] = id2label(config.labels or generic_names(config.num_labels))
     if head.problem_type:
         found["problem_type"] = head.problem_type
     if config.num_labels == 1:
-        kind = _ACTIVATIONS[config.answer_activation]
+        kind = ANSWER_ACTIVATIONS[config.answer_activation]
         found["sentence_transformers"] = {"activation_fn": f"torch.nn.{kind}"}
     if head.gives_values:
         # Pipelines apply a sigmoid to one output unless it is a regression's. They know no tanh;

@@ -19,7 +19,8 @@ _SIZES = (
     "embedding_size",
 )
 
-ANSWER_ACTIVATIONS = ("none", "sigmoid", "tanh")
+# What follows the logit of a model with one output, and what PyTorch calls it.
+ANSWER_ACTIVATIONS = {"none": "Identity", "sigmoid": "Sigmoid", "tanh": "Tanh"}
 MEANS = ("frozen", "survivors")  # poolings that are the mean where nothing is pruned
 POOLINGS = ("first", *MEANS)
 HEAD_MULTIPLE = 8  # kernels read so many values of a head at once

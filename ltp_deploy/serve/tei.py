@@ -16,6 +16,7 @@ from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 from ltp_deploy import __version__
+from ltp_deploy.data.labels import generic_names, id2label
 from ltp_deploy.data.texts import Text
 from ltp_deploy.errors import InputError
 from ltp_deploy.heads import Head
@@ -295,9 +296,9 @@ def _predictions(head: Head, scores: np.ndarray) -> list[dict[str, Any]]:
     return sorted(found, key=itemgetter("score"), reverse=True)
 
 
-def _labels(head: Head) -> list[str]:
+def _labels(head: Head) -> tuple[str, ...]:
     """The classes' names, or where the model knows none those that transformers gives them."""
-    return [name if isinstance(name, str) else f"LABEL_{name}" for name in head.names()]
+    return head.config.labels or generic_names(head.config.num_labels)
 
 
 def _kind(model: Model) -> dict[str, Any]:
@@ -305,9 +306,4 @@ def _kind(model: Model) -> dict[str, Any]:
     head, embedding = model.head, model.engine.config.embedding
     if embedding is not None:
         return {"embedding": {"pooling": embedding.pooling}}
-    names = _labels(head)
-    classes = {
-        "id2label": {str(i): name for i, name in enumerate(names)},
-        "label2id": {name: i for i, name in enumerate(names)},
-    }
-    return {"reranker" if isinstance(head, Value) else "classifier": classes}
+    return {"reranker" if isinstance(head, Value) else "classifier": id2label(_labels(head))}
