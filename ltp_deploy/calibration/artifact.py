@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from ltp_deploy.bundle.directory import new_file
 from ltp_deploy.compiler.int8 import ActivationRange
 from ltp_deploy.data.examples import Examples
 from ltp_deploy.errors import LtpError
@@ -88,9 +89,8 @@ class Calibration:
             "finished": profile.finished.astype(int).tolist(),
             "ranges": {name: asdict(entry) for name, entry in self.ranges.items()},
         }
-        work = path.with_name(f".{path.name}.new")  # the file appears whole or not at all
-        work.write_text(json.dumps(document) + "\n", encoding="utf-8")
-        work.replace(path)
+        with new_file(path) as work:
+            work.write_text(json.dumps(document) + "\n", encoding="utf-8")
 
     @classmethod
     def read(cls, path: Path) -> Calibration:

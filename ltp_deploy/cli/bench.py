@@ -156,6 +156,7 @@ def bench(
         raise click.UsageError("--peers needs --against CHECKPOINT, to make their model from")
 
     from ltp_deploy.benchmark.run import Options, run
+    from ltp_deploy.bundle.directory import new_file
     from ltp_deploy.report.benchmark import describe
     from ltp_deploy.runtime.engine import load
 
@@ -166,7 +167,8 @@ def bench(
         cases = _random_cases(engine, lengths or (16, 64, 128), distribution, batches)
     result = run(engine, cases, against, Options(seconds, iterations, threads, peers))
     if output is not None:
-        output.write_text(json.dumps(result.to_dict(), indent=2) + "\n", encoding="utf-8")
+        with new_file(output) as work:
+            work.write_text(json.dumps(result.to_dict(), indent=2) + "\n", encoding="utf-8")
     show(result.to_dict(), describe(result), as_json)
 
 

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import signal
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from ltp_deploy.cli.command import Command, section
+from ltp_deploy.cli.command import WritingCommand, section
 from ltp_deploy.cli.options import (
     COUNT,
     DATA_OPTIONS,
@@ -208,7 +206,7 @@ output_options = compose(
 )
 
 
-@click.command(cls=Command)
+@click.command(cls=WritingCommand)
 @click.argument("checkpoint", type=PATH)
 @target_options
 @policy_options
@@ -255,8 +253,6 @@ def build(
     if output is None or dry_run:
         click.echo(_planned(checkpoint, options, measured))
         return
-    # A stop from outside must clean up as an interrupt does.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     if max_drop is not None and judge_data is not None:
         from ltp_deploy.bundle.manifest import check_new_bundle
 

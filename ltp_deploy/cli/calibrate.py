@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ltp_deploy.cli.command import Command
+from ltp_deploy.cli.command import WritingCommand
 from ltp_deploy.cli.options import (
     COUNT,
     DATA_OPTIONS,
@@ -46,7 +46,7 @@ sample_options = compose(
 )
 
 
-@click.command(cls=Command)
+@click.command(cls=WritingCommand)
 @click.argument("checkpoint", type=PATH)
 @policy_options
 @source_option

@@ -7,13 +7,17 @@ would do the sections alone, and would more than double what `-h` imports.
 from __future__ import annotations
 
 import inspect
+import signal
 from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import click
 
+from ltp_deploy.cli.supervise import in_child
 from ltp_deploy.errors import LtpError
+
+OWN_PROCESS = object()  # what click passes on where nobody but the shell called `main`
 
 Function = Callable[..., Any]
 Decorator = Callable[[Function], Function]
@@ -50,12 +54,26 @@ class Command(click.Command):
         return " ".join(first.split())
 
 
+class WritingCommand(Command):
+    """A command that writes; where it has the process for itself, it works in a child process."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        if ctx.find_root().obj is OWN_PROCESS:
+            in_child()
+        return super().invoke(ctx)
+
+
 def _heading(option: click.Option, other: str) -> str:
     return option.heading if isinstance(option, Option) else other
 
 
 class Group(click.Group):
     """Commands in the order in which they were added; errors meant for users have no traceback."""
+
+    def main(self, *arguments: Any, **settings: Any) -> Any:
+        if not arguments and settings.get("args") is None:
+            settings["obj"] = OWN_PROCESS
+        return super().main(*arguments, **settings)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self.commands)
@@ -65,3 +83,6 @@ class Group(click.Group):
             return super().invoke(ctx)
         except LtpError as error:
             raise click.ClickException(str(error)) from error
+        except KeyboardInterrupt:
+            click.echo("stopped by SIGINT", err=True)
+            ctx.exit(128 + signal.SIGINT)

@@ -47,6 +47,7 @@ def explain(
     after each layer. NO_COLOR=1 leaves out colours, as do pipes and files.
     """
     from ltp_deploy import load
+    from ltp_deploy.bundle.directory import new_file
     from ltp_deploy.codec import to_json
     from ltp_deploy.explain.explainer import explain as explained
     from ltp_deploy.explain.html import page_of
@@ -58,8 +59,8 @@ def explain(
     with load(bundle, threads, pruning=pruning) as engine:
         found = explained(engine, asked, passages or None)
     if html is not None:
-        html.parent.mkdir(parents=True, exist_ok=True)
-        html.write_text(page_of(found), encoding="utf-8")
+        with new_file(html) as work:
+            work.write_text(page_of(found), encoding="utf-8")
     if as_json:
         click.echo(json.dumps(to_json(found), indent=2))
     elif html is not None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from ltp_deploy.cli.command import Command
+from ltp_deploy.cli.command import WritingCommand
 from ltp_deploy.cli.options import PATH
 
 # As `ltp_deploy.export.table` has them.
@@ -17,7 +17,7 @@ CONSUMERS = {
 }
 
 
-@click.command(cls=Command)
+@click.command(cls=WritingCommand)
 @click.argument("bundle", type=PATH)
 @click.option(
     "--for",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ltp_deploy.cli.command import Command, section
+from ltp_deploy.cli.command import WritingCommand, section
 from ltp_deploy.cli.options import (
     COUNT,
     DATA_OPTIONS,
@@ -258,7 +258,7 @@ output_options = compose(
 )
 
 
-@click.command(cls=Command)
+@click.command(cls=WritingCommand)
 @click.argument("model", type=PATH)
 @data_options
 @budget_options

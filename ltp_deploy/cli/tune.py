@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ltp_deploy.cli.command import Command, section
+from ltp_deploy.cli.command import WritingCommand, section
 from ltp_deploy.cli.options import (
     DATA_OPTIONS,
     DROP_FROM_DENSE,
@@ -98,7 +98,7 @@ output_options = compose(
 )
 
 
-@click.command(cls=Command)
+@click.command(cls=WritingCommand)
 @click.argument("model", type=PATH, metavar="CHECKPOINT|BUNDLE")
 @against_option
 @policy_options

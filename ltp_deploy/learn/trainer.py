@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -43,8 +46,19 @@ def fit(stage: Stage, model: Learner, data: TaskData, settings: TrainerSettings)
         data_collator=Collator(model.encoder.config.pad_token_id),
     )
     trainer.remove_callback(PrinterCallback)
+    remove_incomplete(folder)
     last = get_last_checkpoint(str(folder)) if settings.resume else None
     trainer.train(resume_from_checkpoint=last)
+
+
+def remove_incomplete(folder: Path) -> None:
+    """Remove the Trainer's checkpoints in a folder whose saving was interrupted: the state of the
+    training is written last."""
+    for checkpoint in folder.glob("checkpoint-*"):
+        try:
+            json.loads((checkpoint / "trainer_state.json").read_bytes())
+        except (OSError, ValueError):
+            shutil.rmtree(checkpoint)
 
 
 def training_arguments(stage: Stage, rows: int, settings: TrainerSettings) -> Any:

@@ -177,6 +177,11 @@ def test_an_interrupted_stage_resumes_to_the_same_weights(
     whole = train(tmp_path / "whole", None, False)
     with pytest.raises(Stop):
         train(tmp_path / "parts", 7, False)
+    (complete,) = (tmp_path / "parts" / "dense").glob("checkpoint-*")
+    interrupted = complete.with_name("checkpoint-99")  # while it was saved
+    shutil.copytree(complete, interrupted)
+    (interrupted / "trainer_state.json").write_text("{")
+    (interrupted / "model.safetensors").write_bytes(b"half")
     resumed = train(tmp_path / "parts", None, True)
     for name, tensor in whole.items():
         torch.testing.assert_close(resumed[name], tensor, msg=name)
