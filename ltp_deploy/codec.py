@@ -140,7 +140,7 @@ def _made(make: Callable[[Any], Any], value: Any, where: str) -> Any:
         return make(value)
     except Malformed:
         raise
-    except (AttributeError, KeyError, TypeError, ValueError, LtpError) as error:
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, LtpError) as error:
         raise Malformed(f"`{where}`: {error}" if where else str(error)) from None
 
 

@@ -22,6 +22,11 @@ class BundleError(LtpError):
     """A bundle is damaged, edited, or made for other hardware or other versions."""
 
 
+class EngineFailed(LtpError):
+    """An engine failed on a request that it had accepted. The message is the library's, and may
+    hold what was asked; the engine stays usable."""
+
+
 class InputError(LtpError, ValueError):
     """A request that an engine refuses; the engine stays usable."""
 

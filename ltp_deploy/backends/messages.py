@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from ltp_deploy.errors import LtpError
+from ltp_deploy.errors import BundleError, LtpError
 
 _LIBRARIES = ("openvino", "onnxruntime")  # whose errors have classes of their own
 _PLACE = re.compile(r"(RuntimeError: )?(Exception from |Check '.*' failed at ).*:\d+:")
@@ -27,10 +27,33 @@ def in_one_line(what: str, kind: type[LtpError] = LtpError) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        library = type(error).__module__.partition(".")[0]
-        if library in _LIBRARIES or type(error) is RuntimeError:
+        if _of_library(error):
             raise kind(f"{what}: {reason(str(error))}") from error
         raise
+
+
+@contextmanager
+def opening(what: str) -> Iterator[None]:
+    """Around what reads a bundle: whatever goes wrong is the bundle's fault, in one line.
+
+    Args:
+        what: goes before the reason, as in "the engine cannot be run".
+
+    Raises:
+        BundleError: in place of any error that is not ours.
+    """
+    try:
+        yield
+    except LtpError:
+        raise
+    except Exception as error:
+        kind = "" if _of_library(error) else f"{type(error).__name__}: "
+        raise BundleError(f"{what}: {kind}{reason(str(error))}") from error
+
+
+def _of_library(error: Exception) -> bool:
+    library = type(error).__module__.partition(".")[0]
+    return library in _LIBRARIES or type(error) is RuntimeError
 
 
 def reason(message: str) -> str:

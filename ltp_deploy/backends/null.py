@@ -50,6 +50,5 @@ class Null(Backend):
             import ltp_deploy.model.op  # noqa: F401
             from ltp_deploy.backends.torchscript.session import TorchScriptSession
 
-        return TorchScriptSession.open(
-            files.directory / engine.record(NullEngine).file, engine, options.threads
-        )
+        file = files.file(engine.record(NullEngine).file)
+        return TorchScriptSession.open(file, engine, options.threads)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ltp_deploy.backends.answers import check_answer
 from ltp_deploy.backends.backend import Backend, Engine, RunOptions, Session
+from ltp_deploy.backends.messages import opening
 from ltp_deploy.backends.null import Null
 from ltp_deploy.backends.onnx import Onnx
 from ltp_deploy.backends.openvino import OpenVino
@@ -13,6 +15,7 @@ from ltp_deploy.backends.torch_cuda import TorchCuda
 from ltp_deploy.backends.torchscript import TorchScript
 from ltp_deploy.bundle.files import BundleFiles
 from ltp_deploy.bundle.manifest import Compiled, EngineRecord, Manifest, read_manifest
+from ltp_deploy.data.batch import one_token
 from ltp_deploy.errors import BundleError
 from ltp_deploy.heads import HEADS
 
@@ -77,7 +80,12 @@ def open_session(
             f"{directory} runs in {backend.name}, whose engines say what is alive only where they "
             "are built with `--outputs survivors`"
         )
-    return backend.open(files, engine, options)
+    with opening(f"{backend.name} cannot run the engine in {directory}"):
+        session = backend.open(files, engine, options)
+        # Engines prepare things at their first request, which no user is to wait for.
+        first = one_token()
+        check_answer(session.run(first), first["offsets"], engine)
+    return session
 
 
 def counts(engine: Compiled) -> bool:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import stat
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from ltp_deploy.bundle.contents import check_contents, check_regular
 from ltp_deploy.bundle.mapping import MappedFile
 from ltp_deploy.errors import BundleError
 
@@ -35,6 +35,10 @@ class FolderName(FileName):
     """A folder in a bundle, whose files are listed one by one."""
 
     __slots__ = ()
+
+    def holds(self, file: FileName) -> bool:
+        """Whether a file lies in the folder, or in one of its folders."""
+        return file.startswith(f"{self}/")
 
 
 @dataclass(frozen=True)
@@ -62,75 +66,89 @@ class BundleFiles:
     def __init__(self, directory: str | Path):
         self.directory = Path(directory)
         self._open: dict[FileName, MappedFile] = {}
+        self._checked: tuple[FileName, ...] | None = None
 
     @classmethod
     def of(cls, bundle: str | Path | BundleFiles) -> BundleFiles:
         """Of a directory; or those that are given."""
         return bundle if isinstance(bundle, BundleFiles) else cls(bundle)
 
-    def file(self, name: FileName) -> MappedFile:
+    def file(self, name: FileName, most: int | None = None) -> MappedFile:
         """A file's contents.
 
+        Args:
+            most: the most bytes that it may have, where it was not checked.
+
         Raises:
-            BundleError: it is missing, no regular file, or cannot be read.
+            BundleError: it is missing, no regular file, too large, or cannot be read.
         """
         if name not in self._open:
-            check_regular(self.directory, name)
             path = self.directory / name
             try:
+                check_regular(self.directory, name, most)
                 self._open[name] = MappedFile(path)
             except OSError as error:
                 raise BundleError(f"{path} cannot be read: {error.strerror or error}") from None
         return self._open[name]
 
+    def folder(self, folder: FolderName) -> dict[str, MappedFile]:
+        """The files in a folder, by their names in it: those that were checked, or all that are
+        there where nothing was."""
+        names = self._all() if self._checked is None else self._checked
+        return {n.removeprefix(f"{folder}/"): self.file(n) for n in names if folder.holds(n)}
+
+    def only(self, folder: FolderName) -> BundleFiles:
+        """The files of a folder alone, as they are now; the others are let go with this object."""
+        files = BundleFiles(self.directory)
+        files._open = {FileName(f"{folder}/{n}"): file for n, file in self.folder(folder).items()}
+        files._checked = tuple(files._open)
+        return files
+
     def listing(self, without: tuple[str, ...]) -> dict[FileName, FileEntry]:
         """Every file below the directory but those at its top that are named in `without`."""
-        names = []
-        for path in sorted(self.directory.rglob("*")):
-            name = path.relative_to(self.directory).as_posix()
-            if (path.is_symlink() or not path.is_dir()) and name not in without:
-                names.append(FileName(name))
-        return self._entries(names)
+        return self._entries([name for name in self._all() if name not in without])
 
-    def check(self, names: Iterator[FileName], entries: Mapping[FileName, FileEntry]) -> None:
-        """Check that all `names` are listed in `entries`, and that the files are what they say.
+    def check(
+        self,
+        names: Iterator[FileName],
+        entries: Mapping[FileName, FileEntry],
+        besides: tuple[str, ...] = (),
+    ) -> None:
+        """Check that all `names` are listed in `entries`, and that the directory holds what they
+        say and, but for `besides`, nothing else.
 
         Raises:
-            BundleError: a name without a digest, a file that is missing, damaged, or no regular
-                file; in a folder that is named, a file that is not listed.
+            BundleError: a name without a digest, a file that is missing, damaged, not listed, or no
+                regular file.
         """
         for name in names:
             listed = name in entries
             if isinstance(name, FolderName):
-                listed = any(PurePosixPath(file).is_relative_to(name) for file in entries)
+                listed = any(name.holds(file) for file in entries)
             if not listed:
                 raise BundleError(
                     f"the manifest of {self.directory} names {name!r}, but lists no digest of it"
                 )
-            if isinstance(name, FolderName):
-                self._check_folder(name, entries)
-        for name, entry in entries.items():
-            if (size := len(self.file(name).data)) != entry.bytes:
-                raise BundleError(
-                    f"{self.directory / name} is truncated or edited: {size} bytes, expected "
-                    f"{entry.bytes}; copy the bundle again, or rebuild it"
-                )
+        sizes = {str(name): entry.bytes for name, entry in entries.items()}
+        try:
+            check_contents(self.directory, sizes, besides)
+        except OSError as error:
+            raise BundleError(f"{self.directory} cannot be read: {error}") from None
         for name, found in self._entries(entries).items():
             if found != entries[name]:
                 raise BundleError(
                     f"{self.directory / name} was edited or damaged: its digest is not the "
                     "recorded one; copy the bundle again, or rebuild it"
                 )
+        self._checked = tuple(entries)
 
-    def _check_folder(self, name: FolderName, entries: Mapping[FileName, FileEntry]) -> None:
-        """Whoever reads a folder reads whatever lies in it, so all of it must be listed."""
-        for path in sorted((self.directory / name).rglob("*")):
-            folder = path.is_dir() and not path.is_symlink()
-            if not folder and path.relative_to(self.directory).as_posix() not in entries:
-                raise BundleError(
-                    f"{path} is not in the manifest of {self.directory}; remove it, or rebuild the "
-                    "bundle"
-                )
+    def _all(self) -> list[FileName]:
+        """Every file below the directory, and whatever else is no folder."""
+        return [
+            FileName(path.relative_to(self.directory).as_posix())
+            for path in sorted(self.directory.rglob("*"))
+            if path.is_symlink() or not path.is_dir()
+        ]
 
     def _entries(self, names: Iterable[FileName]) -> dict[FileName, FileEntry]:
         """What files are, from all of their pieces at the same time."""
@@ -162,20 +180,3 @@ def named_files(record: Any) -> Iterator[FileName]:
     elif isinstance(record, tuple):
         for entry in record:
             yield from named_files(entry)
-
-
-def check_regular(directory: Path, name: FileName) -> None:
-    """Refuse what could be a way out of the bundle, or would never end: links and devices."""
-    path = directory
-    for part in PurePosixPath(name).parts:
-        path = path / part
-        try:
-            mode = path.lstat().st_mode
-        except OSError:
-            raise BundleError(f"{directory} is incomplete: {name} is missing") from None
-        if stat.S_ISLNK(mode):
-            raise BundleError(
-                f"{path} is a symbolic link; a bundle holds its files themselves, copy the file"
-            )
-    if not stat.S_ISREG(mode):
-        raise BundleError(f"{path} is no regular file")

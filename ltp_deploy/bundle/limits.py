@@ -11,7 +11,7 @@ import numpy as np
 
 from ltp_deploy.bundle.options import BuildOptions
 from ltp_deploy.errors import InputError, LtpError
-from ltp_deploy.model.config import EncoderConfig
+from ltp_deploy.model.config import MAX_SIZE, EncoderConfig
 
 MAX_BATCH = 32
 
@@ -77,6 +77,11 @@ class Limits:
     max_length: int
 
     def __post_init__(self) -> None:
+        if max(self.max_tokens, self.max_batch) > MAX_SIZE:
+            raise ValueError(
+                f"limits of {self.max_tokens} tokens and {self.max_batch} sequences, and 32 bits "
+                f"count to {MAX_SIZE}"
+            )
         if self.max_tokens < 0 or self.max_batch < 0 or self.max_length < 1:
             raise ValueError(
                 f"limits of {self.max_tokens} tokens, {self.max_batch} sequences and "
@@ -96,7 +101,7 @@ class Limits:
                 f"--max-length {length}, but the model takes at most {config.max_length} tokens"
             )
         batch = options.max_batch or (MAX_BATCH if needed else 0)
-        tokens = options.max_tokens or (batch * length if needed else 0)
+        tokens = options.max_tokens or (min(batch * length, MAX_SIZE) if needed else 0)
         if tokens and options.max_tokens and options.max_length and tokens < length:
             raise LtpError(f"--max-tokens {tokens} leaves no room for --max-length {length}")
         return cls(tokens, batch, min(length, tokens) if tokens else length)

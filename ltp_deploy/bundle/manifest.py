@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
+import re
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
@@ -17,13 +18,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from ltp_deploy.bundle.directory import check_new_directory, new_directory
-from ltp_deploy.bundle.files import (
-    BundleFiles,
-    FileEntry,
-    FileName,
-    check_regular,
-    named_files,
-)
+from ltp_deploy.bundle.document import parse
+from ltp_deploy.bundle.files import BundleFiles, FileEntry, FileName, named_files
 from ltp_deploy.bundle.limits import Limits
 from ltp_deploy.bundle.options import PRECISIONS, BuildOptions
 from ltp_deploy.bundle.plan import PlanRecord
@@ -35,8 +31,9 @@ from ltp_deploy.model.survivors import SurvivorSummary
 
 FORMAT = "ltp-deploy bundle"
 FORMAT_VERSION = 3
-MANIFEST = "manifest.json"
-MANIFEST_HASH = "manifest.sha256"
+MANIFEST = FileName("manifest.json")
+MANIFEST_HASH = FileName("manifest.sha256")
+MAX_BYTES, MAX_HASH_BYTES = 64 << 20, 4096  # of these two: they are read before all else
 INPUTS = ("input_ids", "position_ids", "token_type_ids", "offsets")  # of engines, see `feeds`
 
 
@@ -206,7 +203,7 @@ def read_manifest(files: BundleFiles, record_of: Callable[[str], type[EngineReco
     """
     directory = files.directory
     file = directory / MANIFEST
-    document = _read_document(directory, file)
+    document = _read_document(files)
     try:
         if not isinstance(document.get("backend"), str):
             raise Malformed("it names no `backend`")
@@ -220,40 +217,30 @@ def read_manifest(files: BundleFiles, record_of: Callable[[str], type[EngineReco
             f"{directory} was built for {manifest.platform}, this is {Platform.here()}; "
             "rebuild it here"
         )
-    files.check(named_files(manifest), manifest.files)
+    files.check(named_files(manifest), manifest.files, besides=(MANIFEST, MANIFEST_HASH))
     return manifest
 
 
-def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """An object whose keys are all different: of two readers each could take another value."""
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        raise ValueError("an object has the same key twice")
-    return found
-
-
-def _read_document(directory: Path, file: Path) -> dict[str, Any]:
+def _read_document(files: BundleFiles) -> dict[str, Any]:
     """The manifest's entries without the two that name its format."""
-    recorded, hashed = directory / MANIFEST_HASH, b""
+    directory, file = files.directory, files.directory / MANIFEST
     try:
-        if not file.is_file():
+        if not file.exists():
             raise BundleError(f"{directory} is not a bundle: it has no {MANIFEST}")
-        check_regular(directory, FileName(MANIFEST))
-        if recorded.exists():
-            check_regular(directory, FileName(MANIFEST_HASH))
-            hashed = recorded.read_bytes().strip()
-        encoded = file.read_bytes()
     except OSError as error:
-        raise BundleError(f"{directory} cannot be read: {error}") from None
-    if hashed != hashlib.sha256(encoded).hexdigest().encode():
+        raise BundleError(f"{directory} cannot be read: {error.strerror}") from None
+    encoded = bytes(files.file(MANIFEST, MAX_BYTES).data)
+    recorded = bytes(files.file(MANIFEST_HASH, MAX_HASH_BYTES).data)
+    if re.split(rb"[ \r\n]", recorded)[0] != hashlib.sha256(encoded).hexdigest().encode():
         raise BundleError(f"{file} was edited or damaged: its hash is not the recorded one")
     try:
-        document = json.loads(encoded, object_pairs_hook=_without_duplicates)
-    except (ValueError, RecursionError) as error:
+        document = parse(encoded)
+    except ValueError as error:
         raise BundleError(f"{file} is not valid JSON: {error}") from error
     if not isinstance(document, dict) or document.pop("format", None) != FORMAT:
         raise BundleError(f"{file} is not the manifest of a bundle")
-    if (version := document.pop("format_version", None)) != FORMAT_VERSION:
+    version = document.pop("format_version", None)
+    if type(version) is not int or version != FORMAT_VERSION:
         raise BundleError(
             f"{directory} has bundle format {version}, this version reads {FORMAT_VERSION}; "
             "rebuild it, or install a matching ltp-deploy"

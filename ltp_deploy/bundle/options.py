@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ltp_deploy.errors import LtpError
+from ltp_deploy.model.config import MAX_SIZE
 
 PRECISIONS = ("f32", "bf16", "fp16", "int8-dynamic", "int8")
 _COUNTS = ("usual_batch", "max_tokens", "max_batch", "max_length")
@@ -56,7 +57,7 @@ class BuildOptions:
     def __post_init__(self) -> None:
         for name in _COUNTS:
             value = getattr(self, name)
-            if value is not None and value < 1:
-                raise LtpError(f"{name} must be at least 1, found {value}")
+            if value is not None and not 1 <= value <= MAX_SIZE:
+                raise LtpError(f"{name} must be at least 1 and below 2^31, found {value}")
         if any(layer < 0 for layer in self.not_int8):
             raise LtpError(f"not_int8 names layers from 0 on, found {self.not_int8}")

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import tokenizers
 
+from ltp_deploy.bundle.files import BundleFiles, FileName
 from ltp_deploy.bundle.tokenizer import TokenizerRecord
 from ltp_deploy.data.long_texts import LongTexts
 from ltp_deploy.data.pieces import encoded_pieces
@@ -21,15 +21,18 @@ FILE = "tokenizer.json"
 class JsonTokenizer(Tokenizer):
     """The file that a build wrote, which also says how long texts may be and where they are cut."""
 
-    def __init__(self, folder: Path, record: TokenizerRecord, config: EncoderConfig):
+    def __init__(self, files: BundleFiles, record: TokenizerRecord, config: EncoderConfig):
+        name = FileName(f"{record.folder}/{FILE}")
+        path, data = files.directory / name, files.file(name).data
         try:
-            self.tokenizer = tokenizers.Tokenizer.from_file(str(folder / FILE))
+            self.tokenizer = tokenizers.Tokenizer.from_buffer(bytes(data))
         except Exception as error:  # the library raises nothing narrower
             raise BundleError(
-                f"tokenizers {tokenizers.__version__} cannot read {folder / FILE}: {error}"
+                f"tokenizers {tokenizers.__version__} cannot read {path}: {error}"
             ) from None
         stored = self.tokenizer.truncation
-        assert stored, f"{folder / FILE} says how long texts may be"
+        if stored is None:
+            raise BundleError(f"{path} does not say how long texts may be; rebuild the bundle")
         super().__init__(config, stored["max_length"])
         self.token_types = record.token_types
         self.tokenizer.encode_special_tokens = record.split_special_tokens

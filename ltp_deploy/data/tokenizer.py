@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from ltp_deploy.bundle.files import BundleFiles
 from ltp_deploy.bundle.tokenizer import TokenizerRecord
 from ltp_deploy.data.batch import PackedBatch, pack
 from ltp_deploy.data.long_texts import LongTexts
@@ -154,23 +155,26 @@ def first_difference(expected: PackedBatch, found: PackedBatch) -> tuple[int, st
     return None
 
 
-def bundled_tokenizer(bundle: Path, record: TokenizerRecord, config: EncoderConfig) -> Tokenizer:
+def bundled_tokenizer(
+    bundle: Path | BundleFiles, record: TokenizerRecord, config: EncoderConfig
+) -> Tokenizer:
     """The tokenizer in a bundle, whatever its fingerprint.
 
     Raises:
         LtpError: the library that reads it is missing, or cannot.
     """
+    files = BundleFiles.of(bundle)
     if record.library == "tokenizers":
         from ltp_deploy.data.json_tokenizer import JsonTokenizer
 
-        return JsonTokenizer(bundle / record.folder, record, config)
-    from ltp_deploy.data.transformers_tokenizer import TransformersTokenizer
+        return JsonTokenizer(files, record, config)
+    from ltp_deploy.data.transformers_tokenizer import copied_tokenizer
 
-    return TransformersTokenizer(bundle / record.folder, config)
+    return copied_tokenizer(files.folder(record.folder), config)
 
 
 def open_tokenizer(
-    bundle: Path,
+    bundle: Path | BundleFiles,
     record: TokenizerRecord,
     config: EncoderConfig,
     max_length: int | None = None,
@@ -179,16 +183,19 @@ def open_tokenizer(
     """The tokenizer of a bundle.
 
     Args:
+        bundle: where its files are; where they were checked, those that were.
         max_length: the most tokens of a sequence; the model or the tokenizer may allow fewer.
 
     Raises:
         LtpError: the library that reads it is missing, or reads texts otherwise than at build time.
     """
-    tokenizer = bundled_tokenizer(bundle, record, config)
+    files = BundleFiles.of(bundle)
+    tokenizer = bundled_tokenizer(files, record, config)
     if record.fingerprint != tokenizer.fingerprint():
         raise BundleError(
-            f"the packages here read texts otherwise than those that built {bundle}, so its "
-            "tokenizer is another one; install the versions that the manifest names, or build here"
+            f"the packages here read texts otherwise than those that built {files.directory}, so "
+            "its tokenizer is another one; install the versions that the manifest names, or build "
+            "here"
         )
     tokenizer.limit(max_length, long)
     return tokenizer

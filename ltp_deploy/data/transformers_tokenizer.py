@@ -6,10 +6,12 @@ import importlib.util
 import json
 import logging
 import shutil
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from ltp_deploy.bundle.mapping import MappedFile
 from ltp_deploy.data.pieces import Piece, encoded_pieces, named_pieces
 from ltp_deploy.data.texts import Text
 from ltp_deploy.data.tokenizer import Encoded, Tokenizer
@@ -35,13 +37,18 @@ class TransformersTokenizer(Tokenizer):
     """The tokenizer in a folder, by `AutoTokenizer`. No code of the folder runs.
 
     Args:
-        directory: a checkpoint, or the tokenizer's folder in a bundle.
+        directory: a checkpoint, or a copy of the tokenizer's folder in a bundle.
         max_length: the most tokens of a sequence; the model or the tokenizer may allow fewer.
+
+    Attributes:
+        folder: the directory, where it is to last as long as the tokenizer.
 
     Raises:
         LtpError: the folder has no tokenizer, transformers cannot load it, or a package that it
             needs is missing.
     """
+
+    folder: tempfile.TemporaryDirectory[str] | None = None
 
     def __init__(self, directory: Path, config: EncoderConfig, max_length: int | None = None):
         if not has_tokenizer(directory):
@@ -129,6 +136,26 @@ def _longest_embedded(directory: Path, tokenizer: Any) -> int | None:
             "capitals apart; let the tokenizer itself do it"
         )
     return length
+
+
+def copied_tokenizer(files: Mapping[str, MappedFile], config: EncoderConfig) -> Tokenizer:
+    """The tokenizer whose files are in memory. transformers reads folders, and some tokenizers read
+    theirs again later, so that there is a copy as long as the tokenizer lives.
+
+    Args:
+        files: by their names in the folder.
+
+    Raises:
+        LtpError: see `TransformersTokenizer`.
+    """
+    folder = tempfile.TemporaryDirectory(prefix="ltp-tokenizer-")
+    for name, file in files.items():
+        path = Path(folder.name, name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(file.data)
+    tokenizer = TransformersTokenizer(Path(folder.name), config)
+    tokenizer.folder = folder
+    return tokenizer
 
 
 def copy_tokenizer(source: Path, destination: Path) -> None:

@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from ltp_deploy.backends.in_memory import library_path
 from ltp_deploy.backends.openvino import OpenVinoEngine
-from ltp_deploy.backends.openvino.library import library_path
 from ltp_deploy.backends.openvino.nodes import PluginNodes
 from ltp_deploy.backends.openvino.panels import packed
 from ltp_deploy.backends.openvino.reports import import_openvino

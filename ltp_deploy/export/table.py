@@ -64,6 +64,6 @@ def export(
             "format": "ltp-deploy export",
             "for": consumer,
             "ltp_deploy": ltp_deploy.__version__,
-            "manifest_sha256": (directory / MANIFEST_HASH).read_text().strip(),
+            "manifest_sha256": bytes(files.file(MANIFEST_HASH).data).decode().strip(),
         }
         (folder / RECORD).write_text(json.dumps(record, indent=2) + "\n")

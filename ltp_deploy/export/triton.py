@@ -104,12 +104,10 @@ def _most_sequences(manifest: Manifest) -> int:
 
 def _copy_bundle(bundle: Bundle, folder: Path) -> None:
     """The files that were checked, and the manifest."""
-    for name in bundle.manifest.files:
+    for name in (*bundle.manifest.files, MANIFEST, MANIFEST_HASH):
         copy = folder / name
         copy.parent.mkdir(parents=True, exist_ok=True)
         copy.write_bytes(bundle.files.file(name).data)
-    for beside in (MANIFEST, MANIFEST_HASH):
-        shutil.copyfile(bundle.files.directory / beside, folder / beside)
 
 
 def _config(name: str, manifest: Manifest) -> str:

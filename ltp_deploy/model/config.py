@@ -19,6 +19,7 @@ _SIZES = (
     "embedding_size",
 )
 
+MAX_SIZE = 2**31 - 1  # token ids, and the rows of a request, are counted in 32 bits
 # What follows the logit of a model with one output, and what PyTorch calls it.
 ANSWER_ACTIVATIONS = {"none": "Identity", "sigmoid": "Sigmoid", "tanh": "Tanh"}
 MEANS = ("frozen", "survivors")  # poolings that are the mean where nothing is pruned
@@ -106,8 +107,10 @@ class EncoderConfig:
 
     def __post_init__(self) -> None:
         for name in _SIZES:
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be positive, found {getattr(self, name)}")
+            if not 1 <= getattr(self, name) <= MAX_SIZE:
+                raise ValueError(
+                    f"{name} must be positive and below 2^31, found {getattr(self, name)}"
+                )
         if self.answer_activation not in ANSWER_ACTIVATIONS:
             raise ValueError(f"unknown activation {self.answer_activation!r} of answers")
         if len(self.policy.layers) != self.layers:
@@ -129,8 +132,14 @@ class EncoderConfig:
             raise ValueError(f"pad_token_id {self.pad_token_id} is no token")
         if not (self.reads_first or self.policy.keep_first):
             raise ValueError("a mean over tokens needs a policy that keeps the first one")
-        if not 0 <= self.position_start < self.position_rows or self.type_vocab_size < 0:
-            raise ValueError("no token has a position, or the token types are fewer than none")
+        if not 0 <= self.position_start < self.position_rows:
+            raise ValueError(
+                f"position_start {self.position_start} is none of {self.position_rows} positions"
+            )
+        if not 0 <= self.type_vocab_size <= MAX_SIZE:
+            raise ValueError(
+                f"type_vocab_size must be at least 0 and below 2^31, found {self.type_vocab_size}"
+            )
 
     @property
     def pooling(self) -> str:

@@ -13,7 +13,9 @@ from typing import Any
 
 import numpy as np
 
+from ltp_deploy.backends.answers import check_answer
 from ltp_deploy.backends.backend import RunOptions, Session
+from ltp_deploy.backends.messages import in_one_line, opening
 from ltp_deploy.backends.table import counts, open_session, read_bundle
 from ltp_deploy.backends.table import portable as portable_form
 from ltp_deploy.bundle.files import BundleFiles
@@ -23,7 +25,7 @@ from ltp_deploy.data.batch import PackedBatch, check, pack, packed
 from ltp_deploy.data.long_texts import LongTexts
 from ltp_deploy.data.texts import Texts, single_texts
 from ltp_deploy.data.tokenizer import Tokenized, Tokenizer, open_tokenizer
-from ltp_deploy.errors import BundleError, EngineClosed, InputError, LtpError
+from ltp_deploy.errors import BundleError, EngineClosed, EngineFailed, InputError, LtpError
 from ltp_deploy.heads import head_of
 from ltp_deploy.heads.prediction import Prediction
 from ltp_deploy.model.policy import Carry, pruning_factor
@@ -97,7 +99,7 @@ def load(
     if alive is None:
         options = replace(options, alive=counts(manifest))
     session = open_session(files, manifest, options)
-    engine = Engine(directory, manifest, session, portable, long, queue, options)
+    engine = Engine(files, manifest, session, portable, long, queue, options)
     if manifest.tokenizer is not None and manifest.tokenizer.library == "tokenizers":
         _ = engine.tokenizer
     return engine
@@ -140,7 +142,7 @@ class Engine:
 
     def __init__(
         self,
-        directory: Path,
+        files: BundleFiles,
         manifest: Manifest,
         session: Session,
         portable: bool = False,
@@ -148,8 +150,11 @@ class Engine:
         queue: QueueOptions | None = None,
         options: RunOptions | None = None,
     ):
-        self.directory = directory
+        self.directory = files.directory
         self.manifest = manifest
+        record = manifest.tokenizer
+        # A tokenizer that is opened later is still the one that was loaded.
+        self._tokenizer_files = files.only(record.folder) if record is not None else None
         self._run_options = options or RunOptions()
         self.pruning = self._run_options.pruning
         policy = manifest.model.policy.scaled(self.pruning)
@@ -582,7 +587,9 @@ class Engine:
     def _run(self, batch: PackedBatch) -> Result:
         """Run a batch that was checked."""
         begin = time.perf_counter()
-        outputs = self.session.run(batch.feeds(self.config))
+        with in_one_line(f"the engine in {self.directory} failed", EngineFailed):
+            outputs = self.session.run(batch.feeds(self.config))
+        check_answer(outputs, batch.offsets, self.manifest)
         result = make_result(outputs, batch, self.config, self.survivors)
         if result.alive is not None:
             self._live.add(batch.lengths, result.alive)
@@ -620,13 +627,15 @@ class Engine:
         """
         with self._lock:
             if self._tokenizer is None:
-                record = self.manifest.tokenizer
-                if record is None:
+                record, files = self.manifest.tokenizer, self._tokenizer_files
+                if record is None or files is None:
                     raise InputError(
                         f"{self.directory} carries no tokenizer, since its checkpoint had none or "
                         "the build left it out; pass input_ids"
                     )
-                self._tokenizer = open_tokenizer(
-                    self.directory, record, self.config, self.limits.max_length, self.long
-                )
+                with opening(f"the tokenizer of {self.directory} cannot be used"):
+                    self._tokenizer = open_tokenizer(
+                        files, record, self.config, self.limits.max_length, self.long
+                    )
+                self._tokenizer_files = None
             return self._tokenizer

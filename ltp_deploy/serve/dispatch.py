@@ -15,7 +15,7 @@ import numpy as np
 from starlette.types import Receive
 
 from ltp_deploy.data.texts import Text
-from ltp_deploy.errors import DeadlineExceeded, LtpError, Overloaded
+from ltp_deploy.errors import DeadlineExceeded, EngineFailed, LtpError, Overloaded
 from ltp_deploy.runtime.engine import Engine
 from ltp_deploy.runtime.request import Request
 from ltp_deploy.runtime.result import Result, concatenated
@@ -113,12 +113,12 @@ class Dispatcher:
                 loop = asyncio.get_running_loop()
                 pieces = await loop.run_in_executor(self._threads, self._read, given, whole)
             return concatenated(await self._in_turns(pieces, expires))
+        except EngineFailed as error:
+            raise _failure(error.__cause__ or error) from error
         except LtpError:
             raise
-        except Exception as error:  # of the runtime; its message may hold what was asked
-            where = "".join(traceback.format_tb(error.__traceback__))
-            LOG.error("the engine failed, %s:\n%s", type(error).__name__, where)
-            raise Failed(f"the engine failed: {type(error).__name__}") from error
+        except Exception as error:
+            raise _failure(error) from error
 
     def _read(self, given: Mapping[str, Any], whole: bool) -> list[Request]:
         """The request in pieces that the engine takes."""
@@ -185,3 +185,10 @@ def _left(expires: float | None) -> float | None:
     if left <= 0:
         raise DeadlineExceeded("the deadline passed before the engine had begun with the request")
     return left
+
+
+def _failure(error: BaseException) -> Failed:
+    """What a client is told: no message of a library, which may hold what was asked."""
+    where = "".join(traceback.format_tb(error.__traceback__))
+    LOG.error("the engine failed, %s:\n%s", type(error).__name__, where)
+    return Failed(f"the engine failed: {type(error).__name__}")

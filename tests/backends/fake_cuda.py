@@ -130,7 +130,7 @@ def fake_tensorrt(version: str, model: Any) -> Any:
             return self.registry
 
         def deserialize_cuda_engine(self, data: bytes) -> Any:
-            if not data.startswith(b"ftrt"):  # what real engines begin with as well
+            if not bytes(data).startswith(b"ftrt"):  # what real engines begin with as well
                 self.logger.log(fake.ILogger.ERROR, "magic tag does not match")
                 return None
             return SimpleNamespace(create_execution_context=lambda: FakeContext(model))

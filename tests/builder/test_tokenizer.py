@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -9,13 +10,20 @@ from pathlib import Path
 import pytest
 from transformers import AutoTokenizer
 
+from ltp_deploy.builder.build import build
 from ltp_deploy.builder.tokenizer import bundle_tokenizer
 from ltp_deploy.bundle.tokenizer import TokenizerRecord
 from ltp_deploy.checkpoint import load_encoder
 from ltp_deploy.data.long_texts import LongTexts
-from ltp_deploy.data.tokenizer import Tokenizer, bundled_tokenizer, open_tokenizer
+from ltp_deploy.data.tokenizer import (
+    Tokenizer,
+    bundled_tokenizer,
+    first_difference,
+    open_tokenizer,
+)
 from ltp_deploy.errors import BundleError, InputError, LtpError
 from ltp_deploy.model.config import EncoderConfig
+from ltp_deploy.runtime.engine import load
 from tests.tiny import save_tiny, save_tokenizer
 
 MISSING = "sentencepiece"
@@ -355,3 +363,21 @@ def test_a_vocabulary_without_an_unknown_token_is_refused(tmp_path: Path) -> Non
     config = load_encoder(checkpoint).config
     with pytest.raises(LtpError, match=r"the tokenizer in .* cannot read texts: .*UNK"):
         bundle_tokenizer(checkpoint, tmp_path, config, 40)
+
+
+def test_a_tokenizer_that_is_opened_later_is_the_one_that_was_loaded(
+    tweets: Path, tmp_path: Path
+) -> None:
+    build(tweets, tmp_path / "bundle")
+    expected = load(tmp_path / "bundle").tokenize(["the good film"])
+    engine = load(tmp_path / "bundle")  # its tokenizer, in Python alone, waits for the first text
+    shutil.rmtree(tmp_path / "bundle" / "tokenizer")
+    assert first_difference(expected, engine.tokenize(["the good film"])) is None
+
+
+def test_a_tokenizer_that_sets_no_length_is_refused(bert_checkpoint: Path, tmp_path: Path) -> None:
+    config, record = bundled(bert_checkpoint, tmp_path)
+    file = tmp_path / "tokenizer" / "tokenizer.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), "truncation": None}))
+    with pytest.raises(BundleError, match="does not say how long texts may be; rebuild"):
+        open_tokenizer(tmp_path, record, config)

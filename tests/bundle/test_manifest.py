@@ -116,13 +116,15 @@ def test_an_edited_manifest_is_refused(bundle: Path) -> None:
     refuses(bundle, r"manifest.json was edited or damaged: its hash is not the recorded one")
 
 
-@pytest.mark.parametrize("content", [None, "", "\xff\xfe", "0" * 64])
-def test_a_manifest_without_its_hash_is_refused(bundle: Path, content: str | None) -> None:
-    path = bundle / "manifest.sha256"
-    path.unlink()
-    if content is not None:
-        path.write_bytes(content.encode("latin-1"))
+@pytest.mark.parametrize("content", ["", "\xff\xfe", "0" * 64])
+def test_a_manifest_with_another_hash_is_refused(bundle: Path, content: str) -> None:
+    (bundle / "manifest.sha256").write_bytes(content.encode("latin-1"))
     refuses(bundle, r"manifest.json was edited or damaged")
+
+
+def test_a_manifest_without_its_hash_is_refused(bundle: Path) -> None:
+    (bundle / "manifest.sha256").unlink()
+    refuses(bundle, "is incomplete: manifest.sha256 is missing")
 
 
 def test_a_directory_that_is_no_bundle_is_refused(tmp_path: Path) -> None:
@@ -180,7 +182,7 @@ def test_a_bundle_from_elsewhere_is_refused(
         ("model.heads", None, "has no entry `model.heads`"),
         ("model.heads", "2", "`model.heads` must be an integer, found '2'"),
         ("model.heads", True, "`model.heads` must be an integer, found True"),
-        ("model.heads", -4, "`model`: heads must be positive, found -4"),
+        ("model.heads", -4, "`model`: heads must be positive and below 2.31, found -4"),
         ("model.max_length", 41, "`model.max_length` must be 40"),
         ("model.labels", ["bad"], "`model`: 1 labels for 2 outputs"),
         ("model.labels", "bad", "`model.labels` must be a list, found 'bad'"),
@@ -206,7 +208,7 @@ def test_a_bundle_from_elsewhere_is_refused(
         ("model.head", "ner", "has the head 'ner', which this version does not have"),
         ("model.policy.first_token", None, "needs layers, score_length and first_token"),
         ("model.policy.mode", "topk", "needs layers, score_length and first_token"),
-        ("options.max_batch", 0, "max_batch must be at least 1, found 0"),
+        ("options.max_batch", 0, "max_batch must be at least 1 and below 2.31, found 0"),
         ("options.not_int8", [-1], "not_int8 names layers from 0 on"),
         ("backend", 1, "names no `backend`"),
     ],

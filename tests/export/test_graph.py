@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import ltp_deploy
-from ltp_deploy.backends.openvino.library import library_path
+from ltp_deploy.backends.in_memory import library_path
 from ltp_deploy.backends.openvino.reports import import_openvino
 from ltp_deploy.backends.table import read_bundle
 from ltp_deploy.bundle.files import BundleFiles

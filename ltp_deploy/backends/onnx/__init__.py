@@ -42,4 +42,4 @@ class Onnx(Backend):
         """Load the model of standard operators."""
         from ltp_deploy.backends.onnx.session import OnnxRuntimeSession
 
-        return OnnxRuntimeSession.open(files.directory, engine, options.threads)
+        return OnnxRuntimeSession.open(files, engine, options.threads)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ltp_deploy.backends.messages import in_one_line
 from ltp_deploy.backends.onnx import OnnxEngine
+from ltp_deploy.bundle.files import BundleFiles
 from ltp_deploy.bundle.manifest import Compiled
 from ltp_deploy.errors import BundleError, needs
 
@@ -23,21 +22,24 @@ class OnnxRuntimeSession:
         self.concurrency = 1
 
     @classmethod
-    def open(cls, directory: Path, engine: Compiled, threads: int | None) -> OnnxRuntimeSession:
+    def open(cls, files: BundleFiles, engine: Compiled, threads: int | None) -> OnnxRuntimeSession:
         """Load the bundle's model of standard operators.
 
         Raises:
             BundleError: ONNX Runtime is missing.
         """
-        with needs(f"{directory} runs in ONNX Runtime", "onnxruntime", BundleError):
+        with needs(f"{files.directory} runs in ONNX Runtime", "onnxruntime", BundleError):
             import onnxruntime as ort
         options = ort.SessionOptions()
         options.log_severity_level = 3
         if threads is not None:
             options.intra_op_num_threads = threads
-        file = directory / engine.record(OnnxEngine).file
-        with in_one_line(f"ONNX Runtime cannot run {file}", BundleError):
-            session = ort.InferenceSession(file, options, providers=["CPUExecutionProvider"])
+        record = engine.record(OnnxEngine)
+        model, weights = files.file(record.file).data, files.file(record.weights).data
+        options.add_external_initializers_from_files_in_memory(
+            [record.weights], [weights], [len(weights)]
+        )
+        session = ort.InferenceSession(bytes(model), options, providers=["CPUExecutionProvider"])
         return cls(session, engine.inputs, engine.outputs)
 
     def run(self, feeds: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -8,7 +8,6 @@ from ltp_deploy.backends.backend import Backend, Job, Output, RunOptions, Sessio
 from ltp_deploy.backends.messages import in_one_line
 from ltp_deploy.bundle.files import BundleFiles, FileName
 from ltp_deploy.bundle.manifest import Compiled, EngineRecord
-from ltp_deploy.errors import BundleError
 from ltp_deploy.hardware.machine import describe_machine
 from ltp_deploy.model.config import EncoderConfig
 
@@ -78,8 +77,7 @@ class OpenVino(Backend):
         """See `session.open_engine`."""
         from ltp_deploy.backends.openvino.session import open_engine
 
-        with in_one_line(f"OpenVINO cannot run the engine in {files.directory}", BundleError):
-            return open_engine(files, engine, options)
+        return open_engine(files, engine, options)
 
     def notes(self, engine: Compiled) -> list[str]:
         """A warning where int8 gains little on this CPU."""

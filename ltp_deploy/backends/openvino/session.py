@@ -11,16 +11,15 @@ from typing import Any
 import numpy as np
 
 from ltp_deploy.backends.backend import RunOptions
+from ltp_deploy.backends.in_memory import library_path
 from ltp_deploy.backends.openvino import OpenVinoEngine
 from ltp_deploy.backends.openvino.alive import AliveCounts
 from ltp_deploy.backends.openvino.dial import scale_thresholds
-from ltp_deploy.backends.openvino.library import library_path
 from ltp_deploy.backends.openvino.reports import import_openvino
 from ltp_deploy.backends.openvino.survivors import ReportedSurvivors
 from ltp_deploy.bundle.files import BundleFiles
 from ltp_deploy.bundle.manifest import Compiled
 from ltp_deploy.bundle.mapping import MappedFile
-from ltp_deploy.data.batch import one_token
 from ltp_deploy.errors import BundleError
 
 ISA_LIMIT = "ONEDNN_MAX_CPU_ISA"  # oneDNN reads it when a process first loads the CPU plugin
@@ -83,9 +82,7 @@ def open_engine(files: BundleFiles, engine: Compiled, options: RunOptions) -> Op
     added = _added(model, engine, options)
     settings = compile_settings(engine.activations, options.threads, options.throughput)
     compiled = core.compile_model(model, "CPU", settings)
-    session = OpenVinoSession(compiled, engine.inputs, added, weights)
-    session.run(one_token())
-    return session
+    return OpenVinoSession(compiled, engine.inputs, added, weights)
 
 
 def _added(

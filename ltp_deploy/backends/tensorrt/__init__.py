@@ -122,7 +122,7 @@ class TensorRt(Backend):
         """See `session.open_engine`. The number of threads has no effect."""
         from ltp_deploy.backends.tensorrt.session import open_engine
 
-        return open_engine(files.directory, engine, options.throughput)
+        return open_engine(files, engine, options.throughput)
 
     def can_run(self, engine: Compiled) -> bool:
         """Whether the first GPU is of the compute capability that the engine was built for."""

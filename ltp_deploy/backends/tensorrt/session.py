@@ -10,14 +10,15 @@ from typing import Any
 
 import numpy as np
 
+from ltp_deploy.backends.in_memory import library_path
 from ltp_deploy.backends.tensorrt import TensorRtEngine
 from ltp_deploy.backends.tensorrt.library import LIBRARIES, Library
 from ltp_deploy.backends.tensorrt.log import make_logger
 from ltp_deploy.backends.tensorrt.plugin import register
+from ltp_deploy.bundle.files import BundleFiles
 from ltp_deploy.bundle.manifest import Compiled
 from ltp_deploy.bundle.native import cuda_kernels
 from ltp_deploy.cuda.memory import Mirror, Stream
-from ltp_deploy.data.batch import one_token
 from ltp_deploy.errors import BundleError, LtpError
 from ltp_deploy.hardware.gpu import gpus
 
@@ -126,24 +127,22 @@ def _allocator(trt: Any, mirrors: dict[str, Mirror]) -> Any:
     return Allocator(mirrors)
 
 
-def open_engine(directory: Path, compiled: Compiled, throughput: bool) -> TensorRtSession:
+def open_engine(files: BundleFiles, compiled: Compiled, throughput: bool) -> TensorRtSession:
     """Deserialize the engine.
 
     Raises:
         BundleError: see `prepare`; or the library refuses the engine.
     """
     record = compiled.record(TensorRtEngine)
-    trt = prepare(directory, compiled)
+    trt = prepare(files.directory, compiled)
     logger = make_logger(trt)
     runtime = trt.Runtime(logger)
-    use_plugin(trt, runtime.get_plugin_registry(), directory, record)
-    engine = runtime.deserialize_cuda_engine((directory / record.file).read_bytes())
+    use_plugin(trt, runtime.get_plugin_registry(), files, record)
+    engine = runtime.deserialize_cuda_engine(files.file(record.file).data)
     if engine is None:
-        raise BundleError(f"{record.library} refuses {directory}: {logger.complaints()}")
+        raise BundleError(f"{record.library} refuses {files.directory}: {logger.complaints()}")
     lanes = THROUGHPUT_LANES if throughput else 1
-    session = TensorRtSession(trt, runtime, engine, compiled, lanes)
-    session.run(one_token())
-    return session
+    return TensorRtSession(trt, runtime, engine, compiled, lanes)
 
 
 def prepare(directory: Path, compiled: Compiled) -> Any:
@@ -187,7 +186,7 @@ def _check_version(directory: Path, library: Library, built: str, found: str) ->
         )
 
 
-def use_plugin(trt: Any, registry: Any, directory: Path, record: TensorRtEngine) -> None:
+def use_plugin(trt: Any, registry: Any, files: BundleFiles, record: TensorRtEngine) -> None:
     """Give a registry the bundle's C++ plugin, else the one in Python.
 
     A runtime's own registry takes the plugin of every bundle; the library's takes one plugin.
@@ -195,14 +194,15 @@ def use_plugin(trt: Any, registry: Any, directory: Path, record: TensorRtEngine)
     Raises:
         BundleError: the plugin does not load, or there are no kernels.
     """
-    kernels = directory / record.kernels if record.kernels else cuda_kernels()
+    kernels = Path(library_path(files, record.kernels)) if record.kernels else cuda_kernels()
     if record.plugin:
-        if registry.load_library(str(directory / record.plugin)) is None:
-            raise BundleError(f"the plugin {directory / record.plugin} does not load")
+        if registry.load_library(library_path(files, record.plugin)) is None:
+            raise BundleError(f"the plugin {files.directory / record.plugin} does not load")
     elif kernels:
         register(trt, registry, kernels)
     else:
         raise BundleError(
-            f"{directory} was built without nvcc, so it brings no kernels, and this ltp-deploy has "
-            "none either; install nvcc here, and build ltp-deploy again with `pip install .`"
+            f"{files.directory} was built without nvcc, so it brings no kernels, and this "
+            "ltp-deploy has none either; install nvcc here, and build ltp-deploy again with "
+            "`pip install .`"
         )

@@ -11,6 +11,7 @@ from ltp_deploy.backends.table import read_bundle
 from ltp_deploy.backends.tensorrt import TensorRt, TensorRtEngine
 from ltp_deploy.backends.tensorrt.plugin import NAMESPACE, VERSION
 from ltp_deploy.backends.tensorrt.session import prepare, use_plugin
+from ltp_deploy.bundle.files import BundleFiles
 from ltp_deploy.bundle.manifest import Manifest
 from ltp_deploy.errors import BundleError, InputError, how_to_install
 from ltp_deploy.model.config import EncoderConfig
@@ -25,8 +26,8 @@ def wrap(bundle: str | Path) -> WrappedEngine:
         BundleError: the bundle is for another backend, this machine cannot run it, or
             Torch-TensorRT is missing or cannot be imported.
     """
-    directory = Path(bundle)
-    manifest = read_bundle(directory)
+    directory, files = Path(bundle), BundleFiles(bundle)
+    manifest = read_bundle(files)
     record = manifest.engine
     if not isinstance(record, TensorRtEngine):
         misfit = TensorRt().misfit(manifest.model, manifest.precision)
@@ -51,9 +52,9 @@ def wrap(bundle: str | Path) -> WrappedEngine:
     trt = prepare(directory, manifest)
     registry = trt.get_plugin_registry()
     if registry.get_creator(NAME, VERSION, NAMESPACE) is None:  # another bundle's serves as well
-        use_plugin(trt, registry, directory, record)
+        use_plugin(trt, registry, files, record)
     engine = TorchTensorRTModule(
-        (directory / record.file).read_bytes(),
+        bytes(files.file(record.file).data),
         input_binding_names=list(manifest.inputs),
         output_binding_names=list(manifest.outputs),
         name=directory.name,

@@ -83,7 +83,7 @@ class TorchCuda(Backend):
         with needs(f"the engine in {files.directory} runs in PyTorch", "build", BundleError):
             from ltp_deploy.backends.torch_cuda.session import TorchCudaSession
 
-        return TorchCudaSession.open(files.directory, engine, options.threads)
+        return TorchCudaSession.open(files, engine, options.threads)
 
     def can_run(self, engine: Compiled) -> bool:
         """Whether PyTorch finds a GPU, where one is needed."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import threading
 import warnings
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,8 +16,8 @@ from ltp_deploy.backends.messages import reason
 from ltp_deploy.backends.torch_cuda import TorchCudaEngine
 from ltp_deploy.backends.torch_cuda.buffers import Buffers  # registers the operators of archives
 from ltp_deploy.backends.torch_cuda.graphs import Graphs
+from ltp_deploy.bundle.files import BundleFiles
 from ltp_deploy.bundle.manifest import Compiled
-from ltp_deploy.data.batch import one_token
 from ltp_deploy.errors import BundleError
 
 
@@ -60,13 +60,13 @@ class TorchCudaSession:
             torch.cuda.synchronize()  # the buffers were cleared on another stream
 
     @classmethod
-    def open(cls, directory: Path, engine: Compiled, threads: int | None) -> TorchCudaSession:
+    def open(cls, files: BundleFiles, engine: Compiled, threads: int | None) -> TorchCudaSession:
         """Load the engine onto the GPU, or onto the CPU where its record says so.
 
         Raises:
             BundleError: PyTorch finds no GPU, or cannot read the engine.
         """
-        record = engine.record(TorchCudaEngine)
+        directory, record = files.directory, engine.record(TorchCudaEngine)
         if record.device == "cuda" and not torch.cuda.is_available():
             raise BundleError(
                 f"{directory} runs on an NVIDIA GPU, and PyTorch {torch.__version__} finds none; "
@@ -78,15 +78,14 @@ class TorchCudaSession:
             warnings.simplefilter("ignore", DeprecationWarning)
             warnings.simplefilter("ignore", FutureWarning)
             try:
-                module = torch.jit.load(directory / record.file, map_location=record.device)
+                archive = io.BytesIO(files.file(record.file).data)
+                module = torch.jit.load(archive, map_location=record.device)
             except RuntimeError as error:
                 raise BundleError(
                     f"PyTorch {torch.__version__} cannot read {directory}, built with "
                     f"{engine.version('torch')}; rebuild it ({reason(str(error))})"
                 ) from error
-        session = cls(module, engine)
-        session.run(one_token())
-        return session
+        return cls(module, engine)
 
     def run(self, feeds: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         with self._lock:

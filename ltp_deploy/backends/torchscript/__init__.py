@@ -34,5 +34,5 @@ class TorchScript(Backend):
         with needs(f"the engine in {files.directory} runs in PyTorch", "build", BundleError):
             from ltp_deploy.backends.torchscript.session import TorchScriptSession
 
-        file = engine.record(TorchScriptEngine).file
-        return TorchScriptSession.open(files.directory / file, engine, options.threads)
+        file = files.file(engine.record(TorchScriptEngine).file)
+        return TorchScriptSession.open(file, engine, options.threads)

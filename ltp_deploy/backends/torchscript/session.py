@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import warnings
-from pathlib import Path
 
 import numpy as np
 import torch
 
 from ltp_deploy.bundle.manifest import Compiled
+from ltp_deploy.bundle.mapping import MappedFile
 
 
 class TorchScriptSession:
@@ -23,14 +24,14 @@ class TorchScriptSession:
         self.concurrency = 1
 
     @classmethod
-    def open(cls, file: Path, engine: Compiled, threads: int | None) -> TorchScriptSession:
+    def open(cls, file: MappedFile, engine: Compiled, threads: int | None) -> TorchScriptSession:
         """Load the traced module. Threads are PyTorch's, process-wide."""
         if threads is not None:
             torch.set_num_threads(threads)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)
             warnings.simplefilter("ignore", FutureWarning)
-            module = torch.jit.load(file, map_location="cpu")
+            module = torch.jit.load(io.BytesIO(file.data), map_location="cpu")
         return cls(module, engine.inputs, engine.outputs)
 
     def run(self, feeds: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ltp_deploy.backends.openvino.library import library_path
+from ltp_deploy.backends.in_memory import library_path
 from ltp_deploy.bundle.files import BundleFiles, FileName
 from ltp_deploy.runtime.engine import load
 
