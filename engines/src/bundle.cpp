@@ -4,12 +4,10 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <fstream>
-#include <iterator>
 #include <limits>
 #include <map>
-#include <sstream>
 
+#include "contents.h"
 #include "digests.h"
 #include "json.h"
 #include "sha256.h"
@@ -22,66 +20,23 @@ namespace fs = std::filesystem;
 using json::Value;
 
 constexpr int format_version = 3;
+constexpr const char *manifest_name = "manifest.json", *hash_name = "manifest.sha256";
+constexpr std::uintmax_t max_bytes = 64 << 20, max_hash_bytes = 4096;  // of these two
 constexpr std::int64_t any_integer = std::numeric_limits<std::int64_t>::max();
-
-/// The names of a path's components, from the bundle down. Throws Error for a name that is not
-/// written as one inside the bundle.
-std::vector<std::string> components(const fs::path& directory, const std::string& name) {
-    std::vector<std::string> found;
-    std::istringstream in(name);
-    for (std::string part; std::getline(in, part, '/');) found.push_back(part);
-    const bool bad = std::any_of(found.begin(), found.end(), [](const std::string& part) {
-        return part.empty() || part == "." || part == "..";
-    });
-    if (bad || found.empty() || name.back() == '/' || name.find('\0') != name.npos)
-        throw Error(text("the manifest of ", directory, " names what cannot be a file inside the ",
-                         "bundle: \"", name, '"'));
-    return found;
-}
-
-/// The path of a bundle's file or folder, which neither is nor goes through a symbolic link, and is
-/// of the type that is asked for.
-fs::path inside(const fs::path& directory, const std::string& name, fs::file_type type) {
-    fs::path path = directory;
-    fs::file_type found = fs::file_type::directory;
-    for (const std::string& part : components(directory, name)) {
-        path /= part;
-        found = fs::symlink_status(path).type();
-        if (found == fs::file_type::not_found)
-            throw Error(text(directory, " is incomplete: ", name, " is missing"));
-        if (found == fs::file_type::symlink)
-            throw Error(text(path, " is a symbolic link; a bundle has files of its own only: ",
-                             "copy it with the files that its links point to"));
-    }
-    if (found != type)
-        throw Error(text(path, " is not a ",
-                         type == fs::file_type::regular ? "regular file" : "folder",
-                         "; copy or build the bundle again"));
-    return path;
-}
-
-fs::path regular_file(const fs::path& directory, const std::string& name) {
-    return inside(directory, name, fs::file_type::regular);
-}
-
-std::string read_file(const fs::path& path) {
-    std::ifstream in(path, std::ios::binary);
-    return {std::istreambuf_iterator<char>(in), {}};
-}
 
 std::string first_word(const std::string& line) {
     return line.substr(0, line.find_first_of(" \r\n"));
 }
 
 Value read_manifest(const fs::path& directory) {
-    if (!fs::exists(directory / "manifest.json"))
-        throw Error(text(directory, " is not a bundle: it has no manifest.json"));
-    const fs::path file = regular_file(directory, "manifest.json");
-    const std::string manifest = read_file(file);
-    if (first_word(read_file(regular_file(directory, "manifest.sha256"))) != sha256(manifest))
+    if (!fs::exists(directory / manifest_name))
+        throw Error(text(directory, " is not a bundle: it has no ", manifest_name));
+    const fs::path file = regular_file(directory, manifest_name, max_bytes);
+    const MappedFile manifest(file), recorded(regular_file(directory, hash_name, max_hash_bytes));
+    if (first_word(std::string(recorded.data())) != sha256(manifest.data()))
         throw Error(text(file, " was edited or damaged: its hash is not the recorded one"));
     try {
-        return json::parse(manifest);
+        return json::parse(manifest.data());
     } catch (const json::Error& error) {
         throw Error(text(file, " is not valid JSON: ", error.what()));
     }
@@ -118,20 +73,27 @@ void check_platform(const fs::path& directory, const Value& manifest) {
 class Files {
 public:
     Files(const fs::path& directory, const Value& files) : directory_(directory) {
-        for (const auto& [name, entry] : files.members()) open(name, entry);
+        std::map<std::string, std::uint64_t> sizes;
+        for (const auto& [name, entry] : files.members())
+            sizes[name] = static_cast<std::uint64_t>(entry["bytes"].integer(0, any_integer));
+        check_contents(directory, sizes, {manifest_name, hash_name});
         std::vector<std::string_view> contents;
-        for (const auto& [name, file] : files_) contents.push_back(file->data());
+        for (const auto& [name, size] : sizes) {
+            const auto file = std::make_shared<const MappedFile>(regular_file(directory, name));
+            contents.push_back(file->data());
+            files_.emplace(name, file);
+        }
         const std::vector<std::string> found = digests(contents);
         auto digest = found.begin();
         for (const auto& [name, file] : files_)
-            if (*digest++ != files[name]["digest"].string())
+            if (*digest++ != files[name]["digest"].string() || file->data().size() != sizes[name])
                 throw Error(text(file->path(), " was edited or damaged: its digest is not the ",
                                  "recorded one; copy the bundle again, or rebuild it"));
     }
 
     BundleFile file(const Value& named) const {
         const std::string& name = named.string();
-        regular_file(directory_, name);
+        check_name(directory_, name);
         const auto found = files_.find(name);
         if (found == files_.end())
             throw Error(text("the manifest of ", directory_, " has no digest of ", name));
@@ -141,23 +103,13 @@ public:
     /// Refuses a name that is not a folder of files whose digests are recorded.
     void check_folder(const Value& named) const {
         const std::string& name = named.string();
-        inside(directory_, name, fs::file_type::directory);
+        check_name(directory_, name);
         const auto first = files_.lower_bound(name + "/");
         if (first == files_.end() || first->first.rfind(name + "/", 0) != 0)
             throw Error(text("the manifest of ", directory_, " has no digest of a file in ", name));
     }
 
 private:
-    void open(const std::string& name, const Value& entry) {
-        const auto file = std::make_shared<const MappedFile>(regular_file(directory_, name));
-        const std::int64_t expected = entry["bytes"].integer(0, any_integer);
-        if (const std::size_t bytes = file->data().size();
-            bytes != static_cast<std::uint64_t>(expected))
-            throw Error(text(file->path(), " is truncated or edited: ", bytes, " bytes, expected ",
-                             expected, "; copy the bundle again, or rebuild it"));
-        files_.emplace(name, file);
-    }
-
     const fs::path& directory_;
     std::map<std::string, BundleFile> files_;
 };
@@ -204,8 +156,7 @@ TensorRtParts tensorrt_parts(const Value& manifest, const Files& files) {
     const std::string& library = engine["library"].string();
     if (library != "tensorrt" && library != "tensorrt_rtx")
         throw json::Error(text("library ", library, " is unknown to this version of ltp-deploy"));
-    return {library, manifest["versions"][library].string(), engine["compute_capability"].string(),
-            manifest["outputs"].strings()};
+    return {library, manifest["versions"][library].string(), engine["compute_capability"].string()};
 }
 
 Ir ir(const Value& value, const Files& files) {
@@ -234,11 +185,16 @@ Info info(const Value& manifest) {
     info.max_length = model["max_length"].number(1);
     info.vocab_size = model["vocab_size"].number(1);
     info.type_vocab_size = model["type_vocab_size"].number(0);
-    info.pad_token_id = model["pad_token_id"].number(std::numeric_limits<int>::min());
+    info.pad_token_id = model["pad_token_id"].number(0);
     info.max_tokens = limits["max_tokens"].number(0);
     info.max_batch = limits["max_batch"].number(0);
-    if (const int length = limits["max_length"].number(0); length > 0)  // 0: the model's own
-        info.max_length = std::min(info.max_length, length);
+    const int length = limits["max_length"].number(1);
+    if (length > info.max_length)
+        throw json::Error(
+            text("a limit of ", length, " tokens, and the model takes ", info.max_length));
+    info.max_length = length;
+    if (info.pad_token_id >= info.vocab_size)
+        throw json::Error(text("pad_token_id ", info.pad_token_id, " is no token"));
     if (!info.labels.empty() && info.labels.size() != static_cast<std::size_t>(info.num_labels))
         throw json::Error(text(info.num_labels, " classes but ", info.labels.size(), " labels"));
     info.label_thresholds = label_thresholds(model, info);
@@ -265,6 +221,7 @@ Bundle read(const fs::path& directory, const Value& manifest) {
     bundle.engine = files.file(engine["file"]);
     if (!engine["plugin"].is_null()) bundle.plugin = files.file(engine["plugin"]);
     bundle.inputs = manifest["inputs"].strings();
+    bundle.outputs = manifest["outputs"].strings();
     bundle.backend = manifest["backend"].string();
     if (bundle.backend == "openvino") bundle.openvino = openvino_parts(manifest, files);
     if (bundle.backend == "tensorrt") bundle.tensorrt = tensorrt_parts(manifest, files);

@@ -27,7 +27,6 @@ struct TensorRtParts {
     std::string library;             ///< "tensorrt" or "tensorrt_rtx"
     std::string version;             ///< of that library, such as "10.9.0.34"
     std::string compute_capability;  ///< of the GPU, such as "7.5"
-    std::vector<std::string> outputs;
 };
 
 /// A model as OpenVINO reads it.
@@ -51,8 +50,9 @@ struct Bundle {
     TensorRtParts tensorrt;
     TextParts texts;
     std::vector<std::string> inputs;  ///< what the engine takes, a subset of the names in inputs.h
-    int position_start;               ///< position id of the first token of a sequence
-    bool padding_skips;               ///< pad tokens have no position of their own (RoBERTa)
+    std::vector<std::string> outputs;
+    int position_start;  ///< position id of the first token of a sequence
+    bool padding_skips;  ///< pad tokens have no position of their own (RoBERTa)
     Info info;
 };
 

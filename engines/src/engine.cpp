@@ -30,7 +30,7 @@ auto with_errors(const char* failed, Action action) {
         return action();
     } catch (const Error&) {
         throw;
-    } catch (const std::runtime_error& error) {
+    } catch (const std::exception& error) {
         throw Error(text(failed, ": ", error.what()));
     }
 }

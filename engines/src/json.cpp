@@ -1,5 +1,6 @@
 #include "json.h"
 
+#include <algorithm>
 #include <limits>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -31,11 +32,13 @@ private:
     std::vector<std::set<std::string>> keys_;  // of the objects that are not complete yet
 };
 
-/// Without the "[json.exception.parse_error.101] " that the library's messages begin with.
+/// Without the "[json.exception.parse_error.101] " that the library's messages begin with, and
+/// without the bytes that it read last, which may be no text; never long.
 std::string message(const Document::exception& error) {
-    const std::string_view what = error.what(), end = "] ";
-    const std::size_t at = what.find(end);
-    return std::string(at == what.npos ? what : what.substr(at + end.size()));
+    std::string_view what = error.what(), end = "] ";
+    if (const std::size_t at = what.find(end); at != what.npos) what.remove_prefix(at + end.size());
+    constexpr std::size_t most = 200;
+    return std::string(what.substr(0, std::min(what.find("; last read"), most)));
 }
 
 /// A number or a string in short, for messages; of anything else its type.
@@ -125,6 +128,9 @@ void Value::wrong_kind(std::string_view expected) const {
 }
 
 Value parse(std::string_view document) {
+    // The library skips the one, and takes the other for the end.
+    if (document.substr(0, 3) == "\xEF\xBB\xBF") throw Error("it begins with a byte order mark");
+    if (document.find('\0') != document.npos) throw Error("it holds a NUL byte");
     try {
         return {std::make_shared<const Document>(Document::parse(document, Strictness())), ""};
     } catch (const Document::exception& error) {

@@ -55,8 +55,9 @@ private:
     std::string name_;  // from the document's root, such as "model.labels[2]"; empty for the root
 };
 
-/// Reads one JSON document (RFC 8259) in UTF-8. Throws Error with the place where it is malformed,
-/// where an object has a key twice, or where values nest more than 100 deep.
+/// Reads one JSON document (RFC 8259) in UTF-8, without a byte order mark. Throws Error with the
+/// place where it is malformed, where an object has a key twice, or where values nest more than 100
+/// deep. Python's `ltp_deploy.bundle.document` refuses the same.
 Value parse(std::string_view document);
 
 }  // namespace ltp::json

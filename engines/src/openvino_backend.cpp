@@ -69,6 +69,7 @@ void check_inputs(const Bundle& bundle, const ov::CompiledModel& compiled) {
         throw Error(text("the engine takes ", compiled.inputs().size(),
                          " inputs, the manifest names ", bundle.inputs.size(),
                          "; rebuild the bundle"));
+    for (const std::string& name : bundle.outputs) compiled.output(name);
 }
 
 /// As many as OpenVINO runs side by side.
@@ -110,8 +111,12 @@ Result OpenVinoBackend::infer(const Batch& batch) {
     }
     ltp::infer(*request);
     const ov::Tensor logits = request->get_tensor("logits");
+    const std::size_t sequences = batch.offsets.size() - 1, labels = bundle_.info.num_labels;
+    if (logits.get_shape() != ov::Shape{sequences, labels})
+        throw Error(text("the engine's logits are ", logits.get_shape(), " instead of ",
+                         ov::Shape{sequences, labels}, "; rebuild the bundle"));
     const auto* first = logits.data<const float>();
-    return {{first, first + logits.get_size()}, static_cast<std::size_t>(bundle_.info.num_labels)};
+    return {{first, first + logits.get_size()}, labels};
 }
 
 }  // namespace

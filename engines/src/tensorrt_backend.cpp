@@ -1,5 +1,6 @@
 #include "backend.h"
 #include "cuda.h"
+#include "library.h"
 #include "pool.h"
 #include "tensorrt_context.h"
 #include "tensorrt_library.h"
@@ -27,9 +28,10 @@ void check_bundle(const Bundle& bundle) {
 }
 
 void load_plugin(nvinfer1::IRuntime& runtime, const Bundle& bundle, const TensorRtLogger& logger) {
-    const std::string path = std::filesystem::absolute(bundle.plugin->path()).string();
+    const std::string path = library_path(*bundle.plugin).string();
     if (!runtime.getPluginRegistry().loadLibrary(path.c_str()))
-        throw Error(text("the plugin ", path, " cannot be loaded: ", logger.last_error()));
+        throw Error(text("the plugin ", bundle.plugin->path().string(),
+                         " cannot be loaded: ", logger.last_error()));
 }
 
 std::unique_ptr<nvinfer1::ICudaEngine> load_engine(nvinfer1::IRuntime& runtime,
@@ -56,7 +58,7 @@ void check_tensors(const nvinfer1::ICudaEngine& engine, const Bundle& bundle) {
             throw Error(text("the engine's `", name, "` is not ", logits ? "float32" : "int32",
                              "; rebuild the bundle"));
     };
-    const auto &inputs = bundle.inputs, &outputs = bundle.tensorrt.outputs;
+    const auto &inputs = bundle.inputs, &outputs = bundle.outputs;
     for (const std::string& name : inputs) check(name, nvinfer1::TensorIOMode::kINPUT);
     for (const std::string& name : outputs) check(name, nvinfer1::TensorIOMode::kOUTPUT);
     check("logits", nvinfer1::TensorIOMode::kOUTPUT);

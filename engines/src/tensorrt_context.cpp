@@ -47,7 +47,7 @@ TensorRtContext::TensorRtContext(nvinfer1::ICudaEngine& engine, const Bundle& bu
       context_(engine.createExecutionContext()) {
     if (!context_) throw Error(text("TensorRT cannot prepare the engine: ", logger.last_error()));
     for (const std::string& name : bundle.inputs) add_input(name);
-    for (const std::string& name : bundle.tensorrt.outputs) add_output(name);
+    for (const std::string& name : bundle.outputs) add_output(name);
 }
 
 void TensorRtContext::add_input(const std::string& name) {

@@ -1,5 +1,7 @@
 #include "tokenizer.h"
 
+#include <algorithm>
+
 #include "characters.h"
 #include "infer.h"
 #include "openvino_model.h"
@@ -32,12 +34,22 @@ public:
             request->set_input_tensor(
                 i, ov::Tensor(ov::element::string, {numbers.size()}, columns[i].data()));
         infer(*request);
-        const auto values = [&](const char* name) {
-            return request->get_tensor(name).data<const std::int32_t>();
+        const auto values = [&](const char* name, std::size_t least) {
+            const ov::Tensor tensor = request->get_tensor(name);
+            if (tensor.get_size() < least)
+                throw Error(text("the tokenizer's `", name, "` has ", tensor.get_size(),
+                                 " values, and ", least, " are needed; rebuild the bundle"));
+            return tensor.data<const std::int32_t>();
         };
-        const auto *begins = values("begins"), *ends = values("ends"), *cut = values("truncated"),
-                   *id = values("input_ids"), *type = values("token_type_ids");
-        for (std::size_t i = 0; i < numbers.size(); ++i) {
+        const std::size_t count = numbers.size();
+        const auto *begins = values("begins", count), *ends = values("ends", count),
+                   *cut = values("truncated", count);
+        const std::int32_t last = *std::max_element(ends, ends + count);
+        const auto *id = values("input_ids", last), *type = values("token_type_ids", last);
+        for (std::size_t i = 0; i < count; ++i) {
+            if (begins[i] < 0 || begins[i] > ends[i])
+                throw Error(text("the tokenizer's text ", numbers[i], " goes from ", begins[i],
+                                 " to ", ends[i], "; rebuild the bundle"));
             ids[numbers[i]].assign(id + begins[i], id + ends[i]);
             types[numbers[i]].assign(type + begins[i], type + ends[i]);
             truncated[numbers[i]] = cut[i] != 0;

@@ -10,6 +10,7 @@
 #include "common/survivors.h"
 #include "digests.h"
 #include "inputs.h"
+#include "json.h"
 #include "pruning.h"
 
 namespace {
@@ -79,13 +80,24 @@ std::string scaled(Words& in) {
     return out.str();
 }
 
-/// Of a file's path.
-std::string digest(Words& in) {
+/// Of the file whose path comes next.
+std::string content(Words& in) {
     std::string path;
     in >> path;
     std::ifstream file(path, std::ios::binary);
-    const std::string data{std::istreambuf_iterator<char>(file), {}};
-    return ltp::digests({data}).front();
+    return {std::istreambuf_iterator<char>(file), {}};
+}
+
+std::string digest(Words& in) { return ltp::digests({content(in)}).front(); }
+
+/// Of a file's path: whether it is a document of JSON that manifests may be.
+bool json(Words& in) {
+    try {
+        ltp::json::parse(content(in));
+        return true;
+    } catch (const ltp::json::Error&) {
+        return false;
+    }
 }
 
 }  // namespace
@@ -104,6 +116,8 @@ int main() {
             std::cout << positions(in) << '\n';
         else if (question == "digest")
             std::cout << digest(in) << '\n';
+        else if (question == "json")
+            std::cout << json(in) << '\n';
         else
             return EXIT_FAILURE;
     }

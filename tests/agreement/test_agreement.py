@@ -1,6 +1,6 @@
 """What is written down in C++ and in Python gives the same answers in both: when a rule prunes at
-all, who survives it, how it is scaled, position ids, and digests of files. The C++ code is compiled
-alone, without any framework."""
+all, who survives it, how it is scaled, position ids, digests of files, and which documents may be
+manifests. The C++ code is compiled alone, without any framework."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Callable, Iterable
+from importlib import metadata
 from itertools import chain, product
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,6 +18,7 @@ import numpy as np
 import pytest
 import torch
 
+from ltp_deploy.bundle.document import parse
 from ltp_deploy.bundle.files import PIECE, BundleFiles
 from ltp_deploy.data.batch import pack
 from ltp_deploy.model.policy import LayerRule, Mode
@@ -27,6 +29,7 @@ SOURCES = (
     "tests/agreement/answers.cpp",
     "engines/src/digests.cpp",
     "engines/src/inputs.cpp",
+    "engines/src/json.cpp",
     "engines/src/sha256.cpp",
     "engines/src/sha256_hardware.cpp",
 )
@@ -57,7 +60,7 @@ def ask(tmp_path_factory: pytest.TempPathFactory) -> Ask:
     if compiler is None:
         pytest.skip("no C++ compiler")
     program = tmp_path_factory.mktemp("agreement") / "answers"
-    includes = [f"-I{ROOT / folder}" for folder in INCLUDES]
+    includes = [f"-I{folder}" for folder in (*(ROOT / f for f in INCLUDES), json_headers())]
     sources = [str(ROOT / source) for source in SOURCES]
     command = [compiler, "-std=c++17", "-pthread", "-O0", *includes, *sources, "-o", str(program)]
     subprocess.run(command, check=True)
@@ -68,6 +71,13 @@ def ask(tmp_path_factory: pytest.TempPathFactory) -> Ask:
         return [line.strip() for line in done.stdout.splitlines()]
 
     return answers
+
+
+def json_headers() -> Path:
+    """Where the package nlohmann-json has its headers."""
+    files = metadata.files("nlohmann-json") or []
+    header = next(file for file in files if file.match("include/nlohmann/json.hpp"))
+    return Path(str(header.locate())).parents[1]
 
 
 def words(*values: float | list[float]) -> str:
@@ -150,3 +160,76 @@ def test_digests(ask: Ask, tmp_path: Path) -> None:
     wanted = {name: entry.digest for name, entry in BundleFiles(tmp_path).listing(()).items()}
     found = ask(f"digest {tmp_path / name}" for name in wanted)
     assert dict(zip(wanted, found, strict=True)) == wanted
+
+
+GOOD, BAD = True, False
+DOCUMENTS = [
+    (b"{}", GOOD),
+    (b' {"a": [1, -2.5e-3, true, null, "\xc3\xa9\\u00e9\\ud83d\\ude00"]}\r\n', GOOD),
+    (b'{"a": {"x": 1}, "b": {"x": 1}}', GOOD),
+    (b"[" * 100 + b"]" * 100, GOOD),
+    (b"123456789012345678901234567890", GOOD),
+    (b"", BAD),
+    (b"[1,]", BAD),
+    (b"[1] 2", BAD),
+    (b"{} // all", BAD),
+    (b"01", BAD),
+    (b'{"a": 1, "a": 1}', BAD),
+    (b'{"a": 1, "\\u0061": 2}', BAD),
+    (b'[{"b": {"a": 1, "a": 2}}]', BAD),
+    (b"NaN", BAD),
+    (b"[Infinity]", BAD),
+    (b"[-Infinity]", BAD),
+    (b"1e999", BAD),
+    (b"-1e999", BAD),
+    (b"1" * 400, BAD),
+    (b"1" * 5000, BAD),
+    (b'"\\ud800"', BAD),
+    (b'"\\udc00"', BAD),
+    (b'{"\\ud800": 1}', BAD),
+    (b'"\\ude00\\ud83d"', BAD),
+    (b'"\xed\xa0\x80"', BAD),
+    (b'"\xff"', BAD),
+    (b'"\xc0\x80"', BAD),
+    (b'"\n"', BAD),
+    (b"\xef\xbb\xbf{}", BAD),
+    ("{}".encode("utf-16"), BAD),
+    ("{}".encode("utf-16-le"), BAD),
+    (b"{}\0", BAD),
+    (b"{}\0{}", BAD),
+    (b"[" * 101 + b"]" * 101, BAD),
+    (b'{"a":' * 101 + b"1" + b"}" * 101, BAD),
+    (b"[" * 100000, BAD),
+]
+
+
+def is_accepted(document: bytes) -> bool:
+    try:
+        parse(document)
+    except ValueError:
+        return False
+    return True
+
+
+def test_documents(ask: Ask, tmp_path: Path) -> None:
+    for number, (document, _) in enumerate(DOCUMENTS):
+        (tmp_path / str(number)).write_bytes(document)
+    found = ask(f"json {tmp_path / str(number)}" for number in range(len(DOCUMENTS)))
+    for (document, wanted), answer in zip(DOCUMENTS, found, strict=True):
+        assert (is_accepted(document), answer) == (wanted, str(int(wanted))), document[:40]
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        (b"9223372036854775807", 2**63 - 1),
+        (b"-9223372036854775808", -(2**63)),
+        (b"9223372036854775808", 2.0**63),
+        (b"-9223372036854775809", -(2.0**63)),
+        (b"1" * 30, float("1" * 30)),
+    ],
+)
+def test_integers_of_more_than_64_bits_are_none(text: bytes, value: float) -> None:
+    """As in C++, where `Value::integer` refuses them."""
+    found = parse(text)
+    assert (found, type(found)) == (value, type(value))

@@ -3,6 +3,9 @@
 
 #include <sys/stat.h>
 
+#include <fstream>
+#include <functional>
+
 #include "refused.h"
 #include "toy_bundle.h"
 
@@ -52,13 +55,15 @@ void valid_for_tensorrt() {
     CHECK(bundle.tensorrt.library == "tensorrt_rtx", bundle.tensorrt.library);
     CHECK(bundle.tensorrt.version == "1.7.1.116", bundle.tensorrt.version);
     CHECK(bundle.tensorrt.compute_capability == "7.5", bundle.tensorrt.compute_capability);
-    CHECK(bundle.tensorrt.outputs.size() == 2 && bundle.inputs.size() == 4, "inputs, outputs");
+    CHECK(bundle.outputs.size() == 2 && bundle.inputs.size() == 4, "inputs, outputs");
     CHECK(bundle.engine->data() == "an engine", bundle.engine->data());
     CHECK(bundle.plugin->path() == toy.path / "libltp_tensorrt.so", bundle.plugin->path());
     CHECK(bundle.info.max_tokens == 12 && bundle.info.max_batch == 3, "limits");
     CHECK(bundle.info.max_length == 6, "the engine's limit is tighter than the model's");
-    toy.replace("\"max_length\": 6", "\"max_length\": 0");
-    CHECK(ltp::read_bundle(toy.path).info.max_length == 8, "the model's limit alone");
+    toy.replace("\"max_length\": 6", "\"max_length\": 9");
+    CHECK_REFUSED(ltp::read_bundle(toy.path), "a limit of 9 tokens, and the model takes 8");
+    toy.replace("\"max_length\": 9", "\"max_length\": 8");
+    CHECK(ltp::read_bundle(toy.path).info.max_length == 8, "as much as the model takes");
     toy.replace("\"library\": \"tensorrt_rtx\"", "\"library\": \"tensorrt_vtx\"");
     CHECK_REFUSED(ltp::read_bundle(toy.path), "library tensorrt_vtx is unknown");
 }
@@ -94,7 +99,7 @@ void manifests() {
                "\"multi_label\", " + some + "[0.5, 0.4, " + bad + "]",
                "a label's threshold must lie between 0 and 1, found ");
     edited("\"bytes\": ", "\"size\": ", "it has no `files.engine.xml.bytes`");
-    edited("\"plugin\": null", "\"plugin\": \"engine.so\"", "is incomplete: engine.so is missing");
+    edited("\"plugin\": null", "\"plugin\": \"engine.so\"", "has no digest of engine.so");
 }
 
 /// Every entry of a wrong type or out of range.
@@ -115,6 +120,11 @@ void entries() {
     edited("\"label_thresholds\": [],", "", "it has no `model.label_thresholds`");
     edited("\"label_thresholds\": []", "\"label_thresholds\": [\"a\"]",
            "`model.label_thresholds[0]` is not a number");
+    edited("\"pad_token_id\": 1", "\"pad_token_id\": -1", "`model.pad_token_id` is not an integer");
+    edited("\"pad_token_id\": 1", "\"pad_token_id\": 1000", "pad_token_id 1000 is no token");
+    edited("\"max_batch\": 0, \"max_length\": 8", "\"max_batch\": 0, \"max_length\": 0",
+           "`limits.max_length` is not an integer from 1");
+    edited("\"outputs\": [\"logits\"]", "\"answers\": [\"logits\"]", "it has no `outputs`");
     edited("\"max_tokens\": 0", "\"max_tokens\": -1",
            "`limits.max_tokens` is not an integer from 0");
     edited("\"max_batch\": 0", "\"max_batch\": 0.5", "`limits.max_batch` is not an integer from 0");
@@ -173,21 +183,18 @@ void names() {
     ToyBundle toy;
     for (const char* name :
          {"", ".", "..", "../engine.bin", "/etc/passwd", "/", "a/../engine.bin", "./engine.bin",
-          "a//engine.bin", "engine.bin/", "tokenizer/..", "engine.bin\\u0000.txt"})
+          "a//engine.bin", "engine.bin/", "tokenizer/..", "engine.bin\\u0000.txt", "a\\\\b"})
         named_everywhere(toy, name, "names what cannot be a file inside the bundle");
-    named_everywhere(toy, "nothing", "is incomplete: nothing is missing");
-    named_everywhere(toy, "engine.xml/x", "is incomplete: engine.xml/x is missing");
-
-    toy.put("unlisted", "");
-    toy.replace("\"weights\": \"engine.bin\"", "\"weights\": \"unlisted\"");
-    CHECK_REFUSED(ltp::read_bundle(toy.path), "has no digest of unlisted");
+    toy.replace("\"weights\": \"engine.bin\"", "\"weights\": \"nothing\"");
+    CHECK_REFUSED(ltp::read_bundle(toy.path), "has no digest of nothing");
 }
 
 /// Also of files that this runtime does not read itself.
 void names_of_other_files() {
     edited("\"tokenizer\"", "\"calibration\": \"../engine.bin\", \"tokenizer\"",
            "inside the bundle");
-    edited("\"tokenizer\"", "\"calibration\": \"other.json\", \"tokenizer\"", "is missing");
+    edited("\"tokenizer\"", "\"calibration\": \"other.json\", \"tokenizer\"",
+           "has no digest of other.json");
     for (const char* key : {"onnx", "weights", "layers_file", "kernels"}) {
         ToyBundle toy;
         toy.make_tensorrt("tensorrt", "10.9.0");
@@ -200,37 +207,81 @@ void names_of_other_files() {
     CHECK_REFUSED(ltp::read_bundle(toy.path), "inside the bundle");
 }
 
+/// Refused after a listed file was replaced by something else.
+void replaced(const std::function<void(const fs::path&)>& make, const std::string& words) {
+    ToyBundle toy;
+    toy.put("engine.bin", "");
+    fs::remove(toy.path / "engine.bin");
+    make(toy.path / "engine.bin");
+    CHECK_REFUSED(ltp::read_bundle(toy.path), words);
+}
+
 void special_files() {
     const ToyBundle other;
+    const fs::path elsewhere = other.path / "engine.bin";
+    const auto pipe = [](const fs::path& path) {
+        CHECK(mkfifo(path.c_str(), 0600) == 0, "no pipe");
+    };
+    replaced([&](const fs::path& path) { fs::create_symlink(elsewhere, path); }, "is a symbolic");
+    replaced([](const fs::path& path) { fs::create_symlink("nowhere", path); }, "is a symbolic");
+    replaced([](const fs::path& path) { fs::create_symlink("/dev/zero", path); }, "is a symbolic");
+    replaced([](const fs::path& path) { fs::create_directory(path); }, "is not a regular file");
+    replaced([](const fs::path& path) { fs::create_symlink(".", path); }, "is a symbolic link");
+    replaced(pipe, "is not a regular file");
+}
+
+/// Whatever its kind: nobody would know what it was when the bundle was built.
+void unlisted_files() {
+    const auto refused = [](const std::function<void(const fs::path&)>& make) {
+        ToyBundle toy;
+        make(toy.path);
+        CHECK_REFUSED(ltp::read_bundle(toy.path), "added\" is not in the manifest of");
+    };
+    refused([](const fs::path& bundle) { std::ofstream(bundle / "added") << "1"; });
+    refused([](const fs::path& bundle) { fs::create_directory(bundle / "added"); });
+    refused([](const fs::path& bundle) { fs::create_symlink("engine.bin", bundle / "added"); });
+    refused([](const fs::path& bundle) { mkfifo((bundle / "added").c_str(), 0600); });
+
     ToyBundle toy;
-    fs::create_symlink(other.path / "engine.bin", toy.path / "away.bin");
-    fs::create_symlink("engine.bin", toy.path / "here.bin");
-    fs::create_symlink("nowhere", toy.path / "dangling.bin");
-    fs::create_directory(toy.path / "folder");
-    fs::copy_file(toy.path / "engine.bin", toy.path / "folder/engine.bin");
-    fs::create_directory_symlink("folder", toy.path / "link");
-    CHECK(mkfifo((toy.path / "pipe").c_str(), 0600) == 0, "no pipe");
-    ltp::read_bundle(toy.path);  // what the manifest does not name is not looked at
-    for (const char* name : {"away.bin", "here.bin", "dangling.bin", "link/engine.bin", "link"})
-        named_everywhere(toy, name, "is a symbolic link");
-    named_everywhere(toy, "pipe", "is not a ");
-    toy.replace("\"weights\": \"engine.bin\"", "\"weights\": \"folder\"");
-    CHECK_REFUSED(ltp::read_bundle(toy.path), "folder\" is not a regular file");
+    toy.make_texts();
+    toy.put("tokenizer/added", "{}");
+    CHECK_REFUSED(ltp::read_bundle(toy.path), "tokenizer/added\" is not in the manifest of");
+    fs::remove(toy.path / "tokenizer/added");
+    ltp::read_bundle(toy.path);
+    const ToyBundle other;
+    fs::rename(toy.path / "tokenizer", other.path / "tokenizer");
+    fs::create_directory_symlink(other.path / "tokenizer", toy.path / "tokenizer");
+    CHECK_REFUSED(ltp::read_bundle(toy.path), "tokenizer\" is a symbolic link");
+}
+
+/// Nothing of them is read, which would take hours.
+void sparse_files() {
+    for (const char* name : {"manifest.json", "manifest.sha256", "engine.bin"}) {
+        const ToyBundle toy;
+        fs::resize_file(toy.path / name, std::uintmax_t{1} << 42);
+        CHECK_REFUSED(ltp::read_bundle(toy.path), "nearly all of them holes");
+    }
+    ToyBundle toy;
+    toy.put("manifest.sha256", std::string(5000, ' '));
+    CHECK_REFUSED(ltp::read_bundle(toy.path), "has 5000 bytes, and no bundle's has more than 4096");
 }
 
 void tokenizers() {
     ToyBundle toy;
     fs::create_directory(toy.path / "tokenizer");
-    toy.put("tokenizer/vocab.txt", "words");
     toy.replace("\"tokenizer\": null", "\"tokenizer\": {\"folder\": \"tokenizer\"}");
+    CHECK_REFUSED(ltp::read_bundle(toy.path), "tokenizer\" is not in the manifest");
+    fs::remove(toy.path / "tokenizer");
     CHECK_REFUSED(ltp::read_bundle(toy.path), "has no digest of a file in tokenizer");
+    fs::create_directory(toy.path / "tokenizer");
+    toy.put("tokenizer/vocab.txt", "words");
     toy.add_entry("tokenizer/vocab.txt");
     ltp::read_bundle(toy.path);
     toy.put("tokenizer/vocab.txt", "WORDS");
     CHECK_REFUSED(ltp::read_bundle(toy.path), "vocab.txt\" was edited or damaged");
     toy.put("tokenizer/vocab.txt", "words");
     toy.replace("\"folder\": \"tokenizer\"", "\"folder\": \"engine.bin\"");
-    CHECK_REFUSED(ltp::read_bundle(toy.path), "engine.bin\" is not a folder");
+    CHECK_REFUSED(ltp::read_bundle(toy.path), "has no digest of a file in engine.bin");
 }
 
 void texts() {
@@ -308,6 +359,8 @@ int main() {
     names();
     names_of_other_files();
     special_files();
+    unlisted_files();
+    sparse_files();
     tokenizers();
     texts();
     files();

@@ -34,6 +34,17 @@ void bad_bundles() {
     toy.replace("\"threshold\": 0.5", "\"threshold\": \"0.5\"");
     CHECK_REFUSED(ltp::Engine(toy.path), "`model.policy.layers[0].threshold` is not a number");
     toy.replace("[{\"mode\": \"topk\", \"threshold\": \"0.5\"}]", "[]");
+    const std::string labels = "\"num_labels\": 3", names = "\"no\", \"perhaps\", ";
+    for (const char* other : {"2", "4"}) {  // names of labels would say it first
+        test::ToyBundle one;
+        one.make_engine();
+        one.replace(labels, std::string("\"num_labels\": ") + other);
+        one.replace(names + "\"oui \\u00e0 la carte\"", "");
+        CHECK_REFUSED(ltp::Engine(one.path), "the engine's logits are [1,3] instead of [1,");
+    }
+    toy.replace("\"outputs\": [\"logits\"]", "\"outputs\": [\"nothing\"]");
+    CHECK_REFUSED(ltp::Engine(toy.path), "the bundle cannot be loaded");
+    toy.replace("\"outputs\": [\"nothing\"]", "\"outputs\": [\"logits\"]");
     toy.replace("\"input_ids\", ", "");
     CHECK_REFUSED(ltp::Engine(toy.path), "the engine takes 4 inputs, the manifest names 3");
     toy.replace("\"position_ids\"", "\"mask\"");

@@ -76,6 +76,7 @@ void malformed() {
                              "NaN",
                              "Infinity",
                              "-Infinity",
+                             "\xef\xbb\xbf{}",
                              "tru",
                              "True",
                              "nul",

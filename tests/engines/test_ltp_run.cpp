@@ -56,8 +56,9 @@ int main(int, char** argv) {
     toy.replace("\"ranking\"", "\"classification\"");
     CHECK(with_input("").text.empty() && with_input("").status == 0, "no lines, no output");
 
-    toy.put("lines", "8\n");
-    gives(shell(program + " " + bundle + " " + bundle + "/lines"), 0, "8 2 0\n");
+    test::ToyBundle other;
+    other.put("lines", "8\n");
+    gives(shell(program + " " + bundle + " " + (other.path / "lines").string()), 0, "8 2 0\n");
     gives(shell(program + " " + bundle + " /nowhere"), 1, "/nowhere cannot be opened");
     gives(shell(program + " " + bundle + " " + bundle), 1, "the input cannot be read");
 

@@ -141,6 +141,7 @@ void ToyBundle::make_texts() {
 }
 
 void ToyBundle::make_tensorrt(const std::string& library, const std::string& version) {
+    for (const char* file : {"engine.xml", "engine.bin"}) fs::remove(path / file);
     put("engine.plan", "an engine");
     put("libltp_tensorrt.so", "a plugin");
     write_manifest(R"("target": "t4", "backend": "tensorrt", "precision": "fp16",
