@@ -99,16 +99,19 @@ def load_encoder(
             "first_token 'reference' is for answers that are read from the first token, and this "
             "model's are a mean over tokens: use 'keep'"
         )
-    ours = EncoderConfig(
-        family=config["model_type"] if family.in_transformers else family.model_types[0],
-        head=head,
-        num_labels=num_labels,
-        labels=labels,
-        policy=policy,
-        answer_activation=answer_activation,
-        embedding=pipeline.embedding if pipeline else None,
-        **shape,
-    )
+    try:
+        ours = EncoderConfig(
+            family=config["model_type"] if family.in_transformers else family.model_types[0],
+            head=head,
+            num_labels=num_labels,
+            labels=labels,
+            policy=policy,
+            answer_activation=answer_activation,
+            embedding=pipeline.embedding if pipeline else None,
+            **shape,
+        )
+    except ValueError as error:
+        raise CheckpointError(f"config.json: {error}") from None
     if new_head is None and written.get(LABEL_THRESHOLDS) is not None:
         ours = with_thresholds(ours, written[LABEL_THRESHOLDS], f"config.json: {LABEL_THRESHOLDS}")
     if label_thresholds is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import tokenizers
 
@@ -12,10 +13,23 @@ from ltp_deploy.data.long_texts import LongTexts
 from ltp_deploy.data.pieces import encoded_pieces
 from ltp_deploy.data.texts import Text
 from ltp_deploy.data.tokenizer import Encoded, Tokenizer
-from ltp_deploy.errors import BundleError, InputError
+from ltp_deploy.errors import BundleError, InputError, LtpError
 from ltp_deploy.model.config import EncoderConfig
 
 FILE = "tokenizer.json"
+VERSION = tokenizers.__version__
+
+
+@contextmanager
+def _errors_of_library(kind: type[LtpError], what: str) -> Iterator[None]:
+    """Around calls of the library, which raises nothing narrower than Exception. Where its own code
+    is at fault, as on a file that contradicts itself, it raises not even that."""
+    try:
+        yield
+    except BaseException as error:
+        if isinstance(error, Exception) or type(error).__name__ == "PanicException":
+            raise kind(f"{what}: {error}") from None
+        raise
 
 
 class JsonTokenizer(Tokenizer):
@@ -24,12 +38,8 @@ class JsonTokenizer(Tokenizer):
     def __init__(self, files: BundleFiles, record: TokenizerRecord, config: EncoderConfig):
         name = FileName(f"{record.folder}/{FILE}")
         path, data = files.directory / name, files.file(name).data
-        try:
+        with _errors_of_library(BundleError, f"tokenizers {VERSION} cannot read {path}"):
             self.tokenizer = tokenizers.Tokenizer.from_buffer(bytes(data))
-        except Exception as error:  # the library raises nothing narrower
-            raise BundleError(
-                f"tokenizers {tokenizers.__version__} cannot read {path}: {error}"
-            ) from None
         stored = self.tokenizer.truncation
         if stored is None:
             raise BundleError(f"{path} does not say how long texts may be; rebuild the bundle")
@@ -49,10 +59,8 @@ class JsonTokenizer(Tokenizer):
     def encode(self, texts: list[Text], pieces: bool) -> Iterator[Encoded]:
         # The fast way finds no places of tokens.
         encode = self.tokenizer.encode_batch if pieces else self.tokenizer.encode_batch_fast
-        try:
+        with _errors_of_library(InputError, "the tokenizer cannot read these texts"):
             encodings = encode(texts)
-        except Exception as error:  # the library raises nothing narrower
-            raise InputError(f"the tokenizer cannot read these texts: {error}") from None
         for number, encoding in enumerate(encodings):
             if self.long.windows and len(encoding) > self.max_length:
                 yield self._result(self._windows(number, texts[number]), pieces)

@@ -23,7 +23,8 @@ def as_texts(given: Any) -> list[Text]:
     """
     if isinstance(given, str | tuple):
         given = [given]
-    if isinstance(given, bytes | Mapping | Set) or not isinstance(given, Iterable):
+    no_items = not isinstance(given, Iterable) or getattr(given, "ndim", 1) == 0
+    if isinstance(given, bytes | Mapping | Set) or no_items:
         raise InputError(f"texts must be a list of strings, found {type(given).__name__}")
     return [_as_text(i, text) for i, text in enumerate(given)]
 

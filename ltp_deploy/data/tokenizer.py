@@ -18,7 +18,7 @@ from ltp_deploy.data.long_texts import LongTexts
 from ltp_deploy.data.pieces import Piece
 from ltp_deploy.data.probes import PROBES
 from ltp_deploy.data.texts import Text, as_texts
-from ltp_deploy.errors import BundleError, InputError
+from ltp_deploy.errors import BundleError, InputError, LtpError
 from ltp_deploy.model.config import EncoderConfig
 
 
@@ -187,11 +187,18 @@ def open_tokenizer(
         max_length: the most tokens of a sequence; the model or the tokenizer may allow fewer.
 
     Raises:
-        LtpError: the library that reads it is missing, or reads texts otherwise than at build time.
+        BundleError: the library that reads it is missing, cannot read it, or reads texts otherwise
+            than at build time.
     """
     files = BundleFiles.of(bundle)
-    tokenizer = bundled_tokenizer(files, record, config)
-    if record.fingerprint != tokenizer.fingerprint():
+    try:
+        tokenizer = bundled_tokenizer(files, record, config)
+        fingerprint = tokenizer.fingerprint()
+    except BundleError:
+        raise
+    except LtpError as error:
+        raise BundleError(f"the tokenizer of {files.directory} cannot be used: {error}") from error
+    if record.fingerprint != fingerprint:
         raise BundleError(
             f"the packages here read texts otherwise than those that built {files.directory}, so "
             "its tokenizer is another one; install the versions that the manifest names, or build "

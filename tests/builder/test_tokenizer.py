@@ -381,3 +381,18 @@ def test_a_tokenizer_that_sets_no_length_is_refused(bert_checkpoint: Path, tmp_p
     file.write_text(json.dumps({**json.loads(file.read_text()), "truncation": None}))
     with pytest.raises(BundleError, match="does not say how long texts may be; rebuild"):
         open_tokenizer(tmp_path, record, config)
+
+
+def test_a_tokenizer_that_contradicts_itself_is_refused(
+    bert_checkpoint: Path, tmp_path: Path
+) -> None:
+    """The library panics, which is no Exception."""
+    config, record = bundled(bert_checkpoint, tmp_path)
+    file = tmp_path / "tokenizer" / "tokenizer.json"
+    content = json.loads(file.read_text())
+    content["post_processor"]["special_tokens"]["[SEP"] = content["post_processor"][
+        "special_tokens"
+    ].pop("[SEP]")
+    file.write_text(json.dumps(content))
+    with pytest.raises(BundleError, match=r"the tokenizer of .* cannot be used: the tokenizer can"):
+        open_tokenizer(tmp_path, record, config)

@@ -19,6 +19,7 @@ LONG = [2] * 41  # the position table holds 40
         ({"input_ids": []}, "the batch is empty; give at least one sequence"),
         ({"input_ids": np.zeros((0, 5), int)}, "the batch is empty"),
         ({"texts": []}, "the batch is empty"),
+        ({"texts": np.array(0)}, "texts must be a list of strings, found ndarray"),
         ({"ids": [], "offsets": [0]}, "the batch is empty"),
         ({"ids": [], "offsets": []}, "the batch is empty"),
         ({"input_ids": [[2, 3], []]}, "sequence 1 is empty; leave it out"),
