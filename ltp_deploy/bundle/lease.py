@@ -38,6 +38,11 @@ class Lease:
                 self._memory = Memory.mapped(self._descriptor)
             return self._memory
 
+    @property
+    def path(self) -> str:
+        """The open file's, whatever its name holds by now."""
+        return f"/proc/self/fd/{self._descriptor}"
+
     def end(self) -> None:
         """Give the lease back and close the file, unless that is done already."""
         with self._lock:

@@ -40,6 +40,12 @@ class MappedFile:
         """Whether other processes that read the file use the same memory."""
         return self._lease is not None and self._lease.held
 
+    @property
+    def path(self) -> str | None:
+        """Where the open file can be read once more, whatever its name holds by now; None where it
+        was copied. What is read there is `data` if the file is still `shared` afterwards."""
+        return self._lease.path if self._lease is not None and self._lease.held else None
+
 
 def _release(lease: Lease | None, memory: Memory) -> None:
     if lease is not None:

@@ -204,6 +204,19 @@ print(mapped.shared, mapped.data == before)
 
 
 @pytest.mark.usefixtures("leased")
+def test_the_file_can_be_read_again_until_someone_writes(file: Path, tmp_path: Path) -> None:
+    mapped = MappedFile(file)
+    file.rename(tmp_path / "old")
+    file.write_text("another")
+    assert mapped.path is not None
+    assert Path(mapped.path).read_bytes() == CONTENT
+    assert mapped.shared
+    shorten(tmp_path / "old")
+    assert mapped.path is None
+    assert not mapped.shared
+
+
+@pytest.mark.usefixtures("leased")
 def test_what_fails_leaves_no_lease(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fails(descriptor: int) -> Memory:
         raise OSError("no memory")

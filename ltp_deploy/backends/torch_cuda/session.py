@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import io
 import threading
-import warnings
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import Any
@@ -16,6 +14,7 @@ from ltp_deploy.backends.messages import reason
 from ltp_deploy.backends.torch_cuda import TorchCudaEngine
 from ltp_deploy.backends.torch_cuda.buffers import Buffers  # registers the operators of archives
 from ltp_deploy.backends.torch_cuda.graphs import Graphs
+from ltp_deploy.backends.torchscript.archive import load_archive
 from ltp_deploy.bundle.files import BundleFiles
 from ltp_deploy.bundle.manifest import Compiled
 from ltp_deploy.errors import BundleError
@@ -74,17 +73,13 @@ class TorchCudaSession:
             )
         if threads is not None:
             torch.set_num_threads(threads)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)
-            warnings.simplefilter("ignore", FutureWarning)
-            try:
-                archive = io.BytesIO(files.file(record.file).data)
-                module = torch.jit.load(archive, map_location=record.device)
-            except RuntimeError as error:
-                raise BundleError(
-                    f"PyTorch {torch.__version__} cannot read {directory}, built with "
-                    f"{engine.version('torch')}; rebuild it ({reason(str(error))})"
-                ) from error
+        try:
+            module = load_archive(files.file(record.file), record.device)
+        except RuntimeError as error:
+            raise BundleError(
+                f"PyTorch {torch.__version__} cannot read {directory}, built with "
+                f"{engine.version('torch')}; rebuild it ({reason(str(error))})"
+            ) from error
         return cls(module, engine)
 
     def run(self, feeds: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import io
-import warnings
-
 import numpy as np
 import torch
 
+from ltp_deploy.backends.torchscript.archive import load_archive
 from ltp_deploy.bundle.manifest import Compiled
 from ltp_deploy.bundle.mapping import MappedFile
 
@@ -28,11 +26,7 @@ class TorchScriptSession:
         """Load the traced module. Threads are PyTorch's, process-wide."""
         if threads is not None:
             torch.set_num_threads(threads)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)
-            warnings.simplefilter("ignore", FutureWarning)
-            module = torch.jit.load(io.BytesIO(file.data), map_location="cpu")
-        return cls(module, engine.inputs, engine.outputs)
+        return cls(load_archive(file, "cpu"), engine.inputs, engine.outputs)
 
     def run(self, feeds: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Named inputs to named outputs."""
