@@ -8,7 +8,7 @@ OPENVINO_DIR = $(shell $(BIN)/python -c "import openvino, pathlib; print(pathlib
 # A worker for each core; the last lines are the slowest tests, the reasons of skips and the result.
 PYTEST = $(BIN)/python -m pytest --numprocesses $(shell nproc) --dist worksteal --durations 20
 
-.PHONY: setup demo quick test test-all check cpp-test cpp-test-all cpp-quick cpp-configure wheel dist bench gpu-check results clean
+.PHONY: setup demo quick test test-all check cpp-test cpp-test-all cpp-threads cpp-quick fuzz cpp-configure wheel dist bench gpu-check results clean
 
 setup: $(VENV)/installed
 
@@ -36,7 +36,7 @@ quick: check ## Lint, types and the fast tests
 test: check cpp-test ## What guards an answer or a crash: lint, types, C++ tests, Python tests, README
 	$(PYTEST)
 
-test-all: check cpp-test-all ## And the long tests: every barrier, all data, more examples
+test-all: check cpp-test-all cpp-threads ## And the long tests: every barrier, all data, more examples
 	$(PYTEST) -m "" --hypothesis-profile full
 
 check: setup
@@ -45,7 +45,10 @@ check: setup
 	$(BIN)/mypy
 
 CPP_BUILD := build/test
-CTEST := $(BIN)/ctest --test-dir $(CPP_BUILD) --output-on-failure --no-tests=error --parallel $(shell nproc)
+CTEST_IN := $(BIN)/ctest --output-on-failure --no-tests=error --parallel $(shell nproc) --test-dir
+CTEST := $(CTEST_IN) $(CPP_BUILD)
+CMAKE = $(BIN)/cmake -S . -G Ninja -DCMAKE_MAKE_PROGRAM=$(abspath $(BIN))/ninja -DOpenVINO_DIR=$(OPENVINO_DIR) \
+	-DPython_EXECUTABLE=$(abspath $(BIN))/python -DLTP_BUILD_TESTS=ON
 
 cpp-test: cpp-configure ## The C++ tests, under the address and undefined-behaviour sanitizers
 	$(BIN)/cmake --build $(CPP_BUILD) --target ltp_tests
@@ -55,13 +58,23 @@ cpp-test-all: cpp-configure ## These, and that they fail on kernels with planted
 	$(BIN)/cmake --build $(CPP_BUILD) --target ltp_full_tests
 	$(CTEST)
 
+cpp-threads: setup ## The C++ tests under the thread sanitizer
+	$(CMAKE) -B $(CPP_BUILD)-threads -DLTP_SANITIZE=thread
+	$(BIN)/cmake --build $(CPP_BUILD)-threads --target ltp_tests
+	$(CTEST_IN) $(CPP_BUILD)-threads --label-exclude full
+
 cpp-quick: cpp-configure ## Those that take seconds
 	$(BIN)/cmake --build $(CPP_BUILD) --target ltp_quick_tests
 	$(CTEST) --label-regex quick
 
+SECONDS := 60
+
+fuzz: cpp-configure ## Hostile bundles, checkpoints and requests: make fuzz SECONDS=600; failures in out/fuzz
+	$(BIN)/cmake --build $(CPP_BUILD) --target ltp_fuzz
+	$(BIN)/python -m tests.fuzz --seconds $(SECONDS) --cpp $(CPP_BUILD)/engines/fuzz
+
 cpp-configure: setup
-	$(BIN)/cmake -S . -B $(CPP_BUILD) -G Ninja -DCMAKE_MAKE_PROGRAM=$(abspath $(BIN))/ninja -DOpenVINO_DIR=$(OPENVINO_DIR) \
-		-DPython_EXECUTABLE=$(abspath $(BIN))/python -DLTP_BUILD_TESTS=ON -DLTP_SANITIZE=address,undefined
+	$(CMAKE) -B $(CPP_BUILD) -DLTP_SANITIZE=address,undefined
 
 wheel: setup ## dist/: the sdist, and one wheel for every Python, tested in new environments
 	$(MAKE) dist

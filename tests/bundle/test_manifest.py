@@ -1,6 +1,5 @@
 """Bundles that were edited, damaged, or made for elsewhere are refused with the reason."""
 
-import hashlib
 import json
 import os
 import shutil
@@ -12,12 +11,12 @@ import pytest
 
 from ltp_deploy.backends.table import read_bundle
 from ltp_deploy.builder.build import build
-from ltp_deploy.bundle.files import PIECE, BundleFiles, FileEntry, FileName, named_files
+from ltp_deploy.bundle.files import BundleFiles, FileEntry, FileName, named_files
 from ltp_deploy.bundle.options import BuildOptions
 from ltp_deploy.codec import to_json
 from ltp_deploy.errors import BundleError
 from ltp_deploy.runtime.engine import load
-from tests.spoil import edit_manifest, rewrite_manifest
+from tests.spoil import digest, edit_manifest, rewrite_manifest
 
 
 @pytest.fixture
@@ -34,13 +33,6 @@ def refuses(bundle: Path, message: str) -> None:
 def test_a_bundle_may_be_moved(bundle: Path) -> None:
     moved = bundle.rename(bundle.parent / "elsewhere")
     assert load(moved)(input_ids=[[2, 3]]).logits.shape == (1, 2)
-
-
-def digest(content: bytes) -> str:
-    hashes = [
-        hashlib.sha256(content[i : i + PIECE]).digest() for i in range(0, len(content), PIECE)
-    ]
-    return hashlib.sha256(b"".join(hashes)).hexdigest()
 
 
 def test_every_file_is_in_the_manifest_with_its_digest(bundle: Path) -> None:

@@ -1,0 +1,1 @@
+"""Hostile bundles, checkpoints and requests: no signal, no hang, no raw exception."""
