@@ -45,7 +45,9 @@ def check_alone(output: Path) -> None:
     """Raises LtpError if another process writes the output now."""
     for work in _beside(output):
         if (lock := _try_lock(work)) is None:
-            raise LtpError(f"another run writes {output} at this moment, in {work}")
+            raise LtpError(
+                f"another run writes {output} at this moment, in {work}; remove that if none does"
+            )
         os.close(lock)
 
 
