@@ -36,13 +36,9 @@ ov::element::Type element_type(const std::string& activations) {
 }
 
 ov::AnyMap settings(const Bundle& bundle, const Options& options) {
-    if (options.threads < 0) throw Error(text(options.threads, " threads; give 0 or more"));
+    ov::AnyMap map = performance_settings(options);
     // Always explicit: OpenVINO's default is bf16 where the CPU has it, whatever the model's type.
-    ov::AnyMap map{ov::hint::inference_precision(element_type(bundle.openvino.activations)),
-                   ov::hint::performance_mode(options.performance == Performance::Latency
-                                                  ? ov::hint::PerformanceMode::LATENCY
-                                                  : ov::hint::PerformanceMode::THROUGHPUT)};
-    if (options.threads > 0) map.insert(ov::inference_num_threads(options.threads));
+    map.insert(ov::hint::inference_precision(element_type(bundle.openvino.activations)));
     return map;
 }
 

@@ -2,6 +2,7 @@
 
 #include <openvino/openvino.hpp>
 
+#include "ltp/engine.h"
 #include "mapped_file.h"
 
 namespace ltp {
@@ -10,5 +11,8 @@ namespace ltp {
 /// outlive the model and what is compiled from it.
 std::shared_ptr<ov::Model> read_model(ov::Core& core, const MappedFile& graph,
                                       const MappedFile& weights);
+
+/// How models are compiled for these options. Throws Error.
+ov::AnyMap performance_settings(const Options& options);
 
 }  // namespace ltp

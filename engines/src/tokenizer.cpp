@@ -78,23 +78,15 @@ void add_library(ov::Core& core, const std::filesystem::path& library) try {
                      error.what()));
 }
 
-ov::AnyMap settings(const Options& options) {
-    ov::AnyMap map{ov::hint::performance_mode(options.performance == Performance::Latency
-                                                  ? ov::hint::PerformanceMode::LATENCY
-                                                  : ov::hint::PerformanceMode::THROUGHPUT)};
-    if (options.threads > 0) map.insert(ov::inference_num_threads(options.threads));
-    return map;
-}
-
 /// Members are destroyed in reverse: the library's code, which `core_` holds, goes last.
 class OpenVinoTokenizer : public Tokenizer {
 public:
     OpenVinoTokenizer(const TextParts& parts, const Options& options)
         : refused_(*parts.refused), token_types_(parts.token_types) {
         add_library(core_, options.tokenizers_library);
-        singles_ = std::make_unique<Reader>(core_, parts.texts, settings(options));
-        if (parts.pairs.model)
-            pairs_ = std::make_unique<Reader>(core_, parts.pairs, settings(options));
+        const ov::AnyMap settings = performance_settings(options);
+        singles_ = std::make_unique<Reader>(core_, parts.texts, settings);
+        if (parts.pairs.model) pairs_ = std::make_unique<Reader>(core_, parts.pairs, settings);
     }
 
     Tokenized tokenize(const std::vector<Text>& texts) override {

@@ -59,7 +59,8 @@ def load(
 
     Args:
         path: the bundle's directory.
-        threads: CPU threads to use, all by default.
+        threads: CPU threads to use, all by default. Give it where processes share a machine: only
+            then OpenVINO binds none of them to a core.
         throughput: favour many requests at once (`engine.submit`) over the latency of one.
         portable: run a bundle for a GPU on the CPU: its portable ONNX model in ONNX Runtime, or a
             torch-cuda engine with the op's reference. Slow, but it shows what the engine computes

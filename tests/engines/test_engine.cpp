@@ -2,6 +2,9 @@
 // extension of OpenVINO, in place of the plugin.
 #include "ltp/engine.h"
 
+#include <sched.h>
+
+#include <atomic>
 #include <cmath>
 #include <fstream>
 #include <functional>
@@ -85,11 +88,33 @@ void changed_files(const fs::path& extension) {
     }
 }
 
+/// Else those of several processes would share the first cores.
+void unbound_threads(const fs::path& bundle) {
+    const auto cores = [](pid_t thread) {
+        cpu_set_t set;
+        return sched_getaffinity(thread, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 0;
+    };
+    const int all = cores(0);
+    const ltp::Engine engine(bundle, {1});
+    std::atomic<bool> working = true;
+    std::thread work([&] {
+        for (int i = 0; i < 3000; ++i) engine.run(ltp::pack({{1, 2, 3}}));
+        working = false;
+    });
+    while (working)
+        for (const auto& thread : fs::directory_iterator("/proc/self/task")) {
+            const int found = cores(std::stoi(thread.path().filename()));
+            CHECK(found == all || found == 0, "a thread is bound to", found, "of", all, "cores");
+        }
+    work.join();
+}
+
 }  // namespace
 
 int main(int, char** argv) {
     test::ToyBundle toy;
     toy.make_engine();
+    unbound_threads(toy.path);  // before others, whose threads OpenVINO binds
     ltp::Engine first(toy.path);
     const ltp::Engine engine = std::move(first);
     test::answers(engine);

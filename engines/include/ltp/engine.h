@@ -43,7 +43,9 @@ enum class Performance {
 };
 
 struct Options {
-    int threads = 0;  ///< CPU threads; 0 leaves the choice to OpenVINO. TensorRT: 0, or Error
+    /// CPU threads, which the system may run on any core; 0 leaves both to OpenVINO, which may bind
+    /// them to cores. TensorRT: 0, or Error
+    int threads = 0;
     Performance performance = Performance::Latency;
     /// Multiplies the thresholds of all layers, and the shares that top-k layers prune; 0: nothing
     /// is pruned. TensorRT: 1, or Error

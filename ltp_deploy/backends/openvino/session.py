@@ -111,6 +111,8 @@ def compile_settings(
     }
     if threads is not None:
         settings["INFERENCE_NUM_THREADS"] = str(threads)
+        # OpenVINO would bind them to the first cores, in every process to the same ones.
+        settings["ENABLE_CPU_PINNING"] = "NO"
     return settings
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -75,6 +77,33 @@ def test_constants_lie_on_cache_lines(bert_bundle: Path) -> None:
     offsets = re.findall(r'offset="(\d+)"', (bert_bundle / "engine.xml").read_text())
     assert offsets
     assert all(int(offset) % 64 == 0 for offset in offsets)
+
+
+def in_new_process(code: str, *bundles: Path) -> str:
+    """What it prints; threads and instruction sets are chosen once in a process."""
+    command = [sys.executable, "-c", code, *map(str, bundles)]
+    return subprocess.run(command, check=True, capture_output=True, text=True, timeout=120).stdout
+
+
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="there is one core to be on")
+def test_threads_that_were_asked_for_are_bound_to_no_core(bert_bundle: Path) -> None:
+    # Else those of several processes would share the first cores.
+    code = """
+import os, sys, threading
+from ltp_deploy import load
+engine = load(sys.argv[1], threads=1)
+work = threading.Thread(target=lambda: [engine("a text of some words") for _ in range(300)])
+work.start()
+found = set()
+while work.is_alive():
+    for thread in os.listdir("/proc/self/task"):
+        try:
+            found.add(len(os.sched_getaffinity(int(thread))))
+        except ProcessLookupError:
+            pass
+print(found == {len(os.sched_getaffinity(0))})
+"""
+    assert in_new_process(code, bert_bundle) == "True\n"
 
 
 def test_engines_that_are_gone_leave_nothing_open(bert_bundle: Path) -> None:
