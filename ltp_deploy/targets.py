@@ -18,7 +18,7 @@ _ALL = (
     ),
     Target(
         "haswell",
-        "OpenVINO limited to AVX2",
+        "OpenVINO, our operators limited to AVX2",
         _OPENVINO,
         ("f32", "int8-dynamic", "int8"),
         beside_int8="f32",

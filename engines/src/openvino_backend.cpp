@@ -17,12 +17,10 @@
 namespace ltp {
 namespace {
 
-constexpr const char* kIsaLimit = "ONEDNN_MAX_CPU_ISA";
-
 /// Whether the environment keeps oneDNN from bf16. OpenVINO looks at the CPU alone then, and
 /// crashes.
 bool limit_rules_out_bf16() {
-    const char* value = std::getenv(kIsaLimit);
+    const char* value = std::getenv("ONEDNN_MAX_CPU_ISA");
     std::string limit = value ? value : "";
     for (char& c : limit) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
     constexpr std::array without_bf16{"SSE41", "AVX", "AVX2", "AVX2_VNNI"};
@@ -42,16 +40,15 @@ ov::AnyMap settings(const Bundle& bundle, const Options& options) {
     return map;
 }
 
-void limit_isa(const Bundle& bundle) {
-    if (bundle.openvino.isa.empty()) return;
-    if (bundle.openvino.isa != "avx2")
+/// The limit itself is a setting of each of our operators.
+void check_isa(const Bundle& bundle) {
+    if (!bundle.openvino.isa.empty() && bundle.openvino.isa != "avx2")
         throw Error(text("instruction set ", bundle.openvino.isa, " is unknown"));
-    setenv(kIsaLimit, "AVX2", /*overwrite=*/0);
 }
 
 ov::CompiledModel compile(ov::Core& core, const Bundle& bundle, const Options& options) {
     check_openvino(bundle, ov::get_openvino_version().buildNumber);
-    limit_isa(bundle);
+    check_isa(bundle);
     if (bundle.plugin) core.add_extension(library_path(*bundle.plugin));
     const auto model = read_model(core, *bundle.engine, *bundle.openvino.weights);
     if (options.pruning != 1) scale_thresholds(*model, bundle.openvino.thresholds, options.pruning);

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 # `ltp_deploy.backends.tensorrt.library` have them, which a help page does not import.
 TARGETS = {
     "cpu": ("OpenVINO on this CPU", ("f32", "bf16", "int8-dynamic", "int8")),
-    "haswell": ("OpenVINO limited to AVX2", ("f32", "int8-dynamic", "int8")),
+    "haswell": ("OpenVINO, our operators limited to AVX2", ("f32", "int8-dynamic", "int8")),
     "t4": ("TensorRT on an NVIDIA T4", ("fp16", "int8")),
     "torch-cuda": ("PyTorch with our CUDA kernels, on any NVIDIA GPU", ("fp16",)),
     "onnx": ("standard ONNX operators", ("f32", "fp16", "int8")),

@@ -123,11 +123,9 @@ struct Result {
 /// A loaded bundle. On a machine with several GPUs it uses the first that CUDA shows, which
 /// CUDA_VISIBLE_DEVICES can change.
 ///
-/// Every member may be called from several threads at once. The constructor may not run at the same
-/// time as code that reads or writes environment variables if the bundle is limited to an
-/// instruction set (target `haswell`): it then sets ONEDNN_MAX_CPU_ISA, unless that is set already.
-/// oneDNN reads this variable once, when the first engine of a process is loaded, and all engines
-/// share it; where it rules bf16 out, bf16 bundles compute in f32.
+/// Every member may be called from several threads at once. oneDNN reads ONEDNN_MAX_CPU_ISA once,
+/// when the first engine of a process is loaded, and all engines share it; where it rules bf16 out,
+/// bf16 bundles compute in f32.
 class Engine {
 public:
     /// Checks the hashes of all files, the platform, the version of OpenVINO or TensorRT, and the

@@ -22,7 +22,7 @@ from ltp_deploy.bundle.manifest import Compiled
 from ltp_deploy.bundle.mapping import MappedFile
 from ltp_deploy.errors import BundleError
 
-ISA_LIMIT = "ONEDNN_MAX_CPU_ISA"  # oneDNN reads it when a process first loads the CPU plugin
+_ISA_LIMIT = "ONEDNN_MAX_CPU_ISA"  # oneDNN reads it when a process first loads the CPU plugin
 _WITHOUT_BF16 = ("SSE41", "AVX", "AVX2", "AVX2_VNNI")
 
 
@@ -68,8 +68,6 @@ def open_engine(files: BundleFiles, engine: Compiled, options: RunOptions) -> Op
         BundleError: it was built with another release of OpenVINO.
     """
     record = engine.record(OpenVinoEngine)
-    if record.isa == "avx2":
-        os.environ.setdefault(ISA_LIMIT, "AVX2")
     ov = import_openvino()
     _check_version(files.directory, engine.version("openvino"), release(ov.__version__))
     core = ov.Core()
@@ -101,7 +99,7 @@ def compile_settings(
     precision: str, threads: int | None = None, throughput: bool = False
 ) -> dict[str, str]:
     """Properties for `compile_model`, the same for our engines and for dense models."""
-    if precision == "bf16" and os.environ.get(ISA_LIMIT, "").upper() in _WITHOUT_BF16:
+    if precision == "bf16" and os.environ.get(_ISA_LIMIT, "").upper() in _WITHOUT_BF16:
         # OpenVINO decides so on such a CPU, but it does not know of the limit, and crashes.
         precision = "f32"
     settings = {

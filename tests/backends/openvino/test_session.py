@@ -106,6 +106,23 @@ print(found == {len(os.sched_getaffinity(0))})
     assert in_new_process(code, bert_bundle) == "True\n"
 
 
+def test_a_bundle_for_avx2_limits_no_other_one(
+    bert_checkpoint: Path, bundle_of: Callable[..., Path]
+) -> None:
+    code = """
+import os, sys
+from ltp_deploy import load
+os.environ.pop("ONEDNN_MAX_CPU_ISA", None)
+before = dict(os.environ)
+engine = [load(bundle) for bundle in sys.argv[1:]][-1]
+assert os.environ == before
+for node in engine.session.compiled.get_runtime_model().get_ordered_ops():
+    print(node.get_rt_info()["primitiveType"].astype(str))
+"""
+    cpu, haswell = bundle_of(bert_checkpoint), bundle_of(bert_checkpoint, "haswell")
+    assert in_new_process(code, haswell, cpu) == in_new_process(code, cpu)
+
+
 def test_engines_that_are_gone_leave_nothing_open(bert_bundle: Path) -> None:
     folder = Path("/proc/self/fd")
     if not folder.exists():
