@@ -70,7 +70,7 @@ def check_native_parts(python: Path, package: Path, elsewhere: Path) -> None:
     run(
         python,
         "-c",
-        "from ltp_deploy.backends.openvino.reports import import_openvino;"
+        "from ltp_deploy.backends.reports import import_openvino;"
         f"import_openvino().Core().add_extension({str(plugin)!r})",
         cwd=elsewhere,
     )

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ltp_deploy.backends.openvino.reports import import_openvino
+from ltp_deploy.backends.reports import import_openvino
 from ltp_deploy.builder import cpp_texts
 from ltp_deploy.builder.build import build as build_bundle
 from ltp_deploy.bundle.native import PACKAGE

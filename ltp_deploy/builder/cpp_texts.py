@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 import tokenizers
 
-from ltp_deploy.backends.openvino.reports import import_openvino, no_usage_reports
 from ltp_deploy.backends.openvino.session import release
+from ltp_deploy.backends.reports import import_openvino, no_usage_reports
 from ltp_deploy.bundle.files import FileName
 from ltp_deploy.bundle.tokenizer import CppTexts, Ir
 from ltp_deploy.data.batch import pack

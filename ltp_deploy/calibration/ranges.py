@@ -16,7 +16,7 @@ from ltp_deploy.backends.openvino import OpenVino
 from ltp_deploy.backends.openvino.compile import convert
 from ltp_deploy.backends.openvino.linear import module_name
 from ltp_deploy.backends.openvino.nodes import PluginNodes
-from ltp_deploy.backends.openvino.reports import no_usage_reports
+from ltp_deploy.backends.reports import no_usage_reports
 from ltp_deploy.bundle.native import openvino_plugin
 from ltp_deploy.compiler.int8 import ActivationRange
 from ltp_deploy.compiler.lower import lower

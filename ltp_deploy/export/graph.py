@@ -18,7 +18,7 @@ from ltp_deploy.backends.in_memory import library_path
 from ltp_deploy.backends.openvino import OpenVinoEngine
 from ltp_deploy.backends.openvino.nodes import PluginNodes
 from ltp_deploy.backends.openvino.panels import packed
-from ltp_deploy.backends.openvino.reports import import_openvino
+from ltp_deploy.backends.reports import import_openvino
 from ltp_deploy.bundle.files import BundleFiles
 from ltp_deploy.bundle.limits import Limits
 from ltp_deploy.bundle.manifest import Manifest

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ltp_deploy.backends.openvino.reports import import_openvino
+from ltp_deploy.backends.reports import import_openvino
 from ltp_deploy.builder.cpp_texts import INPUTS, openvino_tokenizers
 from ltp_deploy.bundle.files import BundleFiles
 from ltp_deploy.bundle.tokenizer import CppTexts, Ir

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ltp_deploy.backends.openvino.reports import import_openvino
+from ltp_deploy.backends.reports import import_openvino
 from ltp_deploy.builder import cpp_texts
 from ltp_deploy.builder.build import build
 from ltp_deploy.builder.tokenizer import bundle_tokenizer

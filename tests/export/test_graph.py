@@ -11,7 +11,7 @@ import pytest
 
 import ltp_deploy
 from ltp_deploy.backends.in_memory import library_path
-from ltp_deploy.backends.openvino.reports import import_openvino
+from ltp_deploy.backends.reports import import_openvino
 from ltp_deploy.backends.table import read_bundle
 from ltp_deploy.bundle.files import BundleFiles
 from ltp_deploy.data.batch import PackedBatch, pack

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 import ltp_deploy
-from ltp_deploy.backends.openvino.reports import import_openvino
 from ltp_deploy.backends.openvino.session import ISA_LIMIT
+from ltp_deploy.backends.reports import import_openvino
 from ltp_deploy.builder.cpp_texts import openvino_tokenizers
 from ltp_deploy.export.table import export
 from tests.export.environments import hint, rounded

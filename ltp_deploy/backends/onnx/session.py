@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ltp_deploy.backends.onnx import OnnxEngine
+from ltp_deploy.backends.reports import import_onnxruntime
 from ltp_deploy.bundle.files import BundleFiles
 from ltp_deploy.bundle.manifest import Compiled
 from ltp_deploy.errors import BundleError, needs
@@ -29,7 +30,7 @@ class OnnxRuntimeSession:
             BundleError: ONNX Runtime is missing.
         """
         with needs(f"{files.directory} runs in ONNX Runtime", "onnxruntime", BundleError):
-            import onnxruntime as ort
+            ort = import_onnxruntime()
         options = ort.SessionOptions()
         options.log_severity_level = 3
         if threads is not None:

@@ -17,9 +17,9 @@ from ltp_deploy.backends.openvino.nodes import (
     attention_extension,
     segment_sum_extension,
 )
-from ltp_deploy.backends.openvino.reports import import_openvino, no_usage_reports
 from ltp_deploy.backends.openvino.session import release
 from ltp_deploy.backends.openvino.tail import spread_bf16
+from ltp_deploy.backends.reports import import_openvino, no_usage_reports
 from ltp_deploy.bundle.files import FileName
 from ltp_deploy.bundle.native import openvino_plugin
 from ltp_deploy.compiler.example import example_inputs

@@ -7,7 +7,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 from xml.etree import ElementTree
 
-from ltp_deploy.backends.openvino.reports import import_openvino
+from ltp_deploy.backends.reports import import_openvino
 
 ALIGNMENT = 64  # bytes: a cache line, and the widest vector
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ltp_deploy.backends.openvino.reports import import_openvino
+from ltp_deploy.backends.reports import import_openvino
 from ltp_deploy.model.policy import Carry, Mode
 from ltp_deploy.model.signature import ARGUMENTS, ATTRIBUTES, INPUTS
 

@@ -15,8 +15,8 @@ from ltp_deploy.backends.in_memory import library_path
 from ltp_deploy.backends.openvino import OpenVinoEngine
 from ltp_deploy.backends.openvino.alive import AliveCounts
 from ltp_deploy.backends.openvino.dial import scale_thresholds
-from ltp_deploy.backends.openvino.reports import import_openvino
 from ltp_deploy.backends.openvino.survivors import ReportedSurvivors
+from ltp_deploy.backends.reports import import_openvino
 from ltp_deploy.bundle.files import BundleFiles
 from ltp_deploy.bundle.manifest import Compiled
 from ltp_deploy.bundle.mapping import MappedFile

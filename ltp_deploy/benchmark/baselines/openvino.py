@@ -7,8 +7,8 @@ import warnings
 from collections.abc import Sequence
 from typing import Any
 
-from ltp_deploy.backends.openvino.reports import import_openvino, no_usage_reports
 from ltp_deploy.backends.openvino.session import OpenVinoSession, compile_settings
+from ltp_deploy.backends.reports import import_openvino, no_usage_reports
 from ltp_deploy.benchmark.baselines.baseline import BaselineRequest
 from ltp_deploy.benchmark.baselines.dense import DenseModel, dense_model
 from ltp_deploy.benchmark.baselines.peers import open_peer

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from ltp_deploy.backends.reports import import_onnxruntime
 from ltp_deploy.benchmark.baselines.baseline import BaselineRequest
 from ltp_deploy.benchmark.baselines.dense import DenseModel, dense_model
 from ltp_deploy.benchmark.baselines.torch import TorchSession
@@ -39,7 +40,7 @@ def _pytorch(request: BaselineRequest) -> Runner:
 def _onnxruntime(request: BaselineRequest) -> Runner:
     """Always f32: ONNX Runtime has no bf16 on CPUs."""
     with needs("the peer onnxruntime needs ONNX Runtime", "onnx"):
-        import onnxruntime
+        onnxruntime = import_onnxruntime()
         from onnxruntime.transformers.optimizer import optimize_model
     config = request.encoder.config
     with tempfile.TemporaryDirectory() as folder:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ltp_deploy.backends.openvino.reports import no_usage_reports
+from ltp_deploy.backends.reports import no_usage_reports
 
 BUILD = """
 import sys
@@ -57,3 +57,19 @@ def test_the_environment_stays_as_it_was(
     with no_usage_reports():
         assert os.environ["CI"] == "true"
     assert os.environ.get("CI") == before
+
+
+def test_onnx_runtime_starts_no_reporter() -> None:
+    pytest.importorskip("onnxruntime")
+    code = """
+import os
+from ltp_deploy.backends.reports import import_onnxruntime
+import numpy
+before = len(os.listdir("/proc/self/task"))
+import_onnxruntime()
+print(len(os.listdir("/proc/self/task")) - before)
+"""
+    environment = {n: v for n, v in os.environ.items() if n != "CI"}
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout == "0\n"
