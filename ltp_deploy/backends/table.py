@@ -10,6 +10,7 @@ from ltp_deploy.backends.messages import opening
 from ltp_deploy.backends.null import Null
 from ltp_deploy.backends.onnx import Onnx
 from ltp_deploy.backends.openvino import OpenVino
+from ltp_deploy.backends.process import keep_in_forks, native_calls
 from ltp_deploy.backends.tensorrt import TensorRt
 from ltp_deploy.backends.torch_cuda import TorchCuda
 from ltp_deploy.backends.torchscript import TorchScript
@@ -80,11 +81,12 @@ def open_session(
             f"{directory} runs in {backend.name}, whose engines say what is alive only where they "
             "are built with `--outputs survivors`"
         )
-    with opening(f"{backend.name} cannot run the engine in {directory}"):
+    with opening(f"{backend.name} cannot run the engine in {directory}"), native_calls:
         session = backend.open(files, engine, options)
         # Engines prepare things at their first request, which no user is to wait for.
         first = one_token()
         check_answer(session.run(first), first["offsets"], engine)
+    keep_in_forks(session)
     return session
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -16,6 +17,7 @@ import numpy as np
 from ltp_deploy.backends.answers import check_answer
 from ltp_deploy.backends.backend import RunOptions, Session
 from ltp_deploy.backends.messages import in_one_line, opening
+from ltp_deploy.backends.process import native_calls
 from ltp_deploy.backends.table import counts, open_session, read_bundle
 from ltp_deploy.backends.table import portable as portable_form
 from ltp_deploy.bundle.files import BundleFiles
@@ -169,6 +171,7 @@ class Engine:
         self._tokenizer: Tokenizer | None = None
         self._session: Session | None = session
         self._closed = False
+        self._process = os.getpid()
         self._live = LiveCounts(self.config.layers)
         self._watcher: Watcher | None = None
         self._options = queue or QueueOptions()
@@ -184,8 +187,9 @@ class Engine:
         """What runs packed batches.
 
         Raises:
-            EngineClosed: the engine was closed.
+            EngineClosed: the engine was closed, or its process forked.
         """
+        self._check_process()
         if self._session is None:
             raise EngineClosed(f"{self.directory}: the engine was closed; load the bundle again")
         return self._session
@@ -280,6 +284,7 @@ class Engine:
             Overloaded: too many requests are waiting.
             EngineClosed: the engine was closed.
         """
+        self._check_process()
         return self._queue.submit(request, deadline, self._answer)
 
     @property
@@ -525,7 +530,15 @@ class Engine:
     ) -> None:
         self.close()
 
+    def _check_process(self) -> None:
+        if self._process != os.getpid():
+            raise EngineClosed(
+                f"{self.directory}: the process was forked after the engine was loaded, and its "
+                "threads are in the parent; load the bundle in each process"
+            )
+
     def _check_open(self) -> None:
+        self._check_process()
         if self._closed:
             raise EngineClosed(f"{self.directory}: the engine was closed; load the bundle again")
 
@@ -588,8 +601,9 @@ class Engine:
     def _run(self, batch: PackedBatch) -> Result:
         """Run a batch that was checked."""
         begin = time.perf_counter()
-        with in_one_line(f"the engine in {self.directory} failed", EngineFailed):
-            outputs = self.session.run(batch.feeds(self.config))
+        session, feeds = self.session, batch.feeds(self.config)
+        with in_one_line(f"the engine in {self.directory} failed", EngineFailed), native_calls:
+            outputs = session.run(feeds)
         check_answer(outputs, batch.offsets, self.manifest)
         result = make_result(outputs, batch, self.config, self.survivors)
         if result.alive is not None:
@@ -608,7 +622,11 @@ class Engine:
         if at_once == 1 or len(pieces) == 1:
             return gathered([self._run(part) for part in parts], pieces)
         with ThreadPoolExecutor(at_once, "ltp-pieces") as workers:
-            return gathered(list(workers.map(self._run, parts)), pieces)
+            try:
+                results = workers.map(self._run, parts)
+            except RuntimeError:
+                raise EngineClosed("the process is ending, so nothing new begins") from None
+            return gathered(list(results), pieces)
 
     @property
     def _most_tokens(self) -> int:
@@ -626,6 +644,7 @@ class Engine:
         Raises:
             InputError: the bundle has none.
         """
+        self._check_process()
         with self._lock:
             if self._tokenizer is None:
                 record, files = self.manifest.tokenizer, self._tokenizer_files

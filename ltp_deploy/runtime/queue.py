@@ -150,11 +150,6 @@ class RequestQueue:
             told(len(self._waiting))
 
     def _check_open(self) -> None:
-        if self._process != os.getpid():
-            raise EngineClosed(
-                "the process was forked after the engine was loaded, and its threads are in the "
-                "parent; load the bundle in each process"
-            )
         if self._closed:
             raise EngineClosed("the engine was closed; load the bundle again")
 

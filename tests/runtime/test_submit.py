@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
@@ -187,27 +185,6 @@ def test_an_engine_that_is_dropped_leaves_no_thread(bert_bundle: Path) -> None:
     for thread in set(new) - set(workers):
         thread.join(SECONDS)
     assert threading.active_count() <= before
-
-
-def test_a_forked_process_is_told_to_load_the_bundle_itself(bert_bundle: Path) -> None:
-    code = """
-import os, sys
-from ltp_deploy import EngineClosed, load
-engine = load(sys.argv[1])
-engine.submit("a text").result()
-if (child := os.fork()) == 0:
-    try:
-        engine.submit("a text")
-    except EngineClosed as error:
-        engine.close()
-        os._exit("load the bundle in each process" not in str(error))
-    os._exit(2)
-status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-print(status, len(engine.submit("a text").result().logits))
-"""
-    command = [sys.executable, "-c", code, str(bert_bundle)]
-    found = subprocess.run(command, check=True, capture_output=True, text=True, timeout=120).stdout
-    assert found.split() == ["0", "1"]
 
 
 def test_a_large_request_goes_in_pieces_with_the_answers_of_a_whole_one(

@@ -14,6 +14,7 @@ from ltp_deploy.backends.messages import reason
 from ltp_deploy.backends.torch_cuda import TorchCudaEngine
 from ltp_deploy.backends.torch_cuda.buffers import Buffers  # registers the operators of archives
 from ltp_deploy.backends.torch_cuda.graphs import Graphs
+from ltp_deploy.backends.torch_threads import use_threads
 from ltp_deploy.backends.torchscript.archive import load_archive
 from ltp_deploy.bundle.files import BundleFiles
 from ltp_deploy.bundle.manifest import Compiled
@@ -71,8 +72,7 @@ class TorchCudaSession:
                 f"{directory} runs on an NVIDIA GPU, and PyTorch {torch.__version__} finds none; "
                 "load(..., portable=True) and `verify --portable` run it on the CPU, slowly"
             )
-        if threads is not None:
-            torch.set_num_threads(threads)
+        use_threads(threads)
         try:
             module = load_archive(files.file(record.file), record.device)
         except RuntimeError as error:

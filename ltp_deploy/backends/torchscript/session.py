@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from ltp_deploy.backends.torch_threads import use_threads
 from ltp_deploy.backends.torchscript.archive import load_archive
 from ltp_deploy.bundle.manifest import Compiled
 from ltp_deploy.bundle.mapping import MappedFile
@@ -24,12 +25,12 @@ class TorchScriptSession:
     @classmethod
     def open(cls, file: MappedFile, engine: Compiled, threads: int | None) -> TorchScriptSession:
         """Load the traced module. Threads are PyTorch's, process-wide."""
-        if threads is not None:
-            torch.set_num_threads(threads)
+        use_threads(threads)
         return cls(load_archive(file, "cpu"), engine.inputs, engine.outputs)
 
     def run(self, feeds: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Named inputs to named outputs."""
         with torch.inference_mode():
             values = self.module(*(torch.from_numpy(feeds[name]) for name in self.inputs))
-        return dict(zip(self.outputs, (v.numpy() for v in values), strict=True))
+        # Copied, so that PyTorch's memory is let go inside the call: that is native work too.
+        return dict(zip(self.outputs, (v.numpy().copy() for v in values), strict=True))
