@@ -108,6 +108,22 @@ def load(
     return engine
 
 
+def _reopened(directory: Path, options: dict[str, Any], manifest: Manifest) -> Engine:
+    """Load a bundle that was open before.
+
+    Raises:
+        BundleError: it has another manifest now.
+    """
+    engine = load(directory, **options)
+    if engine.manifest != manifest:
+        engine.close()
+        raise BundleError(
+            f"{directory} was replaced after it was loaded, so what is there now is another "
+            "bundle; load it again"
+        )
+    return engine
+
+
 def _check_long_texts(
     directory: Path, manifest: Manifest, long: LongTexts, survivors: bool
 ) -> None:
@@ -133,7 +149,8 @@ def _check_long_texts(
 class Engine:
     """A loaded bundle. Calls are safe from several threads at once.
 
-    `with load(...) as engine:` closes it at the end, as `close` does.
+    `with load(...) as engine:` closes it at the end, as `close` does. Pickled, it is its path and
+    options: whoever unpickles it opens the bundle there, which must be the same one.
 
     Attributes:
         manifest: what the bundle says of itself; of its portable form, where that was loaded.
@@ -436,26 +453,39 @@ class Engine:
             BundleError: the bundle cannot do it, or was replaced since.
             EngineClosed: this engine was closed.
         """
+        options = self._load_options() | {"survivors": survivors}
+        if survivors:
+            options["alive"] = False
+        if survivors and self.long.windows:
+            options |= {"long_texts": LongTexts().rule, "stride": None}
+        if pruning is not None:
+            options["pruning"] = pruning
+        return _reopened(self.directory, options, self.manifest)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """An engine is pickled as its path and options, and opened again where it is unpickled."""
+        return _reopened, (self.directory.absolute(), self._load_options(), self.manifest)
+
+    def _load_options(self) -> dict[str, Any]:
+        """The arguments of `load` that open the same once more.
+
+        Raises:
+            EngineClosed: the engine was closed.
+        """
         self._check_open()
-        long = LongTexts() if survivors and self.long.windows else self.long
-        engine = load(
-            self.directory,
-            self._run_options.threads,
-            self._run_options.throughput,
-            portable=self.portable,
-            long_texts=long.rule,
-            stride=long.stride,
-            pruning=self.pruning if pruning is None else pruning,
-            alive=self._run_options.alive and not survivors,
-            survivors=survivors,
-        )
-        if engine.manifest != self.manifest:
-            engine.close()
-            raise BundleError(
-                f"{self.directory} was replaced after it was loaded, so what is there now is no "
-                "variant of it; load it again"
-            )
-        return engine
+        run = self._run_options
+        return {
+            "threads": run.threads,
+            "throughput": run.throughput,
+            "portable": self.portable,
+            "long_texts": self.long.rule,
+            "stride": self.long.stride,
+            "batch_tokens": self._options.batch_tokens,
+            "max_waiting": self._options.max_waiting,
+            "pruning": run.pruning,
+            "alive": run.alive,
+            "survivors": run.survivors,
+        }
 
     def drift(self) -> Drift:
         """How much of live texts was kept since the bundle was loaded, against the texts that its

@@ -1,8 +1,11 @@
 """One call for every form of request; the same answer from every form, thread and batch."""
 
+import copy
+import multiprocessing
+import pickle
 import shutil
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +14,7 @@ import torch
 from transformers import AutoTokenizer
 
 from ltp_deploy.checkpoint import load_encoder
-from ltp_deploy.errors import BundleError, InputError, LtpError
+from ltp_deploy.errors import BundleError, EngineClosed, InputError, LtpError
 from ltp_deploy.runtime.engine import Engine, load
 from ltp_deploy.runtime.result import Result
 from tests.answers import LENGTHS, as_lists, batch_for, oracle_answers, random_batch
@@ -214,6 +217,28 @@ def test_many_threads_may_tokenize_at_once(bert_bundle: Path) -> None:
         found = list(pool.map(engine, texts))
     for text, result in zip(texts, found, strict=True):
         assert_equal(result, engine(text))
+
+
+def test_an_engine_is_pickled_as_its_path_and_options(
+    bert_checkpoint: Path, bundle_of: Callable[..., Path], tmp_path: Path
+) -> None:
+    bundle = shutil.copytree(bundle_of(bert_checkpoint, survivors=False), tmp_path / "bundle")
+    engine = load(bundle, threads=1, long_texts="window", stride=3, pruning=0.5, batch_tokens=50)
+    pickled = pickle.dumps(engine)
+    assert len(pickled) < 20_000
+    for other in (pickle.loads(pickled), copy.deepcopy(engine)):
+        assert (other.long, other.pruning) == (engine.long, 0.5)
+        assert np.array_equal(other("a text " * 50).logits, engine("a text " * 50).logits)
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, context) as workers:
+        found = workers.submit(engine, "a text").result()
+    assert np.array_equal(found.logits, engine("a text").logits)
+    edit_manifest(bundle, lambda manifest: manifest["model"].update(labels=["a", "b"]))
+    with pytest.raises(BundleError, match="what is there now is another bundle"):
+        pickle.loads(pickled)
+    engine.close()
+    with pytest.raises(EngineClosed):
+        pickle.dumps(engine)
 
 
 def test_the_number_of_threads_changes_no_answer(bert_bundle: Path, engine: Engine) -> None:
