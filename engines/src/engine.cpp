@@ -1,5 +1,7 @@
 #include "ltp/engine.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <cmath>
 
@@ -63,32 +65,57 @@ struct Engine::Impl {
         backend->infer({{0}, {0, 1}, {}});
     }
 
+    /// Throws Error where there is none.
+    static Impl& of(const std::unique_ptr<Impl, Release>& impl) {
+        if (!impl) throw Error("the engine was moved from; use the one that it was moved to");
+        return *impl;
+    }
+
+    /// The same, where it may compute.
+    static Impl& running(const std::unique_ptr<Impl, Release>& impl) {
+        if (!of(impl).in_this_process())
+            throw Error(text(impl->bundle.directory, ": the process was forked after the engine ",
+                             "was loaded, and its threads are in the parent; load the bundle in ",
+                             "each process"));
+        return *impl;
+    }
+
+    bool in_this_process() const { return process == getpid(); }
+
+    const pid_t process = getpid();
     const Bundle bundle;
     const std::unique_ptr<Backend> backend;
     std::unique_ptr<Tokenizer> tokenizer;
 };
 
 Engine::Engine(const std::filesystem::path& bundle, const Options& options)
-    : impl_(with_errors("the bundle cannot be loaded",
-                        [&] { return std::make_unique<Impl>(bundle, options); })) {}
+    : impl_(with_errors("the bundle cannot be loaded", [&] { return new Impl(bundle, options); })) {
+}
 
 Engine::Engine(Engine&&) noexcept = default;
 Engine& Engine::operator=(Engine&&) noexcept = default;
 Engine::~Engine() = default;
 
-const Info& Engine::info() const { return impl_->bundle.info; }
+// In a forked process OpenVINO would wait for threads that are in the parent, for ever.
+void Engine::Release::operator()(Impl* impl) const {
+    if (impl->in_this_process()) delete impl;
+}
+
+const Info& Engine::info() const { return Impl::of(impl_).bundle.info; }
 
 Tokenized Engine::tokenize(const std::vector<Text>& texts) const {
-    if (!impl_->tokenizer)
+    Impl& impl = Impl::running(impl_);
+    if (!impl.tokenizer)
         throw Error(
             "texts need the library of openvino-tokenizers: set Options::tokenizers_library to its "
             "path, or pass token ids");
-    return with_errors("the tokenizer failed", [&] { return impl_->tokenizer->tokenize(texts); });
+    return with_errors("the tokenizer failed", [&] { return impl.tokenizer->tokenize(texts); });
 }
 
 Result Engine::run(const Batch& batch) const {
-    check_batch(batch, info());
-    return with_errors("the engine failed", [&] { return impl_->backend->infer(batch); });
+    Impl& impl = Impl::running(impl_);
+    check_batch(batch, impl.bundle.info);
+    return with_errors("the engine failed", [&] { return impl.backend->infer(batch); });
 }
 
 }  // namespace ltp

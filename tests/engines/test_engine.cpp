@@ -3,6 +3,8 @@
 #include "ltp/engine.h"
 
 #include <sched.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <cmath>
@@ -109,6 +111,39 @@ void unbound_threads(const fs::path& bundle) {
     work.join();
 }
 
+void moved_from(ltp::Engine&& engine) {
+    const ltp::Engine other = std::move(engine);
+    test::answers(other);
+    CHECK_REFUSED(engine.run(ltp::pack({{1}})), "was moved from");
+    CHECK_REFUSED(engine.tokenize({"a text"}), "was moved from");
+    CHECK_REFUSED(engine.info(), "was moved from");
+}
+
+/// A forked process is told that it has no threads of the engine, may let it go, and may load the
+/// bundle itself.
+void forked(const fs::path& bundle) {
+    auto engine = std::make_unique<ltp::Engine>(bundle, ltp::Options{2});
+    test::answers(*engine);
+    const pid_t child = fork();
+    if (child == 0) {
+        alarm(30);  // ends it where it waits for threads of its parent
+        bool told = false;
+        try {
+            engine->run(ltp::pack({{1}}));
+        } catch (const ltp::Error& error) {
+            const std::string message = error.what();
+            told = message.find("load the bundle in each process") != message.npos;
+        }
+        engine.reset();
+        const ltp::Engine own(bundle, {2});
+        _exit(told && own.run(ltp::pack({{5}})).logits[0] == 5 ? 0 : 1);
+    }
+    int status = 0;
+    waitpid(child, &status, 0);
+    CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0, "the forked process ended with", status);
+    test::answers(*engine);
+}
+
 }  // namespace
 
 int main(int, char** argv) {
@@ -123,5 +158,7 @@ int main(int, char** argv) {
     test::many_threads(ltp::Engine(toy.path, {2, ltp::Performance::Throughput}), 5);
     bad_bundles();
     changed_files(argv[1]);
+    moved_from(ltp::Engine(toy.path));
+    forked(toy.path);
     return test::report("engine");
 }

@@ -126,6 +126,9 @@ struct Result {
 /// Every member may be called from several threads at once. oneDNN reads ONEDNN_MAX_CPU_ISA once,
 /// when the first engine of a process is loaded, and all engines share it; where it rules bf16 out,
 /// bf16 bundles compute in f32.
+///
+/// A process that is forked has none of an engine's threads: load the bundle in each process.
+/// There `run` and `tokenize` throw Error; on an engine that was moved from everything does.
 class Engine {
 public:
     /// Checks the hashes of all files, the platform, the version of OpenVINO or TensorRT, and the
@@ -152,7 +155,10 @@ public:
 
 private:
     struct Impl;
-    std::unique_ptr<Impl> impl_;
+    struct Release {
+        void operator()(Impl* impl) const;
+    };
+    std::unique_ptr<Impl, Release> impl_;
 };
 
 }  // namespace ltp
