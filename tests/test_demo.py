@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from transformers import AutoTokenizer
 
 DEMO = Path(__file__).parents[1] / "examples" / "demo"
 
@@ -34,3 +35,13 @@ def test_the_next_commands_of_the_demo_work_in_a_plain_shell(
     )
     assert result.returncode == 0, result.stdout
     assert "torchscript" in result.stdout
+
+
+def test_the_tokenizer_of_the_demo_reads_pairs(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.syspath_prepend(str(DEMO))
+    importlib.import_module("untrained").new_checkpoint(tmp_path)
+    found = AutoTokenizer.from_pretrained(tmp_path)("film", "dull film")
+    assert found["token_type_ids"] == [0, 0, 0, 1, 1, 1]
+    assert [found["input_ids"][i] for i in (0, 2, 5)] == [2, 3, 3]
