@@ -14,6 +14,7 @@ from ltp_deploy.model.config import EncoderConfig
 from ltp_deploy.model.positions import position_ids
 
 _INT32 = np.iinfo(np.int32)
+_BOOL = {bool, np.bool_}  # which numpy would take for 0 and 1 among integers
 
 
 @dataclass(frozen=True)
@@ -29,8 +30,8 @@ class PackedBatch:
 
     @property
     def lengths(self) -> np.ndarray:
-        """[B] tokens in each sequence."""
-        return np.diff(self.offsets)
+        """[B] tokens in each sequence; int64, as offsets that fall may do so by more than int32."""
+        return np.diff(self.offsets.astype(np.int64))
 
     @property
     def sequences(self) -> int:
@@ -110,7 +111,10 @@ def pack(input_ids: Any, token_type_ids: Any = None, attention_mask: Any = None)
                     "pad on the right"
                 )
             rows[i], types[i] = rows[i][:real], types[i][:real]
-    offsets = np.concatenate([[0], np.cumsum([len(r) for r in rows])]).astype(np.int32)
+    ends = np.cumsum([len(r) for r in rows])
+    if len(rows) and ends[-1] > _INT32.max:
+        raise InputError(f"the batch has {ends[-1]} tokens, more than 32 bits can count; split it")
+    offsets = np.concatenate([[0], ends]).astype(np.int32)
     return PackedBatch(_joined(rows), _joined(types), offsets)
 
 
@@ -189,6 +193,12 @@ def _vector(value: Any, name: str) -> np.ndarray:
 
 def _integers(value: Any, name: str, kinds: str = "iu") -> np.ndarray:
     """Any integer array, as int32; `kinds` are the numpy dtype kinds allowed."""
+    if (
+        "b" not in kinds
+        and isinstance(value, list | tuple)
+        and not _BOOL.isdisjoint(map(type, value))
+    ):
+        raise InputError(f"{name} must hold integers, found bool among them")
     try:
         array = np.asarray(value)
     except (RuntimeError, TypeError, ValueError) as error:

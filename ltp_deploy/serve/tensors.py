@@ -157,7 +157,8 @@ def _from_json(tensor: InputTensor) -> np.ndarray:
         return np.array(flat, object)
     dtype = _dtype(tensor)
     array = np.array(flat) if flat else np.empty(0, dtype)
-    if array.dtype.kind not in _KINDS[dtype.kind]:
+    mixed = dtype.kind != "b" and bool in map(type, flat)  # which would become numbers
+    if mixed or array.dtype.kind not in _KINDS[dtype.kind]:
         raise Malformed(f"input {tensor.name} is of datatype {tensor.datatype}, its data is not")
     if dtype.kind in "iu" and array.size:
         limits = np.iinfo(dtype)

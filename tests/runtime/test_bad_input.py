@@ -11,6 +11,7 @@ from ltp_deploy.runtime.engine import Engine, load
 
 GOOD = {"input_ids": [[2, 7, 9, 3], [2, 3]]}
 LONG = [2] * 41  # the position table holds 40
+AROUND = [0, 2**31 - 1, -(2**31), -1, 0, 3]  # which never falls, in 32 bits
 
 
 @pytest.mark.parametrize(
@@ -49,6 +50,14 @@ LONG = [2] * 41  # the position table holds 40
         ({"input_ids": [["film"]]}, "must hold integers"),
         ({"input_ids": [[None]]}, "must hold integers, found object"),
         ({"input_ids": [[True, False]]}, "must hold integers, found bool"),
+        ({"input_ids": [[2, True, 3]]}, "must hold integers, found bool"),
+        ({"input_ids": [[2, np.True_]]}, "must hold integers, found bool"),
+        ({"ids": (2, True, 3), "offsets": [0, 3]}, "ids must hold integers, found bool"),
+        ({"ids": [2, 3], "offsets": [False, 2]}, "offsets must hold integers, found bool"),
+        ({"input_ids": [[2, 3]], "token_type_ids": [[0, True]]}, "token_type_ids.* found bool"),
+        ({"ids": [2, 3, 4], "offsets": AROUND}, "must not decrease, but go from 2147483647 to"),
+        ({"ids": [2, 3, 4], "offsets": [0, 2**31]}, "offsets holds values .* no 32-bit integers"),
+        ({"ids": [2, 3, 4], "offsets": [0, -(2**31) - 1]}, "offsets holds .* no 32-bit integers"),
         ({"input_ids": "film"}, "must be a list of sequences, found str"),
         ({"input_ids": 5}, "must be a list of sequences, found int"),
         ({"input_ids": [2, 3]}, "must be a flat list of integers"),

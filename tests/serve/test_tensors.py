@@ -88,6 +88,7 @@ def test_the_json_ends_where_the_header_says() -> None:
             "datatype INT64, its data is not",
         ),
         ({"datatype": "INT64", "shape": [1], "data": [True]}, b"", "its data is not"),
+        ({"datatype": "INT64", "shape": [2], "data": [2, True]}, b"", "its data is not"),
         ({"datatype": "INT64", "shape": [1], "data": ["1"]}, b"", "its data is not"),
         ({"datatype": "INT64", "shape": [1], "data": [2**70]}, b"", "its data is not"),
         ({"datatype": "INT8", "shape": [1], "data": [200]}, b"", "values beyond INT8"),
