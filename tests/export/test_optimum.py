@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,6 @@ import numpy as np
 import pytest
 
 import ltp_deploy
-from ltp_deploy.backends.openvino.session import ISA_LIMIT
 from ltp_deploy.export.table import export
 from tests.embeddings import save_embedding
 from tests.export.environments import answer_of, python_with, rounded
@@ -68,8 +66,6 @@ def test_a_classifier_answers_as_the_engine(
 def test_a_reduced_precision_answers_as_its_engine(
     optimum: str, reduced: Path, tmp_path: Path
 ) -> None:
-    if ISA_LIMIT in os.environ:
-        pytest.skip("this process has no bf16, since it has loaded an engine for AVX2")
     found = asked(optimum, reduced, tmp_path)
     with ltp_deploy.load(reduced) as engine:
         expected, pairs = engine(TEXTS).logits, engine([tuple(pair) for pair in PAIRS]).logits

@@ -22,7 +22,7 @@ from ltp_deploy.bundle.manifest import Compiled
 from ltp_deploy.bundle.mapping import MappedFile
 from ltp_deploy.errors import BundleError
 
-_ISA_LIMIT = "ONEDNN_MAX_CPU_ISA"  # oneDNN reads it when a process first loads the CPU plugin
+ISA_LIMIT = "ONEDNN_MAX_CPU_ISA"  # oneDNN reads it when a process first loads the CPU plugin
 _WITHOUT_BF16 = ("SSE41", "AVX", "AVX2", "AVX2_VNNI")
 
 
@@ -99,7 +99,7 @@ def compile_settings(
     precision: str, threads: int | None = None, throughput: bool = False
 ) -> dict[str, str]:
     """Properties for `compile_model`, the same for our engines and for dense models."""
-    if precision == "bf16" and os.environ.get(_ISA_LIMIT, "").upper() in _WITHOUT_BF16:
+    if precision == "bf16" and os.environ.get(ISA_LIMIT, "").upper() in _WITHOUT_BF16:
         # OpenVINO decides so on such a CPU, but it does not know of the limit, and crashes.
         precision = "f32"
     settings = {
