@@ -99,7 +99,7 @@ def test_a_build_that_dies_leaves_nothing_and_harms_nothing(
     elif step == "manifest":
         monkeypatch.setattr("ltp_deploy.builder.build.write_manifest", die)
     elif step == "replace":
-        monkeypatch.setattr(directory_module.os, "replace", die)
+        monkeypatch.setattr(directory_module.os, "rename", die)
     checkpoint = tmp_path / "nowhere" if step == "checkpoint" else bert_checkpoint
     with pytest.raises((Interruption, CheckpointError)):
         build(checkpoint, output, BuildOptions("torchscript"), force=True)
@@ -113,15 +113,16 @@ def test_a_bundle_comes_back_when_its_successor_cannot_take_its_place(
     output = tmp_path / "out"
     with new_bundle(output) as work:
         (work / "manifest.json").write_text("old")
-    move, moved = os.replace, []
+    move, moved = os.rename, []
 
-    def second_move_dies(source: Path, target: Path) -> None:
+    def third_move_dies(source: Path, target: Path) -> None:
         moved.append(target)
-        if len(moved) == 2:
+        if len(moved) == 3:  # into the place that the second has made free
             raise Interruption
         move(source, target)
 
-    monkeypatch.setattr(directory_module.os, "replace", second_move_dies)
+    monkeypatch.setattr(directory_module.os, "rename", third_move_dies)
+    monkeypatch.setattr(directory_module, "_EXCHANGE", 1 << 10)  # which no kernel knows
     with pytest.raises(Interruption), new_bundle(output, force=True) as work:
         (work / "manifest.json").write_text("new")
     assert (output / "manifest.json").read_text() == "old"
@@ -137,7 +138,7 @@ def test_a_stopped_build_leaves_no_half_bundle(
 ) -> None:
     """A real process, stopped while its build writes."""
     code = f"""
-import signal
+import signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)  # background shells ignore it
 import ltp_deploy.builder.build as b
 from ltp_deploy.cli import main
@@ -146,7 +147,8 @@ def pause(directory, manifest):
     import signal
     signal.pause()
 b.write_manifest = pause
-main(["build", {str(bert_checkpoint)!r}, "-o", {str(tmp_path / "out")!r}, "--target", "null"])
+sys.argv[1:] = ["build", {str(bert_checkpoint)!r}, "-o", {str(tmp_path / "out")!r}]
+main()
 """
     process = subprocess.Popen(
         [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True

@@ -61,12 +61,18 @@ class Run:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            preexec_fn=lambda: [signal.signal(number, signal.SIG_IGN) for number in ignored],
+            preexec_fn=lambda: self.set_signals(ignored),
         )
         assert self.process.stdout is not None
         ready = self.process.stdout.readline().split()
         assert ready[:1] == ["ready"]
         self.child = int(ready[1])
+
+    @staticmethod
+    def set_signals(ignored: Sequence[int]) -> None:
+        """Whatever the shell of the tests ignores."""
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN if number in ignored else signal.SIG_DFL)
 
     def end(self) -> tuple[int, str]:
         """(exit status, what stands on stderr)."""

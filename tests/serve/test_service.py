@@ -42,9 +42,9 @@ def test_a_bundle_is_read_and_hashed_once(
 ) -> None:
     check, checked = BundleFiles.check, []
 
-    def counted(files: BundleFiles, *given: Any) -> None:
+    def counted(files: BundleFiles, *given: Any, **named: Any) -> None:
         checked.append(files.directory)
-        check(files, *given)
+        check(files, *given, **named)
 
     monkeypatch.setattr(BundleFiles, "check", counted)
     found = Service(Settings({"films": classifier}))
