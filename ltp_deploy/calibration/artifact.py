@@ -97,7 +97,7 @@ class Calibration:
         """Raises LtpError if the file is absent, damaged, or of another version."""
         try:
             document = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise LtpError(f"cannot read the calibration {path}: {error}") from None
         if not isinstance(document, dict) or document.get("format") != FORMAT:
             raise LtpError(f"{path} is no calibration; `ltp-deploy calibrate` writes one")

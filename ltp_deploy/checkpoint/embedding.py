@@ -15,7 +15,8 @@ from typing import Any
 
 from torch import Tensor
 
-from ltp_deploy.checkpoint.files import read_weights, weight_files
+from ltp_deploy.checkpoint.files import read_json, read_weights, weight_files
+from ltp_deploy.data.own_files import check_own
 from ltp_deploy.data.transformers_tokenizer import READING
 from ltp_deploy.errors import CheckpointError
 from ltp_deploy.model.config import MEANS, Embedding
@@ -121,6 +122,7 @@ def copy_pipeline(source: Path, output: Path, dense: Mapping[str, Tensor]) -> No
         copy = output / path.relative_to(source)
         copy.parent.mkdir(parents=True, exist_ok=True)
         if path not in weights and source.resolve() != output.resolve():
+            check_own(path, source)
             shutil.copyfile(path, copy)
     if linear:
         folder = output / linear
@@ -214,9 +216,6 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _read_json(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise CheckpointError(f"{path} is missing, and {MODULES} needs it") from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise CheckpointError(f"{path} is not valid JSON in UTF-8: {error}") from error
+    if not path.exists():
+        raise CheckpointError(f"{path} is missing, and {MODULES} needs it")
+    return read_json(path)

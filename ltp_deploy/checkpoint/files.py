@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import pickle
+import zipfile
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from ltp_deploy.errors import CheckpointError
@@ -56,13 +58,24 @@ def read_config(directory: Path) -> dict[str, Any]:
     if not path.is_file():
         found = ", ".join(sorted(p.name for p in directory.iterdir())[:8]) or "nothing"
         raise CheckpointError(f"{directory} has no config.json; it holds: {found}")
-    try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise CheckpointError(f"{path} is not valid JSON in UTF-8: {error}") from error
+    config = read_json(path)
     if not isinstance(config, dict):
         raise CheckpointError(f"{path} must hold a JSON object, found a {type(config).__name__}")
     return config
+
+
+def read_json(path: Path) -> Any:
+    """A file of a checkpoint.
+
+    Raises:
+        CheckpointError: it cannot be read, or is no JSON.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise CheckpointError(f"{path} cannot be read: {error.strerror or error}") from error
+    except (ValueError, RecursionError) as error:
+        raise CheckpointError(f"{path} is not valid JSON in UTF-8: {error}") from error
 
 
 def weight_files(directory: Path) -> list[Path]:
@@ -91,8 +104,8 @@ def _others(directory: Path) -> str:
 
 def _shards(index: Path) -> list[Path]:
     try:
-        names = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        names = set(read_json(index)["weight_map"].values())
+    except (KeyError, TypeError, AttributeError) as error:
         raise CheckpointError(f"{index} is not an index of weight shards: {error!r}") from error
     for name in names:
         in_folder = isinstance(name, str) and Path(name).name == name
@@ -122,6 +135,26 @@ def read_weights(directory: Path) -> dict[str, Tensor]:
 
 
 def _read_file(path: Path) -> dict[str, Tensor]:
+    state = _read_tensors(path)
+    for name, tensor in state.items():
+        if tensor.is_meta or tensor.layout != torch.strided:
+            kind = "no values" if tensor.is_meta else f"the layout {tensor.layout}"
+            raise CheckpointError(
+                f"{path}: {name} has {kind}; save the model's own weights, as dense tensors"
+            )
+        # Else a few bytes could stand for any number of values.
+        if tensor.nbytes > tensor.untyped_storage().nbytes():
+            raise CheckpointError(
+                f"{path}: {name} repeats the same values in memory; save it contiguous"
+            )
+    storages = [tensor.untyped_storage() for tensor in state.values()]
+    held = sum({storage.data_ptr(): storage.nbytes() for storage in storages}.values())
+    if held > (size := path.stat().st_size):
+        raise CheckpointError(f"{path} has {size} bytes, and its tensors {held}; it is damaged")
+    return state
+
+
+def _read_tensors(path: Path) -> dict[str, Tensor]:
     with path.open("rb") as file:
         if file.read(len(_POINTER)) == _POINTER:
             raise CheckpointError(
@@ -133,10 +166,9 @@ def _read_file(path: Path) -> dict[str, Tensor]:
 
         try:
             return load_file(path)
-        except SafetensorError as error:
+        except (SafetensorError, KeyError) as error:  # or types that PyTorch does not have
             raise CheckpointError(f"{path} is not a readable safetensors file: {error}") from error
-    import torch
-
+    _check_archive(path)
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
@@ -151,7 +183,11 @@ def _read_file(path: Path) -> dict[str, Tensor]:
         raise CheckpointError(
             f"{path} does not hold a dict of tensors, but a {type(state).__name__}"
         )
-    others = [str(name) for name, value in state.items() if not isinstance(value, Tensor)]
+    others = [
+        str(name)
+        for name, value in state.items()
+        if not (isinstance(name, str) and isinstance(value, Tensor))
+    ]
     if others:
         raise CheckpointError(
             f"{path} does not hold a dict of tensors: {', '.join(others[:6])} "
@@ -159,6 +195,22 @@ def _read_file(path: Path) -> dict[str, Tensor]:
             "alone (often the entry `state_dict` of a training checkpoint)"
         )
     return state
+
+
+def _check_archive(path: Path) -> None:
+    """Refuse a .bin file whose entries are more than the file: compressed, or one over the other.
+
+    PyTorch writes them one after another as they are.
+    """
+    if not zipfile.is_zipfile(path):
+        return  # in the format of before 1.6, or damaged
+    with zipfile.ZipFile(path) as archive:
+        size = sum(entry.file_size for entry in archive.infolist())
+    if size > path.stat().st_size:
+        raise CheckpointError(
+            f"{path} is compressed: {path.stat().st_size} bytes for {size}; save the weights as "
+            "safetensors, or by `torch.save`"
+        )
 
 
 def _first_line(error: Exception) -> str:

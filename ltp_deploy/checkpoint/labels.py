@@ -33,14 +33,13 @@ def read_labels(config: dict[str, Any], outputs: int) -> tuple[str, ...]:
             f"config.json names {len(names)} labels, but the classifier has {outputs} outputs; "
             "correct id2label, or remove it"
         )
-    plain = [name.strip() for name in names]
-    for i, name in enumerate(plain):
+    first: dict[str, int] = {}
+    for i, name in enumerate(name.strip() for name in names):
         if not name:
             raise CheckpointError(f"config.json: id2label calls output {i} {names[i]!r}")
-        if plain.count(name) > 1:
-            first, second = [i for i, other in enumerate(plain) if other == name][:2]
+        if first.setdefault(name, i) != i:
             raise CheckpointError(
-                f"config.json: id2label calls both output {first} and output {second} {name!r}; "
+                f"config.json: id2label calls both output {first[name]} and output {i} {name!r}; "
                 "give each its own name"
             )
     return () if names == generic_names(outputs) else names
@@ -56,7 +55,7 @@ def _in_order(entry: Any) -> tuple[str, ...]:
     if set(entry) != set(numbers):
         raise CheckpointError(
             "config.json: the keys of id2label must be the outputs' numbers, "
-            f"{', '.join(numbers)}; found {', '.join(map(str, entry))}"
+            f"0 to {len(numbers) - 1}; found {', '.join(map(str, entry)):.200}"
         )
     for number, name in entry.items():
         if not isinstance(name, str | int | float):

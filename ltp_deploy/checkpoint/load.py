@@ -37,6 +37,7 @@ _SIZES = (
     "embedding_size",
 )
 
+_MOST = 1 << 24  # of a size in config.json; no model has as much, and two of them fit 64 bits
 _REAL = {torch.float16, torch.bfloat16, torch.float32, torch.float64}
 # What the first BERT checkpoints call a LayerNorm's weight and bias.
 _LEGACY_PARTS = {"weight": "gamma", "bias": "beta"}
@@ -71,6 +72,10 @@ def load_encoder(
     config = _with_defaults(written) if family.in_transformers else written
     try:
         shape = _shape(family, config)
+        if shape["layers"] > len(state):
+            raise CheckpointError(
+                f"config.json says {shape['layers']} layers, and there are {len(state)} weights"
+            )
         stated = undecided_score_length if score_length is None else score_length
         policy = family.policy(config, state, shape["layers"], stated)
         tensors = _rename(family, state, shape["layers"])
@@ -124,7 +129,9 @@ def load_encoder(
     if pipeline is not None:
         names |= {name: f"{pipeline.folder}: {name}" for name in pipeline.dense}
     _check(encoder, tensors, names, state)
-    encoder.load_state_dict(_float(tensors), assign=True, strict=True)
+    floats = _float(tensors)
+    _check_finite(floats, names)
+    encoder.load_state_dict(floats, assign=True, strict=True)
     return encoder.requires_grad_(False).eval()
 
 
@@ -143,8 +150,10 @@ def _with_defaults(config: dict[str, Any]) -> dict[str, Any]:
     """config.json with transformers' values for what it leaves out."""
     from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
-    # Labels are read from the file itself, see `read_labels`.
-    given = {key: value for key, value in config.items() if key not in ("id2label", "label2id")}
+    # Labels are read from the file itself, see `read_labels`; transformers would make as many
+    # names as the file says.
+    labels = ("id2label", "label2id", "num_labels", "_num_labels")
+    given = {key: value for key, value in config.items() if key not in labels}
     try:
         return CONFIG_MAPPING[config["model_type"]].from_dict(given).to_dict()
     except Exception as error:  # transformers raises many kinds for a malformed config
@@ -160,6 +169,11 @@ def _shape(family: Family, config: dict[str, Any]) -> dict[str, Any]:
     for key in _SIZES:
         if not _is_count(shape[key]) or shape[key] == 0:
             raise CheckpointError(f"config.json: {key} must be positive, found {shape[key]!r}")
+    for key in (*_SIZES, "type_vocab_size"):
+        if _is_count(shape[key]) and shape[key] > _MOST:
+            raise CheckpointError(
+                f"config.json: {key} is {shape[key]}, and no model has more than {_MOST}"
+            )
     for key in ("type_vocab_size", "pad_token_id"):
         if not _is_count(shape[key]):
             raise CheckpointError(f"config.json: {key} must be 0 or more, found {shape[key]!r}")
@@ -264,9 +278,12 @@ def _check(
             f"weights that are not float16, bfloat16, float32 or float64: {_listed(quantized)}; "
             "save the checkpoint with float weights, and let --precision quantize"
         )
+
+
+def _check_finite(tensors: Mapping[str, Tensor], names: Mapping[str, str]) -> None:
     broken = [names[name] for name, t in tensors.items() if not torch.isfinite(t).all()]
     if broken:
-        raise CheckpointError(f"weights with NaN or infinite values: {_listed(broken)}")
+        raise CheckpointError(f"weights with NaN or infinite values in float32: {_listed(broken)}")
 
 
 def _float(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from ltp_deploy.bundle.directory import new_directory
 from ltp_deploy.checkpoint.answers import KEYS
-from ltp_deploy.checkpoint.embedding import POOLING, copy_pipeline
+from ltp_deploy.checkpoint.embedding import POOLING, copy_pipeline, pipeline_files
 from ltp_deploy.checkpoint.families import FAMILIES
 from ltp_deploy.checkpoint.files import read_config
 from ltp_deploy.checkpoint.label_thresholds import KEY as LABEL_THRESHOLDS
@@ -17,7 +17,8 @@ from ltp_deploy.checkpoint.label_thresholds import to_config
 from ltp_deploy.checkpoint.new_head import NewHead
 from ltp_deploy.checkpoint.refusals import classifier_class
 from ltp_deploy.data.labels import generic_names, id2label
-from ltp_deploy.data.transformers_tokenizer import copy_tokenizer
+from ltp_deploy.data.own_files import check_own
+from ltp_deploy.data.transformers_tokenizer import copy_tokenizer, tokenizer_files
 from ltp_deploy.model.config import MEANS
 from ltp_deploy.model.encoder import Encoder
 
@@ -27,8 +28,18 @@ _OF_HEADS = {"num_labels", "_num_labels", "id2label", "label2id", "problem_type"
 _DENSE = ("head_dense.weight", "head_dense.bias")  # of an embedding model, in a folder of its own
 
 
-def new_checkpoint(path: Path, force: bool = False) -> AbstractContextManager[Path]:
-    """A temporary directory that becomes the checkpoint `path`, see `new_directory`."""
+def new_checkpoint(path: Path, source: Path, force: bool = False) -> AbstractContextManager[Path]:
+    """A temporary directory that becomes the checkpoint `path`, see `new_directory`.
+
+    Args:
+        source: the checkpoint that it is made from.
+
+    Raises:
+        LtpError: also where files cannot be copied from there, before any work is done.
+    """
+    for file in (*tokenizer_files(source), *pipeline_files(source)):
+        if file.suffix not in (".safetensors", ".bin"):
+            check_own(file, source)
     return new_directory(path, force, "config.json", "checkpoint")
 
 

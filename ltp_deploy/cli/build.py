@@ -73,7 +73,7 @@ def label_thresholds(
     if "=" not in value or Path(value).is_file():
         try:
             found = json.loads(Path(value).read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise click.BadParameter(
                 f"{value!r} is neither NAME=X,NAME=X nor a JSON file: {error}"
             ) from None

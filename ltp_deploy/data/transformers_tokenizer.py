@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ltp_deploy.bundle.mapping import MappedFile
+from ltp_deploy.data.own_files import check_own
 from ltp_deploy.data.pieces import Piece, encoded_pieces, named_pieces
 from ltp_deploy.data.texts import Text
 from ltp_deploy.data.tokenizer import Encoded, Tokenizer
@@ -169,10 +170,15 @@ def copy_tokenizer(source: Path, destination: Path) -> None:
 
 
 def _copy_files(tokenizer: Any, source: Path, destination: Path) -> None:
-    own = tokenizer.vocab_files_names.values()
-    for path in sorted(path for sign in (*own, *_SIGNS, READING) for path in source.glob(sign)):
-        if path.is_file():
-            shutil.copyfile(path, destination / path.name)
+    for path in tokenizer_files(source, *tokenizer.vocab_files_names.values()):
+        check_own(path, source)
+        shutil.copyfile(path, destination / path.name)
+
+
+def tokenizer_files(directory: Path, *others: str) -> list[Path]:
+    """The files of a folder's tokenizer; `others` are names that it alone has."""
+    signs = (*others, *_SIGNS, READING)
+    return sorted({path for sign in signs for path in directory.glob(sign) if path.is_file()})
 
 
 def _load(directory: Path) -> Any:
@@ -235,6 +241,6 @@ def _read_json(path: Path) -> dict[str, Any]:
         return {}
     try:
         found = json.loads(path.read_text(encoding="utf-8-sig"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise LtpError(f"{path} is not valid JSON: {error}") from error
     return found if isinstance(found, dict) else {}

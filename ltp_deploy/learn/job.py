@@ -80,7 +80,7 @@ def run(job: Job) -> Learned:
             f"{work} was left by a run that stopped; pass --resume to go on, or remove it"
         )
     keep_freed_blocks()
-    with new_checkpoint(job.output, job.force) as directory:
+    with new_checkpoint(job.output, job.model, job.force) as directory:
         work.mkdir(parents=True, exist_ok=True)
         settings = TrainerSettings(work, job.resume, job.arguments)
         try:

@@ -90,7 +90,7 @@ def tune_checkpoint(job: TuneJob) -> Tuned:
     """
     checkpoint = job.checkpoint
     keep_freed_blocks()
-    with new_checkpoint(job.output, job.force) as directory:
+    with new_checkpoint(job.output, checkpoint, job.force) as directory:
         check_matplotlib()
         encoder = starting_encoder(job)
         search, other, labelled = read_parts(job, encoder)

@@ -68,9 +68,9 @@ def test_another_number_that_transformers_ignores_does_not_matter(checkpoint: Pa
 @pytest.mark.parametrize(
     ("entry", "message"),
     [
-        ({"1": "a", "2": "b", "3": "c"}, "must be the outputs' numbers, 0, 1, 2; found 1, 2, 3"),
-        ({"0": "a", "2": "b", "3": "c"}, "must be the outputs' numbers, 0, 1, 2; found 0, 2, 3"),
-        ({"a": "0", "b": "1", "c": "2"}, "must be the outputs' numbers, 0, 1, 2; found a, b, c"),
+        ({"1": "a", "2": "b", "3": "c"}, "must be the outputs' numbers, 0 to 2; found 1, 2, 3"),
+        ({"0": "a", "2": "b", "3": "c"}, "must be the outputs' numbers, 0 to 2; found 0, 2, 3"),
+        ({"a": "0", "b": "1", "c": "2"}, "must be the outputs' numbers, 0 to 2; found a, b, c"),
         ({"0.0": "a", "1.0": "b", "2.0": "c"}, "found 0.0, 1.0, 2.0"),
         ({"00": "a", "1": "b", "2": "c"}, "found 00, 1, 2"),
         (["a", "b", "c"], r"must be an object .*, found \['a', 'b', 'c'\]"),
