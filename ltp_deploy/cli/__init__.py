@@ -23,7 +23,8 @@ SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 @click.group(cls=Group, context_settings=SETTINGS)
 @click.version_option(__version__)
-def main() -> None:
+@click.option("--debug", is_flag=True, help="Show where errors come from.")
+def main(debug: bool) -> None:
     """Make transformers trained with Learned Token Pruning really faster."""
 
 

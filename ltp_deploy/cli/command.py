@@ -68,7 +68,8 @@ def _heading(option: click.Option, other: str) -> str:
 
 
 class Group(click.Group):
-    """Commands in the order in which they were added; errors meant for users have no traceback."""
+    """Commands in the order in which they were added. Errors meant for users, and those of the
+    operating system, have no traceback, unless `--debug` asks for it."""
 
     def main(self, *arguments: Any, **settings: Any) -> Any:
         if not arguments and settings.get("args") is None:
@@ -81,8 +82,19 @@ class Group(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
-        except LtpError as error:
-            raise click.ClickException(str(error)) from error
+        except (LtpError, OSError, UnicodeError) as error:
+            broken_pipe = isinstance(error, BrokenPipeError)  # which click itself takes for an end
+            if ctx.params.get("debug") or broken_pipe:
+                raise
+            raise click.ClickException(_said(error)) from error
         except KeyboardInterrupt:
             click.echo("stopped by SIGINT", err=True)
             ctx.exit(128 + signal.SIGINT)
+
+
+def _said(error: Exception) -> str:
+    """What an error says to users; one of the operating system names the file first."""
+    if not isinstance(error, OSError) or error.strerror is None:
+        return str(error)
+    files = [str(name) for name in (error.filename, error.filename2) if name is not None]
+    return ": ".join([" and ".join(files), error.strerror] if files else [error.strerror])

@@ -42,6 +42,17 @@ def fails(*arguments: object) -> str:
     return result.output
 
 
+@pytest.mark.parametrize("output", ["config.json/x", "x" * 300])
+def test_an_error_of_the_system_is_one_line(
+    output: str, bert_checkpoint: Path, tmp_path: Path
+) -> None:
+    checkpoint = shutil.copytree(bert_checkpoint, tmp_path / "checkpoint")
+    build = ["build", checkpoint, "--target", "null", "-o", f"{checkpoint}/{output}"]
+    assert fails(*build).count("\n") == 1
+    found = call("--debug", *build).exception
+    assert isinstance(found, OSError)
+
+
 @pytest.mark.slow
 def test_calibrate_then_build_in_int8_then_verify(
     bert_checkpoint: Path, texts: Path, tmp_path: Path
