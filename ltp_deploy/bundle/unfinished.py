@@ -25,20 +25,23 @@ _journal: Path | None = None  # where the paths are written that a process would
 def unfinished(output: Path) -> Iterator[Path]:
     """A new directory beside `output`, and folders above it that are missing; at the end it is
     removed, and so are those folders where they are empty."""
-    new = [folder for folder in (output.parent, *output.parent.parents) if not folder.exists()]
-    for folder in reversed(new):
+    made = [folder for folder in (output.parent, *output.parent.parents) if not folder.exists()]
+    for folder in reversed(made):
         _write_down(folder)
-    output.parent.mkdir(parents=True, exist_ok=True)
-    _remove_leftovers(output)
-    work, lock = _make(output)
     owner = os.getpid()
     try:
-        yield work
+        output.parent.mkdir(parents=True, exist_ok=True)
+        _remove_leftovers(output)
+        work, lock = _make(output)
+        made.insert(0, work)
+        try:
+            yield work
+        finally:
+            os.close(lock)
     finally:
         if os.getpid() == owner:  # and not a process that it forked
-            for path in (work, *new):
+            for path in made:
                 _remove(path)
-        os.close(lock)
 
 
 def check_alone(output: Path) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from ltp_deploy.bundle import directory
+from ltp_deploy.bundle import directory, unfinished
 from ltp_deploy.bundle.directory import new_directory, new_file
 from ltp_deploy.errors import LtpError
 
@@ -46,6 +46,16 @@ def fail(made: AbstractContextManager[Path]) -> None:
 def test_a_failure_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError):
         fail(new_directory(tmp_path / "a" / "b", False, "marker", "thing"))
+    assert os.listdir(tmp_path) == []
+
+
+def test_neither_does_one_at_the_beginning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> str:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(unfinished.tempfile, "mkdtemp", full)
+    with pytest.raises(OSError, match="No space left"):
+        write(tmp_path / "a" / "b", "new")
     assert os.listdir(tmp_path) == []
 
 
