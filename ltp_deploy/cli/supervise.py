@@ -12,6 +12,7 @@ import shutil
 import signal
 import sys
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -34,8 +35,9 @@ def in_child() -> None:
         sys.stdout.flush()
         sys.stderr.flush()
         parent, child = os.getpid(), os.fork()
+        with suppress(OSError):  # in both, or a signal may come before the child has its group
+            os.setpgid(child, child)
         if child == 0:
-            os.setpgid(0, 0)
             _die_with(parent)
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
             os.environ["TMPDIR"] = str(scratch)
