@@ -62,6 +62,7 @@ class Storm:
 
     def __post_init__(self) -> None:
         checkpoint, bundle, data = self.folder / "ck", self.folder / "bundle", self.folder / "d.tsv"
+        checkpoint.mkdir()
         save_tokenizer(checkpoint)
         save_tiny(checkpoint, "bert", POLICIES["reference"], id2label={0: "bad", 1: "good"})
         rows = [f"{text}\t{i % 2}\n" for i, text in enumerate(random_texts(60, seed=1))]
@@ -124,6 +125,8 @@ class Storm:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,
+            # A shell may have told this process to ignore them.
+            preexec_fn=lambda: [signal.signal(stop, signal.SIG_DFL) for stop in SIGNALS[:3]],
         )
 
     def _run(self, trial: Trial, *more: str) -> list[str]:
