@@ -88,17 +88,12 @@ class Storm:
     def run(self, name: str, stop: signal.Signals, rng: random.Random) -> list[str]:
         """Stop a command once, and run it again; returns what was wrong."""
         trial = self.trials[name]
-        shutil.rmtree(self.place, ignore_errors=True)
-        self.place.mkdir()
-        if trial.replaces:
-            self._run(trial)
         if name not in self.seconds:
+            self._prepare(trial)
             begin = time.monotonic()
             self._run(trial)
             self.seconds[name] = time.monotonic() - begin
-            if not trial.replaces:
-                shutil.rmtree(self.place)
-                self.place.mkdir()
+        self._prepare(trial)
         process = self._begin(trial.command())
         time.sleep(rng.uniform(0, self.seconds[name]))
         process.send_signal(stop)
@@ -117,6 +112,13 @@ class Storm:
         work = trial.output.with_name(f"{trial.output.name}.work")
         wrong += self._run(trial, *(trial.again if work.exists() else ()))
         return wrong + self._left(trial)
+
+    def _prepare(self, trial: Trial) -> None:
+        """An empty place, or one with the output that is to be replaced."""
+        shutil.rmtree(self.place, ignore_errors=True)
+        self.place.mkdir()
+        if trial.replaces:
+            self._run(trial)
 
     def _begin(self, command: list[str]) -> subprocess.Popen[str]:
         return subprocess.Popen(
@@ -141,8 +143,9 @@ class Storm:
         found += self.temporary.iterdir()
         if trial.output.exists() and not trial.complete:
             found.append(trial.output)
-        if not trial.output.exists() and trial.output.parent not in (self.place,):
-            found += [trial.output.parent] if trial.output.parent.exists() else []
+        parent = trial.output.parent
+        if parent != self.place and parent.exists() and not trial.output.exists():
+            found.append(parent)
         return [f"left: {path.relative_to(self.folder)}" for path in found]
 
 
