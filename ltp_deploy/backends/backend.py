@@ -197,8 +197,9 @@ class Backend(ABC):
         """
         return
 
-    def cost(self, target: Target) -> GpuCost | None:
-        """The cost model of the target's GPU, None where compaction costs next to nothing."""
+    def cost(self, target: Target, precision: str) -> GpuCost | None:
+        """The cost model of the target's GPU for products of this precision, None where compaction
+        costs next to nothing."""
         return None
 
     def can_run(self, engine: Compiled) -> bool:

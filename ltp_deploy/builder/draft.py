@@ -182,7 +182,7 @@ def _plan_request(
         compact=options.compact,
         usual_batch=options.usual_batch,
         profile=profile,
-        gpu=target.backend.cost(target),
+        gpu=target.backend.cost(target, precision),
     )
 
 

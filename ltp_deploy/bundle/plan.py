@@ -15,8 +15,8 @@ class Prediction:
     Attributes:
         sequences, tokens: of the request.
         measured: the survivors come from data; otherwise they are assumed.
-        seconds: of all layers as planned.
-        dense: of the dense model in fp16, without padding.
+        seconds: of the engine as planned.
+        dense: of the dense model in the same precision, without padding.
     """
 
     gpu: str

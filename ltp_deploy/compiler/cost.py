@@ -1,14 +1,14 @@
 """Predicted times on a GPU, by which compaction is placed where it saves more than it costs.
 
-A model of one layer in seconds, made of matrix products (rounded up to whole tiles on whole waves
-of multiprocessors, or bound by memory), attention, element-wise kernels, launches, and host syncs.
-It also says what it counted. It ranks plans; it does not replace a measurement.
+A model of one layer in seconds, made of matrix products (bound by arithmetic or by memory),
+attention, element-wise kernels, launches, and host syncs. It also says what it counted. It ranks
+plans; it does not replace a measurement. `benchmarks/t4_fit.py` fits a T4's constants.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from math import ceil
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -16,9 +16,9 @@ from ltp_deploy.model.config import EncoderConfig
 from ltp_deploy.model.policy import Carry
 from ltp_deploy.model.survivors import SurvivorProfile
 
-# (rows, columns) of an output tile, and the share of a multiprocessor's sustained rate that it
-# reaches: small tiles reuse each loaded value less often.
-_TILES = ((128, 128, 1.0), (128, 64, 0.9), (64, 64, 0.75), (64, 32, 0.5), (32, 32, 0.35))
+
+def _unchanged(rows: float) -> float:
+    return rows
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Work:
 
     Attributes:
         seconds: predicted, launches and host syncs included.
-        flops: of matrix products and attention; a multiply-add is two. Not rounded up to tiles.
+        flops: of matrix products and attention; a multiply-add is two.
         moved: bytes between memory and processors, for products and element-wise kernels. Those of
             attention are not counted: they are part of its sustained rate.
         launches: number of kernels.
@@ -52,18 +52,25 @@ class Work:
 
 @dataclass(frozen=True)
 class GpuCost:
-    """One GPU's constants.
+    """One GPU's constants, for products of one precision.
 
     Attributes:
         name: of the GPU.
-        flops: FLOP/s that large fp16 products on tensor cores sustain (power limits keep it below
-            the peak).
+        flops: FLOP/s that large products on tensor cores sustain (power limits keep it below the
+            peak).
         bandwidth: bytes per second that memory sustains.
-        processors: number of streaming multiprocessors.
         attention: FLOP/s that the attention kernel sustains.
         launch: seconds from one small kernel to the next.
         sync: seconds of a host sync, from where the GPU knows a row count to the first kernel that
             the host launches with it.
+        value_bytes: of a value that a product reads or writes: 2 in fp16, 1 in int8.
+        key: seconds that one block of the attention kernel takes for a key. A short request has
+            too few blocks to sustain `attention`, and takes this for the keys of its longest
+            sequence.
+        dense_attention: FLOP/s of the attention in a dense engine, None where it is the same
+            kernel.
+        request: seconds that the runtime takes, once a request, to change to its shapes.
+        bucket: the rows that a number of rows is run as.
         tensorrt: whether TensorRT runs the engine. It fuses activations with the products before
             them, gathers the residual's rows in a separate kernel, and its host sync follows the
             whole attention plugin. In PyTorch activations are separate kernels, the residual is
@@ -73,10 +80,14 @@ class GpuCost:
     name: str
     flops: float
     bandwidth: float
-    processors: int
     attention: float
     launch: float
     sync: float
+    value_bytes: int = 2
+    key: float = 0.0
+    dense_attention: float | None = None
+    request: float = 0.0
+    bucket: Callable[[float], float] = _unchanged
     tensorrt: bool = True
 
     def kernel(self, busy: float = 0.0, flops: float = 0.0, moved: float = 0.0) -> Work:
@@ -88,49 +99,16 @@ class GpuCost:
         return Work(max(0.0, self.sync - meanwhile), syncs=1)
 
     def product(self, rows: float, columns: int, depth: int) -> Work:
-        """The product [rows, depth] x [depth, columns] in fp16; each value is moved once."""
-        moved = 2 * (rows * depth + depth * columns + rows * columns)
-        waves = min(
-            ceil(ceil(rows / m) * ceil(columns / n) / self.processors) * m * n / share
-            for m, n, share in _TILES
-        )
-        busy = max(moved / self.bandwidth, 2 * depth * waves * self.processors / self.flops)
-        return self.kernel(busy, 2 * rows * columns * depth, moved)
+        """The product [rows, depth] x [depth, columns]; each value is moved once."""
+        moved = self.value_bytes * (rows * depth + depth * columns + rows * columns)
+        flops = 2 * rows * columns * depth
+        return self.kernel(max(moved / self.bandwidth, flops / self.flops), flops, moved)
 
     def passes(self, elements: float, passes: int) -> Work:
         """An element-wise kernel whose reads and writes come to `passes` times `elements` values in
         fp16."""
         moved = 2 * elements * passes
         return self.kernel(moved / self.bandwidth, moved=moved)
-
-
-# T4: 320 GB/s and 65 TFLOP/s are on the data sheet; what is sustained is fitted to NVIDIA's
-# published BERT-base figures (TensorRT 8.2, fp16), which the model then meets within 9 %: 1.96 ms
-# at batch 1 of 128 tokens, 8.85 at 8, 36.66 at 32, 115.03 at 32 of 384. sync: 0.02-0.03 ms are
-# reported by users of data-dependent shapes.
-T4 = GpuCost(
-    "T4",
-    flops=25e12,
-    bandwidth=260e9,
-    processors=40,
-    attention=10e12,
-    launch=2e-6,
-    sync=30e-6,
-)
-
-
-# H200: 989 TFLOP/s and 4.8 TB/s are on the data sheet, of which two thirds and five sixths are
-# taken as sustained; the rest is assumed. It stands in where no GPU can be measured.
-H200 = GpuCost(
-    "H200",
-    flops=660e12,
-    bandwidth=4e12,
-    processors=132,
-    attention=100e12,
-    launch=2e-6,
-    sync=20e-6,
-    tensorrt=False,
-)
 
 
 def layer_work(
@@ -155,12 +133,14 @@ def layer_work(
     """
     d, m = config.hidden_size, config.intermediate_size
     c = config.context_size if context is None else context
-    rows, out = float(entering.sum()), float(leaving.sum())
+    rows, out = gpu.bucket(float(entering.sum())), gpu.bucket(float(leaving.sum()))
     looked_at = (entering if attended is None else attended).astype(float)
     pairs = float(looked_at.sum() if carry is Carry.FIRST else (looked_at**2).sum())
     sweeps = 3 if scores else 2  # queries times keys, once more for column scores, times values
     attention = 2 * sweeps * pairs * c
-    work = gpu.product(rows, 3 * c, d) + gpu.kernel(attention / gpu.attention, attention)
+    longest = float(looked_at.max(initial=0))
+    attending = max(attention / gpu.attention, longest * gpu.key)
+    work = gpu.product(rows, 3 * c, d) + gpu.kernel(attending, attention)
     compacts = carry in (Carry.SURVIVORS, Carry.BOUNDED)
     if scores:
         work += gpu.kernel()  # clears the scores
@@ -212,7 +192,9 @@ def engine_work(
 
 def dense_work(gpu: GpuCost, config: EncoderConfig, lengths: np.ndarray) -> Work:
     """The work of a whole dense encoder on sequences of these lengths [B], without padding of
-    sequences or heads."""
+    sequences or heads, with its own attention and at shapes that stay."""
+    if gpu.dense_attention is not None:
+        gpu = replace(gpu, attention=gpu.dense_attention, key=0.0)
     context = config.hidden_size
     layer = layer_work(gpu, config, lengths, lengths, Carry.ALL, False, context=context)
     return sum([layer] * config.layers, Work())

@@ -136,7 +136,8 @@ def make_plan(request: PlanRequest) -> Plan:
     if request.gpu is not None:
         work = engine_work(request.gpu, config, typical, carries)
         layers = [replace(plan, work=w) for plan, w in zip(layers, work, strict=True)]
-        prediction = _prediction(request, request.gpu, typical, sum(w.seconds for w in work))
+        seconds = request.gpu.request + sum(w.seconds for w in work)
+        prediction = _prediction(request, request.gpu, typical, seconds)
     return Plan(tuple(layers), request.precision, activations, request.survivors, prediction)
 
 

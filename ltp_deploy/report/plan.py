@@ -90,7 +90,7 @@ def _predicted(prediction: Prediction) -> str:
     return (
         f"\npredicted on a {prediction.gpu}, for a request of {prediction.sequences} sequences "
         f"with {prediction.tokens} tokens in all, survivors {survivors}: "
-        f"{1e3 * prediction.seconds:.2f} ms in the layers, dense fp16 without padding "
+        f"{1e3 * prediction.seconds:.2f} ms, dense without padding "
         f"{1e3 * prediction.dense:.2f} ms, {prediction.dense / prediction.seconds:.2f}x"
     )
 

@@ -5,11 +5,12 @@ import pytest
 import torch
 from torch import fx, nn
 
-from ltp_deploy.compiler.cost import T4, dense_work, layer_work
+from ltp_deploy.compiler.cost import dense_work, layer_work
 from ltp_deploy.compiler.lower import lower
 from ltp_deploy.compiler.passes.fuse_qkv import fuse_qkv
 from ltp_deploy.compiler.passes.pad_heads import pad_heads
 from ltp_deploy.compiler.plan import Plan, PlanRequest, make_plan
+from ltp_deploy.compiler.t4 import T4
 from ltp_deploy.compiler.trace import trace
 from ltp_deploy.model.encoder import Encoder
 from ltp_deploy.model.flops import engine_flops, padded_flops

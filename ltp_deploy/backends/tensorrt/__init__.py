@@ -106,11 +106,11 @@ class TensorRt(Backend):
                 f"pass --max-tokens {MAX_ELEMENTS // widest} or less"
             )
 
-    def cost(self, target: Target) -> GpuCost:
+    def cost(self, target: Target, precision: str) -> GpuCost:
         """Of the target's GPU."""
-        from ltp_deploy.compiler.cost import T4
+        from ltp_deploy.compiler.t4 import T4, T4_INT8
 
-        return {"7.5": T4}[target.compute_capability]
+        return {("7.5", "fp16"): T4, ("7.5", "int8"): T4_INT8}[target.compute_capability, precision]
 
     def compile(self, job: Job) -> Output:
         """See `compile.compile_engine`."""

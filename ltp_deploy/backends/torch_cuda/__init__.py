@@ -66,7 +66,7 @@ class TorchCuda(Backend):
 
         return too_large(config)
 
-    def cost(self, target: Target) -> GpuCost:
+    def cost(self, target: Target, precision: str) -> GpuCost:
         """Of the GPU that is present, else of an H200."""
         from ltp_deploy.backends.torch_cuda.measure import local_gpu
 

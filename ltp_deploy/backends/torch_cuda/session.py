@@ -12,6 +12,7 @@ import torch
 
 from ltp_deploy.backends.messages import reason
 from ltp_deploy.backends.torch_cuda import TorchCudaEngine
+from ltp_deploy.backends.torch_cuda.buckets import row_bucket, sequence_bucket
 from ltp_deploy.backends.torch_cuda.buffers import Buffers  # registers the operators of archives
 from ltp_deploy.backends.torch_cuda.graphs import Graphs
 from ltp_deploy.backends.torch_threads import use_threads
@@ -19,17 +20,6 @@ from ltp_deploy.backends.torchscript.archive import load_archive
 from ltp_deploy.bundle.files import BundleFiles
 from ltp_deploy.bundle.manifest import Compiled
 from ltp_deploy.errors import BundleError
-
-
-def row_bucket(rows: int) -> int:
-    """The number of rows that a request of `rows` is run as: at most a sixteenth more, or 63."""
-    step = max(64, 1 << max(0, (rows - 1).bit_length() - 5))
-    return -(-rows // step) * step
-
-
-def sequence_bucket(sequences: int, most: int) -> int:
-    """Likewise: the next power of two, or the most that the engine accepts."""
-    return min(1 << (sequences - 1).bit_length(), most)
 
 
 class TorchCudaSession:

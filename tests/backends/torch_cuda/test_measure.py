@@ -12,7 +12,6 @@ import pytest
 import torch
 
 from ltp_deploy.backends.torch_cuda import in_place, measure
-from ltp_deploy.compiler.cost import H200
 from ltp_deploy.errors import LtpError
 
 MILLISECONDS = 2.0  # of every replay
@@ -44,7 +43,7 @@ def gpu(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """What counts held at each host sync."""
     counts: list[int] = []
     monkeypatch.setattr(in_place, "host_sync", lambda count, stream: counts.append(int(count[0])))
-    properties = SimpleNamespace(name="a GPU", multi_processor_count=7)
+    properties = SimpleNamespace(name="a GPU")
     for name, value in {
         "CUDAGraph": Graph,
         "graph": captured,
@@ -54,7 +53,8 @@ def gpu(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         "current_stream": lambda: None,
     }.items():
         monkeypatch.setattr(torch.cuda, name, value)
-    for name, value in {"DEVICE": "cpu", "MATRIX_ROWS": 64, "SEQUENCES": 2, "LENGTH": 5}.items():
+    sizes = {"MATRIX_ROWS": 32, "COPIED_ROWS": 64, "SEQUENCES": 2, "LENGTH": 5}
+    for name, value in {"DEVICE": "cpu", **sizes}.items():
         monkeypatch.setattr(measure, name, value)
     return counts
 
@@ -62,10 +62,10 @@ def gpu(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 def test_measured_rates_are_work_over_time(gpu: list[int]) -> None:
     found = measure.measured()
     seconds = MILLISECONDS / 1e3 / measure.CALLS
-    assert (found.name, found.processors, found.tensorrt) == ("a GPU", 7, False)
-    assert found.flops == pytest.approx(2 * 64**3 / seconds)
+    assert (found.name, found.tensorrt) == ("a GPU", False)
+    assert found.flops == pytest.approx(2 * 32**3 / seconds)
     assert found.bandwidth == pytest.approx(2 * 2 * 64**2 / seconds)
-    assert found.attention == pytest.approx(4 * 2 * 5**2 * 12 * 64 / seconds)
+    assert found.attention == pytest.approx(6 * 2 * 5**2 * 12 * 64 / seconds)
     assert found.launch == pytest.approx(seconds / measure.LAUNCHES)
     assert 0 <= found.sync < 1
     assert gpu == [in_place.UNKNOWN] * measure.REPEATS
@@ -79,13 +79,13 @@ def test_without_kernels_attention_is_assumed_and_the_rest_measured(
         raise LtpError("there are no compiled CUDA kernels")
 
     monkeypatch.setattr(measure, "_attention_rate", missing)
-    assert measure.measured().attention == H200.attention
+    assert measure.measured().attention == measure.H200.attention
 
 
 def test_without_a_gpu_all_constants_are_assumed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     measure.local_gpu.cache_clear()
-    assert measure.local_gpu() is H200
+    assert measure.local_gpu() is measure.H200
     measure.local_gpu.cache_clear()
 
 
@@ -97,7 +97,7 @@ def test_gpu_speed_compares_kernels_with_their_floors(monkeypatch: pytest.Monkey
     import gpu_speed
 
     monkeypatch.setattr(gpu_speed, "device_seconds", lambda call: 1e-3)
-    rows = gpu_speed.time_kernels(H200, device="cpu")
+    rows = gpu_speed.time_kernels(measure.H200, device="cpu")
     attention, scored, first, pytorch = rows
     assert attention["floor_compute"] == pytest.approx(4 * 32 * 384**2 * 768 / 660e12 * 1e6)
     assert scored["floor_compute"] == pytest.approx(1.5 * attention["floor_compute"])
