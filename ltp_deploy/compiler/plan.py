@@ -19,14 +19,16 @@ class LayerPlan:
     """One layer as it will be built.
 
     `entering` and `carried` are expected token counts per sequence, None without a profile.
-    `flops` are the engine's multiply-adds per sequence at those counts. `work` is what a
-    typical request takes by the target's cost model, None where the target has none.
+    `flops` are the engine's multiply-adds per sequence at those counts. `share` is the part of
+    its rows that a typical request hands on, `work` what it takes by the target's cost model, None
+    where the target has none.
     `precision` is of the matrix products; all else has the plan's `activations`.
     """
 
     rule: LayerRule
     carry: Carry
     precision: str
+    share: float
     entering: float | None = None
     carried: float | None = None
     flops: LayerFlops | None = None
@@ -126,8 +128,14 @@ def make_plan(request: PlanRequest) -> Plan:
     assumed = SurvivorProfile.assumed(config.policy, min(128, config.max_length))
     typical = (request.profile or assumed).request(request.usual_batch)
     carries = place(config, request.compact, request.survivors, request.gpu, typical)
+    rows = typical.carried(carries).sum(0)
     layers = [
-        LayerPlan(rule, carry, activations if i in request.not_int8 else request.precision)
+        LayerPlan(
+            rule,
+            carry,
+            activations if i in request.not_int8 else request.precision,
+            share=float(rows[i + 1] / rows[i]),
+        )
         for i, (rule, carry) in enumerate(zip(config.policy.layers, carries, strict=True))
     ]
     if request.profile is not None:

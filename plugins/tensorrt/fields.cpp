@@ -25,6 +25,7 @@ void each_field(AnyFields& fields, Visit visit) {
     visit("carry", fields.carry, static_cast<int>(Carry::All), static_cast<int>(Carry::Bounded));
     const bool rate = fields.mode == static_cast<int>(Mode::TopK);
     visit("threshold", fields.threshold, rate ? 0.f : -any_number, rate ? 1.f : any_number);
+    visit("expected_per_mille", fields.expected_per_mille, 1, 1000);
 }
 
 constexpr PluginFieldType type_of(std::int32_t) { return PluginFieldType::kINT32; }

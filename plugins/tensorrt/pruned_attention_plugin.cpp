@@ -84,9 +84,11 @@ std::int32_t PrunedAttentionPlugin::getOutputShapes(const DimsExprs* in, std::in
     const nvinfer1::IDimensionExpr* carried = rows;
     if (carry() == Carry::First) carried = sequences;
     if (carry() == Carry::Survivors) {
-        const auto* half =
-            expressions.operation(DimensionOperation::kCEIL_DIV, *rows, *expressions.constant(2));
-        carried = expressions.declareSizeTensor(4, *half, *rows);
+        const auto* thousands = expressions.operation(
+            DimensionOperation::kPROD, *rows, *expressions.constant(fields_.expected_per_mille));
+        const auto* expected = expressions.operation(DimensionOperation::kCEIL_DIV, *thousands,
+                                                     *expressions.constant(1000));
+        carried = expressions.declareSizeTensor(4, *expected, *rows);
         out[4].nbDims = 0;
     }
     out[0] = {2, {carried, expressions.constant(width->getConstantValue() / 3)}};
@@ -96,8 +98,8 @@ std::int32_t PrunedAttentionPlugin::getOutputShapes(const DimsExprs* in, std::in
     return 0;
 }
 
-/// A single format and, by default, a single tactic: TensorRT never times the kernels, on offsets
-/// that mean nothing.
+/// A single format and, by default, a single tactic: there is nothing for TensorRT to choose by
+/// timing the kernels on offsets that mean nothing.
 bool PrunedAttentionPlugin::supportsFormatCombination(std::int32_t position,
                                                       const DynamicPluginTensorDesc* tensors,
                                                       std::int32_t, std::int32_t) noexcept {

@@ -49,8 +49,10 @@ private:
         }
         const Expression* operation(nvinfer1::DimensionOperation operation, const Expression& a,
                                     const Expression& b) override {
-            const bool ceil = operation == nvinfer1::DimensionOperation::kCEIL_DIV;
-            return owner.symbol(text(&a) + (ceil ? " ceil/ " : " ? ") + text(&b));
+            using Operation = nvinfer1::DimensionOperation;
+            const bool ceil = operation == Operation::kCEIL_DIV,
+                       times = operation == Operation::kPROD;
+            return owner.symbol(text(&a) + (ceil ? " ceil/ " : times ? " * " : " ? ") + text(&b));
         }
         const Expression* declareSizeTensor(std::int32_t output, const Expression& usual,
                                             const Expression& most) override {

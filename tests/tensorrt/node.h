@@ -11,6 +11,7 @@ namespace test {
 struct Node {
     std::int32_t heads = 12, mode = 1, score_length = 128, keep_first = 1, carry = 0;
     float threshold = 0.01f;
+    std::int32_t expected_per_mille = 900;
 
     std::vector<nvinfer1::PluginField> fields() const {
         using Type = nvinfer1::PluginFieldType;
@@ -19,7 +20,8 @@ struct Node {
                 {"score_length", &score_length, Type::kINT32, 1},
                 {"keep_first", &keep_first, Type::kINT32, 1},
                 {"carry", &carry, Type::kINT32, 1},
-                {"threshold", &threshold, Type::kFLOAT32, 1}};
+                {"threshold", &threshold, Type::kFLOAT32, 1},
+                {"expected_per_mille", &expected_per_mille, Type::kINT32, 1}};
     }
 };
 

@@ -14,14 +14,15 @@ using nvinfer1::PluginFieldType;
 using test::Node;
 
 void round_trip() {
-    const Node node{/*heads=*/4,      /*mode=*/2,  /*score_length=*/77,
-                    /*keep_first=*/0, /*carry=*/3, /*threshold=*/0.25f};
+    const Node node{/*heads=*/4,      /*mode=*/2,          /*score_length=*/77,
+                    /*keep_first=*/0,
+                    /*carry=*/3,      /*threshold=*/0.25f, /*expected_per_mille=*/123};
     const auto first = test::create(node);
     const auto* stored = test::runtime(*first).getFieldsToSerialize();
     const auto second = test::create({stored->fields, stored->fields + stored->nbFields});
     const auto* again = test::runtime(*second).getFieldsToSerialize();
     const auto wanted = node.fields();
-    CHECK(again->nbFields == 6, again->nbFields);
+    CHECK(again->nbFields == 7, again->nbFields);
     for (const PluginField& field : wanted) {
         int found = 0;
         for (std::int32_t i = 0; i < again->nbFields; ++i) {
@@ -109,6 +110,7 @@ void kinds() {
     check_refused(with(5, {"other", &number, PluginFieldType::kFLOAT32, 1}),
                   "field `threshold` is missing");
     check_refused(with(5, {}), "field `threshold` is missing");
+    check_refused(with(6, {}), "field `expected_per_mille` is missing");
     check_refused(with(0, {"heads", &number, PluginFieldType::kFLOAT32, 1}),
                   "field `heads` holds 1 of float32; it takes one int32");
     check_refused(with(5, {"threshold", integers, PluginFieldType::kINT32, 1}),

@@ -50,7 +50,8 @@ void output_shapes() {
     check(ltp::Carry::Bounded, 4, "[T, 768][T][B+1][T]");
     check(ltp::Carry::First, 4, "[B, 768][B][B+1][B]");
     check(ltp::Carry::Survivors, 5,
-          "[size(4, T ceil/ 2, T), 768][size(4, T ceil/ 2, T)][B+1][size(4, T ceil/ 2, T)][]");
+          "[size(4, T * 900 ceil/ 1000, T), 768][size(4, T * 900 ceil/ 1000, T)][B+1]"
+          "[size(4, T * 900 ceil/ 1000, T)][]");
 }
 
 void head_sizes() {

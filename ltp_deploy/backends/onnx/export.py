@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
 import tempfile
 import warnings
 from collections.abc import Iterator
@@ -22,7 +23,7 @@ from ltp_deploy.compiler.passes import output_names
 from ltp_deploy.compiler.trace import OP, SUM
 from ltp_deploy.errors import needs
 from ltp_deploy.model.policy import Carry
-from ltp_deploy.model.signature import NAME, RESULTS
+from ltp_deploy.model.signature import EXPECTED, NAME, RESULTS
 
 if TYPE_CHECKING:
     import onnx
@@ -69,7 +70,9 @@ def export(job: Job) -> onnx.ModelProto:
         model = onnx.load(path, load_external_data=False)
         (Path(folder) / WEIGHTS).rename(job.directory / WEIGHTS)
     _name_nodes(model, job.module)
-    for node in attention_nodes(model):
+    for node, layer in zip(attention_nodes(model), job.plan.layers, strict=True):
+        per_mille = min(1000, max(1, math.ceil(1000 * layer.share)))
+        node.attribute.append(onnx.helper.make_attribute(EXPECTED, per_mille))
         if attributes(node)["carry"] != Carry.SURVIVORS:
             del node.output[len(RESULTS) :]
     if job.precision == "int8":

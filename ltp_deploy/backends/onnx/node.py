@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ltp_deploy.model.signature import (
     ARGUMENTS,
+    EXPECTED,
     FLOATING,
     FLOATS,
     INPUTS,
@@ -49,6 +50,7 @@ def register_schema() -> None:
             attributes=[
                 *(OpSchema.Attribute(name, kind.INT, "") for name in INTEGERS),
                 *(OpSchema.Attribute(name, kind.FLOAT, "") for name in FLOATS),
+                OpSchema.Attribute(EXPECTED, kind.INT, "", required=False),
             ],
         )
     )

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ltp_deploy.model.policy import Carry, Mode
-from ltp_deploy.model.signature import ATTRIBUTES, FLOATS, INTEGERS
+from ltp_deploy.model.signature import ATTRIBUTES, EXPECTED, FLOATS, INTEGERS
 
 Value = int | float
 
@@ -19,6 +19,7 @@ Value = int | float
 TYPES: dict[str, type[np.int32] | type[np.float32]] = {
     **dict.fromkeys(INTEGERS, np.int32),
     **dict.fromkeys(FLOATS, np.float32),
+    EXPECTED: np.int32,
 }
 
 _LARGEST = int(np.iinfo(np.int32).max)
@@ -29,6 +30,7 @@ _LIMITS: dict[str, tuple[int, int]] = {
     "score_length": (0, _LARGEST),
     "keep_first": (0, 1),
     "carry": (min(Carry), max(Carry)),
+    EXPECTED: (1, 1000),
 }
 
 
@@ -45,7 +47,8 @@ def parse_fields(given: Iterable[Any]) -> dict[str, Value]:
     values: dict[str, Value] = {}
     for name in TYPES:
         values[name] = _parse(name, found.get(name), _limits(name, values))
-    return {name: kind(values[name]) for name, kind in ATTRIBUTES.items()}
+    kinds = {**ATTRIBUTES, EXPECTED: int}
+    return {name: kind(values[name]) for name, kind in kinds.items()}
 
 
 def _limits(name: str, values: Mapping[str, Value]) -> tuple[Value, Value]:

@@ -16,7 +16,7 @@ from ltp_deploy.cuda.bindings import check, runtime
 from ltp_deploy.cuda.kernels import Queue, pruned_attention
 from ltp_deploy.cuda.launches import MAX_HEAD_SIZE, Layer, workspace
 from ltp_deploy.model.policy import Carry, LayerRule, Mode
-from ltp_deploy.model.signature import FLOATING, INPUTS, NAME, OUTPUTS, RESULTS
+from ltp_deploy.model.signature import EXPECTED, FLOATING, INPUTS, NAME, OUTPUTS, RESULTS
 
 VERSION, NAMESPACE = "1", ""
 
@@ -134,9 +134,11 @@ class Plugin:
             return sequences
         if self.carry is not Carry.SURVIVORS:
             return rows
-        ceil_div = self.trt.DimensionOperation.CEIL_DIV
-        half = expressions.operation(ceil_div, rows, expressions.constant(2))
-        return expressions.declare_size_tensor(self.outputs.index("count"), half, rows)
+        operations = self.trt.DimensionOperation
+        share = expressions.constant(int(self.attributes[EXPECTED]))
+        thousands = expressions.operation(operations.PROD, rows, share)
+        usual = expressions.operation(operations.CEIL_DIV, thousands, expressions.constant(1000))
+        return expressions.declare_size_tensor(self.outputs.index("count"), usual, rows)
 
     def _dimensions(self, shape: Sequence[Any]) -> Any:
         found = self.trt.DimsExprs(len(shape))
@@ -154,7 +156,7 @@ class Plugin:
         return self.trt.DataType.HALF if name in FLOATING else self.trt.DataType.INT32
 
     def get_valid_tactics(self) -> list[int]:
-        return [1]  # one: TensorRT would time several on meaningless offsets
+        return [1]  # there is none to choose by timing kernels on meaningless offsets
 
     def set_tactic(self, tactic: int) -> None: ...
     def configure_plugin(self, inputs: Any, outputs: Any) -> None: ...

@@ -8,6 +8,7 @@ import pytest
 
 from ltp_deploy.backends.backend import Job
 from ltp_deploy.backends.onnx import export as onnx_model
+from ltp_deploy.backends.onnx.node import attributes
 from ltp_deploy.builder.draft import draft_encoder
 from ltp_deploy.bundle.options import BuildOptions
 from ltp_deploy.checkpoint import load_encoder
@@ -110,6 +111,21 @@ def test_nodes_are_named_after_what_they_compute(
         assert name in names
     outputs = [len(node.output) for node in onnx_model.attention_nodes(model)]
     assert outputs == [5, 5, 4]  # the last one's row count does not depend on the data
+
+
+def test_nodes_say_what_share_of_their_rows_the_plan_expects(
+    checkpoint_of: Callable[..., Path], tmp_path: Path
+) -> None:
+    encoder = load_encoder(checkpoint_of("bert", "topk"))
+    options = BuildOptions("onnx", "fp16", compact="0")
+    draft = draft_encoder(encoder, options)
+    job = Job(
+        *(lower(encoder, draft.plan), encoder.config, draft.plan, find_target("onnx")),
+        *(options, draft.limits, tmp_path, {}),
+    )
+    found = [attributes(n) for n in onnx_model.attention_nodes(onnx_model.export(job))]
+    # 0.8 of 40 tokens, all of these 32, and the first token alone: 1/32.
+    assert [node["expected_per_mille"] for node in found] == [800, 1000, 32]
 
 
 @pytest.mark.full

@@ -13,6 +13,7 @@ import pytest
 from ltp_deploy.backends.tensorrt import fields as module
 from ltp_deploy.backends.tensorrt.fields import FieldCollection, parse_fields
 from ltp_deploy.model.policy import Carry, Mode
+from ltp_deploy.model.signature import ATTRIBUTES, EXPECTED
 
 PLUGINS = Path(__file__).parents[3] / "plugins"
 VALUES = {
@@ -22,6 +23,7 @@ VALUES = {
     "keep_first": 1,
     "carry": 2,
     "threshold": 0.125,
+    "expected_per_mille": 900,
 }
 LARGEST = 2**31 - 1
 
@@ -50,7 +52,7 @@ def number(*values: float) -> np.ndarray:
 def test_fields_are_read_by_name_and_have_the_attributes_types() -> None:
     found = parse_fields([*fields(), SimpleNamespace(name="other", data=number(7))])
     assert found == {**VALUES, "keep_first": True}
-    assert list(found) == ["heads", "mode", "threshold", "score_length", "keep_first", "carry"]
+    assert list(found) == [*ATTRIBUTES, EXPECTED]
     assert isinstance(found["keep_first"], bool)
 
 
@@ -71,6 +73,10 @@ def test_fields_are_read_by_name_and_have_the_attributes_types() -> None:
         (
             {"mode": integer(3), "threshold": number(1.5)},
             "field `threshold` is 1.5; it takes one float32 from 0 to 1",
+        ),
+        (
+            {"expected_per_mille": integer(1001)},
+            "field `expected_per_mille` is 1001; it takes one int32 from 1 to 1000",
         ),
         ({"heads": None}, "field `heads` is missing; it takes one int32 from 1"),
         ({"threshold": None}, "field `threshold` is missing"),
@@ -135,8 +141,9 @@ def test_field_limits_and_order_are_those_of_the_cpp_plugin() -> None:
         **{f"static_cast<int>(Carry::{c})": int(Carry[c.upper()]) for c in ("All", "Bounded")},
         "any_integer": LARGEST,
     }
-    *integers, (_, threshold) = visited
-    for name, limits in integers:
+    limits_of = dict(visited)
+    threshold = limits_of.pop("threshold")
+    for name, limits in limits_of.items():
         found = tuple(int(values.get(limit, limit)) for limit in limits.split(", "))
         assert module._LIMITS[name] == found, name
     assert threshold == "rate ? 0.f : -any_number, rate ? 1.f : any_number"

@@ -22,7 +22,10 @@ from ltp_deploy.bundle.native import tensorrt_plugin
 
 HEADS, HEAD_SIZE = 4, 16
 HIDDEN = HEADS * HEAD_SIZE
-FIELDS = {"heads": HEADS, "mode": 1, "score_length": 128, "keep_first": 1, "threshold": 0.01}
+FIELDS = {
+    **{"heads": HEADS, "mode": 1, "score_length": 128, "keep_first": 1, "threshold": 0.01},
+    "expected_per_mille": 900,
+}
 ALL, SURVIVORS, FIRST, BOUNDED = range(4)
 PYTHON = "python"
 
@@ -85,7 +88,8 @@ def save_model(path: Path, nodes: list[dict[str, Any]], hidden: int = HIDDEN) ->
 
 
 def build_for_turing(model: str, plugin: str) -> dict[str, Any]:
-    """The built engine's size, its layers' types, and what the library logged as errors."""
+    """The built engine's size, its layers' types, the rows that enter and leave the plugins in a
+    usual request, and what the library logged as errors."""
     import tensorrt_rtx as trt
 
     class Logger(trt.ILogger):
@@ -98,9 +102,14 @@ def build_for_turing(model: str, plugin: str) -> dict[str, Any]:
 
     logger = Logger()
     registry = trt.get_plugin_registry()
+    usual: list[list[int]] = []
     if plugin == PYTHON:
-        from ltp_deploy.backends.tensorrt.plugin import register
+        from ltp_deploy.backends.tensorrt.plugin import Plugin, register
 
+        def note(self: Any, inputs: Any, outputs: Any) -> None:
+            usual.append([inputs[0].opt[0], outputs[0].opt[0]])
+
+        Plugin.configure_plugin = note  # type: ignore[method-assign]
         register(trt, registry)
     else:
         assert registry.load_library(plugin) is not None
@@ -128,6 +137,7 @@ def build_for_turing(model: str, plugin: str) -> dict[str, Any]:
     return {
         "bytes": 0 if engine is None else engine.nbytes,
         "layers": re.findall(r"LayerType: (\w+)", layers),
+        "usual_rows": usual,
         "errors": "\n".join(text for severity, text in logger.records if severity in errors),
     }
 
@@ -171,6 +181,18 @@ def test_each_compaction_costs_one_host_sync(built: Any, carries: list[int]) -> 
     plugins = engine["layers"].count("PluginV3") + engine["layers"].count("custom_layer")
     assert plugins == len(carries)
     assert engine["layers"].count("DeviceToShapeHost") == carries.count(SURVIVORS)
+
+
+def test_a_chain_is_tuned_for_the_rows_that_are_expected_to_be_left(
+    built: Any, plugin: str
+) -> None:
+    shares = ((SURVIVORS, 900), (ALL, 500), (SURVIVORS, 500), (SURVIVORS, 1000), (FIRST, 1))
+    nodes = [{**FIELDS, "carry": carry, "expected_per_mille": n} for carry, n in shares]
+    engine = built(nodes)
+    assert engine["bytes"] > 0, engine["errors"]
+    if plugin == PYTHON:  # it tells what TensorRT gives it, in any order and more than once
+        rows = {(256, 231), (231, 231), (231, 116), (116, 116), (116, 16)}  # 0.9 * 256 = 230.4
+        assert set(map(tuple, engine["usual_rows"])) == rows
 
 
 @pytest.mark.parametrize(

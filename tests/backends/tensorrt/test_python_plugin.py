@@ -25,6 +25,7 @@ ATTRIBUTES = {
     "score_length": 128,
     "keep_first": True,
     "carry": int(Carry.FIRST),
+    "expected_per_mille": 900,
 }
 COLUMNS = 3 * 12 * 64
 
@@ -68,7 +69,7 @@ def trt() -> Any:
         PluginFieldType=SimpleNamespace(INT32="int32", FLOAT32="float32"),
         DataType=SimpleNamespace(HALF="half", INT32="int32"),
         TensorFormat=SimpleNamespace(LINEAR="linear"),
-        DimensionOperation=SimpleNamespace(CEIL_DIV="ceil_div"),
+        DimensionOperation=SimpleNamespace(CEIL_DIV="ceil_div", PROD="prod"),
         DimsExprs=lambda rank: [None] * rank,
     )
 
@@ -135,7 +136,7 @@ def test_a_wrong_field_is_refused_with_the_nodes_name(creator: Any) -> None:
         (Carry.ALL, "T"),
         (Carry.BOUNDED, "T"),
         (Carry.FIRST, "B"),
-        (Carry.SURVIVORS, "output 4, as ceil_div(T, 2), at most T"),
+        (Carry.SURVIVORS, "output 4, as ceil_div(prod(T, 900), 1000), at most T"),
     ],
 )
 def test_output_shapes_follow_from_the_carry(creator: Any, carry: Carry, rows: str) -> None:
