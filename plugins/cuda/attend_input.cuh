@@ -47,7 +47,7 @@ public:
 #pragma unroll
         for (int i = 0; i < kKeys / kWarpSize; ++i) {
             const int row = first + i * kWarpSize + lane();
-            key_alive_[i] = row < rows_ && alive_[row] != 0;
+            key_alive_[i] = row < rows_ ? alive_[row] : 0;  // compared later: nothing waits for it
         }
     }
 
@@ -62,7 +62,7 @@ public:
         unsigned long long alive = 0;
 #pragma unroll
         for (int i = 0; i < kKeys / kWarpSize; ++i)
-            alive |= static_cast<unsigned long long>(__ballot_sync(kAllLanes, key_alive_[i]))
+            alive |= static_cast<unsigned long long>(__ballot_sync(kAllLanes, key_alive_[i] != 0))
                      << (i * kWarpSize);
         keys_.store(shared.keys, alive);
         if (values) values_.store(shared.values, alive);
@@ -76,7 +76,7 @@ private:
     const int stride_, rows_, width_;
     const __half* const query_;
     StagedTile<kKeys, kSize, kAttendThreads> keys_, values_;
-    bool key_alive_[kKeys / kWarpSize];
+    std::int32_t key_alive_[kKeys / kWarpSize];
 };
 
 }  // namespace ltp::cuda
