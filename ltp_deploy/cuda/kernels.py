@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ltp_deploy.cuda.bindings import check, driver
-from ltp_deploy.cuda.launches import Arguments, Launch, Layer, Rule, launches, workspace
+from ltp_deploy.cuda.launches import KERNELS, Arguments, Launch, Layer, Rule, launches, workspace
 
 
 @dataclass(frozen=True)
@@ -91,6 +91,17 @@ def enqueue(launches: Sequence[Launch], arguments: ctypes.Structure, queue: Queu
             )
 
 
+def load_kernels(queue: Queue) -> None:
+    """Load all kernels of attention, so that their first launch may be captured in a graph.
+
+    Raises:
+        LtpError: CUDA reports an error.
+    """
+    with _current(queue.device):
+        for name in KERNELS:
+            _function(queue.kernels, name, queue.device)
+
+
 @contextmanager
 def _current(device: int) -> Iterator[None]:
     """Make the context of a device current on this thread, and the one before it afterwards.
@@ -113,7 +124,12 @@ def _context(device: int) -> Any:
 
 @functools.cache
 def _function(path: Path, name: str, device: int) -> Any:
-    return check(driver().cuModuleGetFunction(_module(path, device), name.encode()))
+    """Attention asks for all shared memory, see plugins/cuda/pruned_attention.h."""
+    function = check(driver().cuModuleGetFunction(_module(path, device), name.encode()))
+    shared = 100 if name.startswith("ltp_attend") else -1  # percent, or as the driver likes
+    carveout = driver().CUfunction_attribute.CU_FUNC_ATTRIBUTE_PREFERRED_SHARED_MEMORY_CARVEOUT
+    check(driver().cuFuncSetAttribute(function, carveout, shared))
+    return function
 
 
 @functools.cache

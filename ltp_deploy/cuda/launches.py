@@ -21,6 +21,13 @@ DECIDE_THREADS = 512
 FIRST_ROW_THREADS = 128
 NORM_ROWS, NORM_THREADS = 4, 128
 
+# All that `launches` may name.
+SIZES = (32, 64, 128)
+KERNELS = (
+    *(f"ltp_{name}_{size}" for name in ("attend", "attend_scores", "first_row") for size in SIZES),
+    *("ltp_decide", "ltp_compact"),
+)
+
 MAX_HEAD_SIZE = 128
 MAX_HEADS = 65535  # the second dimension of a grid
 MAX_NORM_COLUMNS = 1024
@@ -137,7 +144,7 @@ class Launch:
 
 def launches(layer: Layer, rows: int, sequences: int) -> list[Launch]:
     """The launches of a layer on tensors of T rows and B sequences, in order."""
-    size = next(size for size in (32, 64, 128) if layer.head_size <= size)
+    size = next(size for size in SIZES if layer.head_size <= size)
     if layer.carry is Carry.FIRST and not layer.scores:
         return [Launch(f"ltp_first_row_{size}", (sequences + 1, layer.heads), FIRST_ROW_THREADS)]
     attend = f"ltp_attend_scores_{size}" if layer.scores else f"ltp_attend_{size}"

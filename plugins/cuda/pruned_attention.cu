@@ -9,11 +9,33 @@
     {LTP_KERNEL(name##_32), LTP_KERNEL(name##_64), LTP_KERNEL(name##_128)}
 
 namespace ltp::cuda {
+namespace {
+
+const Kernel kAttend[] = LTP_KERNELS_BY_SIZE(ltp_attend),
+             kAttendScores[] = LTP_KERNELS_BY_SIZE(ltp_attend_scores),
+             kFirstRow[] = LTP_KERNELS_BY_SIZE(ltp_first_row), kDecide = LTP_KERNEL(ltp_decide),
+             kCompact = LTP_KERNEL(ltp_compact);
+
+}  // namespace
+
+cudaError_t load_kernels() {
+    cudaError_t error = cudaSuccess;
+    const auto load = [&error](const Kernel& kernel, int carveout) {
+        if (error == cudaSuccess)
+            error = cudaFuncSetAttribute(kernel.function,
+                                         cudaFuncAttributePreferredSharedMemoryCarveout, carveout);
+    };
+    for (int size = 0; size < 3; ++size) {
+        load(kAttend[size], cudaSharedmemCarveoutMaxShared);
+        load(kAttendScores[size], cudaSharedmemCarveoutMaxShared);
+        load(kFirstRow[size], cudaSharedmemCarveoutDefault);
+    }
+    load(kDecide, cudaSharedmemCarveoutDefault);
+    load(kCompact, cudaSharedmemCarveoutDefault);
+    return error;
+}
 
 Launches launches(const Layer& layer, int rows, int sequences) {
-    static const Kernel attend[] = LTP_KERNELS_BY_SIZE(ltp_attend),
-                        first_row[] = LTP_KERNELS_BY_SIZE(ltp_first_row),
-                        attend_scores[] = LTP_KERNELS_BY_SIZE(ltp_attend_scores);
     const int size = layer.head_size <= 32 ? 0 : layer.head_size <= 64 ? 1 : 2;
     const unsigned heads = layer.heads, blocks_of_sequences = sequences + 1u;
     const bool scores = prunes(layer.rule), moves = compacts(layer.carry);
@@ -23,14 +45,13 @@ Launches launches(const Layer& layer, int rows, int sequences) {
         list.launch[list.count++] = {kernel, grid, block};
     };
     if (layer.carry == Carry::First && !scores) {
-        add(first_row[size], {blocks_of_sequences, heads}, kFirstRowThreads);
+        add(kFirstRow[size], {blocks_of_sequences, heads}, kFirstRowThreads);
         return list;
     }
-    add(scores ? attend_scores[size] : attend[size],
+    add(scores ? kAttendScores[size] : kAttend[size],
         {tile_slots(rows, sequences, kAttendRows), heads}, kAttendThreads);
-    if (scores || moves) add(LTP_KERNEL(ltp_decide), blocks_of_sequences, kDecideThreads);
-    if (moves)
-        add(LTP_KERNEL(ltp_compact), tile_slots(rows, sequences, kCompactRows), kCompactThreads);
+    if (scores || moves) add(kDecide, blocks_of_sequences, kDecideThreads);
+    if (moves) add(kCompact, tile_slots(rows, sequences, kCompactRows), kCompactThreads);
     return list;
 }
 

@@ -46,6 +46,10 @@ struct Outputs {
 /// Bytes of scratch memory that the layer needs for up to this many rows and sequences.
 std::size_t workspace_bytes(const Layer& layer, int rows, int sequences);
 
+/// Loads all kernels on the current device, so that their first launch may be captured in a graph.
+/// Attention asks for all shared memory: of the smaller share on a T4 one block fits, not three.
+cudaError_t load_kernels();
+
 /// Enqueues the layer on `stream`, as one to three kernels and perhaps a memset; nothing is waited
 /// for, and all of it can be captured in a graph. `workspace` is aligned to 256 bytes, qkv and
 /// context to 16. Whatever the inputs hold, no memory outside the buffers is touched.

@@ -15,9 +15,10 @@ PrunedAttentionCreator::PrunedAttentionCreator() : names_(field_list({})) {
 
 nvinfer1::IPluginV3* PrunedAttentionCreator::createPlugin(const char* name,
                                                           const PluginFieldCollection* fields,
-                                                          nvinfer1::TensorRTPhase) noexcept {
+                                                          nvinfer1::TensorRTPhase phase) noexcept {
     try {
-        return new PrunedAttentionPlugin(parse_fields(fields ? *fields : PluginFieldCollection{}));
+        return new PrunedAttentionPlugin(parse_fields(fields ? *fields : PluginFieldCollection{}),
+                                         phase == nvinfer1::TensorRTPhase::kRUNTIME);
     } catch (const std::exception& error) {
         log_error((name ? std::string("node ") + name + ": " : "") + error.what());
         return nullptr;

@@ -59,7 +59,7 @@ nvinfer1::IPluginCapability* PrunedAttentionPlugin::getCapabilityInterface(
 }
 
 nvinfer1::IPluginV3* PrunedAttentionPlugin::clone() noexcept {
-    return new (std::nothrow) PrunedAttentionPlugin(fields_);
+    return new (std::nothrow) PrunedAttentionPlugin(fields_, runs_);
 }
 
 std::int32_t PrunedAttentionPlugin::getOutputDataTypes(DataType* types, std::int32_t outputs,
@@ -135,6 +135,16 @@ std::int32_t PrunedAttentionPlugin::enqueue(const PluginTensorDesc* in_desc,
     if (status == cudaSuccess) return 0;
     log_error(std::string("the GPU refused: ") + cudaGetErrorString(status));
     return refused;
+}
+
+nvinfer1::IPluginV3* PrunedAttentionPlugin::attachToContext(
+    nvinfer1::IPluginResourceContext*) noexcept {
+    if (const cudaError_t status = runs_ ? cuda::load_kernels() : cudaSuccess;
+        status != cudaSuccess) {
+        log_error(std::string("the kernels do not load: ") + cudaGetErrorString(status));
+        return nullptr;
+    }
+    return clone();
 }
 
 const nvinfer1::PluginFieldCollection* PrunedAttentionPlugin::getFieldsToSerialize() noexcept {

@@ -33,7 +33,9 @@ class PrunedAttentionPlugin final : public nvinfer1::IPluginV3,
                                     public nvinfer1::IPluginV3OneBuild,
                                     public nvinfer1::IPluginV3OneRuntime {
 public:
-    explicit PrunedAttentionPlugin(const Fields& fields) : fields_(fields) {}
+    /// `runs`: it is part of an engine that was loaded, and not of one that is built, perhaps
+    /// without a GPU.
+    PrunedAttentionPlugin(const Fields& fields, bool runs) : fields_(fields), runs_(runs) {}
 
     nvinfer1::IPluginCapability* getCapabilityInterface(
         nvinfer1::PluginCapabilityType type) noexcept override;
@@ -70,9 +72,7 @@ public:
     std::int32_t enqueue(const nvinfer1::PluginTensorDesc* in_desc,
                          const nvinfer1::PluginTensorDesc* out_desc, const void* const* in,
                          void* const* out, void* workspace, cudaStream_t stream) noexcept override;
-    nvinfer1::IPluginV3* attachToContext(nvinfer1::IPluginResourceContext*) noexcept override {
-        return clone();
-    }
+    nvinfer1::IPluginV3* attachToContext(nvinfer1::IPluginResourceContext*) noexcept override;
     const nvinfer1::PluginFieldCollection* getFieldsToSerialize() noexcept override;
 
 private:
@@ -80,6 +80,7 @@ private:
     cuda::Layer layer(std::int64_t qkv_width) const;
 
     Fields fields_;
+    bool runs_;
     FieldList serialized_;  // these two are what getFieldsToSerialize's result
     nvinfer1::PluginFieldCollection collection_{};  // points to
 };

@@ -5,13 +5,15 @@ from __future__ import annotations
 import functools
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from ltp_deploy.cuda import kernels
+from ltp_deploy.cuda import kernels, launches
 from ltp_deploy.cuda.launches import Launch, NormArguments
 from ltp_deploy.errors import LtpError
+from ltp_deploy.model.policy import Carry, LayerRule, Mode
 
 LAUNCH = Launch("ltp_kernel", (3, 2), 128)
 
@@ -27,6 +29,7 @@ class FakeDriver:
         self.contexts: list[str] = []
         self.launched: list[tuple[Any, ...]] = []
         self.loaded = 0
+        self.carveouts: dict[str, int] = {}
         self.answer = Code(0)
 
     def cuInit(self, flags: int) -> tuple[Any, ...]:
@@ -51,6 +54,15 @@ class FakeDriver:
 
     def cuModuleGetFunction(self, module: Any, name: bytes) -> tuple[Any, ...]:
         return Code(0), (*module, name)
+
+    CUfunction_attribute = SimpleNamespace(
+        CU_FUNC_ATTRIBUTE_PREFERRED_SHARED_MEMORY_CARVEOUT="carveout"
+    )
+
+    def cuFuncSetAttribute(self, function: Any, attribute: str, value: int) -> tuple[Any, ...]:
+        assert attribute == "carveout"
+        self.carveouts[function[2].decode()] = value
+        return (Code(0),)
 
     def cuLaunchKernel(self, function: Any, *arguments: int) -> tuple[Any, ...]:
         grid, block, shared_and_stream = arguments[:3], arguments[3:6], arguments[6:8]
@@ -85,6 +97,25 @@ def test_a_kernel_runs_in_its_devices_context(driver: FakeDriver, image: Path) -
     assert driver.launched == wanted
     assert driver.loaded == 2  # once for each device
     assert not driver.contexts
+
+
+def test_all_kernels_are_loaded_at_once_attention_with_all_shared_memory(
+    driver: FakeDriver, image: Path
+) -> None:
+    kernels.load_kernels(kernels.Queue(1, 7, image))
+    assert driver.loaded == 1
+    assert not driver.contexts
+    assert driver.carveouts == {name: 100 if "attend" in name else -1 for name in launches.KERNELS}
+    named = {
+        launch.kernel
+        for size in (8, 40, 128)
+        for mode in (Mode.NONE, Mode.TOPK)
+        for carry in Carry
+        for launch in launches.launches(
+            launches.Layer(2, size, LayerRule(mode, 0.5), 0, True, carry), 100, 3
+        )
+    }
+    assert named == set(launches.KERNELS)
 
 
 def test_an_image_that_the_driver_refuses_is_an_error(driver: FakeDriver, image: Path) -> None:

@@ -4,6 +4,7 @@
 
 #include "check.h"
 #include "cuda/launches.h"
+#include "loaded.h"
 
 namespace {
 
@@ -25,9 +26,33 @@ void expect(const std::string& expected, int head_size, const PruningRule& rule,
     CHECK(found == expected, "expected", expected, "found", found);
 }
 
+/// Every kernel that a layer launches is loaded, attention with all shared memory.
+void loading() {
+    CHECK(cuda::load_kernels() == cudaSuccess, "loading");
+    CHECK(test::carveouts.size() == 11, test::carveouts.size(), "kernels");
+    for (const int size : {32, 64, 128})
+        for (const bool scores : {false, true})
+            for (const Carry carry : {Carry::All, Carry::First, Carry::Survivors}) {
+                const PruningRule rule{scores ? Mode::TopK : Mode::None, 0.5f, 0, true};
+                const cuda::Launches list = cuda::launches({12, size, rule, carry}, 1000, 9);
+                for (int i = 0; i < list.count; ++i) {
+                    const cuda::Kernel& kernel = list.launch[i].kernel;
+                    const auto found = test::carveouts.find(kernel.function);
+                    CHECK(found != test::carveouts.end(), kernel.name, "is not loaded");
+                    const bool attends = std::string(kernel.name).rfind("ltp_attend", 0) == 0;
+                    CHECK(found->second == (attends ? 100 : -1), kernel.name, found->second);
+                }
+            }
+    test::carveouts.clear();
+    test::load_fails_after = 4;
+    CHECK(cuda::load_kernels() == cudaErrorInvalidValue, "an error was lost");
+    CHECK(test::carveouts.size() == 4, "it went on after an error");
+}
+
 }  // namespace
 
 int main() {
+    loading();
     const PruningRule none, top_k{Mode::TopK, 0.5f, 0, true};
     const std::string decide = "ltp_decide[10x1 512]", compact = "ltp_compact[135x1 256]";
     expect("ltp_attend_64[25x12 128]", 64, none, Carry::All);

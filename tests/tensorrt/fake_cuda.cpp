@@ -12,6 +12,11 @@ cudaError_t ltp::cuda::pruned_attention(const Layer& layer, const Inputs& in, co
     return test::launch.answer;
 }
 
+cudaError_t ltp::cuda::load_kernels() {
+    ++test::loading.count;
+    return test::loading.answer;
+}
+
 extern "C" cudaError_t cudaMemsetAsync(void* memory, int value, std::size_t bytes, cudaStream_t) {
     std::memset(memory, value, bytes);
     return cudaSuccess;

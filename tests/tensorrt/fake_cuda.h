@@ -18,4 +18,12 @@ struct Launch {
 
 inline Launch launch;
 
+/// Calls of ltp::cuda::load_kernels, and what they shall return.
+struct Loading {
+    int count = 0;
+    cudaError_t answer = cudaSuccess;
+};
+
+inline Loading loading;
+
 }  // namespace test

@@ -27,11 +27,12 @@ struct Node {
 
 using PluginPointer = std::unique_ptr<nvinfer1::IPluginV3>;
 
-inline PluginPointer create(const std::vector<nvinfer1::PluginField>& fields) {
+inline PluginPointer create(const std::vector<nvinfer1::PluginField>& fields,
+                            nvinfer1::TensorRTPhase phase = nvinfer1::TensorRTPhase::kBUILD) {
     const nvinfer1::PluginFieldCollection collection{static_cast<std::int32_t>(fields.size()),
                                                      fields.data()};
-    return PluginPointer(ltp::tensorrt::PrunedAttentionCreator().createPlugin(
-        "layer", &collection, nvinfer1::TensorRTPhase::kBUILD));
+    return PluginPointer(
+        ltp::tensorrt::PrunedAttentionCreator().createPlugin("layer", &collection, phase));
 }
 
 inline PluginPointer create(const Node& node) { return create(node.fields()); }

@@ -123,9 +123,26 @@ void refusals() {
     CHECK(Call(ltp::Carry::All, 5, 2).enqueue() != 0, "an error of the kernels was lost");
 }
 
+/// A plugin that is attached has its kernels: a first launch may be captured.
+void loading() {
+    for (const bool runs : {false, true}) {  // one that is built may have no GPU
+        const Node node;
+        const auto plugin = test::create(node.fields(), runs ? nvinfer1::TensorRTPhase::kRUNTIME
+                                                             : nvinfer1::TensorRTPhase::kBUILD);
+        const test::PluginPointer copy(plugin->clone());
+        test::loading = {};
+        CHECK(test::PluginPointer(test::runtime(*copy).attachToContext(nullptr)), "attached");
+        CHECK(test::loading.count == runs, test::loading.count);
+        test::loading.answer = cudaErrorInvalidConfiguration;
+        const test::PluginPointer attached(test::runtime(*copy).attachToContext(nullptr));
+        CHECK(!attached == runs, "an error of loading was lost, or one was made");
+    }
+}
+
 }  // namespace
 
 int main() {
+    loading();
     arguments();
     empty_tensors();
     refusals();

@@ -13,7 +13,7 @@ from typing import Any
 
 from ltp_deploy.backends.tensorrt.fields import FieldCollection, Value, parse_fields
 from ltp_deploy.cuda.bindings import check, runtime
-from ltp_deploy.cuda.kernels import Queue, pruned_attention
+from ltp_deploy.cuda.kernels import Queue, load_kernels, pruned_attention
 from ltp_deploy.cuda.launches import MAX_HEAD_SIZE, Layer, workspace
 from ltp_deploy.model.policy import Carry, LayerRule, Mode
 from ltp_deploy.model.signature import EXPECTED, FLOATING, INPUTS, NAME, OUTPUTS, RESULTS
@@ -104,6 +104,8 @@ class Plugin:
         return type(self)(self.attributes)
 
     def attach_to_context(self, context: Any) -> Any:
+        if self.fatbin is not None:
+            load_kernels(self._queue(0))
         return self.clone()
 
     def get_fields_to_serialize(self) -> Any:
@@ -177,12 +179,16 @@ class Plugin:
         stream: int,
     ) -> None:
         """Queue the kernels on a stream of the current device; tensors are device addresses."""
-        assert self.fatbin is not None, "registered for building alone"
+        queue = self._queue(stream)
         (rows, columns), (sequences,) = input_desc[_QKV].dims, input_desc[_LENGTHS].dims
         pointers = dict(zip(INPUTS, inputs, strict=True))
         pointers |= zip(self.outputs, outputs, strict=True)
-        queue = Queue(check(runtime().cudaGetDevice()), stream, self.fatbin)
         pruned_attention(self.layer(columns), rows, sequences, pointers, scratch, queue)
+
+    def _queue(self, stream: int) -> Queue:
+        """A stream of the current device."""
+        assert self.fatbin is not None, "registered for building alone"
+        return Queue(check(runtime().cudaGetDevice()), stream, self.fatbin)
 
     def layer(self, columns: int) -> Layer:
         """The layer whose qkv has this many columns.

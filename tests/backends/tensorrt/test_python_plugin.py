@@ -115,13 +115,21 @@ def test_a_plugin_is_found_by_name_and_version(creator: Any) -> None:
     ]
 
 
-def test_fields_and_copies_keep_the_attributes(creator: Any) -> None:
+def test_fields_and_copies_keep_the_attributes(
+    creator: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded: list[Any] = []
+    cuda = SimpleNamespace(cudaGetDevice=lambda: (0, 2))
+    monkeypatch.setattr(module, "runtime", lambda: cuda)
+    monkeypatch.setattr(module, "load_kernels", loaded.append)
     plugin = made(creator)
     assert plugin.attributes == ATTRIBUTES
     for copy in (plugin.clone(), plugin.attach_to_context(None)):
         assert copy is not plugin
         assert type(copy) is type(plugin)
         assert copy.attributes == ATTRIBUTES
+    # A capture forbids it later.
+    assert loaded == [Queue(2, 0, Path("kernels"))]
 
 
 def test_a_wrong_field_is_refused_with_the_nodes_name(creator: Any) -> None:

@@ -40,6 +40,10 @@ inline cudaError_t cudaMemsetAsync(void* memory, int value, std::size_t bytes, c
     std::memset(memory, value, bytes);
     return cudaSuccess;
 }
+
+enum cudaFuncAttribute { cudaFuncAttributePreferredSharedMemoryCarveout = 9 };
+enum cudaSharedCarveout { cudaSharedmemCarveoutDefault = -1, cudaSharedmemCarveoutMaxShared = 100 };
+cudaError_t cudaFuncSetAttribute(const void* kernel, cudaFuncAttribute, int value);
 cudaError_t cudaLaunchKernel(const void* kernel, dim3 grid, dim3 block, void** parameters,
                              std::size_t shared_bytes, cudaStream_t stream);
 
