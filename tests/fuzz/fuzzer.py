@@ -72,9 +72,9 @@ class Fuzzer:
 
     def judge(self, case: Case) -> list[str]:
         """Run a case; returns what is wrong, and keeps the case where something is."""
+        changed = case.write(self._seeds, self._work)
         outcomes = list(self._outcomes(case))
         wrong = [f"{who}: {o.result} after {o.stage}, {o.said}" for who, o in outcomes if o.bad]
-        changed = case.write(self._seeds, self._work)
         signed = case.signed or not KINDS[case.kind].signed
         for who, outcome in outcomes:
             if changed and not signed and outcome.result == ANSWERED:
@@ -94,7 +94,6 @@ class Fuzzer:
 
     def _outcomes(self, case: Case) -> Iterator[tuple[str, Outcome]]:
         what = KINDS[case.kind]
-        case.write(self._seeds, self._work)
         yield "Python", self._python[what.reader].ask(str(self._work))
         if self._cpp and what.reader == "bundle" and case.seed in CPP_SEEDS:
             yield "C++", self._cpp.ask(str(self._work))
@@ -131,7 +130,8 @@ class Fuzzer:
             self._counts[REQUESTS][f"{who} {name}"] += int(count)
 
     def _keep(self, case: Case, wrong: list[str]) -> None:
-        """With the directory as the readers had it, which the seed's next build may not give."""
+        """With the directory as the readers got it, which the seed's next build may not give."""
+        case.write(self._seeds, self._work)
         folder = self._new_folder(case.kind)
         (folder / "case.json").write_text(json.dumps(case.to_json(), indent=1) + "\n")
         (folder / "wrong.txt").write_text("\n".join(wrong) + "\n")
