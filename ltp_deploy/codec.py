@@ -4,7 +4,8 @@ Understood are str, int, float, bool, None, enums (by name, in lower case), unio
 `Mapping[str, X]`, subclasses of str that check themselves when they are made, dataclasses of
 these, and classes with a method `to_json` and a class method `from_json`. A dataclass may name
 properties in `DERIVED`: they are written too, for readers in other languages, and must agree when
-they are read. No library does this for the runtime, whose dependencies are kept few.
+they are read. One whose `PARTIAL` is true has some of a document's entries: the others are
+not looked at. No library does this for the runtime, whose dependencies are kept few.
 """
 
 from __future__ import annotations
@@ -95,8 +96,9 @@ def _dataclass(kind: Any, entries: dict[str, Any], where: str, known: Mapping[st
     for name in (*names, *derived):
         if name not in entries:
             raise Malformed(f"it has no entry `{_at(where, name)}`")
+    partial = getattr(kind, "PARTIAL", False)
     for name in entries:
-        if name not in (*names, *derived):
+        if name not in (*names, *derived) and not partial:
             raise Malformed(f"it has an unknown entry `{_at(where, name)}`")
     read = {
         name: known[name] if name in known else _read(hints[name], entries[name], _at(where, name))

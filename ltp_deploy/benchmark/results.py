@@ -46,10 +46,12 @@ class CaseResult:
 class Benchmark:
     """Everything measured; `warnings` are reasons not to trust it.
 
+    bundle_sha256: see `bundle_digest`.
     pruning: the factor for its thresholds with which the bundle was loaded.
     """
 
     bundle: str
+    bundle_sha256: str
     target: str
     precision: str
     pruning: float

@@ -58,6 +58,12 @@ def check_new_directory(path: Path, force: bool, marker: str, kind: str) -> None
     check_alone(path)
 
 
+def check_new_file(path: Path, force: bool) -> None:
+    """Raises LtpError: there is something already, and `force` is false."""
+    if path.exists() and not force:
+        raise LtpError(f"{path} exists; choose another output path or pass --force")
+
+
 @contextmanager
 def new_file(path: Path) -> Iterator[Path]:
     """A temporary file that becomes `path` when the block succeeds, replacing what is there; a

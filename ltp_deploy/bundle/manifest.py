@@ -192,6 +192,17 @@ def write_manifest(directory: Path, manifest: Manifest) -> Manifest:
     return complete
 
 
+def bundle_digest(bundle: str | Path | BundleFiles) -> str:
+    """What tells one bundle from another: the SHA-256 of its manifest, which has the digests of all
+    its other files.
+
+    Raises:
+        BundleError: there is no manifest, or it cannot be read.
+    """
+    files = BundleFiles.of(bundle)
+    return hashlib.sha256(files.file(MANIFEST, MAX_BYTES).data).hexdigest()
+
+
 def read_manifest(files: BundleFiles, record_of: Callable[[str], type[EngineRecord]]) -> Manifest:
     """Read and check a bundle: format, every entry, platform, and the digest of every file.
 

@@ -77,12 +77,11 @@ def calibrate(
 
     Ranges of activations for int8, how many tokens survive each layer, and how long texts are.
     """
+    from ltp_deploy.bundle.directory import check_new_file
     from ltp_deploy.calibration.calibrate import calibrate as run_calibrate
-    from ltp_deploy.errors import LtpError
     from ltp_deploy.report import calibration as report
 
-    if output.exists() and not force:
-        raise LtpError(f"{output} exists; choose another output path or pass --force")
+    check_new_file(output, force)
     output.parent.mkdir(parents=True, exist_ok=True)
     found = run_calibrate(checkpoint, data, samples, seed, reading, score_length, first_token)
     found.write(output)

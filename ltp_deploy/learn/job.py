@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ltp_deploy.checkpoint import load_encoder
+from ltp_deploy.checkpoint.identity import checkpoint_hash
 from ltp_deploy.checkpoint.new_head import NewHead
 from ltp_deploy.checkpoint.save import new_checkpoint, save_encoder, write_json
 from ltp_deploy.data.examples import DataOptions, read_examples, required_labels
@@ -91,6 +92,7 @@ def run(job: Job) -> Learned:
                 shutil.rmtree(work)  # nothing is trained yet
             raise
         save_encoder(trained, source, directory)
+        learned = replace(learned, checkpoint_sha256=checkpoint_hash(directory))
         write_json(directory / "learned.json", learned.to_dict())
         if settings.log.exists():
             shutil.copy(settings.log, directory)

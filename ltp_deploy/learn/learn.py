@@ -34,6 +34,7 @@ class Learned:
         texts: of this data.
         work: the share of the dense engine's multiply-adds that an engine still computes.
         remark: see `Head.remark`.
+        checkpoint_sha256: of what was written, see `checkpoint_hash`; "" before that.
     """
 
     recipe: Recipe
@@ -45,6 +46,7 @@ class Learned:
     texts: int
     work: float
     remark: str = ""
+    checkpoint_sha256: str = ""
 
     @property
     def drop(self) -> float:

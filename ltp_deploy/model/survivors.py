@@ -72,8 +72,7 @@ class SurvivorProfile:
 
     def summary(self) -> SurvivorSummary:
         """The share of tokens alive after each layer, mean and deviation."""
-        lengths = self.alive[:, 0]
-        kept = np.where(self.finished, 0, self.alive[:, 1:]) / lengths[:, None]
+        lengths, kept = self.alive[:, 0], self.shares()[:, 1:]
         deviation = kept.std(0, ddof=1) if len(kept) > 1 else np.zeros(kept.shape[1])
         return SurvivorSummary(
             sequences=len(lengths),
@@ -81,6 +80,20 @@ class SurvivorProfile:
             kept=tuple(kept.mean(0).tolist()),
             deviation=tuple(deviation.tolist()),
         )
+
+    def shares(self) -> np.ndarray:
+        """[N, L+1] the share of each sequence's tokens that is alive before layer 0, then after
+        each layer; nothing of a finished sequence is alive."""
+        alive = np.concatenate(
+            [self.alive[:, :1], np.where(self.finished, 0, self.alive[:, 1:])], 1
+        )
+        shares: np.ndarray = alive / self.alive[:, :1]
+        return shares
+
+    def share_percentiles(self) -> dict[str, list[float]]:
+        """Of `shares` the percentiles "p10", "p50" and "p90" over sequences, L+1 numbers each."""
+        shares = self.shares()
+        return {f"p{p}": np.percentile(shares, p, axis=0).tolist() for p in (10, 50, 90)}
 
     def request(self, sequences: int) -> SurvivorProfile:
         """A typical request of so many sequences: picked evenly from all in the order of length."""

@@ -10,6 +10,7 @@ import numpy as np
 
 from ltp_deploy.backends.table import read_bundle
 from ltp_deploy.checkpoint import load_encoder
+from ltp_deploy.checkpoint.identity import checkpoint_hash
 from ltp_deploy.checkpoint.save import new_checkpoint, save_encoder, write_json
 from ltp_deploy.data.examples import DataOptions, read_examples
 from ltp_deploy.data.transformers_tokenizer import TransformersTokenizer
@@ -100,6 +101,7 @@ def tune_checkpoint(job: TuneJob) -> Tuned:
         tuned = tune(encoder, search, other, job.max_drop, labelled)
         tuned = replace(tuned, label_thresholds=chosen)
         save_encoder(encoder.with_policy(tuned.chosen.policy), checkpoint, directory)
+        tuned = replace(tuned, checkpoint_sha256=checkpoint_hash(directory))
         write_json(directory / "tuned.json", tuned.to_dict())
         curves = {
             "one factor": by_flops(candidate.point for candidate in tuned.curve),

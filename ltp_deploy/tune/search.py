@@ -104,6 +104,7 @@ class Tuned:
         chosen: the result.
         estimate: what it does on other data.
         label_thresholds: thresholds of labels that were chosen first; None where none were.
+        checkpoint_sha256: of what was written, see `checkpoint_hash`; "" before that.
     """
 
     max_drop: float
@@ -116,6 +117,7 @@ class Tuned:
     chosen: Candidate
     estimate: Estimate
     label_thresholds: ChosenThresholds | None = None
+    checkpoint_sha256: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """As a dict that `json.dumps` takes."""

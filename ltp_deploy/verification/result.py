@@ -14,6 +14,7 @@ class Verification:
     """All that was found, and how it was judged.
 
     Attributes:
+        bundle_sha256: see `bundle_digest`.
         overrides: conventions given to the build in place of the checkpoint's.
         truncated: texts that are longer than what the engine reads of them, on both sides.
         labelled: whether the data has labels.
@@ -21,9 +22,12 @@ class Verification:
             pruning; empty without labels, or where they leave every metric undefined.
         remark: of the scores, see `Head.remark`.
         values: None where answers are labels.
+        mean_alive: L+1 numbers of tokens that are alive in the oracle before layer 0, then after
+            each layer; `shares_alive` are percentiles over sequences, see `share_percentiles`.
     """
 
     bundle: str
+    bundle_sha256: str
     overrides: list[str]
     precision: str
     sequences: int
@@ -38,6 +42,7 @@ class Verification:
     tie_tolerance: float
     survivors_from_reference_build: bool
     mean_alive: list[float]
+    shares_alive: dict[str, list[float]]
     flops_ratio_authors: float
     flops_ratio_engine: float
     gates: list[Gate]
@@ -59,6 +64,10 @@ class Verification:
         return {
             **asdict(self),
             "failures": self.failures,
+            "gates": [
+                {**asdict(gate), "allowed": gate.allowed, "passed": gate.passed}
+                for gate in self.gates
+            ],
             "survivors": {
                 "agreement": self.survivors.agreement,
                 "sequences_that_differ": len(self.survivors.differences),

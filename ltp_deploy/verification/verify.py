@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from ltp_deploy.builder.rebuild import reference_build
+from ltp_deploy.bundle.manifest import bundle_digest
 from ltp_deploy.data.batch import PackedBatch
 from ltp_deploy.data.examples import Examples, read_examples, required_labels
 from ltp_deploy.errors import LtpError
@@ -53,7 +54,7 @@ def verify(
         examples = read_examples(str(examples))
     if not len(examples) or batch < 1:
         raise LtpError(f"{len(examples)} texts in requests of {batch}: there is nothing to verify")
-    engine = load(bundle, portable=portable)
+    engine, digest = load(bundle, portable=portable), bundle_digest(bundle)
     encoder, overrides = as_built(load_source(engine, Path(checkpoint)), engine)
     texts = tokenized(engine, Path(checkpoint), examples.texts)
     data, head, targets = texts.batch, head_of(engine.config), None
@@ -80,6 +81,7 @@ def verify(
         values = compare_values(wanted, found, groups)
     return Verification(
         bundle=str(bundle),
+        bundle_sha256=digest,
         overrides=overrides,
         precision=precision,
         sequences=data.sequences,
@@ -94,6 +96,7 @@ def verify(
         tie_tolerance=tie,
         survivors_from_reference_build=answers.from_reference_build,
         mean_alive=profile.alive.mean(0).tolist(),
+        shares_alive=profile.share_percentiles(),
         flops_ratio_authors=authors_ratio(engine.config, profile.alive),
         flops_ratio_engine=_engine_ratio(engine, profile),
         gates=gates(

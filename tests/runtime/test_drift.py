@@ -110,6 +110,15 @@ def test_a_summary_of_one_sequence_has_no_spread() -> None:
     assert profile.summary() == SurvivorSummary(1, 8.0, (0.5, 0.0), (0.0, 0.0))
 
 
+def test_percentiles_of_shares_count_nothing_of_finished_sequences() -> None:
+    alive = np.array([[10, 10, 8], [4, 2, 1], [8, 8, 8]])
+    finished = np.array([[False, True], [False, False], [False, False]])
+    found = SurvivorProfile(alive, finished).share_percentiles()
+    assert found["p50"] == [1.0, 1.0, 0.25]
+    assert found["p10"] == pytest.approx([1.0, 0.6, 0.05])
+    assert found["p90"] == pytest.approx([1.0, 1.0, 0.85])
+
+
 @pytest.mark.parametrize(
     ("profile", "options", "seen", "message"),
     [
