@@ -13,6 +13,7 @@ from ltp_deploy.cli.explain import explain
 from ltp_deploy.cli.export import export
 from ltp_deploy.cli.inspect import inspect
 from ltp_deploy.cli.learn import learn
+from ltp_deploy.cli.report import report
 from ltp_deploy.cli.run import run
 from ltp_deploy.cli.serve import serve
 from ltp_deploy.cli.tune import tune
@@ -28,5 +29,19 @@ def main(debug: bool) -> None:
     """Make transformers trained with Learned Token Pruning really faster."""
 
 
-for command in (learn, tune, calibrate, build, verify, bench, inspect, run, explain, export, serve):
+COMMANDS = (
+    learn,
+    tune,
+    calibrate,
+    build,
+    verify,
+    bench,
+    report,
+    inspect,
+    run,
+    explain,
+    export,
+    serve,
+)
+for command in COMMANDS:
     main.add_command(command)

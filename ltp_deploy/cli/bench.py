@@ -22,6 +22,7 @@ from ltp_deploy.cli.options import (
     data_options,
     data_section,
     gathered,
+    html_option,
     json_option,
     output_section,
     show,
@@ -127,6 +128,7 @@ timing_options = compose(
 @request_options
 @timing_options
 @output_section("-o", "--output", type=FILE, metavar="FILE", help="Also write the JSON here.")
+@html_option
 @json_option
 @gathered(reading=DATA_OPTIONS)
 def bench(
@@ -143,6 +145,7 @@ def bench(
     threads: int | None,
     pruning: float,
     output: Path | None,
+    html: Path | None,
     as_json: bool,
 ) -> None:
     """Time BUNDLE against itself without pruning, the dense model, and other runtimes.
@@ -170,6 +173,11 @@ def bench(
         with new_file(output) as work:
             work.write_text(json.dumps(result.to_dict(), indent=2) + "\n", encoding="utf-8")
     show(result.to_dict(), describe(result), as_json)
+    if html is not None:
+        from ltp_deploy.report.page.gather import of_benchmark
+        from ltp_deploy.report.page.page import write_page
+
+        write_page(html, of_benchmark(bundle, result))
 
 
 def _real_cases(

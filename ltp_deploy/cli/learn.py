@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -20,6 +21,7 @@ from ltp_deploy.cli.options import (
     compose,
     data_section,
     gathered,
+    html_option,
     json_option,
     judged_data_options,
     output_section,
@@ -254,6 +256,7 @@ output_options = compose(
     ),
     output_section("--resume", is_flag=True, help="Go on where an interrupted run stopped."),
     output_section("--force", is_flag=True, help="Replace an existing checkpoint."),
+    html_option,
     json_option,
 )
 
@@ -272,7 +275,13 @@ output_options = compose(
     job="ltp_deploy.learn.job:Job",
 )
 def learn(
-    job: Job, quick: bool, finetune: bool, bf16: bool, sweep: str | None, as_json: bool
+    job: Job,
+    quick: bool,
+    finetune: bool,
+    bf16: bool,
+    sweep: str | None,
+    html: Path | None,
+    as_json: bool,
 ) -> None:
     """Learn a token pruning policy for MODEL, a directory with a classifier, and write the
     trained checkpoint.
@@ -296,6 +305,8 @@ def learn(
         raise click.UsageError("--lambda is for --method ltp, which learns thresholds")
     if sweep and recipe.max_drop is not None:
         raise click.UsageError("--sweep writes several results, without a --max-drop for each")
+    if sweep and html is not None:
+        raise click.UsageError("--html shows one result, and --sweep writes several: use its .svg")
     if job.head and not finetune:
         raise click.UsageError("--head is for --finetune, which trains a new head")
     if not finetune:
@@ -310,6 +321,11 @@ def learn(
         return
     result = run(job)
     show(result.to_dict(), report.describe(result, job.output), as_json)
+    if html is not None:
+        from ltp_deploy.report.page.gather import of_learned
+        from ltp_deploy.report.page.page import write_page
+
+        write_page(html, of_learned(job.output, result))
     if not result.inside_budget:
         click.echo(report.outside_budget(result), err=True)
         click.get_current_context().exit(OUTSIDE_BUDGET)

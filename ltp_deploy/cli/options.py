@@ -179,6 +179,9 @@ PRUNING = Number(min=0)
 PRUNING_HELP = (
     "Multiply the thresholds by this, and the shares that top-k layers prune. 0: nothing is pruned."
 )
+html_option = output_section(
+    "--html", type=FILE, metavar="FILE", help="Also write the page of `report` with this result."
+)
 json_option = output_section("--json", "as_json", is_flag=True, help="Print JSON, not tables.")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TextIO
 
@@ -71,7 +71,7 @@ def run(
     from ltp_deploy.errors import InputError, LtpError
 
     engine = load(bundle, threads, long_texts=long_texts, stride=stride, pruning=pruning)
-    texts, first = _texts(file), 1
+    texts, first = texts_of_lines(file), 1
     numbers = "logits" if engine.config.embedding is None else "embedding"
     batch = min(batch, engine.limits.sequences)
     while chunk := list(itertools.islice(texts, batch)):
@@ -94,8 +94,8 @@ def run(
             click.echo(json.dumps(answer))
 
 
-def _texts(file: TextIO) -> Iterator[str | tuple[str, str]]:
-    """The texts and pairs of texts of a file's lines.
+def texts_of_lines(lines: Iterable[str]) -> Iterator[str | tuple[str, str]]:
+    """The texts and pairs of texts that lines hold.
 
     Raises:
         LtpError: a line with more than one tab, or one that is not UTF-8.
@@ -104,7 +104,7 @@ def _texts(file: TextIO) -> Iterator[str | tuple[str, str]]:
 
     number = 0
     try:
-        for number, line in enumerate(file, 1):
+        for number, line in enumerate(lines, 1):
             first, *more = line.rstrip("\n").split("\t")
             if len(more) > 1:
                 raise LtpError(

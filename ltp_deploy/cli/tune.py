@@ -17,6 +17,7 @@ from ltp_deploy.cli.options import (
     Number,
     compose,
     gathered,
+    html_option,
     json_option,
     judged_data_options,
     model_section,
@@ -94,6 +95,7 @@ output_options = compose(
         help="The checkpoint to write.",
     ),
     output_section("--force", is_flag=True, help="Replace an existing checkpoint."),
+    html_option,
     json_option,
 )
 
@@ -122,6 +124,7 @@ def tune(
     first_token: str | None,
     pooling: str | None,
     reading: DataOptions,
+    html: Path | None,
     as_json: bool,
 ) -> None:
     """Find the most pruning of a checkpoint that a drop of its score allows, without training.
@@ -161,3 +164,8 @@ def tune(
         )
     )
     show(result.to_dict(), report.describe(result, output), as_json)
+    if html is not None:
+        from ltp_deploy.report.page.gather import of_tuned
+        from ltp_deploy.report.page.page import write_page
+
+        write_page(html, of_tuned(output, result))

@@ -18,6 +18,7 @@ from ltp_deploy.cli.options import (
     batch_option,
     compose,
     gathered,
+    html_option,
     json_option,
     judged_data_options,
     model_section,
@@ -116,6 +117,7 @@ polygraphy_options = compose(
 @batch_option
 @tolerance_options
 @polygraphy_options
+@html_option
 @json_option
 @gathered(reading=DATA_OPTIONS, tolerances="ltp_deploy.verification.gates:Tolerances")
 def verify(
@@ -128,6 +130,7 @@ def verify(
     tolerances: Tolerances,
     polygraphy: Path | None,
     also: tuple[Path, ...],
+    html: Path | None,
     as_json: bool,
 ) -> None:
     """Prove that BUNDLE computes what CHECKPOINT means, on real data.
@@ -139,11 +142,11 @@ def verify(
     if also and polygraphy is None:
         raise click.UsageError("--also needs --polygraphy")
     if polygraphy is not None and (
-        portable or any(limit is not None for limit in vars(tolerances).values())
+        portable or html or any(limit is not None for limit in vars(tolerances).values())
     ):
         raise click.UsageError(
             "--polygraphy runs portable models too, and compares within limits of its own: leave "
-            "--portable and the options under Tolerances out"
+            "--portable, --html and the options under Tolerances out"
         )
 
     from ltp_deploy.data.examples import read_examples
@@ -156,6 +159,12 @@ def verify(
     else:
         result = run_verify(bundle, against, examples, batch, tolerances, portable)
         show(result.to_dict(), report.describe(result), as_json)
+        if html is not None:
+            from ltp_deploy.report.page.gather import of_verification
+            from ltp_deploy.report.page.page import write_page
+
+            texts, source = examples.texts, Path(data).name
+            write_page(html, of_verification(bundle, result, texts, source, portable))
         passed = not result.failures
     if not passed:
         raise SystemExit(1)

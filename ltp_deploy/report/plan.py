@@ -12,7 +12,7 @@ from ltp_deploy.compiler.plan import LayerPlan, Plan
 from ltp_deploy.model.config import EncoderConfig, padded_head_size
 from ltp_deploy.report.table import mega, table
 
-_CARRIES = {
+CARRIES = {
     "ALL": "all rows",
     "SURVIVORS": "survivors (compacts)",
     "FIRST": "first token only",
@@ -41,7 +41,7 @@ def describe(plan: Plan, config: EncoderConfig, target: str) -> str:
     else:
         lines.append("\n--profile-data DATA measures survivors and fills the empty columns")
     if plan.prediction:
-        lines.append(_predicted(plan.prediction))
+        lines.append(f"\n{predicted(plan.prediction)}")
     return "\n".join(lines)
 
 
@@ -76,7 +76,7 @@ def _row(number: int, layer: LayerPlan) -> list[str]:
     return [
         str(number),
         str(layer.rule) + ("" if layer.scores or not layer.rule.prunes else " (not needed)"),
-        _CARRIES[layer.carry.name],
+        CARRIES[layer.carry.name],
         layer.precision,
         "" if layer.entering is None else f"{layer.entering:.1f}",
         "" if layer.carried is None else f"{layer.carried:.1f}",
@@ -85,10 +85,11 @@ def _row(number: int, layer: LayerPlan) -> list[str]:
     ]
 
 
-def _predicted(prediction: Prediction) -> str:
+def predicted(prediction: Prediction) -> str:
+    """What the cost model says of a typical request."""
     survivors = "measured" if prediction.measured else "assumed (give --profile-data)"
     return (
-        f"\npredicted on a {prediction.gpu}, for a request of {prediction.sequences} sequences "
+        f"predicted on a {prediction.gpu}, for a request of {prediction.sequences} sequences "
         f"with {prediction.tokens} tokens in all, survivors {survivors}: "
         f"{1e3 * prediction.seconds:.2f} ms, dense without padding "
         f"{1e3 * prediction.dense:.2f} ms, {prediction.dense / prediction.seconds:.2f}x"

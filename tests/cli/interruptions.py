@@ -81,6 +81,7 @@ class Storm:
                 ("tune", str(checkpoint), *given, "--max-drop", "50"), out, "config.json"
             ),
             "learn": Trial((*train, "--quick"), out, "config.json", again=("--resume",)),
+            "report": Trial(("report", str(bundle)), out, ""),
             "export": Trial(("export", str(bundle), "--for", "optimum"), out, "README.md"),
         }
         self._run(Trial(build, bundle, "manifest.json"))

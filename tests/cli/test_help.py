@@ -23,7 +23,7 @@ from ltp_deploy.learn.recipe import METHODS
 from ltp_deploy.learn.sweep import SETTINGS
 from ltp_deploy.targets import TARGETS
 
-COMMANDS = ("learn", "tune", "calibrate", "build", "verify", "bench", "inspect", "run")
+COMMANDS = ("learn", "tune", "calibrate", "build", "verify", "bench", "report", "inspect", "run")
 COMMANDS += ("explain", "export", "serve")
 
 

@@ -138,6 +138,18 @@ def test_the_command_explains_texts_likewise(
     assert page.is_file()
 
 
+def test_the_command_reports_likewise(
+    bert_checkpoint: Path, bundle_of: Callable[..., Path], tmp_path: Path
+) -> None:
+    bundle, page = bundle_of(bert_checkpoint, survivors=False), tmp_path / "page.html"
+    (tmp_path / "texts.txt").write_text("a film\n")
+    call = "from ltp_deploy.cli import main; main(sys.argv[1:])"
+    options = ["--texts", tmp_path / "texts.txt", "-o", page]
+    result = alone(call, "report", bundle, *options, allowed=LIBRARY | COMMAND)
+    assert result.returncode == 0, result.stderr
+    assert page.is_file()
+
+
 NEEDS = re.compile(
     r"needs torch, transformers, safetensors, tqdm: pip install "
     r"(\"ltp-deploy\[build\]\"|-e '\.\[build\]')"
