@@ -39,6 +39,7 @@ FLOORS = (
     "export",
     "explain",
     "serve",
+    "score",
     "report",
     "cli",
 )

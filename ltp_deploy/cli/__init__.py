@@ -15,6 +15,7 @@ from ltp_deploy.cli.inspect import inspect
 from ltp_deploy.cli.learn import learn
 from ltp_deploy.cli.report import report
 from ltp_deploy.cli.run import run
+from ltp_deploy.cli.score import score
 from ltp_deploy.cli.serve import serve
 from ltp_deploy.cli.tune import tune
 from ltp_deploy.cli.verify import verify
@@ -42,6 +43,7 @@ COMMANDS = (
     explain,
     export,
     serve,
+    score,
 )
 for command in COMMANDS:
     main.add_command(command)

@@ -57,9 +57,11 @@ class Command(click.Command):
 class WritingCommand(Command):
     """A command that writes; where it has the process for itself, it works in a child process."""
 
+    advice = ""  # for users who stop it
+
     def invoke(self, ctx: click.Context) -> Any:
         if ctx.find_root().obj is OWN_PROCESS:
-            in_child()
+            in_child(self.advice)
         return super().invoke(ctx)
 
 

@@ -6,7 +6,6 @@ some abort where a disk is full. A child can be killed, and the process that wai
 
 from __future__ import annotations
 
-import ctypes
 import os
 import shutil
 import signal
@@ -18,15 +17,19 @@ from pathlib import Path
 import click
 
 from ltp_deploy.bundle.unfinished import keep_journal, remove_journalled, unfinished
+from ltp_deploy.hardware.parent import die_with
 
 _STOPS = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
-_DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG
 _FULL = 1 << 20  # bytes that are free on a disk which is as good as full
 
 
-def in_child() -> None:
+def in_child(advice: str = "") -> None:
     """Return in a child process. This one waits for it, cleans up, and ends with its exit status:
-    128 + the number of the signal, where one ended it."""
+    128 + the number of the signal, where one ended it.
+
+    Args:
+        advice: is said where the work was stopped.
+    """
     with unfinished(Path(tempfile.gettempdir(), "ltp-deploy")) as scratch:
         journal = scratch / "unfinished"
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
@@ -38,7 +41,7 @@ def in_child() -> None:
         with suppress(OSError):  # in both, or a signal may come before the child has its group
             os.setpgid(child, child)
         if child == 0:
-            _die_with(parent)
+            die_with(parent)
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
             os.environ["TMPDIR"] = str(scratch)
             tempfile.tempdir = None
@@ -46,17 +49,11 @@ def in_child() -> None:
             return
         stopped, status = _wait(child, watched)
         if status != 0:
-            message = _message(stopped, status, [Path(), scratch])
+            message = _message(stopped, status, [Path(), scratch], advice)
             remove_journalled(journal)
             if message:
                 click.echo("\n" * sys.stderr.isatty() + message, err=True)
     sys.exit(_exit_status(stopped, status))
-
-
-def _die_with(parent: int) -> None:
-    ctypes.CDLL(None).prctl(_DIE_WITH_PARENT, signal.SIGKILL)
-    if os.getppid() != parent:  # it was faster
-        os._exit(1)
 
 
 def _wait(child: int, watched: set[signal.Signals]) -> tuple[int | None, int]:
@@ -76,16 +73,17 @@ def _wait(child: int, watched: set[signal.Signals]) -> tuple[int | None, int]:
             return found, os.waitpid(child, 0)[1]
 
 
-def _message(stopped: int | None, status: int, places: list[Path]) -> str:
+def _message(stopped: int | None, status: int, places: list[Path], advice: str) -> str:
     """One line, for what the child could not say itself."""
     if stopped is not None:
-        return f"stopped by {signal.Signals(stopped).name}"
+        return "; ".join([f"stopped by {signal.Signals(stopped).name}", *[advice] * bool(advice)])
     if not os.WIFSIGNALED(status):
         return ""
     full = [str(place.absolute()) for place in places if shutil.disk_usage(place).free < _FULL]
     name = signal.Signals(os.WTERMSIG(status)).name
     reason = f", and the disk of {full[0]} is full" if full else ""
-    return f"Error: a library ended the process with {name}{reason}"
+    more = f"; {advice}" if advice else ""
+    return f"Error: a library ended the process with {name}{reason}{more}"
 
 
 def _exit_status(stopped: int | None, status: int) -> int:

@@ -71,17 +71,26 @@ def _text(path: Path) -> str:
             raise LtpError(f"{path} is damaged, or no gzip file: {error}") from None
     elif raw.startswith(_GZIP):
         raise LtpError(f"{path} is compressed by gzip; name it {path.name}.gz")
-    wide = next((name for mark, name in _WIDE.items() if raw.startswith(mark)), None)
-    if wide is None and b"\0" in raw[:4]:
-        wide = "UTF-16LE" if raw[1:2] == b"\0" else "UTF-16BE"
-    if wide is not None:
-        raise _encoding(path, wide, "")
+    check_not_wide(path, raw[:4])
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
         where = f", by line {line}, which holds the byte 0x{raw[error.start]:02x}"
         raise _encoding(path, "CP1252", where) from None
+
+
+def check_not_wide(path: Path, first: bytes) -> None:
+    """Refuse a file that begins with these four bytes if it is no UTF-8.
+
+    Raises:
+        LtpError: with a guess of what it is.
+    """
+    wide = next((name for mark, name in _WIDE.items() if first.startswith(mark)), None)
+    if wide is None and b"\0" in first:
+        wide = "UTF-16LE" if first[1:2] == b"\0" else "UTF-16BE"
+    if wide is not None:
+        raise _encoding(path, wide, "")
 
 
 def _encoding(path: Path, guess: str, why: str) -> LtpError:
@@ -111,7 +120,7 @@ def _delimited(path: Path, text: str, delimiter: str) -> Iterator[Row]:
             if not fields:
                 continue
             if header is None:
-                header = _header(path, fields, delimiter)
+                header = named_fields(path, fields, delimiter)
                 continue
             if len(fields) != len(header):
                 raise LtpError(
@@ -119,7 +128,7 @@ def _delimited(path: Path, text: str, delimiter: str) -> Iterator[Row]:
                     f"{len(header)}: {header}; a text that holds {_SEPARATORS[delimiter]} must be "
                     + ("quoted" if delimiter == "," else "in a .csv file, quoted, or in a .jsonl")
                 )
-            if delimiter == "\t" and any(map(_is_quoted, fields)):
+            if delimiter == "\t" and any(map(is_quoted, fields)):
                 raise LtpError(
                     f"{path}, line {first}: a field is quoted as in .csv files, and in a .tsv file "
                     "a quotation mark is a character like any other; write a .csv or .jsonl file, "
@@ -130,20 +139,21 @@ def _delimited(path: Path, text: str, delimiter: str) -> Iterator[Row]:
         raise LtpError(f"{path}, line {line}: malformed CSV: {error}") from None
 
 
-def _is_quoted(field: str) -> bool:
+def is_quoted(field: str) -> bool:
     """Whether a field was surely written as CSV: in quotation marks, with those inside doubled."""
     inner = field[1:-1]
     return f'"{inner}"' == field and '""' in inner and '"' not in inner.replace('""', "")
 
 
-def _header(path: Path, fields: list[str], delimiter: str) -> list[str]:
+def named_fields(path: Path, fields: list[str], delimiter: str) -> list[str]:
     """The columns' names; those that have none are numbered, apart from the first of them."""
     if len(fields) == 1:
+        kind = ".tsv" if delimiter == "\t" else ".csv"
         for other, name in _SEPARATORS.items():
             if other != delimiter and other in fields[0]:
                 raise LtpError(
                     f"{path}: the header is one column, {fields[0]!r}; its fields are separated "
-                    f"by {name}, but those of a {extension(path)} file by "
+                    f"by {name}, but those of a {kind} file by "
                     f"{_SEPARATORS[delimiter]}: rename or convert it"
                 )
     twice = [name for name, count in Counter(fields).items() if name and count > 1]

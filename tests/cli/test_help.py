@@ -16,15 +16,17 @@ from ltp_deploy.cli.learn import METHODS as OFFERED_METHODS
 from ltp_deploy.cli.learn import NEW_HEADS
 from ltp_deploy.cli.options import DROP_FROM_DENSE, MAX_DROP, METRICS
 from ltp_deploy.cli.run import LONG_TEXTS as OFFERED_LONG_TEXTS
+from ltp_deploy.cli.score import FORMATS as OFFERED_FORMATS
 from ltp_deploy.data.long_texts import LONG_TEXTS
 from ltp_deploy.export.table import CONSUMERS
 from ltp_deploy.heads import HEADS
 from ltp_deploy.learn.recipe import METHODS
 from ltp_deploy.learn.sweep import SETTINGS
+from ltp_deploy.score.settings import FORMATS
 from ltp_deploy.targets import TARGETS
 
 COMMANDS = ("learn", "tune", "calibrate", "build", "verify", "bench", "report", "inspect", "run")
-COMMANDS += ("explain", "export", "serve")
+COMMANDS += ("explain", "export", "serve", "score")
 
 
 @pytest.fixture(params=[80, 100], ids="{} columns".format)
@@ -131,6 +133,7 @@ def test_the_offered_values_are_those_that_the_package_knows() -> None:
     assert METHODS == OFFERED_METHODS
     assert {name for name, head in HEADS.items() if head.labelled} == set(NEW_HEADS)
     assert LONG_TEXTS == OFFERED_LONG_TEXTS
+    assert FORMATS == OFFERED_FORMATS
     assert tuple(dict.fromkeys(name for head in HEADS.values() for name in head.metrics)) == METRICS
     assert tuple(PEERS) == OFFERED_PEERS
     assert {name: found.summary for name, found in CONSUMERS.items()} == OFFERED_CONSUMERS

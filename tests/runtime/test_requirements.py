@@ -22,7 +22,7 @@ EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["option
 LIBRARY = {"openvino", "numpy", "tokenizers"}
 COMMAND = {"click", "tabulate"}
 # What runs bundles of other kinds or serves them, which takes no compiler of ours.
-RUNTIMES = {"onnxruntime", "python-tokenizers", "serve"}
+RUNTIMES = {"onnxruntime", "python-tokenizers", "serve", "score", "ray"}
 
 # Nothing but Python's own modules and those given is found from here on.
 ALONE = """
@@ -194,6 +194,16 @@ def test_serving_names_its_extra(bert_bundle: Path) -> None:
     assert "serving bundles takes FastAPI, uvicorn and prometheus-client" in result.stderr
     assert "[serve]" in result.stderr
     assert "Traceback" not in result.stderr
+
+
+def test_scoring_names_its_extra(bert_bundle: Path, texts: Path, tmp_path: Path) -> None:
+    call = "from ltp_deploy.cli import main; main(sys.argv[1:])"
+    command = ["score", bert_bundle, texts, "-o", tmp_path / "out.csv"]
+    result = alone(call, *command, allowed=LIBRARY | COMMAND)
+    assert result.returncode == 1, result.stderr
+    assert "scoring data sets takes pyarrow: pip install" in result.stderr
+    assert "[score]" in result.stderr
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_serving_takes_no_compiler(bert_bundle: Path) -> None:

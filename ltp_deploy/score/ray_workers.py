@@ -1,0 +1,137 @@
+"""Workers on a Ray cluster: a pool of actors through which Ray Data sends the shards.
+
+Rows do not travel through Ray. An actor reads its shard from the files and writes its part beside
+the others, as a process on one machine does, and only says what became of it. So all nodes must see
+the bundle, the inputs and the output under the same paths, and Ray may repeat what it likes: a
+shard that is done is not done again.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from ltp_deploy.bundle.unfinished import unfinished
+from ltp_deploy.codec import from_json, to_json
+from ltp_deploy.errors import LtpError, needs
+from ltp_deploy.score.plan import Shard
+from ltp_deploy.score.shard import Done, Task, Worker
+
+LOCAL = "local"
+FREE = 0.1  # of a CPU for each actor: actors that hold all of them would starve every other task
+BLOCKS = 20_000  # at most; each is a task, which Ray repeats as a whole
+STORE = 128 << 20  # bytes of a local cluster's object store, through which hardly anything goes
+SHORT = Path("/tmp/ltp-ray")  # sockets below it may have paths of 107 characters
+
+
+def run_ray(
+    task: Task,
+    shards: Sequence[Shard],
+    address: str,
+    workers: int | None,
+    threads: int | None,
+    told: Callable[[Done], None],
+) -> None:
+    """Score the shards. Where an actor or its node dies, Ray starts another one.
+
+    Args:
+        address: of the cluster, or `LOCAL` for one that lives as long as this.
+        workers: actors; None for one for each thread.
+        threads: of all actors together; None for all CPUs of the cluster.
+        told: of every shard that is complete, perhaps more than once.
+
+    Raises:
+        LtpError: no cluster answers; see `Worker`.
+    """
+    with needs("scoring on Ray takes Ray Data", "ray"):
+        os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # nobody is told
+        import ray
+        import ray.data
+    with _cluster(ray, address, threads):
+        cpus = threads or max(1, int(ray.cluster_resources().get("CPU", 1)))
+        count = min(workers or cpus, len(shards))
+        task = replace(task, threads=max(1, cpus // (workers or cpus)))
+        context = ray.data.DataContext.get_current()
+        context.enable_progress_bars = context.print_on_execution_start = False
+        items = [{"shard": json.dumps(asdict(shard))} for shard in shards]
+        answers = ray.data.from_items(
+            items, override_num_blocks=min(len(items), BLOCKS)
+        ).map_batches(
+            Actor,
+            batch_size=1,
+            fn_constructor_args=(task,),
+            compute=ray.data.ActorPoolStrategy(size=count),
+            num_cpus=(task.threads or 1) - FREE,
+        )
+        try:
+            for row in answers.iter_rows():
+                said = json.loads(row["said"])
+                if "error" in said:
+                    raise LtpError(said["error"])
+                told(from_json(Done, said["done"]))
+        except ray.exceptions.RayError as error:
+            raise LtpError(f"Ray cannot go on: {_last_line(error)}") from None
+
+
+class Actor:
+    """One worker, with the bundle that it has opened once."""
+
+    def __init__(self, task: Task) -> None:
+        self._task = task
+        self._worker: Worker | None = None
+
+    def __call__(self, batch: dict[str, Any]) -> Iterator[dict[str, list[str]]]:
+        for text in batch["shard"].tolist():
+            try:
+                # Not in the constructor, whose errors Ray takes for a reason to try again.
+                self._worker = self._worker or Worker(self._task)
+                said = {"done": to_json(self._worker.score(Shard(**json.loads(text))))}
+            except (LtpError, OSError) as error:
+                said = {"error": str(error)}
+            yield {"said": [json.dumps(said)]}
+
+
+@contextmanager
+def _cluster(ray: Any, address: str, threads: int | None) -> Iterator[None]:
+    """Connected to a cluster.
+
+    Raises:
+        LtpError: none answers.
+    """
+    options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
+    logging.getLogger("ray.data").setLevel(logging.ERROR)
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
+    try:
+        if address == LOCAL:
+            cores = threads or len(os.sched_getaffinity(0))
+            with unfinished(SHORT) as folder:
+                ray.init(
+                    LOCAL,
+                    num_cpus=cores,
+                    include_dashboard=False,
+                    object_store_memory=STORE,
+                    _temp_dir=str(folder),
+                    **options,
+                )
+                try:
+                    yield
+                finally:
+                    ray.shutdown()
+        else:
+            ray.init(address, **options)
+            try:
+                yield
+            finally:
+                ray.shutdown()
+    except (ConnectionError, ValueError, RuntimeError) as error:
+        raise LtpError(f"Ray at {address} does not answer: {_last_line(error)}") from None
+
+
+def _last_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[-1]
