@@ -107,6 +107,11 @@ worker_options = compose(
         help="CPU threads of all processes together. Default: all.",
     ),
     worker_section(
+        "--throughput",
+        is_flag=True,
+        help="Compute several batches side by side in each process that has several threads.",
+    ),
+    worker_section(
         "--ray",
         metavar="ADDRESS|local",
         help="Work on a Ray cluster, whose nodes see bundle, inputs and output under the same "

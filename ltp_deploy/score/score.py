@@ -30,12 +30,14 @@ class Workers:
     Attributes:
         workers: processes, or actors; None for as many as there are cores, each with one thread.
         threads: of all processes together; None for all cores.
+        throughput: whether a process with several threads computes several batches side by side.
         ray: the address of a Ray cluster, "local" for one that lives as long as the job, None for
             processes on this machine.
     """
 
     workers: int | None = None
     threads: int | None = None
+    throughput: bool = False
     ray: str | None = None
 
 
