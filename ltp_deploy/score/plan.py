@@ -178,7 +178,7 @@ def _check_header(path: Path, file: TextFile, header: tuple[str, ...], first: Pa
 def _starts(file: TextFile, size: int, progress: Progress) -> tuple[dict[int, int], int]:
     """(the position of each shard's first row, the number of rows)."""
     starts, count = {0: file.position}, 0
-    for _ in file:
+    for _ in file.skim():
         count += 1
         if count % size == 0:
             starts[count] = file.position

@@ -11,8 +11,9 @@ from __future__ import annotations
 import json
 import logging
 import os
+import socket
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,12 @@ LOCAL = "local"
 FREE = 0.1  # of a CPU for each actor: actors that hold all of them would starve every other task
 BLOCKS = 20_000  # at most; each is a task, which Ray repeats as a whole
 STORE = 128 << 20  # bytes of a local cluster's object store, through which hardly anything goes
+ENVIRONMENT = {
+    "RAY_USAGE_STATS_ENABLED": "0",  # nobody is told
+    "RAY_BACKEND_LOG_LEVEL": "fatal",
+    "RAY_raylet_start_wait_time_s": "180",  # on a machine that is busy
+}
+PATIENCE = 20.0  # seconds for a connection to a cluster
 SHORT = Path("/tmp/ltp-ray")  # sockets below it may have paths of 107 characters
 
 
@@ -49,8 +56,9 @@ def run_ray(
     Raises:
         LtpError: no cluster answers; see `Worker`.
     """
+    for name, value in ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
     with needs("scoring on Ray takes Ray Data", "ray"):
-        os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # nobody is told
         import ray
         import ray.data
     with _cluster(ray, address, threads):
@@ -102,35 +110,46 @@ def _cluster(ray: Any, address: str, threads: int | None) -> Iterator[None]:
     """Connected to a cluster.
 
     Raises:
-        LtpError: none answers.
+        LtpError: none answers, or none can be started.
     """
-    options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     logging.getLogger("ray.data").setLevel(logging.ERROR)
-    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
-    try:
+    with unfinished(SHORT) if address == LOCAL else nullcontext() as folder:
         if address == LOCAL:
-            cores = threads or len(os.sched_getaffinity(0))
-            with unfinished(SHORT) as folder:
-                ray.init(
-                    LOCAL,
-                    num_cpus=cores,
-                    include_dashboard=False,
-                    object_store_memory=STORE,
-                    _temp_dir=str(folder),
-                    **options,
-                )
-                try:
-                    yield
-                finally:
-                    ray.shutdown()
+            options = {
+                "num_cpus": threads or len(os.sched_getaffinity(0)),
+                "include_dashboard": False,
+                "object_store_memory": STORE,
+                "_temp_dir": str(folder),
+            }
         else:
-            ray.init(address, **options)
-            try:
-                yield
-            finally:
-                ray.shutdown()
-    except (ConnectionError, ValueError, RuntimeError) as error:
-        raise LtpError(f"Ray at {address} does not answer: {_last_line(error)}") from None
+            _check_answers(address)
+            options = {}
+        try:
+            ray.init(address, log_to_driver=False, logging_level=logging.ERROR, **options)
+        except Exception as error:  # Ray raises many kinds
+            raise LtpError(f"Ray at {address} does not answer: {_last_line(error)}") from None
+        try:
+            yield
+        finally:
+            ray.shutdown()
+
+
+def _check_answers(address: str) -> None:
+    """Ray itself would try for minutes.
+
+    Raises:
+        LtpError: it is no address, or nobody listens there.
+    """
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdecimal():
+        raise LtpError(
+            f"--ray {address} is neither {LOCAL} nor HOST:PORT, as `ray start --head` says it "
+            "(usually port 6379)"
+        )
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), PATIENCE).close()
+    except (OSError, OverflowError) as error:
+        raise LtpError(f"Ray at {address} does not answer: {error}") from None
 
 
 def _last_line(error: Exception) -> str:

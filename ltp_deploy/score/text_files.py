@@ -21,6 +21,7 @@ from ltp_deploy.score.rows import Row, encodable
 
 LONGEST = 1 << 27  # characters of a field; where a quotation mark is not closed, it goes on so far
 _BOM = b"\xef\xbb\xbf"
+_BLANK = b" \t\r\n\v\f"  # lines of nothing else are no rows
 
 
 class TextFile:
@@ -65,10 +66,20 @@ class TextFile:
     def __iter__(self) -> Iterator[Row]:
         return self._objects() if self.kind == ".jsonl" else self._fields()
 
+    def skim(self) -> Iterator[None]:
+        """Go through the rows without reading what need not be read to count them."""
+        if self.kind != ".jsonl":
+            for _ in self._fields():
+                yield
+            return
+        for line in self._raw_lines():
+            if line.strip(_BLANK):
+                yield
+
     def _objects(self) -> Iterator[Row]:
         for line in self._lines():
             damaged, self._damaged = self._damaged, False
-            if line.strip():
+            if line.strip(_BLANK.decode()):
                 yield _object(line, damaged)
 
     def _fields(self) -> Iterator[Row]:
@@ -126,16 +137,21 @@ class TextFile:
 
     def _lines(self) -> Iterator[str]:
         """Lines with their ends. The reader of CSV takes as many as a row has, and no more."""
-        first = self.position == 0
-        while line := self._read(self._stream.readline):
-            if first:
-                line, first = line.removeprefix(_BOM), False
+        for line in self._raw_lines():
             try:
                 text = line.decode()
             except UnicodeDecodeError:
                 self._damaged = True
                 text = line.decode(errors="surrogateescape")
             yield text
+
+    def _raw_lines(self) -> Iterator[bytes]:
+        """The same, as bytes, without a mark of their order."""
+        read = self._stream.readline
+        if self.position == 0:
+            yield self._read(read).removeprefix(_BOM)
+        while line := self._read(read):
+            yield line
 
     def _read(self, read: Callable[[], bytes]) -> bytes:
         """What `read` gives of the stream, counted.
