@@ -58,6 +58,8 @@ class Job:
         try:
             yield
         finally:
+            with suppress(OSError):  # it is gone, or holds the job
+                self.folder.rmdir()
             os.close(lock)
 
     def check(self, force: bool) -> None:

@@ -95,6 +95,7 @@ def test_an_output_that_exists_is_not_replaced_unasked(bundle: Path, tmp_path: P
     with pytest.raises(LtpError, match="exists; choose another output path or pass --force"):
         score(bundle, [str(data)], out, workers=ONE)
     assert out.read_text() == "mine"
+    assert not (tmp_path / "out.jsonl.work").exists()
     score(bundle, [str(data)], out, workers=ONE, force=True)
     assert json.loads(out.read_text())["text"] == "good"
     folder = tmp_path / "parts"
