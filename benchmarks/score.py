@@ -14,7 +14,7 @@ import resource
 import statistics
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -46,14 +46,14 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("-o", "--output", type=Path, help="default: in results/")
     options = parser.parse_args()
-    found = measure(options)
     output = options.output or RESULTS / f"score-{options.bundle.name}.json"
-    output.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    for found in measure(options):
+        output.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     print(f"wrote {output}")
 
 
-def measure(options: argparse.Namespace) -> dict[str, Any]:
-    """Rows per second of every way, in turns."""
+def measure(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    """Rows per second of every way, in turns; what is known after each round."""
     texts = read_examples(options.data, DataOptions(limit=options.rows), labels=False).texts
     engine = ltp_deploy.load(options.bundle)
     lengths = engine.tokenize(texts).lengths
@@ -84,8 +84,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
             for way in list(ways)[:: 1 if number % 2 == 0 else -1]:
                 rounds[way].append(timed(ways[way]))
                 print(number, way, {k: round(v, 2) for k, v in rounds[way][-1].items()}, flush=True)
-    result["ways"] = {way: medians(found, result) for way, found in rounds.items()}
-    return result
+            yield {**result, "ways": {way: medians(each, result) for way, each in rounds.items()}}
 
 
 def timed(run: Callable[[], float]) -> dict[str, float]:

@@ -31,6 +31,7 @@ STORE = 128 << 20  # bytes of a local cluster's object store, through which hard
 ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",  # nobody is told
     "RAY_BACKEND_LOG_LEVEL": "fatal",
+    "RAY_worker_niceness": "0",  # of a local cluster: as nice as this process, and not by 15 more
 }
 PATIENCE = 20.0  # seconds for a connection to a cluster
 SHORT = Path("/tmp/ltp-ray")  # sockets below it may have paths of 107 characters
