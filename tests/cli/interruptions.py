@@ -23,6 +23,7 @@ from tests.tiny import POLICIES, random_texts, save_tiny, save_tokenizer
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL)
 SECONDS = 120  # within which every command has long ended
+PART = "part-000000.parquet"
 STATUS_BUDGET = 3  # of `learn`, where the result loses more than was asked for; it is written
 
 
@@ -83,6 +84,7 @@ class Storm:
             "learn": Trial((*train, "--quick"), out, "config.json", again=("--resume",)),
             "report": Trial(("report", str(bundle)), out, ""),
             "export": Trial(("export", str(bundle), "--for", "optimum"), out, "README.md"),
+            "score": Trial(("score", str(bundle), str(data), "--shard-rows", "5"), out, PART),
         }
         self._run(Trial(build, bundle, "manifest.json"))
 
@@ -102,7 +104,8 @@ class Storm:
         wrong = []
         if process.returncode not in (0, STATUS_BUDGET, -stop, 128 + stop):
             wrong.append(f"exit status {process.returncode}: {errors[-300:]}")
-        if process.returncode == 128 + stop and not errors.endswith(f"stopped by {stop.name}\n"):
+        last = errors.rpartition("\n")[0].rpartition("\n")[2]
+        if process.returncode == 128 + stop and not last.startswith(f"stopped by {stop.name}"):
             wrong.append(f"it says {errors[-300:]!r}")
         if "Traceback" in errors and process.returncode > 0:
             wrong.append(errors[-600:])
@@ -112,6 +115,7 @@ class Storm:
             return wrong
         work = trial.output.with_name(f"{trial.output.name}.work")
         wrong += self._run(trial, *(trial.again if work.exists() else ()))
+        wrong += [f"left: {work.name}"] * work.exists()
         return wrong + self._left(trial)
 
     def _prepare(self, trial: Trial) -> None:
@@ -139,8 +143,10 @@ class Storm:
         return [] if done else [f"again: exit status {process.returncode}: {errors[-300:]}"]
 
     def _left(self, trial: Trial) -> list[str]:
-        """What is there beside complete outputs and what `learn` goes on from."""
-        found = list(self.folder.rglob("*.partial"))
+        """What is there beside complete outputs and what `learn` and `score` go on from."""
+        found = [
+            path for path in self.folder.rglob("*.partial") if path.parents[1].suffix != ".work"
+        ]
         found += self.temporary.iterdir()
         if trial.output.exists() and not trial.complete:
             found.append(trial.output)
