@@ -186,7 +186,10 @@ def test_texts_that_are_too_long_fail_where_they_are_refused(bundle: Path, tmp_p
     assert [row["windows"] for row in rows_of(out)] == [1, 2]
 
 
-@pytest.mark.parametrize("workers", [Workers(2, 2), Workers(1, 2), Workers(3, 1)])
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "workers", [Workers(2, 2), Workers(1, 2), Workers(3, 1), Workers(1, 2, throughput=True)]
+)
 def test_the_bits_do_not_depend_on_the_workers_or_the_shards(
     workers: Workers, bundle: Path, alone: Alone, sentences: list[str], tmp_path: Path
 ) -> None:
