@@ -1,11 +1,13 @@
 """Dataclasses as JSON and back, every value checked against its annotation.
 
-Understood are str, int, float, bool, None, enums (by name, in lower case), unions, `tuple[X, ...]`,
-`Mapping[str, X]`, subclasses of str that check themselves when they are made, dataclasses of
-these, and classes with a method `to_json` and a class method `from_json`. A dataclass may name
-properties in `DERIVED`: they are written too, for readers in other languages, and must agree when
-they are read. One whose `PARTIAL` is true has some of a document's entries: the others are
-not looked at. No library does this for the runtime, whose dependencies are kept few.
+Understood are str, int, float, bool, None, enums (by name, in lower case), literals of strings,
+unions, `tuple[X, ...]`, `Mapping[str, X]`, subclasses of str that check themselves when they are
+made, and dataclasses of these. A dataclass may name properties in `DERIVED`: they are written too,
+for readers in other languages, and must agree when they are read. One whose `PARTIAL` is true has
+some of a document's entries: the others are not looked at. A class with `RECORD` is written as that
+dataclass, see `to_record` and `from_record`. No library does this for the runtime, whose
+dependencies are kept few. The C++ runtime reads manifests by a JSON Schema that
+`tests/agreement/manifest_schema.py` makes of the annotations.
 """
 
 from __future__ import annotations
@@ -14,9 +16,10 @@ import enum
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import fields, is_dataclass
+from functools import cache
 from math import isfinite
 from types import UnionType
-from typing import Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 from ltp_deploy.errors import LtpError
 
@@ -37,8 +40,8 @@ class Malformed(ValueError):
 
 def to_json(value: Any) -> Any:
     """Dicts, lists, strings, numbers, booleans and None, ready for `json.dumps`."""
-    if hasattr(value, "to_json"):
-        return value.to_json()
+    if hasattr(value, "to_record"):
+        value = value.to_record()
     if is_dataclass(value):
         names = [field.name for field in fields(value)] + list(getattr(value, "DERIVED", ()))
         return {name: to_json(getattr(value, name)) for name in names}
@@ -65,11 +68,13 @@ def from_json(kind: type[T], value: Any, where: str = "", **known: Any) -> T:
 
 
 def _read(kind: Any, value: Any, where: str, known: Mapping[str, Any] | None = None) -> Any:
-    if hasattr(kind, "from_json"):
-        return _made(kind.from_json, value, where)
+    if hasattr(kind, "RECORD"):
+        return _made(kind.from_record, _read(kind.RECORD, value, where), where)
     origin, arguments = get_origin(kind), get_args(kind)
     if origin in (Union, UnionType):
         return _either(arguments, value, where)
+    if origin is Literal:
+        return _name(arguments, value, where)
     if origin is tuple:
         entries = _expect(list, value, where)
         return tuple(_read(arguments[0], v, f"{where}[{i}]") for i, v in enumerate(entries))
@@ -82,15 +87,13 @@ def _read(kind: Any, value: Any, where: str, known: Mapping[str, Any] | None = N
     if is_dataclass(kind):
         return _dataclass(kind, _expect(dict, value, where), where, known or {})
     if issubclass(kind, enum.Enum):
-        if not isinstance(value, str) or value.upper() not in kind.__members__:
-            names = ", ".join(name.lower() for name in kind.__members__)
-            raise Malformed(f"`{where}` must be one of {names}, found {_shown(value)}")
-        return kind[value.upper()]
+        names = tuple(name.lower() for name in kind.__members__)
+        return kind[_name(names, value, where).upper()]
     return _scalar(kind, value, where)
 
 
 def _dataclass(kind: Any, entries: dict[str, Any], where: str, known: Mapping[str, Any]) -> Any:
-    hints = get_type_hints(kind)
+    hints = types_of(kind)
     names = [field.name for field in fields(kind)]
     derived = list(getattr(kind, "DERIVED", ()))
     for name in (*names, *derived):
@@ -106,9 +109,28 @@ def _dataclass(kind: Any, entries: dict[str, Any], where: str, known: Mapping[st
     }
     made = _made(lambda given: kind(**given), read, where)
     for name in derived:
-        if entries[name] != getattr(made, name):
+        found = _read(derived_kind(kind, name), entries[name], _at(where, name))
+        if found != getattr(made, name):
             raise Malformed(f"`{_at(where, name)}` must be {getattr(made, name)!r}")
     return made
+
+
+def derived_kind(kind: type, name: str) -> Any:
+    """The annotation of a property."""
+    return types_of(getattr(kind, name).fget)["return"]
+
+
+@cache
+def types_of(kind: Any) -> dict[str, Any]:
+    """The annotations of a dataclass or a function."""
+    return get_type_hints(kind)
+
+
+def _name(names: tuple[str, ...], value: Any, where: str) -> str:
+    if not isinstance(value, str) or value not in names:
+        known = ", ".join(name or "''" for name in names)
+        raise Malformed(f"`{where}` must be one of {known}, found {_shown(value)}")
+    return value
 
 
 def _either(kinds: tuple[Any, ...], value: Any, where: str) -> Any:

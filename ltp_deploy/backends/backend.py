@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeVar
 
 from ltp_deploy.bundle.manifest import Compiled, EngineRecord
 from ltp_deploy.errors import LtpError
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from ltp_deploy.model.config import EncoderConfig
 
 Engine = TypeVar("Engine", bound=Compiled)
+Isa = Literal["", "avx2"]  # the newest instructions that a CPU engine may use, "" for all
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,7 @@ class Target:
     backend: Backend
     precisions: tuple[str, ...]
     beside_int8: str = ""
-    isa: str = ""
+    isa: Isa = ""
     compute_capability: str = ""
     needs_limits: bool = False
     advised: bool = True

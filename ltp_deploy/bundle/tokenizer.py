@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from ltp_deploy.bundle.files import FileName, FolderName
-
-LIBRARIES = ("tokenizers", "transformers")
 
 
 @dataclass(frozen=True)
@@ -51,13 +50,9 @@ class TokenizerRecord:
     """
 
     folder: FolderName
-    library: str
+    library: Literal["tokenizers", "transformers"]
     token_types: bool
     split_special_tokens: bool
     size: int
     fingerprint: str
     cpp_texts: CppTexts | None = None
-
-    def __post_init__(self) -> None:
-        if self.library not in LIBRARIES:
-            raise ValueError(f"unknown library {self.library!r}")

@@ -6,7 +6,7 @@ import enum
 import math
 from dataclasses import dataclass, replace
 from numbers import Real
-from typing import Any
+from typing import Any, ClassVar, Literal
 
 from ltp_deploy.errors import CheckpointError, LtpError
 
@@ -77,6 +77,15 @@ def cascade_rule(keep_rate: float, layer: int, layers: int, spared: int = 3) -> 
 
 
 @dataclass(frozen=True)
+class PolicyRecord:
+    """A policy as manifests hold it, its two conventions in words."""
+
+    layers: tuple[LayerRule, ...]
+    score_length: int | Literal["sequence"]
+    first_token: Literal["keep", "reference"]
+
+
+@dataclass(frozen=True)
 class PrunePolicy:
     """The pruning part of a model: one rule per layer and two conventions.
 
@@ -92,6 +101,8 @@ class PrunePolicy:
     score_length: int = 0
     keep_first: bool = True
 
+    RECORD: ClassVar = PolicyRecord
+
     @classmethod
     def dense(cls, layers: int) -> PrunePolicy:
         """The policy that prunes nothing."""
@@ -106,7 +117,7 @@ class PrunePolicy:
         return replace(self, layers=tuple(rule.scaled(factor) for rule in self.layers))
 
     def to_config(self) -> dict[str, Any]:
-        """The `ltp` entry of a checkpoint's config.json (also kept in bundle manifests)."""
+        """The `ltp` entry of a checkpoint's config.json."""
         return {
             "layers": [
                 {"mode": r.mode.name.lower(), "threshold": r.threshold} for r in self.layers
@@ -115,23 +126,24 @@ class PrunePolicy:
             "first_token": "keep" if self.keep_first else "reference",
         }
 
-    to_json = to_config
+    def to_record(self) -> PolicyRecord:
+        """What manifests hold."""
+        return PolicyRecord(
+            self.layers, self.score_length or "sequence", "keep" if self.keep_first else "reference"
+        )
 
     @classmethod
-    def from_json(cls, data: dict[str, Any]) -> PrunePolicy:
-        """What `to_json` wrote, with nothing left to a default.
+    def from_record(cls, record: PolicyRecord) -> PrunePolicy:
+        """What `to_record` gave.
 
         Raises:
-            ValueError: entries that are missing or unknown.
+            CheckpointError: a value out of its range.
         """
-        if not isinstance(data, dict) or set(data) != {"layers", "score_length", "first_token"}:
-            raise ValueError("it needs layers, score_length and first_token, and nothing else")
-        layers = data["layers"]
-        if not isinstance(layers, list) or any(
-            not isinstance(entry, dict) or set(entry) != {"mode", "threshold"} for entry in layers
-        ):
-            raise ValueError("`layers` must be a list, each entry with mode and threshold alone")
-        return cls.from_config(data, len(layers))
+        return cls(
+            tuple(checked_rule(i, r.mode, r.threshold) for i, r in enumerate(record.layers)),
+            score_length=parse_score_length(record.score_length),
+            keep_first=record.first_token == "keep",
+        )
 
     @classmethod
     def from_config(cls, config: dict[str, Any], layers: int) -> PrunePolicy:
@@ -230,7 +242,8 @@ def parse_score_length(value: int | str) -> int:
         length = int(value)
     except (TypeError, ValueError):
         length = 0
-    if length <= 0 or isinstance(value, bool) or length != float(value):
+    part = isinstance(value, float) and length != value
+    if length <= 0 or isinstance(value, bool) or part:
         raise CheckpointError(
             f"score_length must be a positive integer or 'sequence', found {value!r}"
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ltp_deploy.backends.backend import Backend, Job, Output, RunOptions, Session
+from ltp_deploy.backends.backend import Backend, Isa, Job, Output, RunOptions, Session
 from ltp_deploy.backends.messages import in_one_line
 from ltp_deploy.bundle.files import BundleFiles, FileName
 from ltp_deploy.bundle.manifest import Compiled, EngineRecord
@@ -23,11 +23,7 @@ class OpenVinoEngine(EngineRecord):
     file: FileName
     weights: FileName
     plugin: FileName
-    isa: str
-
-    def __post_init__(self) -> None:
-        if self.isa not in ("", "avx2"):
-            raise ValueError(f"unknown instruction set {self.isa!r}; known are '' and 'avx2'")
+    isa: Isa
 
     @property
     def native(self) -> bool:

@@ -16,6 +16,7 @@ from ltp_deploy.backends.backend import (
 )
 from ltp_deploy.backends.onnx import Onnx, OnnxEngine
 from ltp_deploy.backends.tensorrt.layers import LayerCounts
+from ltp_deploy.backends.tensorrt.library import LibraryName
 from ltp_deploy.bundle.files import BundleFiles, FileName
 from ltp_deploy.bundle.limits import Limits
 from ltp_deploy.bundle.manifest import Compiled, EngineRecord
@@ -48,7 +49,7 @@ class TensorRtEngine(EngineRecord):
             version of TensorRT words its log in a way that is not understood.
         plugin: the C++ plugin, None where the one in Python runs with `kernels`.
         plugin_sources: SHA-256 of the sources of plugins and kernels.
-        library: which TensorRT loads the engine, "tensorrt" or "tensorrt_rtx".
+        library: which TensorRT loads the engine.
         run_by: which TensorRT is promised to run the model well; where it is not `library`, build
             the engine again with it.
         compute_capability: of the GPU, as in "7.5".
@@ -62,8 +63,8 @@ class TensorRtEngine(EngineRecord):
     plugin: FileName | None
     kernels: FileName | None
     plugin_sources: str | None
-    library: str
-    run_by: str
+    library: LibraryName
+    run_by: LibraryName
     compute_capability: str
     layers: LayerCounts | None
     built: BuildCost

@@ -13,7 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from ltp_deploy.backends.tensorrt.library import LIBRARIES, child_environment
+from ltp_deploy.backends.tensorrt.library import LIBRARIES, LibraryName, child_environment
 from ltp_deploy.errors import LtpError
 
 Range = tuple[int, int, int]  # the least, the most usual and the greatest size
@@ -32,7 +32,7 @@ class EngineJob:
         shapes: by the model's inputs, each of which has one dimension, the range of its size.
     """
 
-    library: str
+    library: LibraryName
     onnx: str
     engine: str
     compute_capability: str

@@ -10,10 +10,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, Literal
 
 from ltp_deploy.errors import LtpError, how_to_install
 from ltp_deploy.hardware.gpu import gpus
+
+LibraryName = Literal["tensorrt", "tensorrt_rtx"]
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,7 @@ class Library:
         cross: whether it builds for GPUs that this machine does not have.
     """
 
-    name: str
+    name: LibraryName
     title: str
     install: Callable[[], str]
     cross: bool

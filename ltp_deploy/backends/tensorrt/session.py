@@ -153,11 +153,7 @@ def prepare(directory: Path, compiled: Compiled) -> Any:
             version of it.
     """
     record = compiled.record(TensorRtEngine)
-    library = LIBRARIES.get(record.library)
-    if library is None:
-        raise BundleError(
-            f"{directory} needs the library {record.library!r}; known are {', '.join(LIBRARIES)}"
-        )
+    library = LIBRARIES[record.library]
     _check_gpu(directory, record.compute_capability)
     trt = library.load()
     _check_version(directory, library, compiled.version(library.name), trt.__version__)

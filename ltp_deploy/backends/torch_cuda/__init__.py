@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from ltp_deploy.backends.backend import (
     Backend,
@@ -47,11 +47,7 @@ class TorchCudaEngine(EngineRecord):
     segments: tuple[SegmentRecord, ...]
     hidden_size: int
     context_size: int
-    device: str
-
-    def __post_init__(self) -> None:
-        if self.device not in ("cuda", "cpu"):
-            raise ValueError(f"unknown device {self.device!r}; known are cuda and cpu")
+    device: Literal["cuda", "cpu"]
 
 
 class TorchCuda(Backend):

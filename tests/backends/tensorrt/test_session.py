@@ -153,7 +153,7 @@ def test_too_little_memory_is_an_error(bundle: Path, cuda: FakeRuntime) -> None:
         ({"versions": {"tensorrt": "10.4.0"}}, r"with TensorRT 10\.4\.0, this is 10\.3\.0"),
         (
             {"library": "tensorrt_2"},
-            "needs the library 'tensorrt_2'; known are tensorrt, tensorrt_rtx",
+            "`engine.library` must be one of tensorrt, tensorrt_rtx, found 'tensorrt_2'",
         ),
         ({"kernels": None}, "built without nvcc, so it brings no kernels"),
     ],
