@@ -10,6 +10,7 @@
 #include "contents.h"
 #include "digests.h"
 #include "json.h"
+#include "manifest.h"
 #include "sha256.h"
 #include "text.h"
 
@@ -91,22 +92,22 @@ public:
                                  "recorded one; copy the bundle again, or rebuild it"));
     }
 
-    BundleFile file(const Value& named) const {
-        const std::string& name = named.string();
-        check_name(directory_, name);
-        const auto found = files_.find(name);
-        if (found == files_.end())
-            throw Error(text("the manifest of ", directory_, " has no digest of ", name));
-        return found->second;
-    }
+    BundleFile file(const Value& named) const { return files_.at(named.string()); }
 
-    /// Refuses a name that is not a folder of files whose digests are recorded.
-    void check_folder(const Value& named) const {
-        const std::string& name = named.string();
-        check_name(directory_, name);
-        const auto first = files_.lower_bound(name + "/");
-        if (first == files_.end() || first->first.rfind(name + "/", 0) != 0)
-            throw Error(text("the manifest of ", directory_, " has no digest of a file in ", name));
+    /// Refuses names of files whose digests are not recorded, and of folders without such files.
+    void check(const NamedFiles& named) const {
+        for (const std::string& name : named.files) {
+            check_name(directory_, name);
+            if (!files_.count(name))
+                throw Error(text("the manifest of ", directory_, " has no digest of ", name));
+        }
+        for (const std::string& name : named.folders) {
+            check_name(directory_, name);
+            const auto first = files_.lower_bound(name + "/");
+            if (first == files_.end() || first->first.rfind(name + "/", 0) != 0)
+                throw Error(
+                    text("the manifest of ", directory_, " has no digest of a file in ", name));
+        }
     }
 
 private:
@@ -121,42 +122,12 @@ std::vector<double> thresholds(const Value& policy) {
 }
 
 OpenVinoParts openvino_parts(const Value& manifest, const Files& files) {
-    const Value engine = manifest["engine"];
-    return {files.file(engine["weights"]), engine["isa"].string(), manifest["activations"].string(),
-            manifest["versions"]["openvino"].string(), thresholds(manifest["model"]["policy"])};
+    return {files.file(manifest["engine"]["weights"]), manifest["activations"].string(),
+            thresholds(manifest["model"]["policy"])};
 }
 
-/// The probabilities above which labels hold; none stand for a half each.
-std::vector<double> label_thresholds(const Value& model, const Info& info) {
-    std::vector<double> found;
-    for (const Value& threshold : model["label_thresholds"].array()) {
-        found.push_back(threshold.real());
-        if (!(found.back() > 0 && found.back() < 1))
-            throw json::Error(
-                text("a label's threshold must lie between 0 and 1, found ", found.back()));
-    }
-    if (!found.empty() && info.head != "multi_label")
-        throw json::Error(text("thresholds of labels, and the head is ", info.head));
-    if (!found.empty() && found.size() != static_cast<std::size_t>(info.num_labels))
-        throw json::Error(text(info.num_labels, " labels but ", found.size(), " thresholds"));
-    return found;
-}
-
-/// Checks the file under a key, where there is one: what this runtime does not read is checked too.
-void check_optional(const Files& files, const Value& holder, const char* key) {
-    if (holder.has(key) && !holder[key].is_null()) files.file(holder[key]);
-}
-
-TensorRtParts tensorrt_parts(const Value& manifest, const Files& files) {
-    const Value engine = manifest["engine"];
-    for (const char* key : {"onnx", "weights", "layers_file", "kernels"})
-        check_optional(files, engine, key);
-    if (engine.has("portable") && !engine["portable"].is_null())
-        for (const char* key : {"file", "weights"}) check_optional(files, engine["portable"], key);
-    const std::string& library = engine["library"].string();
-    if (library != "tensorrt" && library != "tensorrt_rtx")
-        throw json::Error(text("library ", library, " is unknown to this version of ltp-deploy"));
-    return {library, manifest["versions"][library].string(), engine["compute_capability"].string()};
+TensorRtParts tensorrt_parts(const Value& engine) {
+    return {engine["library"].string(), engine["compute_capability"].string()};
 }
 
 Ir ir(const Value& value, const Files& files) {
@@ -164,9 +135,9 @@ Ir ir(const Value& value, const Files& files) {
 }
 
 TextParts text_parts(const Value& tokenizer, const Files& files) {
-    TextParts parts;
-    if (!tokenizer.has("cpp_texts") || tokenizer["cpp_texts"].is_null()) return parts;
+    if (tokenizer.is_null() || tokenizer["cpp_texts"].is_null()) return {};
     const Value given = tokenizer["cpp_texts"];
+    TextParts parts;
     parts.texts = ir(given["texts"], files);
     if (!given["pairs"].is_null()) parts.pairs = ir(given["pairs"], files);
     parts.refused = files.file(given["refused"]);
@@ -182,49 +153,37 @@ Info info(const Value& manifest) {
     info.head = model["head"].string();
     info.labels = model["labels"].strings();
     info.num_labels = model["num_labels"].number(1);
-    info.max_length = model["max_length"].number(1);
+    info.max_length = limits["max_length"].number(1);
     info.vocab_size = model["vocab_size"].number(1);
     info.type_vocab_size = model["type_vocab_size"].number(0);
     info.pad_token_id = model["pad_token_id"].number(0);
     info.max_tokens = limits["max_tokens"].number(0);
     info.max_batch = limits["max_batch"].number(0);
-    const int length = limits["max_length"].number(1);
-    if (length > info.max_length)
-        throw json::Error(
-            text("a limit of ", length, " tokens, and the model takes ", info.max_length));
-    info.max_length = length;
-    if (info.pad_token_id >= info.vocab_size)
-        throw json::Error(text("pad_token_id ", info.pad_token_id, " is no token"));
-    if (!info.labels.empty() && info.labels.size() != static_cast<std::size_t>(info.num_labels))
-        throw json::Error(text(info.num_labels, " classes but ", info.labels.size(), " labels"));
-    info.label_thresholds = label_thresholds(model, info);
-    for (const char* head : {"classification", "regression", "multi_label", "ranking", "embedding"})
-        if (info.head == head) return info;
-    throw json::Error(text("head ", info.head, " is unknown to this version of ltp-deploy"));
+    for (const Value& threshold : model["label_thresholds"].array())
+        info.label_thresholds.push_back(threshold.real());
+    return info;
 }
 
 Bundle read(const fs::path& directory, const Value& manifest) {
     check_format(directory, manifest);
+    const NamedFiles named = check_manifest(manifest);
     check_platform(directory, manifest);
     const Files files(directory, manifest["files"]);
-    TextParts texts;
-    if (const Value tokenizer = manifest["tokenizer"]; !tokenizer.is_null()) {
-        files.check_folder(tokenizer["folder"]);
-        texts = text_parts(tokenizer, files);
-    }
-    check_optional(files, manifest, "calibration");
+    files.check(named);
 
     const Value engine = manifest["engine"], model = manifest["model"];
     Bundle bundle;
     bundle.directory = directory;
-    bundle.texts = std::move(texts);
+    bundle.texts = text_parts(manifest["tokenizer"], files);
     bundle.engine = files.file(engine["file"]);
     if (!engine["plugin"].is_null()) bundle.plugin = files.file(engine["plugin"]);
     bundle.inputs = manifest["inputs"].strings();
     bundle.outputs = manifest["outputs"].strings();
     bundle.backend = manifest["backend"].string();
+    for (const auto& [package, version] : manifest["versions"].members())
+        bundle.versions[package] = version.string();
     if (bundle.backend == "openvino") bundle.openvino = openvino_parts(manifest, files);
-    if (bundle.backend == "tensorrt") bundle.tensorrt = tensorrt_parts(manifest, files);
+    if (bundle.backend == "tensorrt") bundle.tensorrt = tensorrt_parts(engine);
     bundle.position_start = model["position_start"].number(0);
     bundle.padding_skips = model["padding_skips"].boolean();
     bundle.info = info(manifest);
@@ -242,13 +201,20 @@ Bundle read_bundle(const fs::path& directory) {
     }
 }
 
+const std::string& Bundle::version(const std::string& package) const {
+    const auto found = versions.find(package);
+    if (found == versions.end())
+        throw Error(text("the manifest of ", directory, " has no entry `versions.", package,
+                         "`; rebuild the bundle"));
+    return found->second;
+}
+
 void check_openvino(const Bundle& bundle, const std::string& running) {
     const std::string release = running.substr(0, running.find('-'));  // 2026.4.1-22982-...
-    if (release != bundle.openvino.version)
-        throw Error(text(bundle.directory, " was built with OpenVINO ", bundle.openvino.version,
-                         ", this is ", release,
-                         "; its plugin works with that release alone: rebuild the bundle, ",
-                         "or build and run this program with OpenVINO ", bundle.openvino.version));
+    if (const std::string& built = bundle.version("openvino"); release != built)
+        throw Error(text(bundle.directory, " was built with OpenVINO ", built, ", this is ",
+                         release, "; its plugin works with that release alone: rebuild the ",
+                         "bundle, or build and run this program with OpenVINO ", built));
 }
 
 }  // namespace ltp

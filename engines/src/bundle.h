@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -16,16 +17,13 @@ using BundleFile = std::shared_ptr<const MappedFile>;
 /// What only the bundles of the backend "openvino" have.
 struct OpenVinoParts {
     BundleFile weights;
-    std::string isa;                 ///< "avx2": no newer instructions; "": all that the CPU has
     std::string activations;         ///< "f32" or "bf16": what flows between operators
-    std::string version;             ///< the release that the plugin was built against
     std::vector<double> thresholds;  ///< of each layer, by its mode: threshold, ratio or keep rate
 };
 
 /// What only the bundles of the backend "tensorrt" have.
 struct TensorRtParts {
     std::string library;             ///< "tensorrt" or "tensorrt_rtx"
-    std::string version;             ///< of that library, such as "10.9.0.34"
     std::string compute_capability;  ///< of the GPU, such as "7.5"
 };
 
@@ -46,6 +44,7 @@ struct Bundle {
     std::filesystem::path directory;
     BundleFile engine, plugin;
     std::string backend;  ///< "openvino" or "tensorrt"; the parts of the other are empty
+    std::map<std::string, std::string> versions;  ///< of the packages that took part
     OpenVinoParts openvino;
     TensorRtParts tensorrt;
     TextParts texts;
@@ -54,9 +53,13 @@ struct Bundle {
     int position_start;  ///< position id of the first token of a sequence
     bool padding_skips;  ///< pad tokens have no position of their own (RoBERTa)
     Info info;
+
+    /// The release of a package that took part, such as "10.9.0.34". Throws Error where the
+    /// manifest names none.
+    const std::string& version(const std::string& package) const;
 };
 
-/// Reads a bundle and checks format, platform, backend and the digest of every file.
+/// Reads a bundle and checks format, backend, every entry, platform and the digest of every file.
 /// Throws Error with the reason and what to do.
 Bundle read_bundle(const std::filesystem::path& directory);
 

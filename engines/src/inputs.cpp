@@ -1,19 +1,6 @@
 #include "inputs.h"
 
-#include <set>
-
-#include "text.h"
-
 namespace ltp {
-
-void check_input_names(const Bundle& bundle) {
-    static const std::set<std::string> known = {"input_ids", "position_ids", "token_type_ids",
-                                                "offsets"};
-    for (const std::string& name : bundle.inputs)
-        if (known.count(name) == 0)
-            throw Error(
-                text("the engine takes `", name, "`, unknown to this version of ltp-deploy"));
-}
 
 std::vector<std::int32_t> position_ids(const Batch& batch, const Bundle& bundle) {
     std::vector<std::int32_t> positions(batch.input_ids.size());

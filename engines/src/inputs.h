@@ -12,9 +12,6 @@ namespace ltp {
 /// [T] position ids of a checked batch; they start again in every sequence.
 std::vector<std::int32_t> position_ids(const Batch& batch, const Bundle& bundle);
 
-/// Throws Error for an input that EngineInputs does not know.
-void check_input_names(const Bundle& bundle);
-
 /// What an engine takes of a checked batch, which it must not outlive: int32 vectors by name,
 /// `input_ids`, `position_ids`, `token_type_ids` [T] and `offsets` [B + 1].
 class EngineInputs {

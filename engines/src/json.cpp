@@ -54,6 +54,10 @@ std::string description(const Document& value) {
 
 bool Value::is_null() const { return value_->is_null(); }
 
+bool Value::is_string() const { return value_->is_string(); }
+
+bool Value::is_object() const { return value_->is_object(); }
+
 bool Value::boolean() const {
     if (!value_->is_boolean()) wrong_kind("true or false");
     return value_->get<bool>();
@@ -64,13 +68,14 @@ const std::string& Value::string() const {
     return value_->get_ref<const std::string&>();
 }
 
+std::int64_t Value::integer() const {
+    if (!is_integer()) wrong_kind("an integer");
+    return value_->get<std::int64_t>();
+}
+
 std::int64_t Value::integer(std::int64_t least, std::int64_t most) const {
-    const bool in_64_bits = value_->is_number_unsigned()
-                                ? value_->get<std::uint64_t>() <=
-                                      std::uint64_t{std::numeric_limits<std::int64_t>::max()}
-                                : value_->is_number_integer();
-    const std::int64_t value = in_64_bits ? value_->get<std::int64_t>() : 0;
-    if (!in_64_bits || value < least || value > most)
+    const std::int64_t value = is_integer() ? value_->get<std::int64_t>() : 0;
+    if (!is_integer() || value < least || value > most)
         wrong_kind(text("an integer from ", least, " to ", most));
     return value;
 }
@@ -88,7 +93,7 @@ std::vector<Value> Value::array() const {
     if (!value_->is_array()) wrong_kind("an array");
     std::vector<Value> items;
     for (const Document& item : *value_)
-        items.push_back(part(item, text(name_, '[', items.size(), ']')));
+        items.push_back(part(item, name_ + '[' + std::to_string(items.size()) + ']'));
     return items;
 }
 
@@ -104,17 +109,33 @@ std::vector<std::pair<std::string, Value>> Value::members() const {
     return members;
 }
 
+const std::string& Value::one_of(const std::vector<std::string>& names) const {
+    if (value_->is_string() && std::count(names.begin(), names.end(), string())) return string();
+    std::string list;
+    for (const std::string& name : names)
+        list += text(list.empty() ? "" : ", ", name.empty() ? "\"\"" : name);
+    wrong_kind(text("one of ", list));
+}
+
 Value Value::operator[](std::string_view key) const {
-    const std::string name = name_.empty() ? std::string(key) : text(name_, '.', key);
+    std::string name = name_.empty() ? std::string() : name_ + '.';
+    name += key;
     const auto found = object().find(key);
     if (found == value_->end()) throw Error(text("it has no `", name, "`"));
-    return part(*found, name);
+    return part(*found, std::move(name));
 }
 
 bool Value::has(std::string_view key) const { return object().contains(key); }
 
 Value Value::part(const Document& value, std::string name) const {
     return {std::shared_ptr<const Document>(value_, &value), std::move(name)};
+}
+
+bool Value::is_integer() const {
+    return value_->is_number_unsigned()
+               ? value_->get<std::uint64_t>() <=
+                     std::uint64_t{std::numeric_limits<std::int64_t>::max()}
+               : value_->is_number_integer();
 }
 
 const Document& Value::object() const {

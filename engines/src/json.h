@@ -24,9 +24,14 @@ public:
 /// lives as long as any of its values, and so do the strings that string() refers to.
 class Value {
 public:
+    /// Its place, such as "model.labels[2]"; empty for the document itself.
+    const std::string& name() const { return name_; }
     bool is_null() const;
+    bool is_string() const;
+    bool is_object() const;
     bool boolean() const;
     const std::string& string() const;
+    std::int64_t integer() const;  ///< of 64 bits
     /// An integer from `least` to `most`.
     std::int64_t integer(std::int64_t least, std::int64_t most) const;
     /// An int, at least `least`.
@@ -35,6 +40,8 @@ public:
     std::vector<Value> array() const;
     std::vector<std::string> strings() const;                    ///< of an array of strings
     std::vector<std::pair<std::string, Value>> members() const;  ///< of an object
+    /// A string that is one of these.
+    const std::string& one_of(const std::vector<std::string>& names) const;
 
     /// A member of an object.
     Value operator[](std::string_view key) const;
@@ -48,11 +55,12 @@ private:
     Value(std::shared_ptr<const nlohmann::json> value, std::string name)
         : value_(std::move(value)), name_(std::move(name)) {}
     Value part(const nlohmann::json& value, std::string name) const;
+    bool is_integer() const;  // of 64 bits
     const nlohmann::json& object() const;
     [[noreturn]] void wrong_kind(std::string_view expected) const;
 
     std::shared_ptr<const nlohmann::json> value_;
-    std::string name_;  // from the document's root, such as "model.labels[2]"; empty for the root
+    std::string name_;
 };
 
 /// Reads one JSON document (RFC 8259) in UTF-8, without a byte order mark. Throws Error with the

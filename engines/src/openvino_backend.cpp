@@ -40,23 +40,15 @@ ov::AnyMap settings(const Bundle& bundle, const Options& options) {
     return map;
 }
 
-/// The limit itself is a setting of each of our operators.
-void check_isa(const Bundle& bundle) {
-    if (!bundle.openvino.isa.empty() && bundle.openvino.isa != "avx2")
-        throw Error(text("instruction set ", bundle.openvino.isa, " is unknown"));
-}
-
 ov::CompiledModel compile(ov::Core& core, const Bundle& bundle, const Options& options) {
     check_openvino(bundle, ov::get_openvino_version().buildNumber);
-    check_isa(bundle);
-    if (bundle.plugin) core.add_extension(library_path(*bundle.plugin));
+    core.add_extension(library_path(*bundle.plugin));
     const auto model = read_model(core, *bundle.engine, *bundle.openvino.weights);
     if (options.pruning != 1) scale_thresholds(*model, bundle.openvino.thresholds, options.pruning);
     return core.compile_model(model, "CPU", settings(bundle, options));
 }
 
 void check_inputs(const Bundle& bundle, const ov::CompiledModel& compiled) {
-    check_input_names(bundle);
     for (const std::string& name : bundle.inputs) compiled.input(name);  // throws if there is none
     if (compiled.inputs().size() != bundle.inputs.size())
         throw Error(text("the engine takes ", compiled.inputs().size(),

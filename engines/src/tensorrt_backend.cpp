@@ -17,7 +17,6 @@ void check_options(const Options& options) {
 }
 
 void check_bundle(const Bundle& bundle) {
-    check_input_names(bundle);
     if (!bundle.plugin)
         throw Error(text(bundle.directory, " was built without the C++ plugin, and so runs from ",
                          "Python only; install ltp-deploy with TensorRT's headers present ",

@@ -24,7 +24,7 @@ Version parse_version(const std::string& version) {
 
 std::string title(const Bundle& bundle) {
     const bool rtx = bundle.tensorrt.library == "tensorrt_rtx";
-    return text(rtx ? "TensorRT for RTX " : "TensorRT ", bundle.tensorrt.version);
+    return text(rtx ? "TensorRT for RTX " : "TensorRT ", bundle.version(bundle.tensorrt.library));
 }
 
 /// TensorRT's classes have another layout in each major version. Those of TensorRT for RTX, whose
@@ -60,7 +60,7 @@ void* open(const Bundle& bundle, const Version& version) {
     const std::string reason = dlerror();
     const char* path = std::getenv("LD_LIBRARY_PATH");
     const std::string where =
-        rtx ? text("`pip install tensorrt-rtx-cu12==", bundle.tensorrt.version,
+        rtx ? text("`pip install tensorrt-rtx-cu12==", bundle.version(bundle.tensorrt.library),
                    "` puts it into site-packages/tensorrt_rtx_libs")
             : "NVIDIA's packages libnvinfer or tensorrt hold it";
     throw Error(text(bundle.directory, " needs ", title(bundle), ", which cannot be opened: ",
@@ -105,7 +105,7 @@ std::string TensorRtLogger::last_error() const {
 }
 
 TensorRtLibrary::TensorRtLibrary(const Bundle& bundle) {
-    const Version expected = parse_version(bundle.tensorrt.version);
+    const Version expected = parse_version(bundle.version(bundle.tensorrt.library));
     check_headers(bundle, expected);
     handle_ = open(bundle, expected);
     if (const Version found = version_of(handle_); !same(expected, found))

@@ -1,5 +1,6 @@
 // What the C++ code answers to questions that the Python code answers as well. A question is a line
-// of words, numbers as strtof reads them; its answer is a line. See test_agreement.py.
+// of words, numbers as strtof reads them; its answer is a line. See conftest.py.
+#include <algorithm>
 #include <cstdlib>
 #include <fstream>
 #include <iostream>
@@ -7,6 +8,7 @@
 #include <numeric>
 #include <sstream>
 
+#include "bundle.h"
 #include "common/survivors.h"
 #include "digests.h"
 #include "inputs.h"
@@ -100,6 +102,20 @@ bool json(Words& in) {
     }
 }
 
+/// Of a bundle's path: "accepted", or why it is not, in a line.
+std::string bundle(Words& in) {
+    std::string path;
+    in >> path;
+    try {
+        ltp::read_bundle(path);
+        return "accepted";
+    } catch (const ltp::Error& error) {
+        std::string line = error.what();
+        std::replace(line.begin(), line.end(), '\n', ' ');
+        return line;
+    }
+}
+
 }  // namespace
 
 int main() {
@@ -118,6 +134,8 @@ int main() {
             std::cout << digest(in) << '\n';
         else if (question == "json")
             std::cout << json(in) << '\n';
+        else if (question == "bundle")
+            std::cout << bundle(in) << '\n';
         else
             return EXIT_FAILURE;
     }

@@ -1,14 +1,9 @@
 """What is written down in C++ and in Python gives the same answers in both: when a rule prunes at
 all, who survives it, how it is scaled, position ids, digests of files, and which documents may be
-manifests. The C++ code is compiled alone, without any framework."""
+manifests."""
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
-from collections.abc import Callable, Iterable
-from importlib import metadata
 from itertools import chain, product
 from pathlib import Path
 from types import SimpleNamespace
@@ -23,19 +18,7 @@ from ltp_deploy.bundle.files import PIECE, BundleFiles
 from ltp_deploy.data.batch import pack
 from ltp_deploy.model.policy import LayerRule, Mode
 from ltp_deploy.model.reference import survivors_of
-
-ROOT = Path(__file__).parents[2]
-SOURCES = (
-    "tests/agreement/answers.cpp",
-    "engines/src/digests.cpp",
-    "engines/src/inputs.cpp",
-    "engines/src/json.cpp",
-    "engines/src/sha256.cpp",
-    "engines/src/sha256_hardware.cpp",
-)
-INCLUDES = ("plugins", "engines/include", "engines/src")
-
-Ask = Callable[[Iterable[str]], list[str]]
+from tests.agreement.conftest import Ask
 
 HEADS = 2
 SCORES = {  # summed over 2 heads and as many queries as tokens
@@ -51,33 +34,6 @@ THRESHOLDS = {
     Mode.TOPK: [0.0, 0.3, 0.5, 0.7, float(np.nextafter(np.float32(1), np.float32(0))), 1.0],
 }
 RULES = [LayerRule(mode, value) for mode, values in THRESHOLDS.items() for value in values]
-
-
-@pytest.fixture(scope="module")
-def ask(tmp_path_factory: pytest.TempPathFactory) -> Ask:
-    """Questions -> the answers of the C++ code, one for each."""
-    compiler = os.environ.get("CXX") or shutil.which("c++")
-    if compiler is None:
-        pytest.skip("no C++ compiler")
-    program = tmp_path_factory.mktemp("agreement") / "answers"
-    includes = [f"-I{folder}" for folder in (*(ROOT / f for f in INCLUDES), json_headers())]
-    sources = [str(ROOT / source) for source in SOURCES]
-    command = [compiler, "-std=c++17", "-pthread", "-O0", *includes, *sources, "-o", str(program)]
-    subprocess.run(command, check=True)
-
-    def answers(questions: Iterable[str]) -> list[str]:
-        lines = "".join(question + "\n" for question in questions)
-        done = subprocess.run([program], input=lines, capture_output=True, text=True, check=True)
-        return [line.strip() for line in done.stdout.splitlines()]
-
-    return answers
-
-
-def json_headers() -> Path:
-    """Where the package nlohmann-json has its headers."""
-    files = metadata.files("nlohmann-json") or []
-    header = next(file for file in files if file.match("include/nlohmann/json.hpp"))
-    return Path(str(header.locate())).parents[1]
 
 
 def words(*values: float | list[float]) -> str:

@@ -39,7 +39,9 @@ int main(int, char** argv) {
 
     gives(with_input("5 6,7\\r\\n9, 9 | 1 0\\n"), 0, "18 9 0\n18 5 1\n");
     gives(with_input("5\\n6\\n7", "--batch 2 --threads 1"), 0, "5 2 0\n6 2 0\n7 2 0\n");
-    gives(with_input("5\\n", "--pruning 0.5"), 0, "5 2 0\n");
+    gives(with_input("5\\n", "--pruning 1"), 0, "5 2 0\n");
+    gives(with_input("5\\n", "--pruning 0.5"), 1,
+          "the engine has 0 layers, the manifest's policy 1");
     for (const char* bad : {"-1", "x", "nan", "inf", "1e999", "''"})
         gives(with_input("5\\n", std::string("--pruning ") + bad), 1, "takes a factor from 0 on");
     gives(with_input("5\\n0\\n", "--labels"), 0, "no\t5 2 0\nperhaps\t0 2 0\n");

@@ -91,10 +91,7 @@ void bundles() {
     CHECK_REFUSED(load(), "the engine has 6 inputs and outputs, the manifest names 5");
     toy.replace("\"logits\"", "\"input_ids\"");
     CHECK_REFUSED(load(), "the manifest names `input_ids`, which is no output of the engine");
-    toy.replace("\"position_ids\"", "\"mask\"");
-    CHECK_REFUSED(load(), "the engine takes `mask`, unknown to this version");
     toy.replace("\"max_tokens\": 12", "\"max_tokens\": 0");
-    toy.replace("\"mask\"", "\"position_ids\"");
     CHECK_REFUSED(load(), "sets no `max_tokens` or `max_batch`");
     toy.replace("\"plugin\": \"libltp_tensorrt.so\"", "\"plugin\": null");
     CHECK_REFUSED(load(), "was built without the C++ plugin, and so runs from Python only");

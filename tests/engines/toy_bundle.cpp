@@ -113,6 +113,7 @@ std::shared_ptr<ov::Model> bytes(bool pairs) {
 ToyBundle::ToyBundle() : path(new_directory()) {
     put("engine.xml", "an engine");
     put("engine.bin", "its weights");
+    put("plugin.so", "its operators");
     write_openvino_manifest();
 }
 
@@ -120,6 +121,7 @@ ToyBundle::~ToyBundle() { fs::remove_all(path); }
 
 void ToyBundle::make_engine() {
     ov::save_model(sums(), (path / "engine.xml").string(), /*compress_to_fp16=*/false);
+    fs::copy_file(TOY_PLUGIN, path / "plugin.so", fs::copy_options::overwrite_existing);
     write_openvino_manifest();
 }
 
@@ -130,7 +132,8 @@ void ToyBundle::make_texts() {
     ov::save_model(bytes(true), (path / "cpp_texts/pairs.xml").string());
     put("cpp_texts/refused.txt", "3c2 3c2\n4e00 4eff\n");
     put("tokenizer/tokenizer.json", "{}");
-    replace("\"tokenizer\": null", R"("tokenizer": {"folder": "tokenizer", "token_types": true,
+    replace("\"tokenizer\": null", R"("tokenizer": {"folder": "tokenizer", "library": "tokenizers",
+        "token_types": true, "split_special_tokens": false, "size": 1000, "fingerprint": "",
         "cpp_texts": {"texts": {"file": "cpp_texts/texts.xml", "weights": "cpp_texts/texts.bin"},
                       "pairs": {"file": "cpp_texts/pairs.xml", "weights": "cpp_texts/pairs.bin"},
                       "refused": "cpp_texts/refused.txt", "version": "2026.4.1"}})");
@@ -141,17 +144,21 @@ void ToyBundle::make_texts() {
 }
 
 void ToyBundle::make_tensorrt(const std::string& library, const std::string& version) {
-    for (const char* file : {"engine.xml", "engine.bin"}) fs::remove(path / file);
+    for (const char* file : {"engine.xml", "engine.bin", "plugin.so"}) fs::remove(path / file);
     put("engine.plan", "an engine");
     put("libltp_tensorrt.so", "a plugin");
+    for (const char* file : {"model.onnx", "model.bin", "layers.json"}) put(file, file);
     write_manifest(R"("target": "t4", "backend": "tensorrt", "precision": "fp16",
-        "activations": "f16", "versions": {")" +
+        "activations": "fp16", "versions": {")" +
                        library + R"(": ")" + version + R"("},
         "limits": {"max_tokens": 12, "max_batch": 3, "max_length": 6},
         "outputs": ["logits", "survivors.0.kept"],
-        "engine": {"file": "engine.plan", "plugin": "libltp_tensorrt.so", "library": ")" +
-                       library + R"(", "compute_capability": "7.5", "gpu": "Tesla T4"},)",
-                   {"engine.plan", "libltp_tensorrt.so"});
+        "engine": {"file": "engine.plan", "onnx": "model.onnx", "weights": "model.bin",
+                   "layers_file": "layers.json", "plugin": "libltp_tensorrt.so", "kernels": null,
+                   "plugin_sources": "", "library": ")" +
+                       library + R"(", "run_by": ")" + library + R"(", "compute_capability": "7.5",
+                   "layers": null, "built": {"seconds": 60, "peak_mib": 900}, "portable": null},)",
+                   {"engine.plan", "libltp_tensorrt.so", "model.onnx", "model.bin", "layers.json"});
 }
 
 void ToyBundle::put(const std::string& file, const std::string& content) {
@@ -184,11 +191,29 @@ void ToyBundle::write_manifest(const std::string& backend, const std::vector<std
     manifest_ = R"({"format": "ltp-deploy bundle", "format_version": 3, "platform": )" +
                 platform() + ", " + backend + R"(
         "inputs": ["input_ids", "position_ids", "token_type_ids", "offsets"],
-        "model": {"vocab_size": 1000, "type_vocab_size": 2, "max_length": 8, "position_start": 2,
+        "options": {"target": "cpu", "precision": "f32", "survivors": false, "score_length": null,
+                    "first_token": "keep", "label_thresholds": null, "compact": "auto",
+                    "usual_batch": 8, "max_tokens": null, "max_batch": null, "max_length": null,
+                    "not_int8": [], "library": null, "tokenizer": true, "cpp_texts": false,
+                    "portable": false},
+        "model": {"family": "bert", "layers": 1, "hidden_size": 8, "heads": 2,
+                  "intermediate_size": 16, "vocab_size": 1000, "position_rows": 10,
+                  "type_vocab_size": 2, "max_length": 8, "position_start": 2,
                   "padding_skips": true, "pad_token_id": 1, "num_labels": 3,
-                  "policy": {"layers": []},
+                  "activation": "gelu", "head_activation": "tanh", "layer_norm_eps": 1e-12,
+                  "embedding_size": 8, "answer_activation": "none", "embedding": null,
+                  "policy": {"layers": [{"mode": "topk", "threshold": 0.5}],
+                             "score_length": "sequence", "first_token": "keep"},
                   "head": "classification", "label_thresholds": [],
                   "labels": ["no", "perhaps", "oui \u00e0 la carte"]},
+        "plan": {"layers": [{"rule": "topk 0.5", "carry": "first", "precision": "f32",
+                             "entering": 8, "carried": 1, "seconds": null,
+                             "flops": {"qkv": 1, "attention": 2, "projection": 3, "ffn": 4}}],
+                 "prediction": null},
+        "source": {"name": "toy", "sha256": ""},
+        "calibration": null,
+        "profile": {"sequences": 9, "tokens": 7.5, "kept": [0.5], "deviation": [0.1]},
+        "parity": {"sequences": 9, "ties": 0, "max_logit_difference": 1e-6},
         "tokenizer": null,
         "files": {)" +
                 entries + "}}";
@@ -199,10 +224,10 @@ void ToyBundle::write_openvino_manifest() {
     write_manifest(
         R"("target": "cpu", "backend": "openvino", "precision": "f32", "activations": "f32",
         "limits": {"max_tokens": 0, "max_batch": 0, "max_length": 8}, "outputs": ["logits"],
-        "engine": {"file": "engine.xml", "weights": "engine.bin", "plugin": null, "isa": ""},
+        "engine": {"file": "engine.xml", "weights": "engine.bin", "plugin": "plugin.so", "isa": ""},
         "versions": {"openvino": ")" +
             openvino_release() + R"("},)",
-        {"engine.xml", "engine.bin"});
+        {"engine.xml", "engine.bin", "plugin.so"});
 }
 
 }  // namespace test

@@ -9,13 +9,14 @@ namespace test {
 
 class ToyBundle {
 public:
-    /// Valid, with a few bytes for an engine.
+    /// Valid, with a few bytes for an engine and a plugin.
     ToyBundle();
     ~ToyBundle();
     ToyBundle(const ToyBundle&) = delete;
     ToyBundle& operator=(const ToyBundle&) = delete;
 
-    /// Puts a working engine in: one row [sum of ids, sum of positions, sum of types] per sequence.
+    /// Puts a working engine in, whose plugin has no operators: one row [sum of ids, sum of
+    /// positions, sum of types] per sequence.
     void make_engine();
     /// After that, a tokenizer: tokens are bytes, of a pair those of the second text, with type 1;
     /// texts are cut to 3 of them, and U+03C2 and U+4E00 to U+4EFF are refused. It needs no
