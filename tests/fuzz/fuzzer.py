@@ -87,7 +87,8 @@ class Fuzzer:
                 counts[f"{who} {stage}"] += reached
         read = [who for who, outcome in outcomes if outcome.stage in STAGES[1:]]
         if 0 < len(read) < len(outcomes):
-            self._counts[case.kind][f"read by {read[0]} alone"] += 1
+            said = "; ".join(f"{who}: {o.result} after {o.stage}, {o.said}" for who, o in outcomes)
+            wrong.append(f"read by {read[0]} alone: {said}")
         if wrong:
             self._keep(case, wrong)
         return wrong

@@ -96,6 +96,25 @@ def test_an_answer_to_a_bundle_that_was_changed_is_wrong(
     assert (kept / "input" / "tokenizer" / "added_tokens.json").read_text() == "{}"
 
 
+def test_a_bundle_that_one_runtime_alone_reads_is_wrong(
+    fuzzer: Fuzzer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = Path(__file__).parent / "corpus" / "no-labels.json"
+    case = Case.from_json(json.loads(path.read_text()))
+    refused, read = Outcome("reading", REFUSED, "no"), Outcome("compiling", REFUSED, "no")
+    for outcomes, wrong in (
+        ([read, refused], ["read by Python alone: Python: refused after compiling, no; C++: "]),
+        ([refused, read], ["read by C++ alone: "]),
+        ([refused, refused], []),
+        ([read, read], []),
+    ):
+        named = list(zip(("Python", "C++"), outcomes, strict=True))
+        monkeypatch.setattr(fuzzer, "_outcomes", lambda case, named=named: named)
+        found = fuzzer.judge(case)
+        assert [line[: len(start)] for line, start in zip(found, wrong, strict=True)] == wrong
+        del fuzzer.found[len(fuzzer.found) - len(wrong) :]
+
+
 def test_every_second_case_is_signed_and_each_can_be_written_down(seeds: dict[str, Path]) -> None:
     rng = random.Random(1)
     cases = [Case.random("manifest", seeds, number, rng) for number in range(20)]
