@@ -8,7 +8,7 @@ OPENVINO_DIR = $(shell $(BIN)/python -c "import openvino, pathlib; print(pathlib
 # A worker for each core; the last lines are the slowest tests, the reasons of skips and the result.
 PYTEST = $(BIN)/python -m pytest --numprocesses $(shell nproc) --dist worksteal --durations 20
 
-.PHONY: setup demo quick test test-all check cpp-test cpp-test-all cpp-threads cpp-quick fuzz cpp-configure wheel dist bench gpu-check results clean
+.PHONY: setup demo quick test test-all check cpp-test cpp-test-all cpp-threads cpp-clang cpp-quick fuzz cpp-configure wheel dist bench gpu-check results clean
 
 setup: $(VENV)/installed
 
@@ -36,7 +36,7 @@ quick: check ## Lint, types and the fast tests
 test: check cpp-test ## What guards an answer or a crash: lint, types, C++ tests, Python tests, README
 	$(PYTEST)
 
-test-all: check cpp-test-all cpp-threads ## And the long tests: every barrier, all data, more examples
+test-all: check cpp-test-all cpp-threads cpp-clang ## And the long tests: every barrier, all data, more examples
 	$(PYTEST) -m "" --hypothesis-profile full
 
 check: setup
@@ -62,6 +62,18 @@ cpp-threads: setup ## The C++ tests under the thread sanitizer
 	$(CMAKE) -B $(CPP_BUILD)-threads -DLTP_SANITIZE=thread
 	$(BIN)/cmake --build $(CPP_BUILD)-threads --target ltp_tests
 	$(CTEST_IN) $(CPP_BUILD)-threads --label-exclude full
+
+CLANG := $(shell command -v clang++ 2>/dev/null)
+
+ifneq ($(CLANG),)
+cpp-clang: setup ## The C++ tests, built by clang where it is installed; CLANG=clang++-19 takes another one
+	$(CMAKE) -B $(CPP_BUILD)-clang -DLTP_SANITIZE=address,undefined -DCMAKE_CXX_COMPILER=$(CLANG)
+	$(BIN)/cmake --build $(CPP_BUILD)-clang --target ltp_tests
+	$(CTEST_IN) $(CPP_BUILD)-clang --label-exclude full
+else
+cpp-clang:
+	@echo "skipped: the C++ tests are not built by clang, since there is no clang++ here"
+endif
 
 cpp-quick: cpp-configure ## Those that take seconds
 	$(BIN)/cmake --build $(CPP_BUILD) --target ltp_quick_tests

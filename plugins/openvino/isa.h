@@ -7,15 +7,8 @@
 
 namespace ltp {
 
-enum class Isa {
-    Portable,
-    Avx2,
-    Avx512,
-    Avx512Vnni,
-    Avx512Bf16Fma,
-    Avx512Bf16,
-    AmxBf16
-};  // each includes the ones before it
+/// Each includes the ones before it.
+enum class Isa { Portable, Avx2, Avx512, Avx512Vnni, Avx512Bf16Fma, Avx512Bf16, AmxBf16 };
 enum class Precision { F32, BF16, INT8 };
 
 /// portable | avx2 | avx512 | avx512_vnni | avx512_bf16_fma | avx512_bf16 | amx_bf16; throws
@@ -25,11 +18,13 @@ Isa parse_isa(const std::string& name);
 /// The best one that this CPU, its operating system and this build support.
 Isa cpu_isa();
 
-/// The kernel for one node: the fastest that the CPU has, or else the environment variable LTP_ISA
-/// if it is set, and in either case nothing above `cap`. Precision F32 stops at avx512; BF16 below
-/// avx512_bf16 computes in f32; INT8 multiplies exactly everywhere, but below avx512_vnni not
-/// faster than f32 does. Throws std::invalid_argument if LTP_ISA is unknown, std::runtime_error if
-/// this CPU lacks it.
+/// What a CPU that is given `isa` computes in with this precision: F32 stops at avx512.
+Isa isa_for(Isa isa, Precision precision);
+
+/// The kernel for one node: the fastest that the CPU has (cpu.h), or else the environment variable
+/// LTP_ISA if it is set, and in either case nothing above `cap`. BF16 below avx512_bf16 computes in
+/// f32; INT8 multiplies exactly everywhere, but below avx512_vnni not faster than f32 does. Throws
+/// std::invalid_argument if LTP_ISA is unknown, std::runtime_error if this CPU lacks it.
 const Kernel& select_kernel(Precision precision, Isa cap = Isa::AmxBf16);
 
 }  // namespace ltp

@@ -71,8 +71,8 @@ private:
         std::vector<int> order;
         for (int b = 0; b < in_.sequences; ++b)
             if (alive_count_[b] > 0) order.push_back(b);
-        std::stable_sort(order.begin(), order.end(),
-                         [&](int a, int b) { return alive_count_[a] > alive_count_[b]; });
+        std::sort(order.begin(), order.end(),
+                  [&](int a, int b) { return alive_count_[a] > alive_count_[b]; });
         parallel_for_(static_cast<int>(order.size()) * in_.heads,
                       [&](int task) { attend(order[task / in_.heads], task % in_.heads); });
     }

@@ -12,7 +12,7 @@
 
 #include "check.h"
 
-#ifdef __SANITIZE_ADDRESS__
+#ifdef LTP_ADDRESS_SANITIZER
 #include <sanitizer/asan_interface.h>
 #endif
 #ifdef LTP_TEST_ON_GPU
@@ -78,7 +78,7 @@ private:
     char* end() const { return memory_ + kGuard + size_ * sizeof(T); }
 
     void protect([[maybe_unused]] bool on) {
-#ifdef __SANITIZE_ADDRESS__
+#ifdef LTP_ADDRESS_SANITIZER
         const auto set = on ? __asan_poison_memory_region : __asan_unpoison_memory_region;
         set(memory_, kGuard);
         set(end(), memory_ + total() - end());

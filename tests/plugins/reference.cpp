@@ -72,8 +72,9 @@ Decision reference_decision(const Problem& p, const Attention& attention,
             for (const int row : rows) decide(row, double(threshold) * best);
         } else if (rule.mode == ltp::Mode::TopK && threshold != 1.f) {
             std::vector<int> ranking(rows);
-            std::stable_sort(ranking.begin() + rule.keep_first, ranking.end(),
-                             [&](int a, int c) { return score(a) > score(c); });
+            std::sort(ranking.begin() + rule.keep_first, ranking.end(), [&](int a, int c) {
+                return score(a) != score(c) ? score(a) > score(c) : a < c;
+            });
             const float product = static_cast<float>(p.lengths[b]) * threshold;
             const int wanted =
                 std::max(static_cast<int>(std::nearbyint(product)), int{rule.keep_first});

@@ -178,7 +178,7 @@ private:
 
 Block block;
 
-#if defined(__SANITIZE_ADDRESS__)
+#if defined(LTP_ADDRESS_SANITIZER)
 __attribute__((no_sanitize_address))  // it never returns, so that nothing would clear what it marks
                                       // on the stack
 #endif

@@ -2,7 +2,7 @@
 
 #include <cstdint>
 
-#ifdef __SANITIZE_ADDRESS__
+#ifdef LTP_ADDRESS_SANITIZER
 #include <sanitizer/common_interface_defs.h>
 #endif
 
@@ -62,7 +62,7 @@ void Fiber::prepare(void (*entry)()) {
 
 void Fiber::switch_to(Fiber& to) {
     left = this;
-#ifdef __SANITIZE_ADDRESS__
+#ifdef LTP_ADDRESS_SANITIZER
     __sanitizer_start_switch_fiber(&fake_stack_, to.stack_, to.stack_bytes_);
 #endif
 #ifdef __x86_64__
@@ -70,13 +70,13 @@ void Fiber::switch_to(Fiber& to) {
 #else
     swapcontext(&context_, &to.context_);
 #endif
-#ifdef __SANITIZE_ADDRESS__
+#ifdef LTP_ADDRESS_SANITIZER
     __sanitizer_finish_switch_fiber(fake_stack_, &left->stack_, &left->stack_bytes_);
 #endif
 }
 
 void Fiber::entered() {
-#ifdef __SANITIZE_ADDRESS__
+#ifdef LTP_ADDRESS_SANITIZER
     __sanitizer_finish_switch_fiber(nullptr, &left->stack_, &left->stack_bytes_);
 #endif
 }

@@ -30,7 +30,9 @@ private:
     std::unique_ptr<char[]> memory_;
     const void* stack_ = nullptr;  // its lowest address
     std::size_t stack_bytes_ = 0;
-    void* fake_stack_ = nullptr;  // AddressSanitizer's
+#ifdef LTP_ADDRESS_SANITIZER
+    void* fake_stack_ = nullptr;
+#endif
 #ifdef __x86_64__
     void* stack_pointer_ = nullptr;
 #else
