@@ -8,7 +8,7 @@ OPENVINO_DIR = $(shell $(BIN)/python -c "import openvino, pathlib; print(pathlib
 # A worker for each core; the last lines are the slowest tests, the reasons of skips and the result.
 PYTEST = $(BIN)/python -m pytest --numprocesses $(shell nproc) --dist worksteal --durations 20
 
-.PHONY: setup demo quick test test-all check cpp-test cpp-test-all cpp-threads cpp-clang cpp-quick fuzz cpp-configure wheel dist bench gpu-check results clean
+.PHONY: setup demo quick test test-all check cpp-test cpp-test-all cpp-threads cpp-clang cpp-aarch64 cpp-quick fuzz cpp-configure wheel dist bench gpu-check results clean
 
 setup: $(VENV)/installed
 
@@ -36,7 +36,7 @@ quick: check ## Lint, types and the fast tests
 test: check cpp-test ## What guards an answer or a crash: lint, types, C++ tests, Python tests, README
 	$(PYTEST)
 
-test-all: check cpp-test-all cpp-threads cpp-clang ## And the long tests: every barrier, all data, more examples
+test-all: check cpp-test-all cpp-threads cpp-clang cpp-aarch64 ## And the long tests: every barrier, all data, more examples
 	$(PYTEST) -m "" --hypothesis-profile full
 
 check: setup
@@ -73,6 +73,26 @@ cpp-clang: setup ## The C++ tests, built by clang where it is installed; CLANG=c
 else
 cpp-clang:
 	@echo "skipped: the C++ tests are not built by clang, since there is no clang++ here"
+endif
+
+# OpenVINO for Arm comes from its own wheel for Arm.
+ARM_TOOLS := $(and $(shell command -v aarch64-linux-gnu-g++),$(shell command -v qemu-aarch64))
+ARM_BUILD := $(CPP_BUILD)-aarch64
+ARM_OPENVINO := build/openvino-aarch64
+ARM_CTEST := $(CTEST_IN) $(ARM_BUILD) --label-exclude full
+
+ifneq ($(ARM_TOOLS),)
+cpp-aarch64: setup ## The C++ tests and an engine on 64-bit Arm, emulated, on three CPUs
+	$(BIN)/pip install --quiet --upgrade --target $(ARM_OPENVINO) --no-deps --only-binary=:all: \
+		--platform manylinux_2_35_aarch64 openvino==$(shell $(BIN)/python -c "from importlib.metadata import version; print(version('openvino'))")
+	$(CMAKE) -B $(ARM_BUILD) --toolchain cmake/aarch64-linux-gnu.cmake -DOpenVINO_DIR=$(abspath $(ARM_OPENVINO))/openvino/cmake
+	$(BIN)/cmake --build $(ARM_BUILD) --target ltp_tests ltp_openvino ltp-run
+	$(ARM_CTEST)
+	for cpu in cortex-a72 neoverse-n1; do QEMU_CPU=$$cpu $(ARM_CTEST) --tests-regex '^(cpu|isa|linear_int8|packed_attention)$$' || exit 1; done
+	LTP_AARCH64=$(abspath $(ARM_BUILD)) $(BIN)/python -m pytest -m full tests/test_aarch64.py
+else
+cpp-aarch64:
+	@echo "skipped: the C++ tests are not run on Arm; that takes g++-aarch64-linux-gnu and qemu-user"
 endif
 
 cpp-quick: cpp-configure ## Those that take seconds

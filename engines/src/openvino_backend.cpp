@@ -17,9 +17,12 @@
 namespace ltp {
 namespace {
 
-/// Whether the environment keeps oneDNN from bf16. OpenVINO looks at the CPU alone then, and
-/// crashes.
-bool limit_rules_out_bf16() {
+/// Whether OpenVINO cannot compute in bf16 and does not know it: on Arm, where it would take f16 in
+/// its place, and where the environment keeps oneDNN from it, where it would crash.
+bool rules_out_bf16() {
+#if !defined(__x86_64__)
+    return true;
+#endif
     const char* value = std::getenv("ONEDNN_MAX_CPU_ISA");
     std::string limit = value ? value : "";
     for (char& c : limit) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
@@ -29,7 +32,7 @@ bool limit_rules_out_bf16() {
 
 ov::element::Type element_type(const std::string& activations) {
     if (activations == "f32") return ov::element::f32;
-    if (activations == "bf16") return limit_rules_out_bf16() ? ov::element::f32 : ov::element::bf16;
+    if (activations == "bf16") return rules_out_bf16() ? ov::element::f32 : ov::element::bf16;
     throw Error(text("activations ", activations, " are unknown to this version of ltp-deploy"));
 }
 

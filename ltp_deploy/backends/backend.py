@@ -81,6 +81,13 @@ class Target:
     needs_limits: bool = False
     advised: bool = True
 
+    def misfit(self, machine: str) -> str | None:
+        """Why CPUs of this architecture (`platform.machine()`) cannot have its instruction set;
+        None where they can."""
+        if not self.isa or machine == "x86_64":
+            return None
+        return f"--target {self.name} is for {self.isa}, which {machine} CPUs do not have"
+
 
 @dataclass(frozen=True)
 class Job:

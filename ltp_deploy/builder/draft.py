@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -134,7 +135,8 @@ def _check_shape(target: Target, config: EncoderConfig, options: BuildOptions) -
     """
 
     def misfit(target: Target) -> str | None:
-        return target.backend.misfit(config, options.precision or target.precisions[0])
+        precision = options.precision or target.precisions[0]
+        return target.misfit(platform.machine()) or target.backend.misfit(config, precision)
 
     reason = misfit(target)
     if reason is None:

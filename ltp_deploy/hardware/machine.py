@@ -10,7 +10,7 @@ from typing import Any
 
 from ltp_deploy.hardware.gpu import gpus
 
-# CPU flags that decide which kernels run.
+# CPU flags that decide which kernels run, x86 and Arm.
 FLAGS = (
     "avx2",
     "fma",
@@ -22,6 +22,10 @@ FLAGS = (
     "amx_tile",
     "amx_bf16",
     "amx_int8",
+    "asimd",
+    "asimddp",
+    "i8mm",
+    "bf16",
 )
 PACKAGES = ("ltp-deploy", "openvino", "torch", "transformers", "onnxruntime", "numpy")
 
@@ -31,7 +35,7 @@ def describe_machine() -> dict[str, Any]:
     flags that decide which kernels run, the cores that this process may use, memory in GiB, and the
     versions of Python and of packages."""
     info = _cpuinfo()
-    flags = info.get("flags", "").split()
+    flags = (info.get("flags") or info.get("Features", "")).split()  # x86's word, and Arm's
     return {
         "gpus": [gpu.name for gpu in gpus()],
         "cpu": info.get("model name", platform.processor() or platform.machine()),

@@ -27,7 +27,7 @@ T parse(const ov::Node* node, const char* attribute, const std::string& text,
 /// The highest instruction set that a node may use; an empty name sets no limit.
 inline Isa parse_isa_cap(const ov::Node* node, const std::string& name) {
     try {
-        return name.empty() ? Isa::AmxBf16 : parse_isa(name);
+        return name.empty() ? kNoLimit : parse_isa(name);
     } catch (const std::invalid_argument& error) {
         NODE_VALIDATION_CHECK(node, false, "isa: ", error.what());
     }

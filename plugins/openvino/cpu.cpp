@@ -4,8 +4,9 @@
 #include <cpuid.h>
 #include <sys/syscall.h>
 #include <unistd.h>
-
-#include <cstring>
+#elif defined(LTP_ARM)
+#include <asm/hwcap.h>
+#include <sys/auxv.h>
 #endif
 
 namespace ltp {
@@ -56,11 +57,16 @@ Cpu this_cpu() {
     cpu.avx512_vnni = __builtin_cpu_supports("avx512vnni");
     cpu.avx512_bf16 = __builtin_cpu_supports("avx512bf16");
     cpu.amx = amx_usable();
+#elif defined(LTP_ARM)
+    cpu.neon = true;
+    cpu.dotprod = getauxval(AT_HWCAP) & HWCAP_ASIMDDP;
+    cpu.i8mm = cpu.dotprod && getauxval(AT_HWCAP2) & HWCAP2_I8MM;
 #endif
     return cpu;
 }
 
 Isa best_isa(const Cpu& cpu) {
+    if (cpu.neon) return cpu.i8mm ? Isa::NeonI8mm : cpu.dotprod ? Isa::NeonDotprod : Isa::Neon;
     if (!cpu.avx2) return Isa::Portable;
     if (!cpu.avx512) return Isa::Avx2;
     if (!cpu.avx512_vnni) return Isa::Avx512;

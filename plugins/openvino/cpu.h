@@ -16,7 +16,10 @@ struct Cpu {
     bool avx512 = false;        ///< F, DQ, BW and VL
     bool avx512_vnni = false;
     bool avx512_bf16 = false;
-    bool amx = false;  ///< tiles of bfloat16 and of bytes, with the operating system's permission
+    bool amx = false;   ///< tiles of bfloat16 and of bytes, with the operating system's permission
+    bool neon = false;  ///< which every 64-bit Arm CPU has
+    bool dotprod = false;  ///< SDOT
+    bool i8mm = false;     ///< USMMLA, and SDOT
 };
 
 /// This one. Asks the operating system for permission to use AMX.

@@ -9,17 +9,35 @@
 namespace ltp {
 namespace {
 
-constexpr const char* kNames[] = {"portable",        "avx2",        "avx512",  "avx512_vnni",
-                                  "avx512_bf16_fma", "avx512_bf16", "amx_bf16"};
+struct Entry {
+    Isa isa;
+    const Kernel& kernel;
+};
 
+/// What this build has, in ascending order.
+constexpr Entry kEntries[] = {
+    {Isa::Portable, kernel_portable},
 #if defined(LTP_X86)
-constexpr const Kernel* kKernels[] = {
-    &kernel_portable,        &kernel_avx2,        &kernel_avx512,  &kernel_avx512_vnni,
-    &kernel_avx512_bf16_fma, &kernel_avx512_bf16, &kernel_amx_bf16};
-
-#else
-constexpr const Kernel* kKernels[] = {&kernel_portable};
+    {Isa::Avx2, kernel_avx2},
+    {Isa::Avx512, kernel_avx512},
+    {Isa::Avx512Vnni, kernel_avx512_vnni},
+    {Isa::Avx512Bf16Fma, kernel_avx512_bf16_fma},
+    {Isa::Avx512Bf16, kernel_avx512_bf16},
+    {Isa::AmxBf16, kernel_amx_bf16},
+#elif defined(LTP_ARM)
+    {Isa::Neon, kernel_neon},
+    {Isa::NeonDotprod, kernel_neon_dotprod},
+    {Isa::NeonI8mm, kernel_neon_i8mm},
 #endif
+};
+
+/// The best one up to `isa`.
+const Kernel& kernel_of(Isa isa) {
+    const Entry* best = kEntries;
+    for (const Entry& entry : kEntries)
+        if (entry.isa <= isa) best = &entry;
+    return best->kernel;
+}
 
 Isa chosen_isa() {
     const char* name = std::getenv("LTP_ISA");
@@ -28,7 +46,7 @@ Isa chosen_isa() {
     if (isa > cpu_isa())
         throw std::runtime_error(
             std::string("LTP_ISA=") + name +
-            " asks for more than this CPU and build have: " + kNames[static_cast<int>(cpu_isa())]);
+            " asks for more than this CPU and build have: " + kernel_of(cpu_isa()).name);
     return isa;
 }
 
@@ -36,9 +54,9 @@ Isa chosen_isa() {
 
 Isa parse_isa(const std::string& name) {
     std::string known;
-    for (int i = 0; i < static_cast<int>(std::size(kNames)); ++i) {
-        if (name == kNames[i]) return static_cast<Isa>(i);
-        known += (i ? ", " : "") + std::string(kNames[i]);
+    for (const Entry& entry : kEntries) {
+        if (name == entry.kernel.name) return entry.isa;
+        known += (known.empty() ? "" : ", ") + std::string(entry.kernel.name);
     }
     throw std::invalid_argument("unknown instruction set '" + name +
                                 "', expected one of: " + known);
@@ -50,12 +68,13 @@ Isa cpu_isa() {
 }
 
 Isa isa_for(Isa isa, Precision precision) {
-    return precision == Precision::F32 ? std::min(isa, Isa::Avx512) : isa;
+    if (precision != Precision::F32) return isa;
+    return isa >= Isa::Neon ? Isa::Neon : std::min(isa, Isa::Avx512);
 }
 
 const Kernel& select_kernel(Precision precision, Isa cap) {
     static const Isa chosen = chosen_isa();
-    return *kKernels[static_cast<int>(isa_for(std::min(chosen, cap), precision))];
+    return kernel_of(isa_for(std::min(chosen, cap), precision));
 }
 
 }  // namespace ltp

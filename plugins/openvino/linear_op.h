@@ -57,7 +57,7 @@ private:
     Attributes attributes_;
     Weight weight_ = Weight::F32;
     Activation activation_ = Activation::None;
-    Isa isa_cap_ = Isa::AmxBf16;
+    Isa isa_cap_ = kNoLimit;
 };
 
 }  // namespace ltp

@@ -55,7 +55,7 @@ private:
     PruningRule rule_;
     Carry carry_ = Carry::Survivors;
     Precision precision_ = Precision::F32;
-    Isa isa_cap_ = Isa::AmxBf16;
+    Isa isa_cap_ = kNoLimit;
 };
 
 }  // namespace ltp

@@ -1,5 +1,6 @@
 """What a target cannot hold is refused before anything is compiled, with targets that can."""
 
+import platform
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -48,6 +49,17 @@ def test_heads_that_kernels_do_not_hold_are_refused_with_targets_that_do(
     encoder = tiny_encoder(DENSE, heads=1, hidden_size=size)
     with pytest.raises(LtpError, match=rf"^heads of {size} values: .*{re.escape(message)}$"):
         choose_limits(encoder, BuildOptions(target, **options))
+
+
+def test_avx2_is_refused_on_arm_with_targets_that_are_built_there(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(platform, "machine", lambda: "aarch64")
+    encoder = tiny_encoder(DENSE)
+    with pytest.raises(LtpError, match="avx2, which aarch64 CPUs do not have; build it with") as e:
+        choose_limits(encoder, BuildOptions("haswell"))
+    assert str(e.value).endswith("--target cpu or t4 or torch-cuda or onnx or torchscript")
+    assert choose_limits(encoder, BuildOptions("cpu")).max_length == 20
 
 
 @pytest.mark.parametrize("target", TARGETS)

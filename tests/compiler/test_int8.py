@@ -32,6 +32,8 @@ def test_no_scale_is_smaller_than_the_least_allowed() -> None:
         ("", ["avx2", "avx512f"], True),
         ("", ["avx2"], True),
         ("avx2", ["avx2", "avx512_vnni"], True),
+        ("", ["asimd"], True),
+        ("", ["asimd", "asimddp"], False),
     ],
 )
 def test_a_cpu_without_int8_instructions_is_warned_about(

@@ -1,5 +1,5 @@
-// The program ltp-run, given as the first argument: its output, and its errors' line numbers. The
-// second argument is an extension of OpenVINO.
+// The program ltp-run, given as the first argument, as a shell takes it: its output, and its
+// errors' line numbers. The second argument is an extension of OpenVINO.
 #include <sys/wait.h>
 
 #include <cstdio>

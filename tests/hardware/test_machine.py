@@ -5,7 +5,9 @@ import subprocess
 import sys
 
 import numpy as np
+import pytest
 
+from ltp_deploy.hardware import machine
 from ltp_deploy.hardware.machine import FLAGS, describe_machine
 from ltp_deploy.hardware.memory import peak_mib
 
@@ -17,6 +19,22 @@ def test_a_machine_is_described_in_plain_data() -> None:
     assert found["cores"] >= 1
     assert found["memory_gib"] > 0
     assert found["versions"]["numpy"] == np.__version__
+
+
+@pytest.mark.parametrize(
+    ("word", "flags", "expected"),
+    [
+        ("flags", "fpu sse2 avx2 fma", ["avx2", "fma"]),
+        ("Features", "fp asimd crc32 asimddp bf16", ["asimd", "asimddp", "bf16"]),
+    ],
+)
+def test_x86_and_arm_name_what_they_have_in_words_of_their_own(
+    word: str, flags: str, expected: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(machine, "_cpuinfo", lambda: {word: flags})
+    found = describe_machine()
+    assert found["flags"] == expected
+    assert found["cpu"]
 
 
 def test_the_peak_is_the_processs_own_and_outlasts_what_caused_it() -> None:

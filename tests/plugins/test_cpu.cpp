@@ -50,9 +50,18 @@ Cpu with_amx(Cpu cpu) {
     return cpu;
 }
 
+Cpu arm(bool dotprod, bool i8mm) {
+    Cpu cpu;
+    cpu.neon = true;
+    cpu.dotprod = dotprod;
+    cpu.i8mm = i8mm;
+    return cpu;
+}
+
 constexpr Isa kPortable = Isa::Portable, kAvx2 = Isa::Avx2, kAvx512 = Isa::Avx512,
               kVnni = Isa::Avx512Vnni, kFma = Isa::Avx512Bf16Fma, kBf16 = Isa::Avx512Bf16,
-              kAmx = Isa::AmxBf16;
+              kAmx = Isa::AmxBf16, kNeon = Isa::Neon, kDotprod = Isa::NeonDotprod,
+              kI8mm = Isa::NeonI8mm;
 
 // Families and models as CPUID gives them, hexadecimal as the vendors list them.
 const Known kKnown[] = {
@@ -73,6 +82,9 @@ const Known kKnown[] = {
     {"Zen 4", with_bf16(amd(0x19, 0x11)), kBf16, kAvx512, kBf16, kBf16},
     {"Zen 5", with_bf16(amd(0x1a, 0x02)), kBf16, kAvx512, kBf16, kBf16},
     {"Hygon Dhyana", with_avx2(x86("HygonGenuine", 0x18, 0x00)), kAvx2, kAvx2, kAvx2, kAvx2},
+    {"Cortex-A72", arm(false, false), kNeon, kNeon, kNeon, kNeon},
+    {"Neoverse N1", arm(true, false), kDotprod, kNeon, kDotprod, kDotprod},
+    {"Neoverse V1", arm(true, true), kI8mm, kNeon, kI8mm, kI8mm},
     {"unknown", {}, kPortable, kPortable, kPortable, kPortable},
 };
 

@@ -1,4 +1,4 @@
-"""OpenVINO on x86 CPUs, with our C++ operators as a plugin."""
+"""OpenVINO on CPUs, with our C++ operators as a plugin."""
 
 from __future__ import annotations
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import queue
 from collections.abc import Sequence
 from pathlib import Path
@@ -99,8 +100,10 @@ def compile_settings(
     precision: str, threads: int | None = None, throughput: bool = False
 ) -> dict[str, str]:
     """Properties for `compile_model`, the same for our engines and for dense models."""
-    if precision == "bf16" and os.environ.get(ISA_LIMIT, "").upper() in _WITHOUT_BF16:
-        # OpenVINO decides so on such a CPU, but it does not know of the limit, and crashes.
+    limit = os.environ.get(ISA_LIMIT, "").upper()
+    if precision == "bf16" and (limit in _WITHOUT_BF16 or platform.machine() != "x86_64"):
+        # OpenVINO decides so on a CPU without bf16, but it does not know of the limit, and crashes;
+        # and on Arm it would take f16 in its place.
         precision = "f32"
     settings = {
         # Always explicit: OpenVINO's default is bf16 where the CPU has it.

@@ -4,6 +4,9 @@
 #include "linear_int8.h"
 #include "linear_tiles.h"
 #include "tile_table.h"
+#if defined(LTP_NEON) && defined(__ARM_FEATURE_MATMUL_INT8)
+#include "linear_i8mm.h"
+#endif
 
 namespace ltp {
 namespace {
@@ -35,12 +38,21 @@ struct Tile {
     }
 };
 
+/// The vectors that so many columns take, `most` at most.
+template <int most>
+constexpr int vecs_of(int columns) {
+    if constexpr (most == 1)
+        return 1;
+    else
+        return columns > (most - 1) * kLanes ? most : vecs_of<most - 1>(columns);
+}
+
 /// C[m][columns] = A[m][depth] * B, with m up to kTileRows and B in panels of [depth][kColumns].
 /// Whole vectors of C are written.
 void multiply(int m, const float* a, int a_stride, const float* b, int depth, int columns, float* c,
               int c_stride) {
     for (int j = 0; j < columns; j += kColumns, b += size_t(depth) * kColumns) {
-        const int vecs = columns - j > kLanes ? 2 : 1;
+        const int vecs = vecs_of<kTileVecs>(columns - j);
         TileTable<Tile, kTileRows, kTileVecs>::get(m, vecs)(a, a_stride, b, depth, c + j, c_stride);
     }
 }
@@ -99,6 +111,12 @@ private:
     float *keys_, *values_, *queries_;
 };
 
+#if defined(LTP_NEON) && defined(__ARM_FEATURE_MATMUL_INT8)
+using Int8Product = ByteMatrices;
+#else
+using Int8Product = LinearTiles<Int8Products>;
+#endif
+
 }  // namespace
 
 #define LTP_STRING(x) #x
@@ -112,8 +130,7 @@ const Kernel LTP_KERNEL = {
     {{linear_kernel<LinearTiles<F32Products>, float>(), {}},
      {linear_kernel<LinearTiles<Bf16Products>, float>(),
       linear_kernel<LinearTiles<Bf16Products>, Bf16>()},
-     {int8_kernel<LinearTiles<Int8Products>, float>(),
-      int8_kernel<LinearTiles<Int8Products>, Bf16>()}},
+     {int8_kernel<Int8Product, float>(), int8_kernel<Int8Product, Bf16>()}},
 };
 
 }  // namespace ltp

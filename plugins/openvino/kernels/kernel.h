@@ -101,6 +101,7 @@ struct Kernel {
 };
 
 extern const Kernel kernel_portable, kernel_avx2, kernel_avx512, kernel_avx512_vnni,
-    kernel_avx512_bf16_fma, kernel_avx512_bf16, kernel_amx_bf16;
+    kernel_avx512_bf16_fma, kernel_avx512_bf16, kernel_amx_bf16, kernel_neon, kernel_neon_dotprod,
+    kernel_neon_i8mm;
 
 }  // namespace ltp

@@ -39,7 +39,7 @@ struct AmxLinear {
     static constexpr int kRows = kTileRows;
     static constexpr int kBlockTiles = 64;
 
-    static void arrange(Input*, int) {}
+    static void arrange(Input*, int, int&) {}
 
     template <class Output>
     static void multiply(int rows, const Input* x, size_t x_stride, const Value* panel, int depth,

@@ -3,7 +3,8 @@
 //
 //   x ~ s_x (q_x - z),  W ~ s_w q_w   =>   x W^T ~ s_x s_w (sum q_x q_w - z sum q_w)
 //
-// s_x and z are the row's, s_w the column's.
+// s_x and z are the row's, s_w the column's. A Product's arrange(row, depth, zero_point) brings the
+// bytes of a row, and z with them, into the form in which it multiplies them.
 #pragma once
 
 #include "linear_tiles.h"
@@ -29,6 +30,15 @@ inline void store_bytes(To* to, Vec x, VecInt zero) {
         _mm_storeu_si128(reinterpret_cast<__m128i*>(to), bytes);
     else
         _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), _mm256_cvtepu8_epi16(bytes));
+#elif defined(LTP_NEON)
+    const uint16x4_t halves = vmovn_u32((uint32x4_t)value);
+    static_assert(sizeof(To) == 1 || sizeof(To) == 2, "bytes, or bytes in 16 bits");
+    if constexpr (sizeof(To) == 1) {
+        const uint8x8_t bytes = vmovn_u16(vcombine_u16(halves, halves));
+        memcpy(to, &bytes, kLanes);
+    } else {
+        memcpy(to, &halves, sizeof halves);
+    }
 #else
     typedef To Narrow __attribute__((vector_size(kLanes * sizeof(To))));
     const Narrow narrow = __builtin_convertvector(value, Narrow);
@@ -216,7 +226,7 @@ struct Int8Products {
     static __m512i load(const int8_t* weights) {
         return _mm512_loadu_si512(weights);
     }
-    static void arrange(uint8_t*, int) {}
+    static void arrange(uint8_t*, int, int&) {}
     static VecInt multiply_add(VecInt sum, const uint8_t* x, __m512i weights) {
         int four;
         memcpy(&four, x, sizeof four);
@@ -240,7 +250,7 @@ struct Int8Products {
         return (VecInt)(part == 0 ? pairs >> 8 : pairs << 8 >> 8);
     }
     /// Puts the four values of every step in the order in which the weights' bytes are taken.
-    static void arrange(int16_t* row, int depth) {
+    static void arrange(int16_t* row, int depth, int&) {
         for (int k = 0; k < depth; k += 16) {
             auto* values = reinterpret_cast<__m256i*>(row + k);
             constexpr int kOddFirst = 0b10'00'11'01;
@@ -261,6 +271,29 @@ struct Int8Products {
 private:
     typedef int16_t VecHalves __attribute__((vector_size(kLanes * 4)));
 };
+#elif defined(LTP_NEON) && defined(__ARM_FEATURE_DOTPROD)
+/// SDOT multiplies four bytes with signs: x is taken 128 lower, and so is its zero point.
+struct Int8Products {
+    static constexpr Weight kWeight = Weight::INT8;
+    using Value = int8_t;
+    using Sum = int32_t;
+    using Input = uint8_t;
+    static constexpr int kParts = 1;
+    template <int>
+    static int8x16_t load(const int8_t* weights) {
+        return vld1q_s8(weights);
+    }
+    static void arrange(uint8_t* row, int depth, int& zero_point) {
+        for (int k = 0; k < depth; k += 16)
+            vst1q_u8(row + k, veorq_u8(vld1q_u8(row + k), vdupq_n_u8(128)));
+        zero_point -= 128;
+    }
+    static VecInt multiply_add(VecInt sum, const uint8_t* x, int8x16_t weights) {
+        int32_t four;
+        memcpy(&four, x, sizeof four);
+        return (VecInt)vdotq_lane_s32((int32x4_t)sum, weights, (int8x8_t)vdup_n_s32(four), 0);
+    }
+};
 #else
 struct Int8Products {
     static constexpr Weight kWeight = Weight::INT8;
@@ -274,7 +307,7 @@ struct Int8Products {
         memcpy(&four, weights, sizeof four);
         return four << (24 - 8 * part) >> 24;
     }
-    static void arrange(int16_t*, int) {}
+    static void arrange(int16_t*, int, int&) {}
     static VecInt multiply_add(VecInt sum, const int16_t* x, VecInt weights) {
         return sum + int32_t{*x} * weights;
     }
@@ -302,7 +335,7 @@ struct Int8Linear {
             if (i + 1 < task.rows) prefetch(x + task.depth, task.depth);
             buffers.scales[i] = to_bytes(x, task.depth, task.input, row);
             memset(row + task.depth, 0, (depth - task.depth) * sizeof(Input));
-            Product::arrange(row, depth);
+            Product::arrange(row, depth, buffers.scales[i].zero_point);
         }
         const auto* panels = static_cast<const char*>(task.panels);
         for (int column = 0; column < task.columns;

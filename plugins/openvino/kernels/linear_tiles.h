@@ -17,7 +17,6 @@
 namespace ltp {
 namespace {
 
-constexpr int kTileVecs = 2;
 constexpr int kTileColumns =
     kTileVecs * kLanes;  // a panel is so many tiles wide, one after another
 
@@ -34,7 +33,9 @@ public:
     // more than the TLB holds: 512 rows at once took a tenth longer than these (Sapphire Rapids).
     static constexpr int kBlockTiles = 72 / kRows;
 
-    static void arrange(Input* row, int depth) { Math::arrange(row, depth); }
+    static void arrange(Input* row, int depth, int& zero_point) {
+        Math::arrange(row, depth, zero_point);
+    }
 
     template <class Output>
     static void multiply(int rows, const Input* x, size_t x_stride, const Value* panel, int depth,
@@ -85,7 +86,7 @@ private:
             if (!from_zero)
 #pragma GCC unroll 16
                 for (int i = 0; i < M; ++i)
-#pragma GCC unroll 2
+#pragma GCC unroll 4
                     for (int j = 0; j < kTileVecs; ++j)
                         sum[i][j] = load(sums + i * kPanel + j * kLanes);
             for (int k = 0; k < steps; ++k) {
@@ -98,7 +99,7 @@ private:
             }
 #pragma GCC unroll 16
             for (int i = 0; i < M; ++i)
-#pragma GCC unroll 2
+#pragma GCC unroll 4
                 for (int j = 0; j < kTileVecs; ++j)
                     store(sums + i * kPanel + j * kLanes, sum[i][j]);
         }
@@ -113,12 +114,12 @@ private:
         template <int Part, class Sums>
         static void add_part(Sums& sum, const Input* x, size_t x_stride, const Value* row) {
             decltype(Math::template load<Part>(row)) weights[kTileVecs];
-#pragma GCC unroll 2
+#pragma GCC unroll 4
             for (int j = 0; j < kTileVecs; ++j)
                 weights[j] = Math::template load<Part>(row + j * kLanes * kStep);
 #pragma GCC unroll 16
             for (int i = 0; i < M; ++i)
-#pragma GCC unroll 2
+#pragma GCC unroll 4
                 for (int j = 0; j < kTileVecs; ++j)
                     sum[i][j] = Math::multiply_add(sum[i][j], x + i * x_stride, weights[j]);
         }

@@ -9,8 +9,13 @@
 namespace ltp {
 namespace {
 
-/// With two vectors of sums each, so many rows fill the register file.
-constexpr int kRegisterRows = kLanes == 16 ? 14 : 6;
+/// So many rows of so many vectors of sums fill the register file. Where vectors are short, more of
+/// them must share each value of a row that is read.
+#if defined(LTP_NEON)
+constexpr int kTileVecs = 4, kRegisterRows = 6;
+#else
+constexpr int kTileVecs = 2, kRegisterRows = kLanes == 16 ? 14 : 6;
+#endif
 
 /// Tile<rows, vecs>::run for every rows <= MaxRows and vecs <= MaxVecs.
 template <template <int, int> class Tile, int MaxRows, int MaxVecs>

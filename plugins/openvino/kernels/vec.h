@@ -11,6 +11,8 @@
 
 #if defined(__AVX2__)
 #include <immintrin.h>
+#elif defined(LTP_NEON)
+#include <arm_neon.h>
 #endif
 
 namespace ltp {
@@ -31,10 +33,13 @@ constexpr int round_up(int value, int step) { return (value + step - 1) / step *
 constexpr int smaller(int a, int b) { return a < b ? a : b; }
 
 inline Vec splat(float x) { return x - Vec{}; }
-// If one of a and b is NaN, b. GCC does not find these instructions in `a > b ? a : b`.
+// If b is NaN, NaN; if a alone is, either. GCC does not find these instructions in `a > b ? a : b`.
 #if defined(__AVX512F__)
 inline Vec larger(Vec a, Vec b) { return (Vec)_mm512_max_ps((__m512)a, (__m512)b); }
 inline Vec smaller(Vec a, Vec b) { return (Vec)_mm512_min_ps((__m512)a, (__m512)b); }
+#elif defined(LTP_NEON)
+inline Vec larger(Vec a, Vec b) { return (Vec)vmaxq_f32((float32x4_t)a, (float32x4_t)b); }
+inline Vec smaller(Vec a, Vec b) { return (Vec)vminq_f32((float32x4_t)a, (float32x4_t)b); }
 #else
 inline Vec larger(Vec a, Vec b) { return a > b ? a : b; }
 inline Vec smaller(Vec a, Vec b) { return a < b ? a : b; }
@@ -60,6 +65,8 @@ inline Vec load(const Bf16* p) {
     memcpy(&half, p, sizeof half);
 #if defined(__AVX512F__)
     return (Vec)_mm512_slli_epi32(_mm512_cvtepu16_epi32((__m256i)half), 16);
+#elif defined(LTP_NEON)
+    return (Vec)vshll_n_u16((uint16x4_t)half, 16);
 #else
     return (Vec)(__builtin_convertvector(half, VecBits) << 16);
 #endif
@@ -122,12 +129,17 @@ inline float reduce(Vec v, Combine combine) {
     if constexpr (Distance > 1) return reduce<Distance / 2>(v, combine);
     return v[0];
 }
+#if defined(LTP_NEON)
+inline float reduce_max(Vec v) { return vmaxvq_f32((float32x4_t)v); }
+inline float reduce_add(Vec v) { return vaddvq_f32((float32x4_t)v); }
+#else
 inline float reduce_max(Vec v) {
     return reduce(v, [](Vec a, Vec b) { return larger(a, b); });
 }
 inline float reduce_add(Vec v) {
     return reduce(v, [](Vec a, Vec b) { return a + b; });
 }
+#endif
 
 /// 2^x for x <= 0 (or just above, by rounding), to about 2 units in the last place. NaN stays NaN.
 inline Vec exp2_nonpositive(Vec x) {

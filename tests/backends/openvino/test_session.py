@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import re
 import shutil
 import subprocess
@@ -14,6 +15,7 @@ import numpy as np
 import pytest
 
 from ltp_deploy.backends.in_memory import library_path
+from ltp_deploy.backends.openvino.session import ISA_LIMIT, compile_settings
 from ltp_deploy.bundle.files import BundleFiles, FileName
 from ltp_deploy.runtime.engine import load
 
@@ -32,6 +34,24 @@ def shorten(path: Path) -> None:
 def overwrite(path: Path) -> None:
     with path.open("r+b") as file:
         file.write(bytes(path.stat().st_size))
+
+
+@pytest.mark.parametrize(
+    ("machine", "limit", "expected"),
+    [
+        ("x86_64", "", "bf16"),
+        ("x86_64", "avx512_core_bf16", "bf16"),
+        ("x86_64", "avx2", "f32"),
+        ("aarch64", "", "f32"),
+    ],
+)
+def test_bf16_is_asked_of_openvino_where_it_has_bf16(
+    machine: str, limit: str, expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(platform, "machine", lambda: machine)
+    monkeypatch.setenv(ISA_LIMIT, limit)
+    assert compile_settings("bf16")["INFERENCE_PRECISION_HINT"] == expected
+    assert compile_settings("f32")["INFERENCE_PRECISION_HINT"] == "f32"
 
 
 @pytest.mark.parametrize("change", [shorten, overwrite, Path.unlink])
