@@ -7,17 +7,22 @@ import ctypes
 import os
 import sys
 import threading
+import time
 import weakref
 
 from ltp_deploy.backends.backend import Session
 from ltp_deploy.errors import EngineClosed
 
+_REST = 0.02  # seconds after a call, until the threads of its library sleep
+
 
 class _NativeCalls:
-    """Around calls that compute outside of Python: the process ends after them.
+    """Around calls that compute outside of Python: the process is forked between them, and ends
+    after them.
 
     A daemon thread that came back from one later would find no interpreter, and be ended in the
-    middle of C++ code, which aborts the process.
+    middle of C++ code, which aborts the process. A thread that holds a lock of its library while
+    the process is forked holds it in the child for ever, where even a new engine waits for it.
 
     Raises:
         EngineClosed: the process is ending.
@@ -25,30 +30,43 @@ class _NativeCalls:
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
-        self._running = 0
+        self._running: list[int] = []  # the threads that they are made in
+        self._last = 0.0  # when one ended
         self._ending = False
 
     def __enter__(self) -> None:
         with self._changed:
             if self._ending:
                 raise EngineClosed("the process is ending, so nothing new begins")
-            self._running += 1
+            self._running.append(threading.get_ident())
 
     def __exit__(self, *_: object) -> None:
         with self._changed:
-            self._running -= 1
+            self._running.remove(threading.get_ident())
+            self._last = time.monotonic()
             self._changed.notify_all()
 
     def end(self) -> None:
         """Let none begin any more, and wait for those that have begun."""
         with self._changed:
             self._ending = True
-            self._changed.wait_for(lambda: self._running == 0)
+            self._changed.wait_for(lambda: not self._running)
+
+    def pause(self) -> None:
+        """Before a fork: let none begin, and wait for those of other threads."""
+        self._changed.acquire()
+        this = threading.get_ident()
+        self._changed.wait_for(lambda: all(thread == this for thread in self._running))
+        time.sleep(max(0.0, self._last + _REST - time.monotonic()))
+
+    def go_on(self) -> None:
+        """After a fork, in the parent."""
+        self._changed.release()
 
     def after_fork(self) -> None:
-        """Forget the calls of threads that are in the parent alone."""
+        """In the child: forget the calls of threads that are in the parent alone."""
         self._changed = threading.Condition()
-        self._running = 0
+        self._running = []
 
 
 native_calls = _NativeCalls()
@@ -76,4 +94,6 @@ def _after_fork() -> None:
 
 
 atexit.register(native_calls.end)
-os.register_at_fork(after_in_child=_after_fork)
+os.register_at_fork(
+    before=native_calls.pause, after_in_parent=native_calls.go_on, after_in_child=_after_fork
+)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -82,6 +83,39 @@ print(status(child))
     assert found.stdout == "0\n", found.stderr
 
 
+@pytest.mark.slow
+def test_a_process_may_be_forked_while_other_threads_compute(
+    bert_checkpoint: Path, bundle_of: Callable[..., Path]
+) -> None:
+    """Without a pause one child of seven hangs."""
+    code = f"""
+import os, sys, threading, time
+from ltp_deploy import load
+{WAITED}
+engine = load(sys.argv[1])
+stop = threading.Event()
+def work():
+    while not stop.is_set():
+        engine.submit(input_ids=[[2, 5, 3]] * 3).result()
+threads = [threading.Thread(target=work) for _ in range(2)]
+for thread in threads:
+    thread.start()
+ended = []
+for _ in range(20):
+    time.sleep(0.01)
+    if (child := os.fork()) == 0:
+        load(sys.argv[1])(input_ids=[[2, 5, 3]])
+        os._exit(0)
+    ended.append(status(child))
+    if ended[-1] != 0:
+        break
+stop.set()
+print(ended)
+"""
+    found = in_new_process(code, bundle_of(bert_checkpoint, "cpu"))
+    assert found.stdout == f"{[0] * 20}\n", found.stderr
+
+
 @pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize("call", ["engine(texts)", "load(sys.argv[1])"])
 def test_a_process_ends_while_daemon_threads_compute(
@@ -114,3 +148,25 @@ def test_nothing_begins_when_the_process_ends() -> None:
     calls.end()
     with pytest.raises(EngineClosed, match="the process is ending"), calls:
         pass
+
+
+def test_a_fork_waits_for_calls_of_other_threads_alone() -> None:
+    calls, events = type(native_calls)(), list[str]()
+    inside, leave = threading.Event(), threading.Event()
+
+    def compute() -> None:
+        with calls:
+            inside.set()
+            leave.wait(SECONDS)
+            events.append("computed")
+
+    thread = threading.Thread(target=compute)
+    thread.start()
+    inside.wait(SECONDS)
+    threading.Timer(0.1, leave.set).start()
+    with calls:  # as a library does that forks itself
+        calls.pause()
+        events.append("forked")
+        calls.go_on()
+    thread.join(SECONDS)
+    assert events == ["computed", "forked"]
