@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -84,3 +85,28 @@ def how_to_install(extra: str) -> str:
     except metadata.PackageNotFoundError:  # run from a checkout without an installation
         return f"pip install -e '.[{extra}]', in the checkout"
     return f'pip install "ltp-deploy[{extra}]"'
+
+
+_LONGEST = 2000  # characters of a message, which may quote what it is about
+# How libraries in Rust, and OpenVINO and PyTorch, say that a file could not be written.
+_OF_LIBRARIES = re.compile(r"\(os error \d+\)|iostream error|inline_container")
+
+
+def of_system(error: Exception) -> bool:
+    """Whether an error is the operating system's, by whatever library it comes."""
+    kinds = OSError | UnicodeError | MemoryError | ImportError
+    return isinstance(error, kinds) or bool(_OF_LIBRARIES.search(str(error)))
+
+
+def said(error: Exception) -> str:
+    """What an error says to users; one of the operating system names the file first."""
+    if isinstance(error, UnicodeEncodeError):
+        text = f"{error.object[:_LONGEST]!r} cannot be written in {error.encoding}"
+    elif isinstance(error, OSError) and error.strerror is not None:
+        files = [str(name) for name in (error.filename, error.filename2) if name is not None]
+        text = ": ".join([" and ".join(files), error.strerror] if files else [error.strerror])
+    else:
+        text = str(error) or (
+            "not enough memory" if isinstance(error, MemoryError) else repr(error)
+        )
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]} ..."

@@ -11,20 +11,26 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from ltp_deploy.errors import LtpError
+from ltp_deploy.errors import LtpError, said
 
 _SUFFIX = ".partial"
+_ROOM = 1 << 20  # bytes; where there are fewer, a disk is as good as full
 _journal: Path | None = None  # where the paths are written that a process would leave
 
 
 @contextmanager
 def unfinished(output: Path) -> Iterator[Path]:
     """A new directory beside `output`, and folders above it that are missing; at the end it is
-    removed, and so are those folders where they are empty."""
+    removed, and so are those folders where they are empty.
+
+    Raises:
+        LtpError: what went wrong while the disk, or that of temporary files, was full, which
+            libraries say in many ways, or do not.
+    """
     made = [folder for folder in (output.parent, *output.parent.parents) if not folder.exists()]
     for folder in reversed(made):
         _write_down(folder)
@@ -36,12 +42,28 @@ def unfinished(output: Path) -> Iterator[Path]:
         made.insert(0, work)
         try:
             yield work
+        except Exception as error:
+            if full := no_room([work, Path(tempfile.gettempdir())]):
+                raise LtpError(f"{said(error)}; {full}") from error
+            raise
         finally:
             os.close(lock)
     finally:
         if os.getpid() == owner:  # and not a process that it forked
             for path in made:
-                _remove(path)
+                remove(path)
+
+
+def no_room(folders: Iterable[Path]) -> str:
+    """Which of these folders takes no more data, and why; "" where all of them do."""
+    for folder in folders:
+        try:
+            with tempfile.TemporaryFile(dir=folder) as file:
+                os.posix_fallocate(file.fileno(), 0, _ROOM)
+        except OSError as error:
+            place = folder.parent if folder.name.endswith(_SUFFIX) else folder
+            return f"{place.absolute()} takes no more data: {error.strerror}"
+    return ""
 
 
 def check_alone(output: Path) -> None:
@@ -60,11 +82,12 @@ def keep_journal(journal: Path) -> None:
     _journal = journal
 
 
-def remove_journalled(journal: Path) -> None:
-    """Remove what a process left that has ended."""
-    if journal.exists():
-        for name in reversed(journal.read_bytes().split(b"\0")[:-1]):
-            _remove(Path(os.fsdecode(name)))
+def journalled(journal: Path) -> list[Path]:
+    """What a process left that has ended: each path after those in it."""
+    if not journal.exists():
+        return []
+    names = reversed(journal.read_bytes().split(b"\0")[:-1])
+    return [path for name in names if (path := Path(os.fsdecode(name))).exists()]
 
 
 def _write_down(path: Path) -> None:
@@ -76,13 +99,18 @@ def _write_down(path: Path) -> None:
 def _make(output: Path) -> tuple[Path, int]:
     """A new directory and the descriptor of its lock."""
     while True:
-        work = tempfile.mkdtemp(prefix=f".{output.name}.", suffix=_SUFFIX, dir=output.parent)
-        _write_down(Path(work))
-        lock = os.open(work, os.O_RDONLY | os.O_DIRECTORY)
+        made = tempfile.mkdtemp(prefix=f".{output.name}.", suffix=_SUFFIX, dir=output.parent)
+        work = Path(made)
+        try:
+            _write_down(work)
+            lock = os.open(work, os.O_RDONLY | os.O_DIRECTORY)
+        except OSError:
+            remove(work)
+            raise
         with suppress(OSError):  # a file system without locks has no leftovers found either
             fcntl.flock(lock, fcntl.LOCK_EX)
-        if os.path.exists(work):
-            return Path(work), lock
+        if work.exists():
+            return work, lock
         os.close(lock)  # another run took it for a leftover, before it was locked
 
 
@@ -115,7 +143,7 @@ def _try_lock(work: Path) -> int | None:
     return lock
 
 
-def _remove(path: Path) -> None:
+def remove(path: Path) -> None:
     """Remove a directory that `unfinished` made, or a folder above it if that is empty."""
     if path.name.endswith(_SUFFIX):
         shutil.rmtree(path, ignore_errors=True)

@@ -7,15 +7,17 @@ would do the sections alone, and would more than double what `-h` imports.
 from __future__ import annotations
 
 import inspect
+import os
 import signal
+import sys
 from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import click
 
-from ltp_deploy.cli.supervise import in_child
-from ltp_deploy.errors import LtpError
+from ltp_deploy.cli.supervise import in_child, say_stopped
+from ltp_deploy.errors import LtpError, of_system, said
 
 OWN_PROCESS = object()  # what click passes on where nobody but the shell called `main`
 
@@ -76,6 +78,7 @@ class Group(click.Group):
     def main(self, *arguments: Any, **settings: Any) -> Any:
         if not arguments and settings.get("args") is None:
             settings["obj"] = OWN_PROCESS
+            _open_standard_streams()
         return super().main(*arguments, **settings)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -84,19 +87,20 @@ class Group(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
-        except (LtpError, OSError, UnicodeError) as error:
+        except Exception as error:
+            for_users = isinstance(error, LtpError) or of_system(error)
             broken_pipe = isinstance(error, BrokenPipeError)  # which click itself takes for an end
-            if ctx.params.get("debug") or broken_pipe:
+            if not for_users or broken_pipe or ctx.params.get("debug"):
                 raise
-            raise click.ClickException(_said(error)) from error
+            raise click.ClickException(said(error)) from error
         except KeyboardInterrupt:
-            click.echo("stopped by SIGINT", err=True)
-            ctx.exit(128 + signal.SIGINT)
+            ctx.exit(say_stopped(signal.SIGINT))
 
 
-def _said(error: Exception) -> str:
-    """What an error says to users; one of the operating system names the file first."""
-    if not isinstance(error, OSError) or error.strerror is None:
-        return str(error)
-    files = [str(name) for name in (error.filename, error.filename2) if name is not None]
-    return ": ".join([" and ".join(files), error.strerror] if files else [error.strerror])
+def _open_standard_streams() -> None:
+    """Give the process those that it was started without (`>&-`): Python has None in their places,
+    and the next file that anybody opens gets their numbers."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            null = os.open(os.devnull, os.O_RDWR)
+            setattr(sys, name, os.fdopen(null, "w" if number else "r"))

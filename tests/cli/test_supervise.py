@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import pty
 import resource
 import signal
 import subprocess
 import sys
+import termios
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -45,14 +48,29 @@ def write(output, then):
             ctypes.PyDLL(None).sleep(1000)
         if then == "wait":
             time.sleep(1000)
+        if then == "full":  # as PyTorch does
+            raise RuntimeError("[enforce fail] unexpected pos 64 vs 0")
+        if then == "terminal":
+            open("/dev/tty").readline()
 main()
 """
+FULL_DISK = 20_000  # bytes that a process may write into a file: what it can ask for, fails
+
+
+def limit_files() -> None:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (FULL_DISK, FULL_DISK))
 
 
 class Run:
     """The command in a process of its own, once it has begun to write."""
 
-    def __init__(self, folder: Path, then: str, ignored: Sequence[int] = ()):
+    def __init__(
+        self,
+        folder: Path,
+        then: str,
+        ignored: Sequence[int] = (),
+        before: Callable[[], None] = lambda: None,
+    ):
         (folder / "tmp").mkdir()
         self.folder = folder
         self.process = subprocess.Popen(
@@ -61,7 +79,7 @@ class Run:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            preexec_fn=lambda: self.set_signals(ignored),
+            preexec_fn=lambda: (self.set_signals(ignored), before()),
         )
         assert self.process.stdout is not None
         ready = self.process.stdout.readline().split()
@@ -112,6 +130,79 @@ def test_what_a_library_does_to_the_process_is_an_error(tmp_path: Path) -> None:
     assert run.left == ["tmp"]
 
 
+@pytest.mark.parametrize(
+    ("then", "said"),
+    [
+        ("abort", "a library ended the process with SIGABRT"),
+        ("full", "[enforce fail] unexpected pos 64 vs 0"),
+    ],
+)
+def test_a_full_disk_is_named_whatever_it_does_to_a_library(
+    then: str, said: str, tmp_path: Path
+) -> None:
+    run = Run(tmp_path, then, before=limit_files)
+    _, errors = run.end()
+    full = f"{tmp_path / 'above'} takes no more data: File too large"
+    assert errors.splitlines()[-1] == f"Error: {said}; {full}"
+    assert "Traceback" not in errors
+    assert run.left == ["tmp"]
+
+
+def test_who_has_no_memory_left_hears_of_it(tmp_path: Path) -> None:
+    run = Run(tmp_path, "wait")
+    os.kill(run.child, signal.SIGKILL)
+    status, errors = run.end()
+    assert status == 128 + signal.SIGKILL
+    assert errors.endswith("with SIGKILL, as it does where memory runs out\n")
+
+
+def test_work_that_was_done_when_a_signal_came_is_done() -> None:
+    code = """
+import os, signal
+from ltp_deploy.cli.supervise import _wait
+signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGCHLD})
+if (child := os.fork()) == 0:
+    os.setpgid(0, 0)
+    os._exit(7)
+os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)
+os.kill(os.getpid(), signal.SIGTERM)
+stopped, status = _wait(child, {signal.SIGTERM})
+print(stopped, os.WEXITSTATUS(status))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout == "None 7\n", done.stderr
+
+
+def test_work_that_reads_the_terminal_does_not_wait_for_ever(tmp_path: Path) -> None:
+    """A process of a group in the background is stopped for it, and nobody would go on."""
+    terminal, own = pty.openpty()
+
+    def take_terminal() -> None:
+        os.setsid()
+        fcntl.ioctl(own, termios.TIOCSCTTY, 0)
+
+    run = Run(tmp_path, "terminal", before=take_terminal)
+    try:
+        assert run.end() == (1, "Error: Input/output error\n")
+    finally:
+        run.process.kill()
+        os.close(terminal)
+        os.close(own)
+
+
+@pytest.mark.parametrize("closed", [[0], [1], [2], [0, 1, 2]])
+def test_standard_streams_may_be_closed(closed: list[int], tmp_path: Path) -> None:
+    closing = " ".join(f"{number}>&-" for number in closed)
+    done = subprocess.run(
+        ["bash", "-c", f'exec "$@" {closing}', "", sys.executable, "-c", COMMAND]
+        + ["write", str(tmp_path / "output"), "nothing"],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert os.listdir(tmp_path / "output") == ["marker"]
+
+
 def test_the_exit_status_is_that_of_the_command(tmp_path: Path) -> None:
     failed = tmp_path / "failed"
     failed.mkdir()
@@ -145,7 +236,7 @@ def test_a_full_disk_is_an_error_that_leaves_nothing(
     done = subprocess.run(
         [sys.executable, "-m", "ltp_deploy.cli", "build", *arguments, str(tmp_path / "out")],
         env={**os.environ, "TMPDIR": str(tmp_path)},
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000)),
+        preexec_fn=limit_files,
         capture_output=True,
         text=True,
     )
