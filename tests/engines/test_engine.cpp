@@ -107,6 +107,7 @@ void moved_from(ltp::Engine&& engine) {
     CHECK_REFUSED(engine.info(), "was moved from");
 }
 
+#ifndef LTP_NO_THREADS_AFTER_FORK
 /// A forked process is told that it has no threads of the engine, may let it go, and may load the
 /// bundle itself.
 void forked(const fs::path& bundle) {
@@ -131,6 +132,7 @@ void forked(const fs::path& bundle) {
     CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0, "the forked process ended with", status);
     test::answers(*engine);
 }
+#endif
 
 }  // namespace
 
@@ -147,6 +149,8 @@ int main() {
     bad_bundles();
     changed_files();
     moved_from(ltp::Engine(toy.path));
+#ifndef LTP_NO_THREADS_AFTER_FORK
     forked(toy.path);
+#endif
     return test::report("engine");
 }

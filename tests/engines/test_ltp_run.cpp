@@ -56,7 +56,8 @@ int main(int, char** argv) {
     toy.replace("\"regression\"", "\"ranking\"");
     gives(with_input("5\\n", "--labels"), 1, "names no labels; leave out --labels");
     toy.replace("\"ranking\"", "\"classification\"");
-    CHECK(with_input("").text.empty() && with_input("").status == 0, "no lines, no output");
+    const Outcome nothing = shell("(printf '' | " + program + " " + bundle + " 2>/dev/null)");
+    CHECK(nothing.text.empty() && nothing.status == 0, "no lines, no output");
 
     test::ToyBundle other;
     other.put("lines", "8\n");

@@ -115,7 +115,8 @@ void signals() {
     signal(SIGIO, SIG_DFL);
 }
 
-#ifndef __SANITIZE_THREAD__  // it knows no forked process that starts threads
+// ThreadSanitizer knows no forked process that starts threads.
+#if !defined(__SANITIZE_THREAD__) && !defined(LTP_NO_THREADS_AFTER_FORK)
 /// A forked process may end what it inherited, and open files of its own.
 void forked() {
     Folder folder;
@@ -149,7 +150,7 @@ int main() {
     open_for_writing_elsewhere();
     many_threads();
     signals();
-#ifndef __SANITIZE_THREAD__
+#if !defined(__SANITIZE_THREAD__) && !defined(LTP_NO_THREADS_AFTER_FORK)
     forked();
 #endif
     Folder folder;

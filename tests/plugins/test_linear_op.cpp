@@ -180,7 +180,8 @@ void bad_norms_are_refused() {
 
 void a_residuals_rows_are_checked(ov::Core& core) {
     test::Random random(5);
-    auto compiled = core.compile_model(model_of(normalized({-1, 50}, &ov::element::i32)), "CPU");
+    auto compiled = core.compile_model(model_of(normalized({-1, 50}, &ov::element::i32)), "CPU",
+                                       ov::hint::inference_precision(ov::element::f32));
     auto request = compiled.create_infer_request();
     const auto x = random_values(random, {2, 40}), residual = random_values(random, {3, 50});
     const auto run = [&](const std::vector<int32_t>& rows) {

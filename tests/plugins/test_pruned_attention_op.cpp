@@ -112,7 +112,9 @@ void bad_nodes_are_refused() {
 }
 
 void bad_inputs_are_refused(ov::Core& core) {
-    auto request = core.compile_model(model({2}), "CPU").create_infer_request();
+    auto request =
+        core.compile_model(model({2}), "CPU", ov::hint::inference_precision(ov::element::f32))
+            .create_infer_request();
     test::Random random(3);
     const test::Problem good = test::random_problem(random, 2, 8, ltp::Element::F32, {3, 4}, 0.);
     const auto with = [&](auto change) {
