@@ -43,25 +43,35 @@ def new_directory(path: Path, force: bool, marker: str, kind: str) -> Iterator[P
                 raise
             if not force:
                 raise LtpError(f"{path} was written by another run meanwhile") from None
+            _check_replaced(path, marker, kind)  # what lies there now
             _exchange(work, path)
 
 
 def check_new_directory(path: Path, force: bool, marker: str, kind: str) -> None:
     """Raises LtpError where `new_directory` would."""
     path = Path(os.path.realpath(path))
+    if path.is_symlink():
+        raise LtpError(f"{path} is a symbolic link that leads to itself; remove it")
+    check_alone(path)
+    aside = _aside(path)
+    if aside.is_dir() and not path.exists():
+        os.rename(aside, path)  # a run was killed within `_exchange`
     empty = path.is_dir() and not any(path.iterdir())
     if path.exists() and not empty:
         if not force:
             raise LtpError(f"{path} exists; choose another output path or pass --force")
-        if not (path / marker).is_file():
-            raise LtpError(f"{path} exists and is no {kind}; it will not be replaced")
-    check_alone(path)
+        _check_replaced(path, marker, kind)
 
 
 def check_new_file(path: Path, force: bool) -> None:
     """Raises LtpError: there is something already, and `force` is false."""
     if path.exists() and not force:
         raise LtpError(f"{path} exists; choose another output path or pass --force")
+
+
+def _check_replaced(path: Path, marker: str, kind: str) -> None:
+    if not (path / marker).is_file():
+        raise LtpError(f"{path} exists and is no {kind}; it will not be replaced")
 
 
 @contextmanager
@@ -85,7 +95,7 @@ def _exchange(work: Path, path: Path) -> None:
     number = ctypes.get_errno()
     if number not in _CANNOT:
         raise OSError(number, os.strerror(number), str(path))
-    aside = path.with_name(f"{path.name}.replaced")  # which is found if this is where it ends
+    aside = _aside(path)  # where the next run finds it, if this is where it ends
     os.rename(path, aside)
     try:
         os.rename(work, path)
@@ -93,3 +103,8 @@ def _exchange(work: Path, path: Path) -> None:
         os.rename(aside, path)
         raise
     os.rename(aside, work)
+
+
+def _aside(path: Path) -> Path:
+    """Where a directory is that is being replaced, for a moment."""
+    return path.with_name(f".{path.name}.replaced")

@@ -122,6 +122,67 @@ def test_a_run_that_was_overtaken_says_so(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == ["thing"]
 
 
+def test_what_came_there_meanwhile_is_replaced_only_if_it_is_its_kind(tmp_path: Path) -> None:
+    path = tmp_path / "thing"
+
+    def slow() -> None:
+        with new_directory(path, True, "marker", "thing"):
+            path.write_text("somebody's file")
+
+    with pytest.raises(LtpError, match="is no thing; it will not be replaced"):
+        slow()
+    assert path.read_text() == "somebody's file"
+    assert os.listdir(tmp_path) == ["thing"]
+
+
+def test_a_link_to_itself_is_refused_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "thing"
+    path.symlink_to("thing")
+    for force in (False, True):
+        with pytest.raises(LtpError, match="is a symbolic link that leads to itself"):
+            write(path, "new", force)
+    assert os.listdir(tmp_path) == ["thing"]
+
+
+KILLED_WITHIN = """
+import os, signal, sys
+from pathlib import Path
+from ltp_deploy.bundle import directory
+directory._EXCHANGE = 1 << 10  # which no kernel knows
+rename = os.rename
+def killed(old, new):
+    rename(old, new)
+    if str(new).endswith(".replaced"):
+        os.kill(os.getpid(), signal.SIGKILL)
+os.rename = killed
+with directory.new_directory(Path(sys.argv[1]), True, "marker", "thing") as work:
+    (work / "marker").write_text("new")
+"""
+
+
+def test_a_run_that_is_killed_while_it_replaces_loses_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "thing"
+    write(path, "old")
+    done = subprocess.run([sys.executable, "-c", KILLED_WITHIN, str(path)])
+    assert done.returncode == -signal.SIGKILL
+    with pytest.raises(LtpError, match="exists; choose another output path"):
+        write(path, "newer")
+    assert read(path) == "old"
+    write(path, "newer", force=True)
+    assert read(path) == "newer"
+    assert os.listdir(tmp_path) == ["thing"]
+
+
+def test_nothing_is_left_where_it_cannot_be_noted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The journal may lie on a full disk."""
+    monkeypatch.setattr(unfinished, "_journal", Path("/dev/full"))
+    with pytest.raises(OSError, match="No space left"):
+        write(tmp_path / "thing", "new")
+    assert os.listdir(tmp_path) == []
+
+
 KILLED = """
 import os, signal, sys
 from pathlib import Path
