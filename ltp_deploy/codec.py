@@ -146,7 +146,7 @@ def _either(kinds: tuple[Any, ...], value: Any, where: str) -> Any:
 def _scalar(kind: type, value: Any, where: str) -> Any:
     base = str if issubclass(kind, str) else kind
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        value = float(value)
+        value = _made(float, value, where)
     _expect(base, value, where)
     if isinstance(value, float) and not isfinite(value):
         raise Malformed(f"`{where}` must be finite, found {value}")

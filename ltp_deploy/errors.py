@@ -109,4 +109,7 @@ def said(error: Exception) -> str:
         text = str(error) or (
             "not enough memory" if isinstance(error, MemoryError) else repr(error)
         )
-    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]} ..."
+    if len(text) > _LONGEST:
+        text = f"{text[:_LONGEST]} ..."
+    # What it quotes might command the terminal.
+    return "".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in text)

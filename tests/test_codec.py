@@ -27,3 +27,14 @@ def test_entries_that_nothing_knows_are_refused_but_of_a_part() -> None:
         from_json(Whole, document)
     with pytest.raises(Malformed, match="no entry `number`"):
         from_json(Part, {"other": 1})
+
+
+@dataclass(frozen=True)
+class Real:
+    number: float
+
+
+def test_an_integer_that_no_float_holds_is_refused() -> None:
+    assert from_json(Real, {"number": 3}) == Real(3.0)
+    with pytest.raises(Malformed, match="`number`: int too large"):
+        from_json(Real, {"number": 10**400})

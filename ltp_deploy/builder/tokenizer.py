@@ -80,7 +80,7 @@ def _write(own: TransformersTokenizer, folder: Path) -> TokenizerRecord:
         backend = type(tokenizer.backend_tokenizer).from_str(tokenizer.backend_tokenizer.to_str())
         backend.no_padding()
         backend.enable_truncation(own.max_length, direction=tokenizer.truncation_side)
-        backend.save(str(folder / FILE))
+        (folder / FILE).write_text(backend.to_str(pretty=True), encoding="utf-8")
     else:
         own.copy_files(folder)
         settings = read_config(own.directory)

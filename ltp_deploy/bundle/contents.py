@@ -70,6 +70,16 @@ def check_regular(directory: Path, name: str, most: int | None = None) -> None:
         )
 
 
+def is_sparse(path: Path) -> bool:
+    """Whether a file is nearly all holes, so that reading it may take hours, and any memory."""
+    found = path.stat()
+    if found.st_blocks * 512 * SPARSE >= found.st_size:
+        return False
+    # Some file systems do not say how much they store, and some store zeros as holes.
+    with path.open("rb", buffering=0) as file:
+        return os.lseek(file.fileno(), 0, os.SEEK_HOLE) < found.st_size
+
+
 def _below(directory: Path, folders: set[str]) -> Iterator[Path]:
     """All that is in a directory and in those of its folders, but the folders themselves."""
     waiting = [directory]
@@ -100,15 +110,9 @@ def _regular(path: Path) -> os.stat_result:
     found = path.lstat()
     if not stat.S_ISREG(found.st_mode):
         raise BundleError(f"{path} is no regular file")
-    # Some file systems do not say how much they store, and some store zeros as holes.
-    if found.st_blocks * 512 * SPARSE < found.st_size and _has_holes(path, found.st_size):
+    if is_sparse(path):
         raise BundleError(
             f"{path} is {found.st_size} bytes, nearly all of them holes; copy the bundle again, or "
             "rebuild it"
         )
     return found
-
-
-def _has_holes(path: Path, size: int) -> bool:
-    with path.open("rb", buffering=0) as file:
-        return os.lseek(file.fileno(), 0, os.SEEK_HOLE) < size

@@ -1,4 +1,5 @@
-"""A manifest's JSON, read as the C++ runtime reads it: what one refuses, the other refuses."""
+"""JSON as it may come from anybody; that of manifests as the C++ runtime reads it: what one
+refuses, the other refuses."""
 
 from __future__ import annotations
 
@@ -10,10 +11,14 @@ MAX_DEPTH = 100  # of values within one another
 _INT64 = 2**63
 
 
-def parse(encoded: bytes) -> Any:
+def parse(encoded: bytes, foreign: bool = False) -> Any:
     """The value of a JSON document (RFC 8259) in UTF-8.
 
     Integers that 64 bits do not hold become floats.
+
+    Args:
+        foreign: of another program: as Python takes it, an object may have a key twice, of which
+            the last counts, and numbers may be infinite or NaN.
 
     Raises:
         ValueError: it is malformed, an object has a key twice, a string holds half a character, a
@@ -21,14 +26,13 @@ def parse(encoded: bytes) -> Any:
     """
     if encoded.startswith(b"\xef\xbb\xbf"):
         raise ValueError("it begins with a byte order mark")
+    strict: dict[str, Any] = {
+        "object_pairs_hook": _without_duplicates,
+        "parse_constant": _refuse_constant,
+        "parse_float": _finite,
+    }
     try:
-        document = json.loads(
-            encoded.decode(),
-            object_pairs_hook=_without_duplicates,
-            parse_constant=_refuse_constant,
-            parse_float=_finite,
-            parse_int=_integer,
-        )
+        document = json.loads(encoded.decode(), parse_int=_integer, **({} if foreign else strict))
     except RecursionError:
         raise ValueError("values are nested too deeply") from None
     _check(document, MAX_DEPTH)

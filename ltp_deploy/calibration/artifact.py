@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ltp_deploy.bundle.directory import new_file
+from ltp_deploy.bundle.document import parse
 from ltp_deploy.compiler.int8 import ActivationRange
 from ltp_deploy.data.examples import Examples
 from ltp_deploy.errors import LtpError
@@ -96,8 +97,8 @@ class Calibration:
     def read(cls, path: Path) -> Calibration:
         """Raises LtpError if the file is absent, damaged, or of another version."""
         try:
-            document = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError, RecursionError) as error:
+            document = parse(path.read_bytes())
+        except (OSError, ValueError) as error:
             raise LtpError(f"cannot read the calibration {path}: {error}") from None
         if not isinstance(document, dict) or document.get("format") != FORMAT:
             raise LtpError(f"{path} is no calibration; `ltp-deploy calibrate` writes one")

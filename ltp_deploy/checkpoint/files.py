@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import pickle
 import zipfile
 from pathlib import Path
@@ -11,6 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ltp_deploy.bundle.document import parse
+from ltp_deploy.data.own_files import check_stored
 from ltp_deploy.errors import CheckpointError
 
 WEIGHT_FILES = (
@@ -71,10 +72,11 @@ def read_json(path: Path) -> Any:
         CheckpointError: it cannot be read, or is no JSON.
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        check_stored([path])
+        return parse(path.read_bytes(), foreign=True)
     except OSError as error:
         raise CheckpointError(f"{path} cannot be read: {error.strerror or error}") from error
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise CheckpointError(f"{path} is not valid JSON in UTF-8: {error}") from error
 
 
@@ -129,6 +131,7 @@ def read_weights(directory: Path) -> dict[str, Tensor]:
                 f"{directory} holds an adapter beside the weights ({name}); merge it into them "
                 "(PEFT: `merge_and_unload()`) and save the whole model, or remove it"
             )
+    check_stored(files)
     for path in files:
         state.update(_read_file(path))
     return state
@@ -204,8 +207,11 @@ def _check_archive(path: Path) -> None:
     """
     if not zipfile.is_zipfile(path):
         return  # in the format of before 1.6, or damaged
-    with zipfile.ZipFile(path) as archive:
-        size = sum(entry.file_size for entry in archive.infolist())
+    try:
+        with zipfile.ZipFile(path) as archive:
+            size = sum(entry.file_size for entry in archive.infolist())
+    except (zipfile.BadZipFile, NotImplementedError, ValueError) as error:
+        raise CheckpointError(f"{path} is damaged: {error}") from error
     if size > path.stat().st_size:
         raise CheckpointError(
             f"{path} is compressed: {path.stat().st_size} bytes for {size}; save the weights as "

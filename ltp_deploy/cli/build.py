@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from ltp_deploy.bundle.document import parse
 from ltp_deploy.cli.command import WritingCommand, section
 from ltp_deploy.cli.options import (
     COUNT,
@@ -72,8 +72,8 @@ def label_thresholds(
         return None
     if "=" not in value or Path(value).is_file():
         try:
-            found = json.loads(Path(value).read_text(encoding="utf-8"))
-        except (OSError, ValueError, RecursionError) as error:
+            found = parse(Path(value).read_bytes(), foreign=True)
+        except (OSError, ValueError) as error:
             raise click.BadParameter(
                 f"{value!r} is neither NAME=X,NAME=X nor a JSON file: {error}"
             ) from None

@@ -1,10 +1,12 @@
-"""The files of a checkpoint, as against those that links in it point to."""
+"""The files of a checkpoint: its own, and no larger than what they hold."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
-from ltp_deploy.errors import LtpError
+from ltp_deploy.bundle.contents import is_sparse
+from ltp_deploy.errors import CheckpointError, LtpError
 
 
 def check_own(path: Path, checkpoint: Path) -> None:
@@ -21,3 +23,16 @@ def check_own(path: Path, checkpoint: Path) -> None:
         raise LtpError(
             f"{path} is a link to {target}, outside of the checkpoint; put the file itself there"
         )
+
+
+def check_stored(paths: Iterable[Path]) -> None:
+    """Refuse files that are nearly all holes: whoever reads one whole, fills the memory with zeros.
+
+    Raises:
+        CheckpointError: which one is.
+    """
+    for path in paths:
+        if path.is_file() and is_sparse(path):
+            raise CheckpointError(
+                f"{path} is {path.stat().st_size} bytes, nearly all of them holes; get it again"
+            )

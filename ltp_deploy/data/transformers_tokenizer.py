@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import codecs
 import importlib.util
-import json
 import logging
 import shutil
 import tempfile
@@ -11,8 +11,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from ltp_deploy.bundle.document import parse
 from ltp_deploy.bundle.mapping import MappedFile
-from ltp_deploy.data.own_files import check_own
+from ltp_deploy.data.own_files import check_own, check_stored
 from ltp_deploy.data.pieces import Piece, encoded_pieces, named_pieces
 from ltp_deploy.data.texts import Text
 from ltp_deploy.data.tokenizer import Encoded, Tokenizer
@@ -184,6 +185,7 @@ def tokenizer_files(directory: Path, *others: str) -> list[Path]:
 def _load(directory: Path) -> Any:
     with needs(f"the tokenizer in {directory} needs transformers", "python-tokenizers"):
         from transformers import AutoConfig, AutoTokenizer
+    check_stored(directory.iterdir())
     _check_code(directory)
     settings = _read_json(directory / "config.json")
     config = None
@@ -240,7 +242,7 @@ def _read_json(path: Path) -> dict[str, Any]:
     if not path.is_file():
         return {}
     try:
-        found = json.loads(path.read_text(encoding="utf-8-sig"))
-    except (ValueError, RecursionError) as error:
+        found = parse(path.read_bytes().removeprefix(codecs.BOM_UTF8), foreign=True)
+    except ValueError as error:
         raise LtpError(f"{path} is not valid JSON: {error}") from error
     return found if isinstance(found, dict) else {}

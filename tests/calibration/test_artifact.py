@@ -71,7 +71,8 @@ def test_damaged_files_are_refused(
 
 def test_what_is_no_file_and_what_is_no_json(tmp_path: Path) -> None:
     (tmp_path / "c.json").write_text("{")
-    for name in ("c.json", "absent.json"):
+    (tmp_path / "digits.json").write_text('{"alive": [[1' + "0" * 400 + "]]}")
+    for name in ("c.json", "digits.json", "absent.json"):
         with pytest.raises(LtpError, match="cannot read the calibration"):
             Calibration.read(tmp_path / name)
 

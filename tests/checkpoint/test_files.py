@@ -19,10 +19,11 @@ from transformers import AutoTokenizer
 from ltp_deploy.builder.build import build
 from ltp_deploy.bundle.options import BuildOptions
 from ltp_deploy.checkpoint import load_encoder
+from ltp_deploy.checkpoint.files import WEIGHT_FILES
 from ltp_deploy.checkpoint.save import new_checkpoint, save_encoder
 from ltp_deploy.errors import CheckpointError, LtpError
 from tests.embeddings import save_embedding
-from tests.tiny import edit_config, save_tiny, save_tokenizer
+from tests.tiny import POLICIES, edit_config, save_tiny, save_tokenizer
 
 QUERY = "bert.encoder.layer.1.attention.self.query.weight"
 HUGE = (10**9, 10**18, -1, -(10**18), 1.5, "64", None, True, [64], {"a": 1})
@@ -105,6 +106,62 @@ def test_a_compressed_archive_is_refused(checkpoint: Path) -> None:
         for name, content in entries.items():
             archive.writestr(name, content)
     refused(checkpoint, "is compressed")
+
+
+@pytest.mark.parametrize(
+    "change", [(0, b"XXXX"), (6, b"\xff\xff")], ids=["no directory", "a version to come"]
+)
+def test_an_archive_that_is_damaged_is_refused(change: tuple[int, bytes], checkpoint: Path) -> None:
+    path = as_bin(checkpoint, torch.zeros_like)
+    content, (at, new) = bytearray(path.read_bytes()), change
+    at += content.rindex(b"PK\x01\x02")  # an entry of the archive's directory
+    content[at : at + len(new)] = new
+    path.write_bytes(content)
+    refused(checkpoint, "is damaged")
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        *("config.json", "model.safetensors", "modules.json"),
+        *("model.safetensors.index.json", "pytorch_model.bin"),
+    ],
+)
+def test_files_of_holes_are_refused(file: str, checkpoint: Path) -> None:
+    if file in WEIGHT_FILES:
+        (checkpoint / "model.safetensors").unlink()
+    with (checkpoint / file).open("wb") as empty:
+        empty.truncate(10**12)
+    refused(checkpoint, "nearly all of them holes")
+
+
+@pytest.mark.parametrize(
+    "file", ["vocab.txt", "tokenizer.json", "tokenizer_config.json", "added_tokens.json"]
+)
+def test_tokenizers_of_holes_are_refused(file: str, checkpoint: Path) -> None:
+    with (checkpoint / file).open("wb") as empty:
+        empty.truncate(10**12)
+    with pytest.raises(LtpError, match="nearly all of them holes"):
+        build(checkpoint, checkpoint / "bundle", BuildOptions(target="null"))
+
+
+@pytest.mark.parametrize("digits", [400, 5000])
+@pytest.mark.parametrize("key", ["threshold", "score_length"])
+def test_numbers_of_many_digits_are_refused(key: str, digits: int, checkpoint: Path) -> None:
+    policy = POLICIES["absolute"]
+    layers = [{**layer, "threshold": "@"} for layer in policy["layers"]]
+    ltp = {**policy, "layers": layers} if key == "threshold" else {**policy, key: "@"}
+    edit_config(checkpoint, ltp=ltp)
+    path = checkpoint / "config.json"
+    path.write_text(path.read_text().replace('"@"', "-1" + "0" * digits))
+    refused(checkpoint, "the number -1000")
+
+
+def test_names_that_no_bundle_can_hold_are_refused(checkpoint: Path) -> None:
+    path = checkpoint / "config.json"
+    edit_config(checkpoint, id2label={0: "@", 1: "good"})
+    path.write_text(path.read_text().replace("@", "\\ud800"))
+    refused(checkpoint, "surrogates")
 
 
 @pytest.mark.parametrize("value", HUGE, ids=str)

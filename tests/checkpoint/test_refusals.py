@@ -409,7 +409,7 @@ def test_a_training_checkpoint_is_told_which_entry_to_save(checkpoint: Path) -> 
 def test_a_byte_order_mark_is_named(checkpoint: Path) -> None:
     file = checkpoint / "config.json"
     file.write_bytes(b"\xef\xbb\xbf" + file.read_bytes())
-    refuses(checkpoint, "config.json", "not valid JSON in UTF-8", "BOM")
+    refuses(checkpoint, "config.json", "not valid JSON in UTF-8", "byte order mark")
 
 
 class Malicious:
