@@ -10,7 +10,6 @@ import sys
 import threading
 import weakref
 from contextlib import suppress
-from functools import cache
 from pathlib import Path
 
 from ltp_deploy.bundle.memory import Memory
@@ -127,14 +126,25 @@ class _Guard:
                 lease.serve()
 
 
-@cache
-def _guard() -> _Guard:
-    guard = _Guard()
-    os.register_at_fork(after_in_child=guard.renew)
-    return guard
-
-
+_guard: _Guard | None = None
 _starting = threading.Lock()
+
+
+def _started_guard() -> _Guard:
+    global _guard
+    with _starting:
+        _guard = _guard or _Guard()
+        return _guard
+
+
+def _after_fork() -> None:
+    global _starting
+    _starting = threading.Lock()  # another thread may have held it
+    if _guard is not None:
+        _guard.renew()
+
+
+os.register_at_fork(after_in_child=_after_fork)
 
 
 def take_lease(path: Path) -> Lease | None:
@@ -166,11 +176,6 @@ def _open_with_lease(path: Path | str) -> int:
         os.close(descriptor)
         raise
     return descriptor
-
-
-def _started_guard() -> _Guard:
-    with _starting:
-        return _guard()
 
 
 def _threads_are_replaced() -> bool:

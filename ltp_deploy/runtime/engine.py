@@ -171,6 +171,7 @@ class Engine:
         options: RunOptions | None = None,
     ):
         self.directory = files.directory
+        self._path = files.directory.absolute()  # also where the process goes elsewhere
         self.manifest = manifest
         record = manifest.tokenizer
         # A tokenizer that is opened later is still the one that was loaded.
@@ -460,11 +461,11 @@ class Engine:
             options |= {"long_texts": LongTexts().rule, "stride": None}
         if pruning is not None:
             options["pruning"] = pruning
-        return _reopened(self.directory, options, self.manifest)
+        return _reopened(self._path, options, self.manifest)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """An engine is pickled as its path and options, and opened again where it is unpickled."""
-        return _reopened, (self.directory.absolute(), self._load_options(), self.manifest)
+        return _reopened, (self._path, self._load_options(), self.manifest)
 
     def _load_options(self) -> dict[str, Any]:
         """The arguments of `load` that open the same once more.
@@ -673,8 +674,9 @@ class Engine:
 
         Raises:
             InputError: the bundle has none.
+            EngineClosed: the engine was closed.
         """
-        self._check_process()
+        self._check_open()
         with self._lock:
             if self._tokenizer is None:
                 record, files = self.manifest.tokenizer, self._tokenizer_files

@@ -176,6 +176,31 @@ print(mapped.shared, mapped.data == before)
 
 
 @pytest.mark.usefixtures("leased")
+def test_a_fork_while_another_thread_opens_a_file_is_no_end(file: Path) -> None:
+    code = """
+import os, signal, sys, threading
+from pathlib import Path
+from ltp_deploy.bundle import lease
+from ltp_deploy.bundle.mapping import MappedFile
+held, leave = threading.Event(), threading.Event()
+def take():
+    with lease._starting:
+        held.set()
+        leave.wait()
+threading.Thread(target=take).start()
+held.wait()
+if (child := os.fork()) == 0:
+    signal.alarm(20)
+    os._exit(not MappedFile(Path(sys.argv[1])).shared)
+leave.set()
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+    command = [sys.executable, "-c", code, str(file)]
+    found = subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout
+    assert found == "0\n"
+
+
+@pytest.mark.usefixtures("leased")
 @pytest.mark.parametrize("change", ["os.truncate(path, 10)", "path.write_bytes(b'x' * 75300)"])
 def test_a_forked_process_is_guarded_too(file: Path, change: str) -> None:
     code = f"""

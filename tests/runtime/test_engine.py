@@ -241,6 +241,24 @@ def test_an_engine_is_pickled_as_its_path_and_options(
         pickle.dumps(engine)
 
 
+def test_an_engine_finds_its_bundle_wherever_the_process_is(
+    bert_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(bert_bundle.parent)
+    engine = load(bert_bundle.name)
+    monkeypatch.chdir(tmp_path)
+    for other in (pickle.loads(pickle.dumps(engine)), engine.variant(pruning=0)):
+        assert other.directory.samefile(bert_bundle)
+
+
+def test_a_closed_engine_reads_no_texts_either(bert_bundle: Path) -> None:
+    with load(bert_bundle) as engine:
+        engine.tokenize("a text")
+    for use in (lambda: engine.tokenize("a text"), lambda: engine.tokenizer):
+        with pytest.raises(EngineClosed, match="load the bundle again"):
+            use()
+
+
 def test_the_number_of_threads_changes_no_answer(bert_bundle: Path, engine: Engine) -> None:
     batch = random_batch(LENGTHS)
     before = torch.get_num_threads()
