@@ -240,7 +240,7 @@ def parse_score_length(value: int | str) -> int:
         return 0
     try:
         length = int(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):  # of infinity
         length = 0
     part = isinstance(value, float) and length != value
     if length <= 0 or isinstance(value, bool) or part:

@@ -182,7 +182,7 @@ def test_conventions_can_be_overridden_by_hand(checkpoint_of: Callable[..., Path
     assert load_encoder(released, "sequence").config.policy.score_length == 0
 
 
-@pytest.mark.parametrize("value", [0, -1, 1.5, "1.5", "many", True, None, [128]])
+@pytest.mark.parametrize("value", [0, -1, 1.5, "1.5", "many", True, None, [128], float("inf")])
 def test_a_score_length_is_a_positive_integer_or_sequence(value) -> None:
     entry = {**policy(("none", 0.0)), "score_length": value}
     with pytest.raises(CheckpointError, match="score_length must be a positive integer"):
