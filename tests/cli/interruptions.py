@@ -22,7 +22,7 @@ from pathlib import Path
 from tests.tiny import POLICIES, random_texts, save_tiny, save_tokenizer
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL)
-SECONDS = 120  # within which every command has long ended
+SECONDS = 600  # within which every command has long ended
 PART = "part-000000.parquet"
 STATUS_BUDGET = 3  # of `learn`, where the result loses more than was asked for; it is written
 

@@ -49,13 +49,16 @@ def fuzz(fuzzer: Fuzzer, kinds: list[str], seconds: float, seed: int) -> int:
     rng = random.Random(seed)
     spent = dict.fromkeys(kinds, 0.0)
     end = time.monotonic() + seconds
-    for number in itertools.count():
-        begin = time.monotonic()
-        if begin >= end:
-            break
-        kind = min(spent, key=spent.__getitem__)
-        fuzzer.run(kind, number, rng)
-        spent[kind] += time.monotonic() - begin
+    try:
+        for number in itertools.count():
+            begin = time.monotonic()
+            if begin >= end:
+                break
+            kind = min(spent, key=spent.__getitem__)
+            fuzzer.run(kind, number, rng)
+            spent[kind] += time.monotonic() - begin
+    except KeyboardInterrupt:
+        print("stopped")
     print(fuzzer.report())
     print(f"{len(fuzzer.found)} cases went wrong")
     return int(bool(fuzzer.found))

@@ -67,7 +67,7 @@ def _tree(old: bytes, at: Place, value: str | None) -> bytes:
         holder = document
         for key in at[:-1]:
             holder = holder[key]
-        holder[at[-1]]  # it is there
+        holder[at[-1]] = holder[at[-1]]  # it is there, and not a letter of a string
     except (ValueError, LookupError, TypeError):
         return old
     if value is None:

@@ -13,6 +13,7 @@ import pytest
 from tests.fuzz import watched
 from tests.fuzz.__main__ import ALL
 from tests.fuzz.cases import Case
+from tests.fuzz.edits import Edit
 from tests.fuzz.fuzzer import Fuzzer
 from tests.fuzz.reader import outcome
 from tests.fuzz.seeds import make_seeds
@@ -120,3 +121,10 @@ def test_every_second_case_is_signed_and_each_can_be_written_down(seeds: dict[st
     cases = [Case.random("manifest", seeds, number, rng) for number in range(20)]
     assert [case.signed for case in cases] == [True, False] * 10
     assert [Case.from_json(json.loads(json.dumps(case.to_json()))) for case in cases] == cases
+
+
+def test_an_edit_of_what_an_earlier_one_made_a_string_changes_nothing(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text('{"layers": ["none"]}')
+    for how in ("drop", "set"):
+        Edit("a.json", how, ("layers", 0, 1), "1").apply(tmp_path)
+    assert json.loads((tmp_path / "a.json").read_text()) == {"layers": ["none"]}
