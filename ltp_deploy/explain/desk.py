@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from anyio import CapacityLimiter
@@ -30,11 +31,19 @@ class Desk:
         self._explainer: Explainer | None = None
         self._one = CapacityLimiter(1)
 
-    async def explain(self, *question: Any) -> dict[str, Any]:
-        """An explanation as JSON; the arguments are those of `Explainer.__call__`."""
+    async def explain(
+        self, *question: Any, gone: Callable[[], Awaitable[bool]]
+    ) -> dict[str, Any] | None:
+        """An explanation as JSON; the arguments are those of `Explainer.__call__`.
+
+        Args:
+            gone: whether nobody waits for it any more: asked when its turn comes, and the answer
+                is None then.
+        """
         self.waiting += 1
         try:
-            return await run_sync(self._explained, *question, limiter=self._one)
+            async with self._one:
+                return None if await gone() else await run_sync(self._explained, *question)
         finally:
             self.waiting -= 1
 

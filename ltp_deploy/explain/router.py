@@ -23,6 +23,7 @@ MOST_CHARACTERS = 100_000  # of one text
 MOST_PASSAGES = 64
 MOST_WAITING = 8  # explanations for one bundle
 RETRY_AFTER = 1  # seconds
+LEFT = 499  # a client that has gone before it was answered; nginx counts so
 
 _TYPES = {404: "validation", 422: "validation", 429: "overloaded", 503: "unhealthy"}
 
@@ -106,7 +107,7 @@ def router(
         return {"bundles": found}
 
     @routes.post("/explain", summary="A text's tokens with the layer that pruned each")
-    async def explain(question: Question) -> Response:
+    async def explain(question: Question, request: Request) -> Response:
         name = next(iter(engines), "") if question.bundle is None else question.bundle
         if name not in engines:
             return _refused(404, f"no bundle {name!r:.80} is here, but: {', '.join(engines)}")
@@ -116,7 +117,7 @@ def router(
             desks[name] = Desk(engines[name], most_tokens)
             if old is not None:
                 await old.close()
-        return await _answered(desks[name], question)
+        return await _answered(desks[name], question, request)
 
     return routes
 
@@ -128,7 +129,7 @@ def modes_of(engine: Engine) -> list[str]:
     return ["text", "pair", "passages"] if engine.config.num_labels == 1 else ["text", "pair"]
 
 
-async def _answered(desk: Desk, question: Question) -> Response:
+async def _answered(desk: Desk, question: Question, request: Request) -> Response:
     if question.pair is not None and question.passages is not None:
         return _refused(422, "give a second text or passages, not both")
     if desk.waiting >= MOST_WAITING:
@@ -136,7 +137,8 @@ async def _answered(desk: Desk, question: Question) -> Response:
         return _refused(429, "too many texts wait to be explained; try again later", later)
     text = question.text if question.pair is None else (question.text, question.pair)
     try:
-        return JSONResponse(await desk.explain(text, question.passages))
+        found = await desk.explain(text, question.passages, gone=request.is_disconnected)
+        return Response(status_code=LEFT) if found is None else JSONResponse(found)
     except EngineClosed as error:
         return _refused(503, str(error))
     except LtpError as error:

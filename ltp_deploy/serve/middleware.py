@@ -13,12 +13,12 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from ltp_deploy.explain.router import LEFT
 from ltp_deploy.serve.errors import refusal
 from ltp_deploy.serve.metrics import Metrics
 from ltp_deploy.serve.page import FILES
 
 LOG = logging.getLogger("ltp_deploy.serve")
-LEFT = 499  # a client that has gone before it was answered; nginx counts so
 MODEL = "ltp_model"  # where a request's scope has the name of the bundle that answers it
 # What can be read without a token: probes send none, and pages must load before one can be typed
 # into them.

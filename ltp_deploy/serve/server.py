@@ -35,7 +35,13 @@ class Server(uvicorn.Server):
         again = self._ends is not None
         self._service.drain()
         self._ends = time.monotonic() + (0 if again else self._service.settings.drain)
-        self.force_exit = again and sig == signal.SIGINT
+        self.force_exit = self._service.hurried = again and sig == signal.SIGINT
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End; the application is always told, or its cancellation would be logged as an error."""
+        await super().shutdown(sockets)
+        if self.force_exit:
+            await self.lifespan.shutdown()
 
     async def on_tick(self, counter: int) -> bool:
         """Whether the end has come."""

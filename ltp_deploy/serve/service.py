@@ -48,6 +48,7 @@ class Service:
     Attributes:
         models: by name, in the order given; empty until they are loaded.
         failure: why one could not be loaded.
+        hurried: whether the end waits for nothing that has not begun.
         readers: threads that read long texts.
     """
 
@@ -59,6 +60,7 @@ class Service:
         self.state = State.LOADING
         self.models: dict[str, Model] = {}
         self.failure: LtpError | None = None
+        self.hurried = False
         self._threads = ThreadPoolExecutor(self.readers, "ltp-read")
 
     def load(self) -> None:
@@ -136,7 +138,7 @@ class Service:
         LOG.info("draining")
 
     def close(self) -> None:
-        """Answer what was begun, and let the engines go."""
-        self._threads.shutdown()
+        """Answer what was begun, and let the engines go; what waits is dropped in a hurry."""
+        self._threads.shutdown(cancel_futures=self.hurried)
         for model in self.models.values():
-            model.engine.close()
+            model.engine.close(cancel=self.hurried)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -12,7 +13,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
+import pytest
 
+from ltp_deploy.explain.explainer import Explainer
+from ltp_deploy.explain.explanation import Explanation
 from ltp_deploy.serve.app import create_app
 from ltp_deploy.serve.service import Model, Service
 from ltp_deploy.serve.settings import Loading, Settings
@@ -45,9 +49,9 @@ def sent(url: str, route: str, body: object) -> socket.socket:
     return found
 
 
-def left(url: str, route: str) -> bool:
+def left(url: str, route: str, model: str = "films") -> bool:
     """Whether one client is counted that has gone."""
-    line = f'ltp_requests_total{{model="films",route="/{route}",status="499"}} 1.0'
+    line = f'ltp_requests_total{{model="{model}",route="/{route}",status="499"}} 1.0'
     return line in httpx.get(f"{url}metrics").text
 
 
@@ -77,3 +81,28 @@ def test_of_a_large_request_the_rest_is_not_computed(classifier: Path) -> None:
             session.open.set()
             assert httpx.post(f"{url}predict", json={"inputs": "dull"}).status_code == 200
         assert len(session.sequences) == 2
+
+
+def test_a_text_whose_client_has_gone_is_never_explained(
+    classifier: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: list[str] = []
+    go_on, own = threading.Event(), Explainer.__call__
+
+    def watched(explainer: Explainer, text: str, *more: Any) -> Explanation:
+        begun.append(text)
+        go_on.wait(SECONDS)
+        return own(explainer, text, *more)
+
+    monkeypatch.setattr(Explainer, "__call__", watched)
+    with listening(classifier) as (url, _), ThreadPoolExecutor(1) as pool:
+        first = pool.submit(httpx.post, f"{url}explain", json={"text": "dull"}, timeout=SECONDS)
+        until(lambda: begun == ["dull"])
+        client = sent(url, "explain", {"text": "a good film"})
+        assert httpx.get(f"{url}health/ready").status_code == 200  # so that it was read
+        client.close()
+        go_on.set()
+        assert first.result(SECONDS).status_code == 200
+        until(lambda: left(url, "explain", ""))
+        assert httpx.post(f"{url}explain", json={"text": "great"}).status_code == 200
+    assert begun == ["dull", "great"]

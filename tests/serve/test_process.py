@@ -76,6 +76,19 @@ def test_it_listens_on_for_as_long_as_it_is_told_to(classifier: Path) -> None:
         assert end(started)[0] == 0, "a second signal ends the wait"
 
 
+@pytest.mark.parametrize("workers", [1, 2])
+def test_an_interrupt_ends_its_wait_without_a_word(workers: int, classifier: Path) -> None:
+    options = ("--workers", workers, "--drain", 60)
+    with process(f"films={classifier}", *options) as (started, url):
+        started.send_signal(signal.SIGINT)
+        until(lambda: not is_ready(url))
+        started.send_signal(signal.SIGINT)
+        status, text = printed(started)
+    assert status == 0
+    assert "Traceback" not in text
+    assert "ERROR" not in text
+
+
 def test_a_sender_that_never_ends_does_not_keep_it(classifier: Path) -> None:
     with process(f"films={classifier}", "--grace", 1) as (started, url):
         host, _, port = url.removeprefix("http://").partition(":")
