@@ -139,12 +139,13 @@ def test_an_embedding_is_compared_with_its_dense_vector(
         cosine = float(engine.encode(VERDICT)[0] @ dense.encode(VERDICT)[0])
         with pytest.raises(InputError, match="is a pair"):
             explain(engine, PAIR)
+        tokens = engine.tokenizer([f"the film {VERDICT}"])
     (text,) = found.texts
     assert text.segments[0].text == f"the film {VERDICT}"
     assert text.answer == Answer((), (), False, pytest.approx(cosine, abs=1e-6))
     assert cosine < 0.9999
     expected = load_encoder(checkpoint)
-    (kept,) = oracle_answers(expected, engine.tokenizer([f"the film {VERDICT}"]))[1]
+    (kept,) = oracle_answers(expected, tokens)[1]
     assert survivors_of(text.sequences[0], 3) == kept
 
 
