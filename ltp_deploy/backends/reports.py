@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 _VARIABLES = {"CI": "true", "ORT_DISABLE_TELEMETRY": "1"}
@@ -20,9 +21,12 @@ def no_usage_reports() -> Iterator[None]:
     the variable by which a continuous integration makes itself known; ONNX Runtime for one of its
     own, without which it also starts a thread for which forked processes wait at their end. A
     process that has told them otherwise, by using them before, keeps its own choice.
+
+    A user without a name, as containers have them, may have no home; OpenVINO's import would fail.
     """
-    before = {name: os.environ.get(name) for name in _VARIABLES}
-    os.environ.update(_VARIABLES)
+    variables = _VARIABLES if _has_home() else {**_VARIABLES, "HOME": os.devnull}
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
     try:
         yield
     finally:
@@ -31,6 +35,14 @@ def no_usage_reports() -> Iterator[None]:
                 del os.environ[name]
             else:
                 os.environ[name] = value
+
+
+def _has_home() -> bool:
+    try:
+        Path.home()
+    except RuntimeError:
+        return False
+    return True
 
 
 def import_openvino() -> Any:

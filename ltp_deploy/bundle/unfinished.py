@@ -104,6 +104,8 @@ def _make(output: Path) -> tuple[Path, int]:
         try:
             _write_down(work)
             lock = os.open(work, os.O_RDONLY | os.O_DIRECTORY)
+        except FileNotFoundError:  # another run took it for a leftover, before it was locked
+            continue
         except OSError:
             remove(work)
             raise
@@ -111,7 +113,7 @@ def _make(output: Path) -> tuple[Path, int]:
             fcntl.flock(lock, fcntl.LOCK_EX)
         if work.exists():
             return work, lock
-        os.close(lock)  # another run took it for a leftover, before it was locked
+        os.close(lock)
 
 
 def _remove_leftovers(output: Path) -> None:

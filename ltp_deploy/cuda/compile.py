@@ -83,11 +83,11 @@ def compiled(compiler: str, sources: Path, compute_capability: str) -> Path:
 
 def _cache() -> Path:
     """The user's cache folder, or a temporary folder where that cannot be written."""
-    root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     try:
+        root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
         (root / "ltp-deploy").mkdir(parents=True, exist_ok=True)
         if os.access(root / "ltp-deploy", os.W_OK):
             return root / "ltp-deploy"
-    except OSError:
+    except (OSError, RuntimeError):  # a user without a name has no home
         pass
     return Path(tempfile.mkdtemp(prefix="ltp-deploy-"))

@@ -116,7 +116,9 @@ def _signals() -> Iterator[tuple[list[int], socket.socket]]:
     woken, waker = socket.socketpair()
     woken.setblocking(False)
     waker.setblocking(False)
-    numbers = (signal.SIGTERM, signal.SIGINT)
+    numbers = [signal.SIGTERM, signal.SIGINT]
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # as nohup has it
+        numbers.append(signal.SIGHUP)
     before = [signal.signal(number, lambda n, _: ends.append(n)) for number in numbers]
     signal.set_wakeup_fd(waker.fileno())
     try:

@@ -59,6 +59,22 @@ def test_the_environment_stays_as_it_was(
     assert os.environ.get("CI") == before
 
 
+def test_a_user_without_a_name_has_no_home_and_needs_none(bert_bundle: Path) -> None:
+    code = """
+import os, pwd, sys
+def unknown(user):
+    raise KeyError(user)
+pwd.getpwuid = unknown  # as of a container that runs under any number
+from ltp_deploy import load
+load(sys.argv[1])(input_ids=[[2, 5, 3]])
+print(os.environ.get("HOME"))
+"""
+    environment = {n: v for n, v in os.environ.items() if n != "HOME"}
+    command = [sys.executable, "-c", code, str(bert_bundle)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert done.stdout == "None\n", done.stderr
+
+
 def test_onnx_runtime_starts_no_reporter() -> None:
     pytest.importorskip("onnxruntime")
     code = """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import multiprocessing
 import os
 import signal
@@ -10,6 +11,7 @@ import subprocess
 import sys
 from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -181,6 +183,26 @@ def test_nothing_is_left_where_it_cannot_be_noted(
     with pytest.raises(OSError, match="No space left"):
         write(tmp_path / "thing", "new")
     assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("name", ["open", "flock"])
+def test_a_run_begins_again_where_another_takes_it_for_a_leftover(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another run removes what nobody has locked yet."""
+    module: Any = os if name == "open" else fcntl
+    own, taken = getattr(module, name), list[Path]()
+
+    def late(*arguments: Any) -> Any:
+        if not taken:
+            taken.extend(tmp_path.iterdir())
+            taken[0].rmdir()
+        return own(*arguments)
+
+    monkeypatch.setattr(module, name, late)
+    write(tmp_path / "thing", "new")
+    assert len(taken) == 1
+    assert os.listdir(tmp_path) == ["thing"]
 
 
 KILLED = """

@@ -94,6 +94,17 @@ def test_kernels_are_compiled_where_the_cache_cannot_be_written(
     assert compile.kernels().read_text() == "code\n"
 
 
+def test_kernels_are_compiled_where_the_user_has_no_home(
+    toolkit: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_home() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setattr(Path, "home", no_home)
+    assert compile.kernels().read_text() == "code\n"
+
+
 @pytest.mark.slow
 def test_nvcc_compiles_the_sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     compiler, sources = compile.nvcc(), cuda_sources()

@@ -89,6 +89,18 @@ def test_an_interrupt_ends_its_wait_without_a_word(workers: int, classifier: Pat
     assert "ERROR" not in text
 
 
+def test_a_terminal_that_goes_leaves_nothing_of_its_workers(
+    classifier: Path, tmp_path: Path
+) -> None:
+    environment = {"TMPDIR": str(tmp_path)}
+    options = (f"films={classifier}", "--workers", 2)
+    with process(*options, env=environment) as (started, url):
+        until(lambda: is_ready(url))
+        started.send_signal(signal.SIGHUP)
+        assert printed(started)[0] == 0
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_sender_that_never_ends_does_not_keep_it(classifier: Path) -> None:
     with process(f"films={classifier}", "--grace", 1) as (started, url):
         host, _, port = url.removeprefix("http://").partition(":")
