@@ -14,8 +14,6 @@ from ltp_deploy.cli.options import (
     DATA_OPTIONS,
     FILE,
     PATH,
-    PRUNING,
-    PRUNING_HELP,
     Number,
     comma_list,
     compose,
@@ -25,6 +23,7 @@ from ltp_deploy.cli.options import (
     html_option,
     json_option,
     output_section,
+    pruning_option,
     show,
 )
 
@@ -111,14 +110,7 @@ timing_options = compose(
         help="How often each request runs, instead of --seconds.",
     ),
     timing_section("--threads", type=COUNT, metavar="N", help="CPU threads. Default: all."),
-    timing_section(
-        "--pruning",
-        type=PRUNING,
-        metavar="FACTOR",
-        default=1.0,
-        show_default=True,
-        help=PRUNING_HELP,
-    ),
+    pruning_option(timing_section),
 )
 
 

@@ -11,7 +11,7 @@ from shutil import get_terminal_size
 import click
 
 from ltp_deploy.cli.command import Command
-from ltp_deploy.cli.options import COUNT, FILE, PATH, PRUNING, PRUNING_HELP
+from ltp_deploy.cli.options import COUNT, FILE, PATH, pruning_option
 
 
 @click.command(cls=Command)
@@ -19,14 +19,7 @@ from ltp_deploy.cli.options import COUNT, FILE, PATH, PRUNING, PRUNING_HELP
 @click.argument("text")
 @click.argument("passages", metavar="[PASSAGES]", nargs=-1)
 @click.option("--pair", metavar="TEXT", help="The second text of a pair.")
-@click.option(
-    "--pruning",
-    type=PRUNING,
-    metavar="FACTOR",
-    default=1.0,
-    show_default=True,
-    help=PRUNING_HELP,
-)
+@pruning_option()
 @click.option("--threads", type=COUNT, metavar="N", help="CPU threads. Default: all.")
 @click.option("--html", type=FILE, metavar="FILE", help="Write the picture as a page of its own.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, not the picture.")

@@ -175,10 +175,43 @@ batch_option = data_section(
     metavar="N",
     help="Sequences of a request.",
 )
-PRUNING = Number(min=0)
-PRUNING_HELP = (
-    "Multiply the thresholds by this, and the shares that top-k layers prune. 0: nothing is pruned."
-)
+
+
+def pruning_option(option: Callable[..., Decorator] = click.option) -> Decorator:
+    """How much a loaded bundle prunes; `option` is `click.option`, or that of a section."""
+    return option(
+        "--pruning",
+        type=Number(min=0),
+        metavar="FACTOR",
+        default=1.0,
+        show_default=True,
+        help="Multiply the thresholds by this, and the shares that top-k layers prune. 0: nothing "
+        "is pruned.",
+    )
+
+
+LONG_TEXTS = ("truncate", "window", "refuse")  # as `ltp_deploy.data.long_texts` has them
+
+
+def long_text_options(explained: str, option: Callable[..., Decorator] = click.option) -> Decorator:
+    """What becomes of long texts, `explained` in a few words; `option` as in `pruning_option`."""
+    return compose(
+        option(
+            "--long-texts",
+            type=click.Choice(LONG_TEXTS),
+            default="truncate",
+            show_default=True,
+            help=f"What becomes of texts with more tokens than the engine takes{explained}",
+        ),
+        option(
+            "--stride",
+            type=Whole(min=0),
+            metavar="N",
+            help="Tokens that two windows share. Default: a quarter of a window.",
+        ),
+    )
+
+
 html_option = output_section(
     "--html", type=FILE, metavar="FILE", help="Also write the page of `report` with this result."
 )

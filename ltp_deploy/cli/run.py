@@ -11,9 +11,7 @@ from typing import TextIO
 import click
 
 from ltp_deploy.cli.command import Command
-from ltp_deploy.cli.options import COUNT, PATH, PRUNING, PRUNING_HELP, Whole
-
-LONG_TEXTS = ("truncate", "window", "refuse")  # as `ltp_deploy.data.long_texts` has them
+from ltp_deploy.cli.options import COUNT, PATH, long_text_options, pruning_option
 
 
 @click.command(cls=Command)
@@ -28,28 +26,10 @@ LONG_TEXTS = ("truncate", "window", "refuse")  # as `ltp_deploy.data.long_texts`
     help="Sequences of a request.",
 )
 @click.option("--threads", type=COUNT, metavar="N", help="CPU threads. Default: all.")
-@click.option(
-    "--pruning",
-    type=PRUNING,
-    metavar="FACTOR",
-    default=1.0,
-    show_default=True,
-    help=PRUNING_HELP,
-)
-@click.option(
-    "--long-texts",
-    type=click.Choice(LONG_TEXTS),
-    default="truncate",
-    show_default=True,
-    help="What becomes of texts with more tokens than the engine takes. truncate: they are cut, "
-    "and the answer says so. window: they are read in windows that overlap, and the answer is the "
-    "mean of the windows' logits. refuse: they are an error.",
-)
-@click.option(
-    "--stride",
-    type=Whole(min=0),
-    metavar="N",
-    help="Tokens that two windows share. Default: a quarter of a window.",
+@pruning_option()
+@long_text_options(
+    ". truncate: they are cut, and the answer says so. window: they are read in windows that "
+    "overlap, and the answer is the mean of the windows' logits. refuse: they are an error."
 )
 def run(
     bundle: Path,

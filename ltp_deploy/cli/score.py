@@ -12,17 +12,15 @@ from ltp_deploy.cli.command import WritingCommand, section
 from ltp_deploy.cli.options import (
     COUNT,
     PATH,
-    PRUNING,
-    PRUNING_HELP,
-    Whole,
     compose,
     data_section,
     gathered,
     json_option,
+    long_text_options,
     output_section,
+    pruning_option,
     show,
 )
-from ltp_deploy.cli.run import LONG_TEXTS
 
 if TYPE_CHECKING:
     from ltp_deploy.score.score import Workers
@@ -64,28 +62,8 @@ reading_options = compose(
     ),
 )
 engine_options = compose(
-    engine_section(
-        "--long-texts",
-        type=click.Choice(LONG_TEXTS),
-        default="truncate",
-        show_default=True,
-        help="What becomes of texts with more tokens than the engine takes: see `run`. refuse: "
-        "their rows fail.",
-    ),
-    engine_section(
-        "--stride",
-        type=Whole(min=0),
-        metavar="N",
-        help="Tokens that two windows share. Default: a quarter of a window.",
-    ),
-    engine_section(
-        "--pruning",
-        type=PRUNING,
-        metavar="FACTOR",
-        default=1.0,
-        show_default=True,
-        help=PRUNING_HELP,
-    ),
+    long_text_options(": see `run`. refuse: their rows fail.", engine_section),
+    pruning_option(engine_section),
     engine_section(
         "--prompt-name",
         metavar="NAME",

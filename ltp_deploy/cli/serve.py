@@ -12,14 +12,13 @@ from ltp_deploy.cli.command import Command, section
 from ltp_deploy.cli.options import (
     COUNT,
     FILE,
-    PRUNING,
-    PRUNING_HELP,
     Number,
     Whole,
     compose,
     gathered,
+    long_text_options,
+    pruning_option,
 )
-from ltp_deploy.cli.run import LONG_TEXTS
 
 if TYPE_CHECKING:
     from ltp_deploy.serve.settings import Limits, Loading
@@ -141,27 +140,8 @@ engine_options = compose(
         show_default=True,
         help="Tokens up to which requests are computed together.",
     ),
-    engine_section(
-        "--long-texts",
-        type=click.Choice(LONG_TEXTS),
-        default="truncate",
-        show_default=True,
-        help="What becomes of texts with more tokens than the engine takes: see `run`.",
-    ),
-    engine_section(
-        "--stride",
-        type=Whole(min=0),
-        metavar="N",
-        help="Tokens that two windows share. Default: a quarter of a window.",
-    ),
-    engine_section(
-        "--pruning",
-        type=PRUNING,
-        metavar="FACTOR",
-        default=1.0,
-        show_default=True,
-        help=PRUNING_HELP,
-    ),
+    long_text_options(": see `run`.", engine_section),
+    pruning_option(engine_section),
     engine_section(
         "--alive/--no-alive",
         default=True,

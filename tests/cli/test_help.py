@@ -15,7 +15,7 @@ from ltp_deploy.cli.export import CONSUMERS as OFFERED_CONSUMERS
 from ltp_deploy.cli.learn import METHODS as OFFERED_METHODS
 from ltp_deploy.cli.learn import NEW_HEADS
 from ltp_deploy.cli.options import DROP_FROM_DENSE, MAX_DROP, METRICS
-from ltp_deploy.cli.run import LONG_TEXTS as OFFERED_LONG_TEXTS
+from ltp_deploy.cli.options import LONG_TEXTS as OFFERED_LONG_TEXTS
 from ltp_deploy.cli.score import FORMATS as OFFERED_FORMATS
 from ltp_deploy.data.long_texts import LONG_TEXTS
 from ltp_deploy.export.table import CONSUMERS
