@@ -29,11 +29,6 @@ CASES = {
     "32 x 384": np.full(32, 384),
     "mixed": mixed_lengths(),
 }
-# What no published figure determines, at its worst: host syncs, and the change of shapes at each
-# request, twice as long, and this project's attention, which has not run yet, at half of its rate.
-PESSIMISTIC = replace(
-    T4, sync=2 * T4.sync, request=2 * T4.request, attention=T4.attention / 2, key=2 * T4.key
-)
 
 HEADINGS = (
     "request",
@@ -68,13 +63,23 @@ def plan(config: EncoderConfig, lengths: np.ndarray, gpu: GpuCost, compact: str 
     return make_plan(replace(request, profile=profile, gpu=gpu))
 
 
-def seconds(
-    config: EncoderConfig, lengths: np.ndarray, gpu: GpuCost, compact: str = "auto"
-) -> float:
-    """Of the plan on such a request."""
-    prediction = plan(config, lengths, gpu, compact).prediction
-    assert prediction is not None
-    return prediction.seconds
+def predicted(made: Plan) -> float:
+    """Seconds of a request."""
+    assert made.prediction is not None
+    return made.prediction.seconds
+
+
+def pessimistic(gpu: GpuCost) -> GpuCost:
+    """What no published figure determines, at its worst: host syncs, and the change of shapes at
+    each request, twice as long, and this project's attention, which has not run yet, at half of its
+    rate."""
+    return replace(
+        gpu,
+        sync=2 * gpu.sync,
+        request=2 * gpu.request,
+        attention=gpu.attention / 2,
+        key=2 * gpu.key,
+    )
 
 
 def planned_work(made: Plan) -> Work:
@@ -92,8 +97,8 @@ def row(
 ) -> list[str]:
     """One row of the first table; lengths are those of the request `name`, [B]."""
     unpadded, chosen = dense_time(gpu, config, lengths), plan(config, lengths, gpu)
-    ours, bounded = (seconds(config, lengths, gpu, how) for how in ("auto", "bounded"))
-    slow = replace(PESSIMISTIC, flops=gpu.flops, value_bytes=gpu.value_bytes)
+    ours, bounded = predicted(chosen), predicted(plan(config, lengths, gpu, "bounded"))
+    slow = predicted(plan(config, lengths, pessimistic(gpu)))
     compacting = [str(i) for i, carry in enumerate(chosen.carries) if carry is Carry.SURVIVORS]
     nothing = dense_time(gpu, config, np.ones(1))
     times = [dense_time(gpu, config, padded(lengths)), unpadded, ours]
@@ -102,7 +107,7 @@ def row(
         precision,
         *(f"{1e3 * time:.2f}" for time in times),
         f"{unpadded / ours:.2f}x",
-        f"{unpadded / seconds(config, lengths, slow):.2f}x",
+        f"{unpadded / slow:.2f}x",
         f"{unpadded / nothing:.2f}x",
         f"{1e3 * bounded:.2f}",
         ", ".join(compacting) or ("bounded" if Carry.BOUNDED in chosen.carries else "no layer"),
