@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TypeVar
 
+from ltp_deploy.bundle.document import parse
 from ltp_deploy.codec import Malformed
 from ltp_deploy.errors import LtpError
 from ltp_deploy.report.page.documents.benchmarked import Benchmarked
@@ -60,15 +60,15 @@ def read_learned(path: Path, bundle: BundleFacts) -> tuple[LearnedView, tuple[Lo
 
 def _read(path: Path, kind: type[T], writer: str) -> T:
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = parse(path.read_bytes(), foreign=True)
     except FileNotFoundError:
         raise LtpError(f"{path} does not exist; `ltp-deploy {writer}` writes it") from None
-    except (OSError, ValueError, RecursionError) as error:
+    except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise LtpError(f"{path} cannot be read as JSON: {reason}") from None
     try:
         return view(kind, document)
-    except (Malformed, RecursionError) as error:
+    except Malformed as error:
         raise LtpError(
             f"{path} is not what `ltp-deploy {writer}` of this version writes: {error}; run it "
             "again"
