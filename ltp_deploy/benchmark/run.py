@@ -17,7 +17,6 @@ from ltp_deploy.benchmark.results import Benchmark, CaseResult, RunnerResult
 from ltp_deploy.benchmark.runner import Layout, Runner
 from ltp_deploy.benchmark.work import multiply_adds
 from ltp_deploy.benchmark.workload import Case
-from ltp_deploy.bundle.manifest import bundle_digest
 from ltp_deploy.errors import LtpError
 from ltp_deploy.hardware.machine import describe_machine
 from ltp_deploy.hardware.timing import Timings, interleave
@@ -49,7 +48,7 @@ def run(
         LtpError: the checkpoint is not the bundle's, a peer is not available, or there are no
             baselines for this kind of engine.
     """
-    runners, digest = [our_runner(engine)], bundle_digest(engine.directory)
+    runners = [our_runner(engine)]
     encoder: Encoder | None = None
     with tempfile.TemporaryDirectory() as folder:
         if checkpoint is not None:
@@ -61,7 +60,7 @@ def run(
     tolerance = TOLERANCES[precision].baseline
     return Benchmark(
         bundle=str(engine.directory),
-        bundle_sha256=digest,
+        bundle_sha256=engine.digest,
         target=engine.manifest.target,
         precision=precision,
         pruning=engine.pruning,

@@ -64,7 +64,7 @@ def check_new_directory(path: Path, force: bool, marker: str, kind: str) -> None
 
 
 def check_new_file(path: Path, force: bool) -> None:
-    """Raises LtpError: there is something already, and `force` is false."""
+    """Raises LtpError: there is something at the path already, and `force` is false."""
     if path.exists() and not force:
         raise LtpError(f"{path} exists; choose another output path or pass --force")
 

@@ -22,7 +22,7 @@ from ltp_deploy.backends.table import counts, open_session, read_bundle
 from ltp_deploy.backends.table import portable as portable_form
 from ltp_deploy.bundle.files import BundleFiles
 from ltp_deploy.bundle.limits import Limits, shared_batches
-from ltp_deploy.bundle.manifest import Manifest
+from ltp_deploy.bundle.manifest import Manifest, bundle_digest
 from ltp_deploy.data.batch import PackedBatch, check, pack, packed
 from ltp_deploy.data.long_texts import LongTexts
 from ltp_deploy.data.texts import Texts, single_texts
@@ -154,6 +154,7 @@ class Engine:
 
     Attributes:
         manifest: what the bundle says of itself; of its portable form, where that was loaded.
+        digest: of the bundle as it was loaded, see `bundle_digest`.
         config, limits: the model's shape with the thresholds that are in force, and the largest
             request.
         pruning: the factor for the thresholds with which the bundle was loaded.
@@ -171,6 +172,7 @@ class Engine:
         options: RunOptions | None = None,
     ):
         self.directory = files.directory
+        self.digest = bundle_digest(files)
         self._path = files.directory.absolute()  # also where the process goes elsewhere
         self.manifest = manifest
         record = manifest.tokenizer

@@ -12,7 +12,7 @@ from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
-from ltp_deploy.bundle.directory import new_file
+from ltp_deploy.bundle.directory import check_new_file, new_file
 from ltp_deploy.codec import Malformed, from_json, to_json
 from ltp_deploy.errors import LtpError
 from ltp_deploy.score.parts import join_parts, part_name
@@ -72,8 +72,8 @@ class Job:
             LtpError: the output exists, or an unfinished job has other settings.
         """
         begun = self._begun()
-        if begun is None and self.output.exists() and not force:
-            raise LtpError(f"{self.output} exists; choose another output path or pass --force")
+        if begun is None:
+            check_new_file(self.output, force)
         if self.output.exists() and self.output.is_dir() != self.settings.folder:
             is_, be = ("a folder", "a file") if self.output.is_dir() else ("a file", "a folder")
             raise LtpError(f"{self.output} is {is_}, and would be {be}; it will not be replaced")

@@ -17,9 +17,8 @@ from ltp_deploy.hardware.parent import die_with
 from ltp_deploy.score.plan import Shard
 from ltp_deploy.score.shard import Done, Task, Worker
 
-DEATHS = (
-    3  # of workers at the same shard, or before their first one, after which nobody tries again
-)
+# Of workers at the same shard, or before their first one, after which nobody tries again.
+DEATHS = 3
 
 
 class _Process:

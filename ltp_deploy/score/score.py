@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ltp_deploy.backends.table import read_bundle
 from ltp_deploy.bundle.files import BundleFiles
+from ltp_deploy.bundle.manifest import bundle_digest
 from ltp_deploy.errors import LtpError, needs
 from ltp_deploy.progress import Progress
 from ltp_deploy.runtime.encoding import with_prompt
@@ -20,7 +21,7 @@ from ltp_deploy.score.local import run_local
 from ltp_deploy.score.plan import Columns, Shard, cut, find_columns
 from ltp_deploy.score.ray_workers import run_ray
 from ltp_deploy.score.settings import Answering, Input, Reading, Settings, output_format
-from ltp_deploy.score.shard import Done, Task, bundle_digest
+from ltp_deploy.score.shard import Done, Task
 
 
 @dataclass(frozen=True)
@@ -113,14 +114,15 @@ def score(
     reading, answering = reading or Reading(), answering or Answering()
     kind, folder = output_format(output, format)
     output, bundle = output.absolute(), bundle.absolute()
-    manifest = read_bundle(BundleFiles(bundle))
+    opened = BundleFiles(bundle)
+    manifest = read_bundle(opened)
     if manifest.model.embedding is not None:
         with_prompt("", manifest.model.embedding, answering.prompt_name, None)
     elif answering.prompt_name is not None:
         raise LtpError("--prompt-name is for embedding models, and this one is none")
     files = find_files(inputs, output)
     found = tuple(Input.of(path) for path in files)
-    settings = Settings(bundle_digest(bundle), found, kind, folder, reading, answering)
+    settings = Settings(bundle_digest(opened), found, kind, folder, reading, answering)
     job = Job(output, settings)
     with job.alone():
         job.check(force)

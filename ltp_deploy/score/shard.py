@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from ltp_deploy.bundle.directory import new_file
-from ltp_deploy.bundle.manifest import MANIFEST_HASH
 from ltp_deploy.codec import from_json, to_json
 from ltp_deploy.data.texts import Text
 from ltp_deploy.errors import BundleError, InputError, LtpError
@@ -78,11 +77,6 @@ class Done:
         return from_json(cls, json.loads(path.read_bytes()))
 
 
-def bundle_digest(bundle: Path) -> str:
-    """The SHA-256 of a bundle's manifest, as the bundle states it."""
-    return (bundle / MANIFEST_HASH).read_text().split()[0]
-
-
 class Worker:
     """Answers shards with a bundle that it opens once. Files are kept open, since the next shard
     usually lies behind the last one."""
@@ -102,7 +96,7 @@ class Worker:
             stride=given.stride,
             pruning=given.pruning,
         )
-        if bundle_digest(task.bundle) != task.digest:
+        if self.engine.digest != task.digest:
             raise BundleError(f"{task.bundle} is another bundle than the one the job began with")
         self._schema = answer_schema(self.engine.config, self.engine.long.windows)
         self._open: tuple[int, TextFile | ParquetRows] | None = None

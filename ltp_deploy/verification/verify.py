@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 
 from ltp_deploy.builder.rebuild import reference_build
-from ltp_deploy.bundle.manifest import bundle_digest
 from ltp_deploy.data.batch import PackedBatch
 from ltp_deploy.data.examples import Examples, read_examples, required_labels
 from ltp_deploy.errors import LtpError
@@ -54,7 +53,7 @@ def verify(
         examples = read_examples(str(examples))
     if not len(examples) or batch < 1:
         raise LtpError(f"{len(examples)} texts in requests of {batch}: there is nothing to verify")
-    engine, digest = load(bundle, portable=portable), bundle_digest(bundle)
+    engine = load(bundle, portable=portable)
     encoder, overrides = as_built(load_source(engine, Path(checkpoint)), engine)
     texts = tokenized(engine, Path(checkpoint), examples.texts)
     data, head, targets = texts.batch, head_of(engine.config), None
@@ -81,7 +80,7 @@ def verify(
         values = compare_values(wanted, found, groups)
     return Verification(
         bundle=str(bundle),
-        bundle_sha256=digest,
+        bundle_sha256=engine.digest,
         overrides=overrides,
         precision=precision,
         sequences=data.sequences,
