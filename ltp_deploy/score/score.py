@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ltp_deploy.backends.table import read_bundle
@@ -152,6 +152,7 @@ def _check_names(columns: Columns, answers: Sequence[str]) -> None:
 
 
 def _run(job: Job, task: Task, shards: Sequence[Shard], workers: Workers) -> Scored:
+    task = replace(task, throughput=workers.throughput)
     done = {each.number: each for each in job.done()}
     todo = [shard for shard in shards if shard.number not in done]
     before, total = sum(each.rows for each in done.values()), sum(each.rows for each in shards)

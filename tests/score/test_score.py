@@ -19,6 +19,7 @@ import ltp_deploy
 from ltp_deploy.errors import LtpError
 from ltp_deploy.score.score import Workers, score
 from ltp_deploy.score.settings import Answering, Reading
+from ltp_deploy.score.shard import Task, Worker
 from tests.embeddings import save_embedding
 from tests.score.reading import failures_of, rows_of, write_jsonl
 
@@ -200,6 +201,23 @@ def test_the_bits_do_not_depend_on_the_workers_or_the_shards(
         table = parquet.read_table(out)
         assert table["text"].to_pylist() == sentences
         assert table["logits"].to_pylist() == [alone(text) for text in sentences]
+
+
+def test_workers_open_the_bundle_as_they_are_told(
+    bundle: Path, sentences: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = write_jsonl(tmp_path / "in.jsonl", [{"text": text} for text in sentences])
+    found: list[tuple[bool, int, int]] = []
+
+    def run(task: Task, todo: Any, workers: int, threads: int, told: Any) -> None:
+        found.append((task.throughput, workers, threads))
+        for shard in todo:
+            told(Worker(task).score(shard))
+
+    monkeypatch.setattr("ltp_deploy.score.score.run_local", run)
+    for number, workers in enumerate((Workers(2, 3), Workers(1, 2, throughput=True))):
+        score(bundle, [str(data)], tmp_path / f"{number}.jsonl", workers=workers)
+    assert found == [(False, 2, 3), (True, 1, 2)]
 
 
 def test_pairs(bundle: Path, alone: Alone, sentences: list[str], tmp_path: Path) -> None:
