@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from ltp_deploy.backends.torch_cuda.in_place import NEXT, UNKNOWN, host_sync
+from ltp_deploy.cuda.buckets import without_padding
 
 
 class Buffers:
@@ -131,13 +132,4 @@ class Buffers:
     def answers(self, sequences: int) -> dict[str, np.ndarray]:
         """Copies of the downloaded outputs without their padding, for a request of `sequences`."""
         found = {name: value.numpy() for name, value in self._answers.items()}
-        return {name: _trimmed(name, found, sequences).copy() for name in found}
-
-
-def _trimmed(name: str, answers: Mapping[str, np.ndarray], sequences: int) -> np.ndarray:
-    """One output without padding; offsets say how many rows of a layer's survivors are in use."""
-    if name == "logits":
-        return answers[name][:sequences]
-    layer, _, part = name.rpartition(".")
-    offsets = answers[f"{layer}.offsets"][: sequences + 1]
-    return offsets if part == "offsets" else answers[name][: offsets[-1]]
+        return without_padding(found, sequences)

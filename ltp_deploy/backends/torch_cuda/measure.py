@@ -8,8 +8,8 @@ from collections.abc import Callable
 from statistics import median
 from typing import Any
 
-from ltp_deploy.backends.torch_cuda.buckets import row_bucket
 from ltp_deploy.compiler.cost import GpuCost
+from ltp_deploy.cuda.buckets import row_bucket
 from ltp_deploy.errors import LtpError
 
 DEVICE = "cuda"

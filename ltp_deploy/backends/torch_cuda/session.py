@@ -12,13 +12,13 @@ import torch
 
 from ltp_deploy.backends.messages import reason
 from ltp_deploy.backends.torch_cuda import TorchCudaEngine
-from ltp_deploy.backends.torch_cuda.buckets import row_bucket, sequence_bucket
 from ltp_deploy.backends.torch_cuda.buffers import Buffers  # registers the operators of archives
-from ltp_deploy.backends.torch_cuda.graphs import Graphs
+from ltp_deploy.backends.torch_cuda.graphs import TorchGraphs
 from ltp_deploy.backends.torch_threads import use_threads
 from ltp_deploy.backends.torchscript.archive import load_archive
 from ltp_deploy.bundle.files import BundleFiles
 from ltp_deploy.bundle.manifest import Compiled
+from ltp_deploy.cuda.buckets import row_bucket, sequence_bucket
 from ltp_deploy.errors import BundleError
 
 
@@ -42,7 +42,7 @@ class TorchCudaSession:
         self.buffers = Buffers(list(engine.inputs), rows, self.max_batch, columns, device)
         self.parts = list(zip(module.segments.children(), record.segments, strict=True))
         self.stream = torch.cuda.Stream(device) if on_gpu else None
-        self.graphs = Graphs(self.stream) if self.stream else None
+        self.graphs = TorchGraphs(self.stream) if self.stream else None
         # The op's reference has no first row of a sequence without any; its kernels have.
         self.fills_batches = on_gpu
         self._lock = threading.Lock()

@@ -9,8 +9,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from ltp_deploy.backends.torch_cuda import graphs as cuda_graphs
-from ltp_deploy.backends.torch_cuda.graphs import Graphs
+from ltp_deploy.backends.torch_cuda.graphs import TorchGraphs
 
 
 class FakeGraph:
@@ -50,12 +49,12 @@ def log(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 @pytest.fixture
-def graphs(log: list[str]) -> Graphs:
-    return Graphs(SimpleNamespace(synchronize=lambda: log.append("sync")))
+def graphs(log: list[str]) -> TorchGraphs:
+    return TorchGraphs(SimpleNamespace(synchronize=lambda: log.append("sync")))
 
 
 def test_a_computation_is_captured_after_its_second_run_and_then_replayed(
-    graphs: Graphs, log: list[str]
+    graphs: TorchGraphs, log: list[str]
 ) -> None:
     with torch.inference_mode():
         for _ in range(4):
@@ -63,7 +62,7 @@ def test_a_computation_is_captured_after_its_second_run_and_then_replayed(
     assert log == ["compute", "compute", "sync", "begin", "compute", "end", "replay", "replay"]
 
 
-def test_each_key_has_a_graph_of_its_own(graphs: Graphs, log: list[str]) -> None:
+def test_each_key_has_a_graph_of_its_own(graphs: TorchGraphs, log: list[str]) -> None:
     for _ in range(3):
         for key in ("a", "b"):
             graphs.run(key, lambda key=key: log.append(key))
@@ -72,7 +71,7 @@ def test_each_key_has_a_graph_of_its_own(graphs: Graphs, log: list[str]) -> None
 
 
 def test_a_computation_that_cannot_be_captured_runs_uncaptured(
-    graphs: Graphs, log: list[str]
+    graphs: TorchGraphs, log: list[str]
 ) -> None:
     def compute() -> None:
         if "begin" in log and "end" not in log:
@@ -90,7 +89,7 @@ def test_a_computation_that_cannot_be_captured_runs_uncaptured(
     assert log[-1] == "replay"
 
 
-def test_an_interrupted_capture_is_ended(graphs: Graphs, log: list[str]) -> None:
+def test_an_interrupted_capture_is_ended(graphs: TorchGraphs, log: list[str]) -> None:
     def compute() -> None:
         if log:
             raise KeyboardInterrupt
@@ -102,9 +101,9 @@ def test_an_interrupted_capture_is_ended(graphs: Graphs, log: list[str]) -> None
 
 
 def test_at_the_limit_all_graphs_are_dropped_at_once(
-    graphs: Graphs, log: list[str], monkeypatch: pytest.MonkeyPatch
+    graphs: TorchGraphs, log: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cuda_graphs, "MAX_GRAPHS", 2)
+    monkeypatch.setattr(graphs, "_most", 2)
     for key in (1, 2, 3):
         for _ in range(3):
             graphs.run(key, lambda: None)

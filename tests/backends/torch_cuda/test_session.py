@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from ltp_deploy.backends.torch_cuda.graphs import Graphs
+from ltp_deploy.backends.torch_cuda.graphs import TorchGraphs
 from ltp_deploy.backends.torch_cuda.in_place import UNKNOWN
 from ltp_deploy.backends.torch_cuda.session import TorchCudaSession
 from ltp_deploy.checkpoint import load_encoder
@@ -47,12 +47,14 @@ def captured(monkeypatch: pytest.MonkeyPatch) -> list[Replayed]:
     """All graphs that sessions opened from here on have captured, on the CPU."""
     graphs: list[Replayed] = []
 
-    def capture(self: Graphs, key: Hashable, compute: Callable[[], None]) -> None:
-        self._captured[key] = Replayed(compute)
-        graphs.append(self._captured[key])
+    def capture(
+        self: TorchGraphs, key: Hashable, compute: Callable[[], None]
+    ) -> Callable[[], None]:
+        graphs.append(Replayed(compute))
+        return graphs[-1].replay
 
     monkeypatch.setattr(torch.cuda, "graph_pool_handle", lambda: (0, 1))
-    monkeypatch.setattr(Graphs, "_capture", capture)
+    monkeypatch.setattr(TorchGraphs, "capture", capture)
     return graphs
 
 
@@ -64,7 +66,7 @@ def graphed(
     bundle = bundle_of(bert_checkpoint, "torch-cuda", compact="0,1", max_batch=8)
     engine = load(bundle, portable=True)
     engine.session.fills_batches = True
-    engine.session.graphs = Graphs(SimpleNamespace())
+    engine.session.graphs = TorchGraphs(SimpleNamespace())
     return engine
 
 

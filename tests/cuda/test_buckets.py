@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ltp_deploy.backends.torch_cuda.buckets import row_bucket, sequence_bucket
+from ltp_deploy.cuda.buckets import row_bucket, sequence_bucket
 
 
 @given(st.integers(1, 200_000))
