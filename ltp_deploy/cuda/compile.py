@@ -66,7 +66,7 @@ def compiled(compiler: str, sources: Path, compute_capability: str) -> Path:
     digest = hashlib.sha256(b"\0".join([version, *map(str.encode, FLAGS)]))
     for path in sorted(p for part in ("cuda", "common") for p in (sources / part).glob("*")):
         digest.update(path.name.encode() + b"\0" + path.read_bytes())
-    path = _cache() / f"ltp_cuda-{architecture}-{digest.hexdigest()[:16]}.cubin"
+    path = cache_folder() / f"ltp_cuda-{architecture}-{digest.hexdigest()[:16]}.cubin"
     if path.is_file():
         return path
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
@@ -81,7 +81,7 @@ def compiled(compiler: str, sources: Path, compute_capability: str) -> Path:
     return path
 
 
-def _cache() -> Path:
+def cache_folder() -> Path:
     """The user's cache folder, or a temporary folder where that cannot be written."""
     try:
         root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")

@@ -1,8 +1,9 @@
-"""Streams and buffers of the CUDA runtime, freed with the objects that hold them."""
+"""Streams, graphs and buffers of the CUDA runtime, freed with the objects that hold them."""
 
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,62 @@ class Stream:
             self._cuda.cudaStreamDestroy(self._stream)
 
 
+class Graph:
+    """What `queue` queues on a stream, captured, without being run.
+
+    Args:
+        stream: where it is captured, and launched.
+        queue: queues copies and kernels.
+        needs: what these use and is to live as long.
+
+    Raises:
+        LtpError: CUDA reports an error, such as for a host sync, here and in all methods.
+    """
+
+    def __init__(self, stream: Stream, queue: Callable[[], None], needs: object = None) -> None:
+        self._cuda, self._stream, self._needs = runtime(), stream, needs
+        # Other threads may use CUDA meanwhile as they like.
+        mode = self._cuda.cudaStreamCaptureMode.cudaStreamCaptureModeThreadLocal
+        check(self._cuda.cudaStreamBeginCapture(stream.handle, mode))
+        try:
+            queue()
+        except BaseException:
+            self._cuda.cudaStreamEndCapture(stream.handle)
+            raise
+        graph = check(self._cuda.cudaStreamEndCapture(stream.handle))
+        try:
+            self._graph = check(self._cuda.cudaGraphInstantiate(graph, 0))
+        finally:
+            self._cuda.cudaGraphDestroy(graph)
+
+    def launch(self) -> None:
+        """Queue it on its stream."""
+        check(self._cuda.cudaGraphLaunch(self._graph, self._stream.handle))
+
+    def __del__(self) -> None:
+        if hasattr(self, "_graph"):
+            self._cuda.cudaGraphExecDestroy(self._graph)
+
+
+class Memory:
+    """Memory of the GPU; `address` is where it lies.
+
+    Args:
+        size: bytes; none are one.
+
+    Raises:
+        LtpError: CUDA reports an error, such as too little memory.
+    """
+
+    def __init__(self, size: int) -> None:
+        self._cuda, self.size = runtime(), max(1, size)
+        self.address = int(check(self._cuda.cudaMalloc(self.size)))
+
+    def __del__(self) -> None:
+        if hasattr(self, "address"):
+            self._cuda.cudaFree(self.address)
+
+
 class Mirror:
     """One buffer on the GPU and one of the same size on the host, to copy between.
 
@@ -51,16 +108,16 @@ class Mirror:
         self._cuda = runtime()
         self.dtype = np.dtype(dtype)
         self.bytes = max(1, size) * self.dtype.itemsize
-        self.device = int(check(self._cuda.cudaMalloc(self.bytes)))
+        self._memory = Memory(self.bytes)
+        self.device = self._memory.address
         self._pinned = check(self._cuda.cudaMallocHost(self.bytes))
         memory = (ctypes.c_uint8 * self.bytes).from_address(int(self._pinned))
         self.host = np.ctypeslib.as_array(memory).view(self.dtype)
 
-    def send(self, values: np.ndarray, stream: Stream) -> None:
-        """Queue a copy of values [up to size] to the GPU; they may change once this returns."""
-        self.host[: values.size] = values
+    def send(self, size: int, stream: Stream) -> None:
+        """Queue a copy of the first `size` elements of `host` to the GPU."""
         kind = self._cuda.cudaMemcpyKind.cudaMemcpyHostToDevice
-        self._copy(self.device, int(self._pinned), values.size, kind, stream)
+        self._copy(self.device, int(self._pinned), size, kind, stream)
 
     def fetch(self, size: int, stream: Stream) -> None:
         """Queue a copy of the first `size` elements to `host`; wait for the stream to read them."""
@@ -72,7 +129,5 @@ class Mirror:
         check(self._cuda.cudaMemcpyAsync(to, source, count, kind, stream.handle))
 
     def __del__(self) -> None:
-        if hasattr(self, "device"):
-            self._cuda.cudaFree(self.device)
         if hasattr(self, "_pinned"):
             self._cuda.cudaFreeHost(self._pinned)

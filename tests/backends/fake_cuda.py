@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ctypes
 import enum
+from collections.abc import Callable
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -27,10 +29,43 @@ class FakeRuntime:
     """The part of `cuda.bindings.runtime` that sessions use; `alive` counts what was not freed."""
 
     cudaMemcpyKind = SimpleNamespace(cudaMemcpyHostToDevice=1, cudaMemcpyDeviceToHost=2)
+    cudaStreamCaptureMode = SimpleNamespace(cudaStreamCaptureModeThreadLocal=1)
 
     def __init__(self) -> None:
         self.blocks: dict[int, Any] = {}
         self.memory = 1 << 30
+        self.recording: list[Callable[[], object]] | None = None
+        self.launches = 0
+
+    def queue(self, work: Callable[[], object]) -> None:
+        """Do it now, or at each launch of the graph that is being captured."""
+        if self.recording is None:
+            work()
+        else:
+            self.recording.append(work)
+
+    def cudaStreamBeginCapture(self, stream: int, mode: int) -> tuple[Error]:
+        assert (stream, mode, self.recording) == (7, 1, None)
+        self.recording = []
+        return (Error.cudaSuccess,)
+
+    def cudaStreamEndCapture(self, stream: int) -> tuple[Error, Any]:
+        graph, self.recording = self.recording, None
+        return Error.cudaSuccess, graph
+
+    def cudaGraphInstantiate(self, graph: Any, flags: int) -> tuple[Error, Any]:
+        return Error.cudaSuccess, graph
+
+    def cudaGraphLaunch(self, graph: Any, stream: int) -> tuple[Error]:
+        self.launches += 1
+        for work in graph:
+            work()
+        return (Error.cudaSuccess,)
+
+    def cudaGraphDestroy(self, graph: Any) -> tuple[Error]:
+        return (Error.cudaSuccess,)
+
+    cudaGraphExecDestroy = cudaGraphDestroy
 
     def _allocate(self, size: int) -> tuple[Error, int]:
         if size > self.memory:
@@ -51,6 +86,7 @@ class FakeRuntime:
         return Error.cudaSuccess, 7
 
     def cudaStreamSynchronize(self, stream: int) -> tuple[Error]:
+        assert self.recording is None, "a host sync cannot be captured"
         return (Error.cudaSuccess,)
 
     cudaStreamDestroy = cudaStreamSynchronize
@@ -61,48 +97,103 @@ class FakeRuntime:
         assert stream == 7
         for address in (to, source):
             assert size <= len(self.blocks[address]), "outside the buffer"
-        ctypes.memmove(to, source, size)
+        self.queue(partial(ctypes.memmove, to, source, size))
         return (Error.cudaSuccess,)
 
 
-class FakeContext:
-    """Runs `model`, a session of another backend, on what lies at the addresses."""
+PROFILES = ((120, 8), (40, 1))  # rows and sequences that an engine's optimisation profiles take
 
-    def __init__(self, model: Any):
-        self.model = model
+
+class FakeContext:
+    """Runs `model`, a session of another backend, on what lies at the addresses. The model has no
+    padding, and what a GPU leaves in its place here is -77.
+
+    Attributes:
+        profile: number of the optimisation profile.
+    """
+
+    def __init__(self, model: Any, cuda: FakeRuntime):
+        self.model, self.cuda = model, cuda
         self.addresses: dict[str, int] = {}
         self.shapes: dict[str, tuple[int, ...]] = {}
         self.allocators: dict[str, Any] = {}
+        self.profile, self.memory = -1, 0
+
+    def set_optimization_profile_async(self, number: int, stream: int) -> bool:
+        self.profile = number
+        return True
+
+    def set_device_memory(self, address: int, size: int) -> None:
+        assert size == len(self.cuda.blocks[address]) >= 1000 * (len(PROFILES) - self.profile)
+        self.memory = address
 
     def set_tensor_address(self, name: str, address: int) -> bool:
         self.addresses[name] = address
         return True
 
     def set_input_shape(self, name: str, shape: tuple[int, ...]) -> bool:
+        rows, sequences = PROFILES[self.profile]
         self.shapes[name] = tuple(shape)
-        return True
+        return shape[0] <= (sequences + 1 if name == "offsets" else rows)
 
     def set_output_allocator(self, name: str, allocator: Any) -> bool:
         self.allocators[name] = allocator
         return True
 
     def execute_async_v3(self, stream: int) -> bool:
-        feeds = {}
-        for name, (size,) in self.shapes.items():
-            values = (ctypes.c_int32 * size).from_address(self.addresses[name])
-            feeds[name] = np.array(values, np.int32)
-        for name, values in self.model.run(feeds).items():
-            values = np.ascontiguousarray(values)
-            address = self.addresses.get(name)
-            if name in self.allocators:
-                allocator = self.allocators[name]
-                address = allocator.reallocate_output_async(name, 0, values.nbytes, 256, stream)
-                allocator.notify_shape(name, values.shape)
-            ctypes.memmove(address, values.ctypes.data, values.nbytes)
+        assert self.memory in self.cuda.blocks
+        self.cuda.queue(partial(self._execute, dict(self.shapes)))
         return True
 
+    def _execute(self, shapes: dict[str, tuple[int, ...]]) -> None:
+        feeds = {}
+        for name, (size,) in shapes.items():
+            values = (ctypes.c_int32 * size).from_address(self.addresses[name])
+            feeds[name] = np.array(values, np.int32)
+        offsets, rows = feeds["offsets"], len(feeds["input_ids"])
+        sequences = int((np.diff(offsets) > 0).sum())
+        assert (offsets[sequences:] == offsets[sequences]).all()
+        assert sequences == len(offsets) - 1 or offsets[sequences] < rows, "beyond the rows"
+        real = {n: v[: sequences + 1 if n == "offsets" else offsets[-1]] for n, v in feeds.items()}
+        for name, values in self.model.run(real).items():
+            if name in self.addresses:
+                count = {"logits": len(offsets) - 1}.get(name, rows)
+                if name.endswith("offsets"):
+                    values = np.pad(values, (0, len(offsets) - len(values)), mode="edge")
+                else:
+                    spare = np.full((count - len(values), *values.shape[1:]), -77, values.dtype)
+                    values = np.concatenate([values, spare])
+                address = self.addresses[name]
+            else:
+                allocator = self.allocators[name]
+                address = allocator.reallocate_output_async(name, 0, values.nbytes, 256, 7)
+                allocator.notify_shape(name, values.shape)
+            values = np.ascontiguousarray(values)
+            ctypes.memmove(address, values.ctypes.data, values.nbytes)
 
-def fake_tensorrt(version: str, model: Any) -> Any:
+
+class FakeEngine:
+    """Keeps the contexts that were made of it."""
+
+    device_memory_size_v2 = 1000 * len(PROFILES)
+    num_optimization_profiles = len(PROFILES)
+
+    def __init__(self, model: Any, cuda: FakeRuntime):
+        self.model, self.cuda = model, cuda
+        self.contexts: list[FakeContext] = []
+
+    def get_tensor_profile_shape(self, name: str, number: int) -> list[tuple[int]]:
+        rows, sequences = PROFILES[number]
+        most = sequences + 1 if name == "offsets" else rows
+        return [(1,), (most,), (most,)]
+
+    def create_execution_context(self, strategy: Any) -> FakeContext:
+        assert strategy == "user managed"
+        self.contexts.append(FakeContext(self.model, self.cuda))
+        return self.contexts[-1]
+
+
+def fake_tensorrt(version: str, model: Any, cuda: FakeRuntime) -> Any:
     """The module, with just what sessions use; every engine is `model`."""
 
     class Registry:
@@ -133,12 +224,13 @@ def fake_tensorrt(version: str, model: Any) -> Any:
             if not bytes(data).startswith(b"ftrt"):  # what real engines begin with as well
                 self.logger.log(fake.ILogger.ERROR, "magic tag does not match")
                 return None
-            return SimpleNamespace(create_execution_context=lambda: FakeContext(model))
+            return FakeEngine(model, cuda)
 
     fake = SimpleNamespace(
         __version__=version,
         Runtime=Runtime,
         IOutputAllocator=type("IOutputAllocator", (), {}),
+        ExecutionContextAllocationStrategy=SimpleNamespace(USER_MANAGED="user managed"),
         ILogger=type("ILogger", (), {"ERROR": 1, "INTERNAL_ERROR": 0}),
         get_plugin_registry=lambda: Registry(),
         **{name: type(name, (), {}) for name in PLUGIN_BASES},

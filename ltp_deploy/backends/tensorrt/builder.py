@@ -29,7 +29,8 @@ class EngineJob:
         engine: the path of the file to write.
         compute_capability: of the GPU that the engine is for, such as "7.5".
         plugin: the path of the C++ plugin, or None to build with the Python one.
-        shapes: by the model's inputs, each of which has one dimension, the range of its size.
+        profiles: the optimisation profiles: by the model's inputs, each of which has one dimension,
+            the range of its size.
     """
 
     library: LibraryName
@@ -37,7 +38,7 @@ class EngineJob:
     engine: str
     compute_capability: str
     plugin: str | None
-    shapes: dict[str, Range]
+    profiles: tuple[dict[str, Range], ...]
 
 
 @dataclass(frozen=True)

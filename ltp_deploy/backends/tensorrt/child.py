@@ -71,19 +71,20 @@ def _network_flags(trt: Any) -> int:
 
 
 def _config(trt: Any, builder: Any, network: Any, job: EngineJob) -> Any:
-    """The builder's settings: the GPU, and the range of each input's size."""
+    """The builder's settings: the GPU, and the ranges of the inputs' sizes."""
     config = builder.create_builder_config()
     config.profiling_verbosity = trt.ProfilingVerbosity.DETAILED
     if LIBRARIES[job.library] is RTX:
         config.num_compute_capabilities = 1
         name = "SM" + job.compute_capability.replace(".", "")
         config.set_compute_capability(getattr(trt.ComputeCapability, name), 0)
-    profile = builder.create_optimization_profile()
-    for i in range(network.num_inputs):
-        name = network.get_input(i).name
-        least, usual, most = job.shapes[name]
-        profile.set_shape(name, (least,), (usual,), (most,))
-    config.add_optimization_profile(profile)
+    for shapes in job.profiles:
+        profile = builder.create_optimization_profile()
+        for i in range(network.num_inputs):
+            name = network.get_input(i).name
+            least, usual, most = shapes[name]
+            profile.set_shape(name, (least,), (usual,), (most,))
+        config.add_optimization_profile(profile)
     return config
 
 

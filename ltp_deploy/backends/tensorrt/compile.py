@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from dataclasses import asdict
+from math import ceil
 
 from ltp_deploy.backends.backend import Job, Output
 from ltp_deploy.backends.onnx import OnnxEngine
@@ -12,7 +13,7 @@ from ltp_deploy.backends.onnx.compile import PORTABLE
 from ltp_deploy.backends.onnx.export import WEIGHTS, export
 from ltp_deploy.backends.onnx.portable import make_portable
 from ltp_deploy.backends.tensorrt import BuildCost, TensorRtEngine
-from ltp_deploy.backends.tensorrt.builder import EngineJob, build_engine
+from ltp_deploy.backends.tensorrt.builder import EngineJob, Range, build_engine
 from ltp_deploy.backends.tensorrt.layers import count_layers
 from ltp_deploy.backends.tensorrt.library import choose_library
 from ltp_deploy.bundle.files import FileName
@@ -39,7 +40,7 @@ def compile_engine(job: Job) -> Output:
             engine=str(job.directory / ENGINE),
             compute_capability=job.target.compute_capability,
             plugin=str(plugin) if plugin else None,
-            shapes=_shapes(job),
+            profiles=_profiles(job),
         )
     )
     operators = {node.name: node.op_type for node in model.graph.node}
@@ -71,10 +72,19 @@ def compile_engine(job: Job) -> Output:
     )
 
 
-def _shapes(job: Job) -> dict[str, tuple[int, int, int]]:
-    """The optimisation profile: the range of each input's one dimension."""
+def _profiles(job: Job) -> tuple[dict[str, Range], ...]:
+    """The optimisation profiles: for all requests, tuned for the typical one, and for a single
+    sequence, tuned for a typical one. Whoever knows of no profiles uses the first."""
     limits, batch = job.limits, min(job.options.usual_batch, job.limits.max_batch)
-    usual = job.plan.prediction.tokens if job.plan.prediction else limits.max_tokens
-    tokens = (1, min(usual, limits.max_tokens), limits.max_tokens)
+    predicted = job.plan.prediction
+    tokens = min(predicted.tokens if predicted else limits.max_tokens, limits.max_tokens)
+    length = ceil(predicted.tokens / predicted.sequences) if predicted else limits.max_length
+    every = _profile((1, tokens, limits.max_tokens), (1, batch, limits.max_batch))
+    single = _profile((1, min(length, limits.max_length), limits.max_length), (1, 1, 1))
+    return (every, single) if limits.max_batch > 1 else (single,)
+
+
+def _profile(tokens: Range, sequences: Range) -> dict[str, Range]:
+    least, usual, most = sequences
     shapes = dict.fromkeys(("input_ids", "position_ids", "token_type_ids"), tokens)
-    return {**shapes, "offsets": (2, batch + 1, limits.max_batch + 1)}
+    return {**shapes, "offsets": (least + 1, usual + 1, most + 1)}

@@ -18,35 +18,53 @@ _LAYER = re.compile(
 )
 _TYPE = re.compile(r"Datatype: (\w+)")
 _NODE = re.compile(r"\[ONNX Layer: ([^\]]*)\]")
+_PROFILE = re.compile(r"\[profile (\d+)\]")
+_GROUP = re.compile(r"_(myl\d+)_\d+$")
 
 
 def read_layers(messages: Iterable[str]) -> list[dict[str, Any]]:
     """The engine's layers, from all messages of a build; none where the log is not understood.
 
     Returns:
-        For each layer its `name`, its `kind` (TensorRT's layer type), the data types of its
-        `inputs` and `outputs`, and `nodes`, the names of the ONNX nodes that it computes.
+        For each layer its `name`, its `kind` (TensorRT's layer type), the number of the
+        optimisation `profile` that it belongs to, the data types of its `inputs` and `outputs`, and
+        `nodes`, the names of the ONNX nodes that it computes.
     """
     text = next((m for m in messages if m.startswith("Layers:")), "")
-    found = []
-    for line in text.splitlines():
-        match = _LAYER.match(line)
-        if match:
-            found.append(
-                {
-                    "name": match["name"],
-                    "kind": match["kind"],
-                    "inputs": _TYPE.findall(match["inputs"]),
-                    "outputs": _TYPE.findall(match["outputs"]),
-                    "nodes": _NODE.findall(line),
-                }
-            )
-    return found
+    lines = [(line, match) for line in text.splitlines() if (match := _LAYER.match(line))]
+    profiles = _profiles([match["name"] for _, match in lines])
+    return [
+        {
+            "name": match["name"],
+            "profile": profile,
+            "kind": match["kind"],
+            "inputs": _TYPE.findall(match["inputs"]),
+            "outputs": _TYPE.findall(match["outputs"]),
+            "nodes": _NODE.findall(line),
+        }
+        for (line, match), profile in zip(lines, profiles, strict=True)
+    ]
+
+
+def _profiles(names: list[str]) -> list[int]:
+    """The optimisation profile of each layer. Profiles follow one another, and are in the names of
+    some layers; those of one group, which their names end with, are of one profile."""
+    groups = {_group(name): int(named[1]) for name in names if (named := _PROFILE.search(name))}
+    found = [0]
+    for name in names:
+        named = _PROFILE.search(name)
+        found.append(int(named[1]) if named else groups.get(_group(name), found[-1]))
+    return found[1:]
+
+
+def _group(name: str) -> str:
+    grouped = _GROUP.search(name)
+    return grouped[1] if grouped else name
 
 
 @dataclass(frozen=True)
 class LayerCounts:
-    """Numbers of layers of some kinds in an engine.
+    """Numbers of layers of some kinds in an engine, in its first optimisation profile.
 
     Attributes:
         plugins: calls of the attention plugin.
@@ -73,6 +91,7 @@ def count_layers(layers: list[dict[str, Any]], operators: Mapping[str, str]) -> 
         layers: as `read_layers` gives them.
         operators: the operator types of the model's ONNX nodes, by the nodes' names.
     """
+    layers = [layer for layer in layers if layer["profile"] == 0]
     fused = [({operators.get(node, "") for node in layer["nodes"]}, layer) for layer in layers]
     # A product's bias may be added in the kernel after it, which then names the product as well.
     products = [(ops, layer) for ops, layer in fused if "Gemm" in ops and layer["kind"] != "kgen"]

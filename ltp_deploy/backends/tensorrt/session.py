@@ -1,10 +1,8 @@
 """Running a TensorRT bundle on its GPU."""
 
-# mypy: allow-subclassing-any
 from __future__ import annotations
 
 import queue
-from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +10,17 @@ import numpy as np
 
 from ltp_deploy.backends.in_memory import library_path
 from ltp_deploy.backends.tensorrt import TensorRtEngine
-from ltp_deploy.backends.tensorrt.library import LIBRARIES, Library
+from ltp_deploy.backends.tensorrt.contexts import Contexts
+from ltp_deploy.backends.tensorrt.lane import Lane
+from ltp_deploy.backends.tensorrt.library import LIBRARIES, RTX, Library
 from ltp_deploy.backends.tensorrt.log import make_logger
 from ltp_deploy.backends.tensorrt.plugin import register
+from ltp_deploy.backends.tensorrt.runtime_cache import RuntimeCache
 from ltp_deploy.bundle.files import BundleFiles
-from ltp_deploy.bundle.manifest import Compiled
+from ltp_deploy.bundle.manifest import Compiled, bundle_digest
 from ltp_deploy.bundle.native import cuda_kernels
-from ltp_deploy.cuda.memory import Mirror, Stream
-from ltp_deploy.errors import BundleError, LtpError
+from ltp_deploy.cuda.memory import Stream
+from ltp_deploy.errors import BundleError
 from ltp_deploy.hardware.gpu import gpus
 
 THROUGHPUT_LANES = 2  # while one request's rows are counted on the host, another one computes
@@ -28,12 +29,12 @@ THROUGHPUT_LANES = 2  # while one request's rows are counted on the host, anothe
 class TensorRtSession:
     """A deserialized engine with one lane, or several that take turns."""
 
-    def __init__(self, trt: Any, runtime: Any, engine: Any, compiled: Compiled, lanes: int):
-        self.concurrency = lanes
-        self._held = runtime, engine  # the plugin lives in the runtime's registry
-        self._idle: queue.SimpleQueue[_Lane] = queue.SimpleQueue()
-        for _ in range(lanes):
-            self._idle.put(_Lane(trt, runtime.logger, engine, compiled))
+    def __init__(self, held: object, lanes: list[Lane]):
+        self.concurrency, self.lanes = len(lanes), lanes
+        self._held = held  # the plugin lives in the runtime's registry
+        self._idle: queue.SimpleQueue[Lane] = queue.SimpleQueue()
+        for lane in lanes:
+            self._idle.put(lane)
 
     def run(self, feeds: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         lane = self._idle.get()
@@ -41,90 +42,6 @@ class TensorRtSession:
             return lane.run(feeds)
         finally:
             self._idle.put(lane)
-
-
-class _Lane:
-    """An execution context with its stream and its buffers, as large as the limits allow."""
-
-    def __init__(self, trt: Any, logger: Any, engine: Any, compiled: Compiled):
-        self.logger = logger
-        limits = compiled.limits
-        sizes = {"offsets": limits.max_batch + 1}
-        self.inputs = {
-            name: Mirror(sizes.get(name, limits.max_tokens), np.dtype(np.int32))
-            for name in compiled.inputs
-        }
-        labels = compiled.model.num_labels
-        self.logits = Mirror(limits.max_batch * labels, np.dtype(np.float32))
-        self.survivors = {
-            name: Mirror(max(limits.max_tokens, limits.max_batch + 1), np.dtype(np.int32))
-            for name in compiled.outputs
-            if name != "logits"
-        }
-        self.labels = labels
-        self.stream = Stream()
-        self.context = engine.create_execution_context()
-        if self.context is None:
-            raise BundleError("the GPU has too little memory for this engine's limits")
-        for name, mirror in {**self.inputs, "logits": self.logits}.items():
-            if not self.context.set_tensor_address(name, mirror.device):
-                raise self._failure()
-        self.allocator = _allocator(trt, self.survivors)
-        for name in self.survivors:
-            self.context.set_output_allocator(name, self.allocator)
-
-    def run(self, feeds: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        try:
-            return self._run(feeds)
-        finally:
-            self.stream.wait()  # also where something failed: copies may still read the buffers
-
-    def _run(self, feeds: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        sequences = len(feeds["offsets"]) - 1
-        shapes = self.allocator.shapes
-        shapes.clear()
-        for name, mirror in self.inputs.items():
-            mirror.send(feeds[name], self.stream)
-            if not self.context.set_input_shape(name, feeds[name].shape):
-                raise self._failure()
-        if not self.context.execute_async_v3(self.stream.handle):
-            raise self._failure()
-        self.logits.fetch(sequences * self.labels, self.stream)
-        for name, mirror in self.survivors.items():
-            mirror.fetch(prod(shapes[name]), self.stream)
-        self.stream.wait()
-        logits = self.logits.host[: sequences * self.labels].copy()
-        answer = {"logits": logits.reshape(sequences, self.labels)}
-        for name, mirror in self.survivors.items():
-            answer[name] = mirror.host[: prod(shapes[name])].copy()
-        return answer
-
-    def _failure(self) -> LtpError:
-        return LtpError(f"TensorRT could not run the engine: {self.logger.complaints()}")
-
-
-def _allocator(trt: Any, mirrors: dict[str, Mirror]) -> Any:
-    """Gives outputs, whose size is known only after the run, the buffers that they fit into."""
-
-    class Allocator(trt.IOutputAllocator):
-        def __init__(self, mirrors: dict[str, Mirror]) -> None:
-            trt.IOutputAllocator.__init__(self)
-            self.mirrors = mirrors
-            self.shapes: dict[str, tuple[int, ...]] = {}
-
-        def reallocate_output(self, name: str, memory: int, size: int, alignment: int) -> int:
-            mirror = self.mirrors[name]
-            return mirror.device if size <= mirror.bytes else 0
-
-        def reallocate_output_async(
-            self, name: str, memory: int, size: int, alignment: int, stream: int
-        ) -> int:
-            return self.reallocate_output(name, memory, size, alignment)
-
-        def notify_shape(self, name: str, shape: Any) -> None:
-            self.shapes[name] = tuple(shape)
-
-    return Allocator(mirrors)
 
 
 def open_engine(files: BundleFiles, compiled: Compiled, throughput: bool) -> TensorRtSession:
@@ -141,8 +58,16 @@ def open_engine(files: BundleFiles, compiled: Compiled, throughput: bool) -> Ten
     engine = runtime.deserialize_cuda_engine(files.file(record.file).data)
     if engine is None:
         raise BundleError(f"{record.library} refuses {files.directory}: {logger.complaints()}")
-    lanes = THROUGHPUT_LANES if throughput else 1
-    return TensorRtSession(trt, runtime, engine, compiled, lanes)
+    cache = RuntimeCache(trt, bundle_digest(files)) if record.library == RTX.name else None
+
+    def contexts(stream: Stream) -> Contexts:
+        return Contexts(trt, engine, stream, cache)
+
+    count = THROUGHPUT_LANES if throughput else 1
+    lanes = [Lane(trt, logger, contexts, compiled) for _ in range(count)]
+    if cache:
+        cache.save()
+    return TensorRtSession((runtime, engine), lanes)
 
 
 def prepare(directory: Path, compiled: Compiled) -> Any:

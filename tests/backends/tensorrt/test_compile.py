@@ -66,8 +66,13 @@ def test_the_engine_has_a_host_sync_for_each_compaction_and_no_other(
     bundle_of: Callable[..., Path],
 ) -> None:
     checkpoint = checkpoint_of("bert", policy)
-    counts = counts_of(record(bundle_of(checkpoint, "t4", compact=compact, survivors=survivors)))
+    bundle = bundle_of(checkpoint, "t4", compact=compact, survivors=survivors)
+    counts = counts_of(record(bundle))
     assert counts.host_syncs == syncs
+    layers = json.loads((bundle / "layers.json").read_text())["layers"]
+    # The same in both optimisation profiles.
+    found = Counter(each["profile"] for each in layers if each["kind"] == "DeviceToShapeHost")
+    assert found == ({0: syncs, 1: syncs} if syncs else {})
     assert counts.plugins == LAYERS
     # qkv, attention output, two of the FFN, and the two of the classifier
     assert counts.products == counts.products_fp16 == 4 * LAYERS + 2
@@ -139,6 +144,34 @@ def test_the_portable_model_of_a_bundle_answers_as_the_oracle(
     logits, _ = oracle_answers(encoder, batch)
     found = load(bundle, portable=True).run(batch).logits
     assert abs(found - logits).max() < 0.05
+
+
+@pytest.mark.parametrize(
+    ("options", "sizes"),
+    [
+        # The typical request's tokens and sequences, then its mean length.
+        ({"max_batch": 32, "usual_batch": 16}, [((1, 640, 1280), 32), ((1, 40, 40), 1)]),
+        ({"max_batch": 4, "usual_batch": 16}, [((1, 160, 160), 4), ((1, 40, 40), 1)]),
+        ({"max_batch": 1}, [((1, 40, 40), 1)]),
+    ],
+)
+def test_single_sequences_have_a_profile_of_their_own(
+    options: dict[str, int],
+    sizes: list[tuple[Any, int]],
+    checkpoint_of: Callable[..., Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    found = []
+
+    def stop(job: Any) -> None:
+        found.extend((each["input_ids"], each["offsets"]) for each in job.profiles)
+        raise LtpError("enough")
+
+    monkeypatch.setattr(target, "build_engine", stop)
+    with pytest.raises(LtpError, match="enough"):
+        build(checkpoint_of("bert", "absolute"), tmp_path / "out", BuildOptions("t4", **options))
+    assert [(tokens, sequences[2] - 1) for tokens, sequences in found] == sizes
 
 
 @pytest.mark.full

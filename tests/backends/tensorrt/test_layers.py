@@ -29,6 +29,9 @@ LOG = "\n".join(
         line("c", "kgen", "Half Int32", "Half", "layers.0.output node_add layers.0.output_norm"),
         line("d", "PluginV3", "Half Int32", "Half Int32", "layers.0.attention"),
         line("count[DevicetoShapeHostCopy]", "DeviceToShapeHost", "Int32", "Int32"),
+        line("__mye6571_0_myl2_0", "shape_call"),
+        line("layers.0.output [profile 1]_myl2_1", "gemm", "Half", "Half", "layers.0.output"),
+        line("e", "kgen"),
         "",
         "I/O Tensors:",
         " Name: input_ids, IOMode: Input, DataType: Int32",
@@ -53,9 +56,14 @@ def test_each_line_of_the_layer_log_is_a_layer() -> None:
         "kgen",
         "PluginV3",
         "DeviceToShapeHost",
+        "shape_call",
+        "gemm",
+        "kgen",
     ]
+    assert [layer["profile"] for layer in layers] == [0] * 6 + [1] * 3
     assert layers[1] == {
         "name": "a",
+        "profile": 0,
         "kind": "runtime_fusion",
         "inputs": ["Half"],
         "outputs": ["Half"],
@@ -64,7 +72,7 @@ def test_each_line_of_the_layer_log_is_a_layer() -> None:
     assert layers[4]["outputs"] == ["Half", "Int32"]
 
 
-def test_layers_are_counted_by_kind() -> None:
+def test_layers_of_the_first_profile_are_counted_by_kind() -> None:
     counts = count_layers(read_layers([LOG]), OPERATORS)
     assert counts.plugins == 1
     assert counts.host_syncs == 1

@@ -20,9 +20,10 @@ from ltp_deploy.checkpoint import load_encoder
 from ltp_deploy.cuda import memory
 from ltp_deploy.errors import BundleError, InputError, LtpError
 from ltp_deploy.hardware.gpu import Gpu
+from ltp_deploy.model.policy import Carry
 from ltp_deploy.runtime.engine import Engine, load
 from tests.answers import as_lists, batch_for, oracle_answers
-from tests.backends.fake_cuda import FakeContext, FakeRuntime, fake_tensorrt
+from tests.backends.fake_cuda import Error, FakeContext, FakeRuntime, fake_tensorrt
 
 VERSION = "10.3.0"
 RECORD = TensorRtEngine(
@@ -57,6 +58,7 @@ def bundle(
     checkpoint_of: Callable[..., Path],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
+    cuda: FakeRuntime,
 ) -> Path:
     """A bundle that says it is TensorRT's; its engine computes what TorchScript does."""
     output = tmp_path / "bundle"
@@ -70,8 +72,9 @@ def bundle(
     (output / "kernels").write_bytes(b"compiled")
     (output / "engine.pt").unlink()
     manifest = replace(manifest, backend="tensorrt", engine=record, versions=versions)
+    assert Carry.SURVIVORS in manifest.plan.carries
     write_manifest(output, manifest)
-    monkeypatch.setattr(Library, "load", lambda self: fake_tensorrt(VERSION, model))
+    monkeypatch.setattr(Library, "load", lambda self: fake_tensorrt(VERSION, model, cuda))
     return output
 
 
@@ -87,6 +90,70 @@ def test_requests_of_changing_sizes_are_answered(
         result = engine.run(batch)
         np.testing.assert_allclose(result.logits, logits, atol=1e-4)
         assert as_lists(result.survivors) == survivors
+
+
+@pytest.fixture
+def bounded(bundle: Path) -> Path:
+    """The bundle, if no size in it depended on the data."""
+    manifest = read_bundle(bundle)
+    layers = tuple(replace(each, carry=Carry.BOUNDED) for each in manifest.plan.layers)
+    write_manifest(bundle, replace(manifest, plan=replace(manifest.plan, layers=layers)))
+    return bundle
+
+
+@pytest.mark.parametrize("throughput", [False, True])
+def test_bounded_engines_run_as_cuda_graphs_from_the_third_time_on(
+    throughput: bool, bounded: Path, cuda: FakeRuntime, checkpoint_of: Callable[..., Path]
+) -> None:
+    encoder = load_encoder(checkpoint_of("bert", "mixed"))
+    engine = load(bounded, throughput=throughput)
+    lanes = 2 if throughput else 1
+    times = 3 * lanes  # lanes take turns
+    # In the same bucket: 56 rows and 4 sequences, 16 and 1, 120 (no more are there) and 3 or 8.
+    for lengths in (
+        (25, 5, 1, 18),
+        (25, 7, 20),
+        (10,),
+        (14,),
+        (40, 40, 40),
+        (15,) * 8,
+        (40, 40, 39),
+    ):
+        for time in range(times):
+            batch = batch_for(encoder, lengths)
+            logits, survivors = oracle_answers(encoder, batch)
+            before = cuda.launches
+            result = engine.run(batch)
+            np.testing.assert_allclose(result.logits, logits, atol=1e-4)
+            assert as_lists(result.survivors) == survivors
+            again = lengths in ((25, 7, 20), (14,)) or time // lanes == 2
+            assert cuda.launches - before == again, (lengths, time)
+
+
+def test_single_sequences_use_their_own_profile(bundle: Path, cuda: FakeRuntime) -> None:
+    engine = load(bundle)
+    general, single = engine.session.lanes[0]._by_profile
+    for count, context in ((1, single), (2, general), (1, single)):
+        general.shapes.clear()
+        single.shapes.clear()
+        engine(input_ids=[[2, 9, 4]] * count)
+        assert context.shapes["offsets"] == (count + 1,)
+        assert not (general if context is single else single).shapes
+
+
+def test_what_cannot_be_captured_runs_as_it_is(
+    bounded: Path, cuda: FakeRuntime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        cuda, "cudaGraphInstantiate", lambda *_: (Error.cudaErrorMemoryAllocation, None)
+    )
+    engine = load(bounded)
+    first = engine(input_ids=[[2] * 9]).logits
+    with pytest.warns(UserWarning, match="not captured in a CUDA graph, and so slower: CUDA fail"):
+        engine(input_ids=[[2] * 9])
+    for _ in range(3):
+        np.testing.assert_array_equal(engine(input_ids=[[2] * 9]).logits, first)
+    assert cuda.launches == 0
 
 
 def test_answers_stay_when_the_next_request_runs(bundle: Path, cuda: FakeRuntime) -> None:
@@ -124,8 +191,13 @@ def test_a_failed_request_leaves_the_engine_usable(
     assert len(engine(input_ids=[[2, 3]]).logits) == 1
 
 
-def test_memory_is_given_back(bundle: Path, cuda: FakeRuntime) -> None:
-    engine: Engine | None = load(bundle)
+@pytest.mark.parametrize("static", [False, True])
+def test_memory_is_given_back(
+    static: bool, cuda: FakeRuntime, request: pytest.FixtureRequest
+) -> None:
+    engine: Engine | None = load(request.getfixturevalue("bounded" if static else "bundle"))
+    for _ in range(3):
+        engine(input_ids=[[2] * 9])
     assert cuda.blocks
     del engine
     assert not cuda.blocks
