@@ -126,8 +126,12 @@ OpenVinoParts openvino_parts(const Value& manifest, const Files& files) {
             thresholds(manifest["model"]["policy"])};
 }
 
-TensorRtParts tensorrt_parts(const Value& engine) {
-    return {engine["library"].string(), engine["compute_capability"].string()};
+TensorRtParts tensorrt_parts(const Value& manifest) {
+    const Value engine = manifest["engine"];
+    TensorRtParts parts{engine["library"].string(), engine["compute_capability"].string(), true};
+    for (const Value& layer : manifest["plan"]["layers"].array())
+        if (layer["carry"].string() == "survivors") parts.fixed_sizes = false;
+    return parts;
 }
 
 Ir ir(const Value& value, const Files& files) {
@@ -183,7 +187,7 @@ Bundle read(const fs::path& directory, const Value& manifest) {
     for (const auto& [package, version] : manifest["versions"].members())
         bundle.versions[package] = version.string();
     if (bundle.backend == "openvino") bundle.openvino = openvino_parts(manifest, files);
-    if (bundle.backend == "tensorrt") bundle.tensorrt = tensorrt_parts(engine);
+    if (bundle.backend == "tensorrt") bundle.tensorrt = tensorrt_parts(manifest);
     bundle.position_start = model["position_start"].number(0);
     bundle.padding_skips = model["padding_skips"].boolean();
     bundle.info = info(manifest);

@@ -25,6 +25,7 @@ struct OpenVinoParts {
 struct TensorRtParts {
     std::string library;             ///< "tensorrt" or "tensorrt_rtx"
     std::string compute_capability;  ///< of the GPU, such as "7.5"
+    bool fixed_sizes = false;        ///< no size depends on the data: no layer compacts
 };
 
 /// A model as OpenVINO reads it.

@@ -17,4 +17,23 @@ void check_gpu(const std::string& compute_capability) {
                          "another GPU with CUDA_VISIBLE_DEVICES"));
 }
 
+Graph capture(cudaStream_t stream, const std::function<void()>& queue) {
+    constexpr const char* refused = "not captured in a CUDA graph";
+    // Other threads may use CUDA meanwhile as they like.
+    check_cuda(cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal), refused);
+    cudaGraph_t graph = nullptr;
+    try {
+        queue();
+    } catch (...) {
+        if (cudaStreamEndCapture(stream, &graph) == cudaSuccess) cudaGraphDestroy(graph);
+        throw;
+    }
+    check_cuda(cudaStreamEndCapture(stream, &graph), refused);
+    cudaGraphExec_t made = nullptr;
+    const cudaError_t status = cudaGraphInstantiateWithFlags(&made, graph, 0);
+    cudaGraphDestroy(graph);
+    check_cuda(status, refused);
+    return Graph(made);
+}
+
 }  // namespace ltp

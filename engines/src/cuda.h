@@ -3,6 +3,7 @@
 #include <cuda_runtime_api.h>
 
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -45,12 +46,16 @@ struct FreePinned {
 struct DestroyStream {
     void operator()(cudaStream_t stream) const { cudaStreamDestroy(stream); }
 };
+struct DestroyGraph {
+    void operator()(cudaGraphExec_t graph) const { cudaGraphExecDestroy(graph); }
+};
 
 using GpuMemory = std::unique_ptr<void, FreeOnGpu>;
 /// Host memory that the GPU reads and writes itself.
 template <typename T>
 using PinnedMemory = std::unique_ptr<T[], FreePinned>;
 using Stream = std::unique_ptr<CUstream_st, DestroyStream>;
+using Graph = std::unique_ptr<CUgraphExec_st, DestroyGraph>;
 
 inline GpuMemory gpu_memory(std::size_t bytes) {
     void* memory = nullptr;
@@ -70,5 +75,9 @@ inline Stream new_stream() {
     check_cuda(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), "no CUDA stream");
     return Stream(stream);
 }
+
+/// What `queue` queues on the stream, without being run. Throws Error, also where it cannot be
+/// captured.
+Graph capture(cudaStream_t stream, const std::function<void()>& queue);
 
 }  // namespace ltp

@@ -2,14 +2,14 @@
 #include "cuda.h"
 #include "library.h"
 #include "pool.h"
-#include "tensorrt_context.h"
+#include "tensorrt_lane.h"
 #include "tensorrt_library.h"
 #include "text.h"
 
 namespace ltp {
 namespace {
 
-using Contexts = std::vector<std::unique_ptr<TensorRtContext>>;
+using Lanes = std::vector<std::unique_ptr<TensorRtLane>>;
 
 void check_options(const Options& options) {
     if (options.threads != 0)
@@ -67,15 +67,14 @@ void check_tensors(const nvinfer1::ICudaEngine& engine, const Bundle& bundle) {
                          named, "; rebuild the bundle"));
 }
 
-Contexts create_contexts(nvinfer1::ICudaEngine& engine, const Bundle& bundle,
-                         const Options& options, const TensorRtLogger& logger) {
-    Contexts contexts(options.performance == Performance::Throughput ? 2 : 1);
-    for (auto& context : contexts)
-        context = std::make_unique<TensorRtContext>(engine, bundle, logger);
-    return contexts;
+Lanes make_lanes(nvinfer1::ICudaEngine& engine, const Bundle& bundle, const Options& options,
+                 const TensorRtLogger& logger) {
+    Lanes lanes(options.performance == Performance::Throughput ? 2 : 1);
+    for (auto& lane : lanes) lane = std::make_unique<TensorRtLane>(engine, bundle, logger);
+    return lanes;
 }
 
-/// Members are destroyed in reverse: contexts, engine, runtime.
+/// Members are destroyed in reverse: lanes, engine, runtime.
 class TensorRtBackend : public Backend {
 public:
     TensorRtBackend(const Bundle& bundle, const Options& options, const TensorRtLibrary& library)
@@ -83,16 +82,16 @@ public:
         load_plugin(*runtime_, bundle, logger_);
         engine_ = load_engine(*runtime_, bundle, logger_);
         check_tensors(*engine_, bundle);
-        contexts_ = std::make_unique<Pool<Contexts::value_type>>(
-            create_contexts(*engine_, bundle, options, logger_));
+        lanes_ = std::make_unique<Pool<Lanes::value_type>>(
+            make_lanes(*engine_, bundle, options, logger_));
     }
 
     Result infer(const Batch& batch) override {
         const EngineInputs inputs(batch, bundle_);
         const GpuScope scope;
-        Pool<Contexts::value_type>::Lease context(*contexts_);
+        Pool<Lanes::value_type>::Lease lane(*lanes_);
         const std::size_t sequences = batch.offsets.size() - 1;
-        return {(*context)->infer(inputs, sequences),
+        return {(*lane)->infer(inputs, sequences),
                 static_cast<std::size_t>(bundle_.info.num_labels)};
     }
 
@@ -101,7 +100,7 @@ private:
     TensorRtLogger logger_;
     std::unique_ptr<nvinfer1::IRuntime> runtime_;
     std::unique_ptr<nvinfer1::ICudaEngine> engine_;
-    std::unique_ptr<Pool<Contexts::value_type>> contexts_;
+    std::unique_ptr<Pool<Lanes::value_type>> lanes_;
 };
 
 }  // namespace

@@ -2,10 +2,26 @@
 
 #include <cstdlib>
 #include <cstring>
+#include <functional>
+#include <memory>
+#include <vector>
 
 test::FakeGpus test::fake_gpus;
+int test::graph_launches = 0;
+cudaError_t test::graph_status = cudaSuccess;
 
 namespace {
+
+using Work = std::vector<std::function<void()>>;
+thread_local std::unique_ptr<Work> recording;
+
+cudaError_t queue(std::function<void()> work) {
+    if (recording)
+        recording->push_back(std::move(work));
+    else
+        work();
+    return test::fake_gpus.status;
+}
 
 thread_local int current_device = 5;  // what the caller of the engine uses for itself
 
@@ -56,9 +72,49 @@ cudaError_t cudaFreeHost(void* memory) { return cudaFree(memory); }
 
 cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes, cudaMemcpyKind,
                             cudaStream_t) {
-    std::memcpy(to, from, bytes);
+    return queue([=] { std::memcpy(to, from, bytes); });
+}
+
+__attribute__((visibility("default"))) cudaError_t cudaLaunchHostFunc(cudaStream_t,
+                                                                      cudaHostFn_t function,
+                                                                      void* data) {
+    return queue([=] { function(data); });
+}
+
+cudaError_t cudaStreamBeginCapture(cudaStream_t, cudaStreamCaptureMode) {
+    recording = std::make_unique<Work>();
+    return cudaSuccess;
+}
+
+cudaError_t cudaStreamEndCapture(cudaStream_t, cudaGraph_t* graph) {
+    *graph = reinterpret_cast<cudaGraph_t>(recording.release());
+    return cudaSuccess;
+}
+
+cudaError_t cudaGraphInstantiateWithFlags(cudaGraphExec_t* made, cudaGraph_t graph,
+                                          unsigned long long) {
+    if (test::graph_status == cudaSuccess)
+        *made = reinterpret_cast<cudaGraphExec_t>(new Work(*reinterpret_cast<Work*>(graph)));
+    return test::graph_status;
+}
+
+cudaError_t cudaGraphLaunch(cudaGraphExec_t graph, cudaStream_t) {
+    ++test::graph_launches;
+    for (const auto& work : *reinterpret_cast<Work*>(graph)) work();
     return test::fake_gpus.status;
 }
+
+cudaError_t cudaGraphDestroy(cudaGraph_t graph) {
+    delete reinterpret_cast<Work*>(graph);
+    return cudaSuccess;
+}
+
+cudaError_t cudaGraphExecDestroy(cudaGraphExec_t graph) {
+    delete reinterpret_cast<Work*>(graph);
+    return cudaSuccess;
+}
+
+cudaError_t cudaGetLastError() { return cudaSuccess; }
 
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned) {
     *stream = static_cast<cudaStream_t>(std::malloc(1));
@@ -67,5 +123,7 @@ cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned) {
 
 cudaError_t cudaStreamDestroy(cudaStream_t stream) { return cudaFree(stream); }
 
-cudaError_t cudaStreamSynchronize(cudaStream_t) { return cudaSuccess; }
+cudaError_t cudaStreamSynchronize(cudaStream_t) {
+    return recording ? cudaErrorStreamCaptureUnsupported : cudaSuccess;
+}
 }

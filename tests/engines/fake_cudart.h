@@ -1,4 +1,5 @@
-// Stands in for the CUDA runtime: device memory is host memory, streams do everything at once.
+// Stands in for the CUDA runtime: device memory is host memory, streams do everything at once,
+// or, while they are captured, whenever the graph is launched.
 #pragma once
 
 #include <cuda_runtime_api.h>
@@ -12,5 +13,9 @@ struct FakeGpus {
 };
 
 extern FakeGpus fake_gpus;
+
+/// Graphs that were launched, and whether one can be made.
+extern int graph_launches;
+extern cudaError_t graph_status;
 
 }  // namespace test

@@ -1,13 +1,18 @@
 // A library that looks like libnvinfer: its only engine gives, for each sequence, the sums of its
-// ids, positions and types, and all tokens as survivors. Its version is in the variable
-// FAKE_TENSORRT_VERSION.
+// ids, positions and types, and all tokens as survivors; of sequences without tokens -1. It has an
+// optimisation profile for 12 tokens of 3 sequences, and one for 6 tokens of one. Its version is in
+// the variable FAKE_TENSORRT_VERSION.
 #include <NvInferRuntime.h>
+#include <cuda_runtime_api.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdio>
 #include <cstdlib>
 #include <map>
+#include <memory>
 #include <string>
+#include <vector>
 
 #include "fake_interface.h"
 
@@ -46,7 +51,18 @@ struct Context : IExecutionContext {
             });
         functions.on(
             &apiv::VExecutionContext::enqueueV3,
-            +[](void* self, cudaStream_t) { return of(self).run(); });
+            +[](void* self, cudaStream_t stream) { return of(self).run(stream); });
+        functions.on(
+            &apiv::VExecutionContext::setOptimizationProfileAsync,
+            +[](void* self, std::int32_t number, cudaStream_t) {
+                of(self).profile = number;
+                return number < 2;
+            });
+        functions.on(
+            &apiv::VExecutionContext::setDeviceMemoryV2,
+            +[](void* self, void* memory, std::int64_t size) {
+                of(self).memory = size == 1000 ? static_cast<char*>(memory) : nullptr;
+            });
     }
 
     static Context& of(void* object) {
@@ -63,19 +79,35 @@ struct Context : IExecutionContext {
         return static_cast<Number*>(memory);
     }
 
-    bool run() {
+    /// What a graph repeats.
+    struct Work {
+        Context& context;
+        std::int64_t sequences;
+        float* logits;
+
+        void operator()() const {
+            const char* const names[] = {"input_ids", "position_ids", "token_type_ids"};
+            const std::int32_t* offsets = context.inputs.at("offsets");
+            std::fill(context.memory, context.memory + 1000, char{1});
+            for (std::int64_t b = 0; b < sequences; ++b)
+                for (int i = 0; i < 3; ++i) {
+                    float& sum = logits[b * 3 + i] = offsets[b] == offsets[b + 1] ? -1 : 0;
+                    for (auto t = offsets[b]; t < offsets[b + 1]; ++t)
+                        sum += context.inputs.at(names[i])[t];
+                }
+        }
+    };
+
+    bool run(cudaStream_t stream) {
         const std::int64_t tokens = lengths.at("input_ids"), sequences = lengths.at("offsets") - 1;
+        if (tokens > (profile ? 6 : 12) || sequences > (profile ? 1 : 3) || !memory) return false;
         auto* logits = output<float>("logits", {sequences, 3});
         auto* kept = output<std::int32_t>("survivors.0.kept", {tokens});
         for (std::int32_t t = 0; t < tokens; ++t) kept[t] = t;
-        const char* const names[] = {"input_ids", "position_ids", "token_type_ids"};
-        for (std::int64_t b = 0; b < sequences; ++b)
-            for (int i = 0; i < 3; ++i) {
-                float& sum = logits[b * 3 + i] = 0;
-                for (auto t = inputs.at("offsets")[b]; t < inputs.at("offsets")[b + 1]; ++t)
-                    sum += inputs.at(names[i])[t];
-            }
         const std::int32_t first = inputs.at("input_ids")[0];
+        work.push_back(std::make_unique<Work>(Work{*this, sequences, logits}));
+        cudaLaunchHostFunc(
+            stream, [](void* data) { (*static_cast<Work*>(data))(); }, work.back().get());
         if (first == 998) outputs.at("logits")->notifyShape("logits", {2, {sequences, 2}});
         if (first == 997) outputs.at("logits")->notifyShape("logits", {2, {sequences + 1, 3}});
         if (first != 999) return true;
@@ -83,6 +115,9 @@ struct Context : IExecutionContext {
         return false;
     }
 
+    std::vector<std::unique_ptr<Work>> work;
+    int profile = 0;
+    char* memory = nullptr;
     test::FakeInterface<apiv::VExecutionContext> functions{this};
     std::map<std::string, const std::int32_t*> inputs;
     std::map<std::string, std::int64_t> lengths;
@@ -106,8 +141,19 @@ struct Engine : ICudaEngine {
             });
         functions.on(
             &apiv::VCudaEngine::createExecutionContext,
-            +[](void*, ExecutionContextAllocationStrategy) -> IExecutionContext* {
-                return new Context;
+            +[](void*, ExecutionContextAllocationStrategy strategy) -> IExecutionContext* {
+                if (strategy == ExecutionContextAllocationStrategy::kUSER_MANAGED)
+                    return new Context;
+                return nullptr;
+            });
+        functions.on(
+            &apiv::VCudaEngine::getDeviceMemorySizeV2, +[](void*) -> std::int64_t { return 1000; });
+        functions.on(&apiv::VCudaEngine::getNbOptimizationProfiles, +[](void*) { return 2; });
+        functions.on(
+            &apiv::VCudaEngine::getProfileShape,
+            +[](void*, char const* name, std::int32_t number, OptProfileSelector) {
+                const bool offsets = is(name, "offsets");
+                return Dims{1, {number ? offsets ? 2 : 6 : offsets ? 4 : 12}};
             });
     }
     test::FakeInterface<apiv::VCudaEngine> functions;

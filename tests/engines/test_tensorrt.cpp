@@ -54,6 +54,51 @@ void failures(const ltp::Engine& engine) {
     test::answers(engine);
 }
 
+/// A bundle no size of which depends on the data.
+void graphs() {
+    GpuBundle toy;
+    toy.replace("\"carry\": \"survivors\"", "\"carry\": \"first\"");
+    const ltp::Engine engine(toy.path);
+    test::answers(engine);
+    const std::vector<std::int32_t> four = {2, 3, 4, 5}, three = {2, 3, 4};
+    const auto launches = [&](const std::vector<std::vector<std::int32_t>>& texts) {
+        const int before = test::graph_launches;
+        const ltp::Result result = engine.run(ltp::pack(texts));
+        CHECK(result.size() == texts.size(), result.size());
+        for (std::size_t b = 0; b < texts.size(); ++b) {
+            float sum = 0;
+            for (const int id : texts[b]) sum += static_cast<float>(id);
+            CHECK(result[b][0] == sum, b, result[b][0], sum);
+        }
+        return test::graph_launches - before;
+    };
+    // In the same bucket: 8 rows of 2 sequences, 6 of 1, and all there is: 12 of 3.
+    CHECK(launches({four, three}) == 0 && launches({three, three}) == 1, "answers() was one");
+    CHECK(launches({{7}, {8}}) == 1 && launches({four, four}) == 1, "and from then on");
+    CHECK(launches({four}) == 1 && launches({three}) == 1, "alone, as three times before");
+    CHECK(launches({four, four, four}) == 0 && launches({four, four, three}) == 0, "all rows");
+    CHECK(launches({four, four, four}) == 1, "all rows again");
+    CHECK_REFUSED(engine.run(ltp::pack({{999}, {1}, {1}})), "an unlucky number");
+
+    test::graph_status = cudaErrorMemoryAllocation;
+    const ltp::Engine other(toy.path);
+    const int before = test::graph_launches;
+    for (int i = 0; i < 4; ++i)
+        CHECK(other.run(ltp::pack({four})).logits[0] == 14, "runs as it is");
+    CHECK(test::graph_launches == before, "no graph");
+    test::graph_status = cudaSuccess;
+
+    const GpuBundle compacting;
+    const ltp::Engine third(compacting.path);
+    for (int i = 0; i < 4; ++i)
+        CHECK(third.run(ltp::pack({four, {7}})).logits[0] == 14, "sizes of the data's choice");
+    CHECK(test::graph_launches == before, "no graph");
+
+    test::many_threads(engine, 3);
+    test::many_threads(ltp::Engine(toy.path, {0, ltp::Performance::Throughput}), 3);
+    CHECK(test::graph_launches > before + 1000, test::graph_launches - before);
+}
+
 void the_callers_gpu_stays(const ltp::Engine& engine) {
     int device = -1;
     engine.run(ltp::pack({{5}}));
@@ -147,6 +192,7 @@ int main(int, char** argv) {
         test::many_threads(engine, 3);
         test::many_threads(ltp::Engine(toy.path, {0, ltp::Performance::Throughput}), 3);
     }
+    graphs();
     gpus();
     bundles();
     files();
