@@ -44,6 +44,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=1000)
     parser.add_argument("--shard-rows", type=int, default=64)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--ways", nargs="+", choices=WAYS, help="only these; default: all")
     parser.add_argument("-o", "--output", type=Path, help="default: in results/")
     options = parser.parse_args()
     output = options.output or RESULTS / f"score-{options.bundle.name}.json"
@@ -74,9 +75,10 @@ def measure(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
         ways: dict[str, Callable[[], float]] = {
             way: lambda workers=workers: by_score(options, data, workers)
             for way, workers in WAYS.items()
-            if workers.ray is None or find_spec("ray")
+            if way in (options.ways or WAYS) and (workers.ray is None or find_spec("ray"))
         }
-        ways["engine.predict"] = lambda: by_predict(options.bundle, texts)
+        if options.ways is None:
+            ways["engine.predict"] = lambda: by_predict(options.bundle, texts)
         if options.checkpoint is not None:
             ways["transformers pipeline"] = lambda: by_pipeline(options, texts)
         rounds: dict[str, list[dict[str, float]]] = {way: [] for way in ways}
@@ -135,7 +137,7 @@ def by_pipeline(options: argparse.Namespace, texts: list[Any]) -> float:
 
 
 def cpu_seconds() -> float:
-    """Of this process and of all that it started and that have ended."""
+    """Of this process and of all that it started and that have ended: not of Ray's."""
     kinds = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
     usage = [resource.getrusage(kind) for kind in kinds]
     return sum(each.ru_utime + each.ru_stime for each in usage)
