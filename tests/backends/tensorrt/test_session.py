@@ -132,7 +132,7 @@ def test_bounded_engines_run_as_cuda_graphs_from_the_third_time_on(
 
 def test_single_sequences_use_their_own_profile(bundle: Path, cuda: FakeRuntime) -> None:
     engine = load(bundle)
-    general, single = engine.session.lanes[0]._by_profile
+    general, single = engine.session.lanes[0].executor.by_profile
     for count, context in ((1, single), (2, general), (1, single)):
         general.shapes.clear()
         single.shapes.clear()
