@@ -82,6 +82,7 @@ def _baselines(
         )
     library, device = found
     request = BaselineRequest(
+        engine=engine,
         checkpoint=checkpoint,
         encoder=encoder,
         precision=manifest.precision,

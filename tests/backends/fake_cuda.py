@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import enum
+import math
 from collections.abc import Callable
 from functools import partial
 from types import SimpleNamespace
@@ -145,11 +146,24 @@ class FakeContext:
         self.cuda.queue(partial(self._execute, dict(self.shapes)))
         return True
 
+    def read(self, name: str, shape: tuple[int, ...]) -> np.ndarray:
+        """An input, from where it lies."""
+        values = (ctypes.c_int32 * math.prod(shape)).from_address(self.addresses[name])
+        return np.array(values, np.int32).reshape(shape)
+
+    def write(self, name: str, values: np.ndarray) -> None:
+        """Copy an output to where it is expected."""
+        values = np.ascontiguousarray(values)
+        if name in self.addresses:
+            address = self.addresses[name]
+        else:
+            allocator = self.allocators[name]
+            address = allocator.reallocate_output_async(name, 0, values.nbytes, 256, 7)
+            allocator.notify_shape(name, values.shape)
+        ctypes.memmove(address, values.ctypes.data, values.nbytes)
+
     def _execute(self, shapes: dict[str, tuple[int, ...]]) -> None:
-        feeds = {}
-        for name, (size,) in shapes.items():
-            values = (ctypes.c_int32 * size).from_address(self.addresses[name])
-            feeds[name] = np.array(values, np.int32)
+        feeds = {name: self.read(name, shape) for name, shape in shapes.items()}
         offsets, rows = feeds["offsets"], len(feeds["input_ids"])
         sequences = int((np.diff(offsets) > 0).sum())
         assert (offsets[sequences:] == offsets[sequences]).all()
@@ -163,18 +177,13 @@ class FakeContext:
                 else:
                     spare = np.full((count - len(values), *values.shape[1:]), -77, values.dtype)
                     values = np.concatenate([values, spare])
-                address = self.addresses[name]
-            else:
-                allocator = self.allocators[name]
-                address = allocator.reallocate_output_async(name, 0, values.nbytes, 256, 7)
-                allocator.notify_shape(name, values.shape)
-            values = np.ascontiguousarray(values)
-            ctypes.memmove(address, values.ctypes.data, values.nbytes)
+            self.write(name, values)
 
 
 class FakeEngine:
     """Keeps the contexts that were made of it."""
 
+    context = FakeContext
     device_memory_size_v2 = 1000 * len(PROFILES)
     num_optimization_profiles = len(PROFILES)
 
@@ -189,7 +198,7 @@ class FakeEngine:
 
     def create_execution_context(self, strategy: Any) -> FakeContext:
         assert strategy == "user managed"
-        self.contexts.append(FakeContext(self.model, self.cuda))
+        self.contexts.append(self.context(self.model, self.cuda))
         return self.contexts[-1]
 
 

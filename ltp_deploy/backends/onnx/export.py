@@ -7,12 +7,12 @@ import logging
 import math
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import fx, nn
+from torch import Tensor, fx, nn
 
 from ltp_deploy.backends.backend import Job
 from ltp_deploy.backends.onnx.node import attributes, translation
@@ -40,20 +40,53 @@ def export(job: Job) -> onnx.ModelProto:
     Raises:
         LtpError: the packages `onnx` and `onnxscript` are missing.
     """
+    inputs = example_inputs(job.module, job.config)
+    tokens, bounds = torch.export.Dim("T"), torch.export.Dim("B_plus_1")
+    shapes = [{0: bounds if name == "offsets" else tokens} for name in inputs]
+    model = export_graph(job.module, inputs, shapes, output_names(job.plan), job.directory)
+    for i, node in enumerate(attention_nodes(model)):
+        node.name = f"layers.{i}.attention"
+    from onnx.helper import make_attribute  # which is there now
+
+    for node, layer in zip(attention_nodes(model), job.plan.layers, strict=True):
+        per_mille = min(1000, max(1, math.ceil(1000 * layer.share)))
+        node.attribute.append(make_attribute(EXPECTED, per_mille))
+        if attributes(node)["carry"] != Carry.SURVIVORS:
+            del node.output[len(RESULTS) :]
+    if job.precision == "int8":
+        quantize(model, job, job.directory / WEIGHTS)
+    return model
+
+
+def export_graph(
+    module: fx.GraphModule,
+    inputs: Mapping[str, Tensor],
+    shapes: list[Any],
+    outputs: Sequence[str],
+    directory: Path,
+) -> onnx.ModelProto:
+    """A graph as an ONNX model, whose products and norms have the names of their modules.
+
+    Args:
+        inputs: examples by name.
+        shapes: the dimensions of each that are free, as `torch.export` takes them.
+        directory: where the file WEIGHTS is written.
+
+    Raises:
+        LtpError: the packages `onnx` and `onnxscript` are missing.
+    """
     with needs("this target needs onnx and onnxscript", "onnx"):
         import onnx
         import onnx_ir
 
         from ltp_deploy.backends.onnx.means import segment_sum
-    inputs = example_inputs(job.module, job.config)
-    tokens, bounds = torch.export.Dim("T"), torch.export.Dim("B_plus_1")
     with _quiet():
         program = torch.onnx.export(
-            job.module,
+            module,
             tuple(inputs.values()),
             input_names=list(inputs),
-            output_names=output_names(job.plan),
-            dynamic_shapes=[{0: bounds if name == "offsets" else tokens} for name in inputs],
+            output_names=outputs,
+            dynamic_shapes=shapes,
             opset_version=OPSET,
             dynamo=True,
             verbose=False,
@@ -64,24 +97,17 @@ def export(job: Job) -> onnx.ModelProto:
             },
         )
     assert program is not None
-    with tempfile.TemporaryDirectory(dir=job.directory) as folder:
+    with tempfile.TemporaryDirectory(dir=directory) as folder:
         path = Path(folder) / "model.onnx"
         onnx_ir.save(program.model, path, external_data=WEIGHTS)
         model = onnx.load(path, load_external_data=False)
-        (Path(folder) / WEIGHTS).rename(job.directory / WEIGHTS)
-    _name_nodes(model, job.module)
-    for node, layer in zip(attention_nodes(model), job.plan.layers, strict=True):
-        per_mille = min(1000, max(1, math.ceil(1000 * layer.share)))
-        node.attribute.append(onnx.helper.make_attribute(EXPECTED, per_mille))
-        if attributes(node)["carry"] != Carry.SURVIVORS:
-            del node.output[len(RESULTS) :]
-    if job.precision == "int8":
-        quantize(model, job, job.directory / WEIGHTS)
+        (Path(folder) / WEIGHTS).rename(directory / WEIGHTS)
+    _name_nodes(model, module)
     return model
 
 
 def _name_nodes(model: onnx.ModelProto, module: fx.GraphModule) -> None:
-    """Name products and norms after their modules, attentions after their layers.
+    """Name products and norms after their modules.
 
     Each of them takes the result of the one before, so that both graphs have them in one order. The
     names of weights say less: layers whose weights are equal share them.
@@ -91,8 +117,6 @@ def _name_nodes(model: onnx.ModelProto, module: fx.GraphModule) -> None:
     nodes = [n for n in model.graph.node if n.op_type in ("Gemm", "LayerNormalization")]
     for node, name in zip(nodes, modules, strict=True):
         node.name = name
-    for i, node in enumerate(attention_nodes(model)):
-        node.name = f"layers.{i}.attention"
 
 
 def attention_nodes(model: onnx.ModelProto) -> list[onnx.NodeProto]:

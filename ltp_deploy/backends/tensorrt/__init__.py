@@ -147,8 +147,9 @@ class TensorRt(Backend):
         """The ONNX target runs the same graph, in ONNX Runtime."""
         return replace(options, target="onnx", library=None, portable=False)
 
-    def baselines(self, engine: Compiled) -> None:
-        """None: a dense TensorRT engine would have to be built for it."""
+    def baselines(self, engine: Compiled) -> tuple[str, str]:
+        """Dense TensorRT engines, built for the same GPU."""
+        return "tensorrt", "cuda"
 
     def describe(self, engine: Compiled) -> list[tuple[str, str]]:
         """What runs it where, how often it calls the plugin, and how many host syncs it has."""

@@ -16,7 +16,7 @@ from typing import Any
 from ltp_deploy.backends.tensorrt.library import LIBRARIES, LibraryName, child_environment
 from ltp_deploy.errors import LtpError
 
-Range = tuple[int, int, int]  # the least, the most usual and the greatest size
+Shape = tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -29,8 +29,8 @@ class EngineJob:
         engine: the path of the file to write.
         compute_capability: of the GPU that the engine is for, such as "7.5".
         plugin: the path of the C++ plugin, or None to build with the Python one.
-        profiles: the optimisation profiles: by the model's inputs, each of which has one dimension,
-            the range of its size.
+        profiles: the optimisation profiles: the least, the most usual and the greatest shape of
+            each of the model's inputs, by its name.
     """
 
     library: LibraryName
@@ -38,7 +38,7 @@ class EngineJob:
     engine: str
     compute_capability: str
     plugin: str | None
-    profiles: tuple[dict[str, Range], ...]
+    profiles: tuple[dict[str, tuple[Shape, ...]], ...]
 
 
 @dataclass(frozen=True)

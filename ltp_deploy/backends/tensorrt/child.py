@@ -83,7 +83,7 @@ def _config(trt: Any, builder: Any, network: Any, job: EngineJob) -> Any:
         for i in range(network.num_inputs):
             name = network.get_input(i).name
             least, usual, most = shapes[name]
-            profile.set_shape(name, (least,), (usual,), (most,))
+            profile.set_shape(name, least, usual, most)
         config.add_optimization_profile(profile)
     return config
 

@@ -13,7 +13,7 @@ from ltp_deploy.backends.onnx.compile import PORTABLE
 from ltp_deploy.backends.onnx.export import WEIGHTS, export
 from ltp_deploy.backends.onnx.portable import make_portable
 from ltp_deploy.backends.tensorrt import BuildCost, TensorRtEngine
-from ltp_deploy.backends.tensorrt.builder import EngineJob, Range, build_engine
+from ltp_deploy.backends.tensorrt.builder import EngineJob, Shape, build_engine
 from ltp_deploy.backends.tensorrt.layers import count_layers
 from ltp_deploy.backends.tensorrt.library import choose_library
 from ltp_deploy.bundle.files import FileName
@@ -72,7 +72,7 @@ def compile_engine(job: Job) -> Output:
     )
 
 
-def _profiles(job: Job) -> tuple[dict[str, Range], ...]:
+def _profiles(job: Job) -> tuple[dict[str, tuple[Shape, ...]], ...]:
     """The optimisation profiles: for all requests, tuned for the typical one, and for a single
     sequence, tuned for a typical one. Whoever knows of no profiles uses the first."""
     limits, batch = job.limits, min(job.options.usual_batch, job.limits.max_batch)
@@ -84,7 +84,7 @@ def _profiles(job: Job) -> tuple[dict[str, Range], ...]:
     return (every, single) if limits.max_batch > 1 else (single,)
 
 
-def _profile(tokens: Range, sequences: Range) -> dict[str, Range]:
-    least, usual, most = sequences
-    shapes = dict.fromkeys(("input_ids", "position_ids", "token_type_ids"), tokens)
-    return {**shapes, "offsets": (least + 1, usual + 1, most + 1)}
+def _profile(tokens: Shape, sequences: Shape) -> dict[str, tuple[Shape, ...]]:
+    names = ("input_ids", "position_ids", "token_type_ids")
+    shapes = dict.fromkeys(names, tuple((size,) for size in tokens))
+    return {**shapes, "offsets": tuple((count + 1,) for count in sequences)}

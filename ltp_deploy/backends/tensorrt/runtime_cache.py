@@ -19,12 +19,12 @@ class RuntimeCache:
 
     Args:
         trt: the module tensorrt_rtx.
-        digest: of the engine's bundle.
+        digest: of the engine's bundle; None: nothing is kept.
     """
 
-    def __init__(self, trt: Any, digest: str):
+    def __init__(self, trt: Any, digest: str | None = None):
         self._trt = trt
-        self.path: Path = cache_folder() / f"{digest}.rtx"
+        self.path: Path | None = cache_folder() / f"{digest}.rtx" if digest else None
         self._cache: Any = None
         self._saved = b""
 
@@ -39,16 +39,17 @@ class RuntimeCache:
         config.dynamic_shapes_kernel_specialization_strategy = strategies.NONE
         if self._cache is None:
             self._cache = config.create_runtime_cache()
-            with suppress(OSError):
-                self._saved = self.path.read_bytes()
-                self._cache.deserialize(self._saved)
+            if self.path:
+                with suppress(OSError):
+                    self._saved = self.path.read_bytes()
+                    self._cache.deserialize(self._saved)
         config.set_runtime_cache(self._cache)
         return config
 
     def save(self) -> None:
         """Write the file, if there is something new in it and the folder can be written."""
         compiled = bytes(self._cache.serialize() or b"")
-        if compiled in (b"", self._saved):
+        if self.path is None or compiled in (b"", self._saved):
             return
         with suppress(OSError, LtpError), new_file(self.path) as work:
             work.write_bytes(compiled)

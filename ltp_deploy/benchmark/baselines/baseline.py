@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ltp_deploy.data.batch import PackedBatch
 from ltp_deploy.model.encoder import Encoder
+from ltp_deploy.runtime.engine import Engine
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,7 @@ class BaselineRequest:
         peers: more runtimes, by their names in `peers.PEERS`.
         threads: of the CPU, None for all.
         samples: of the sequences that will be timed; an int8 baseline is calibrated on the first.
+        engine: that is timed, None where there is none.
     """
 
     checkpoint: Path
@@ -31,3 +33,4 @@ class BaselineRequest:
     peers: Sequence[str]
     threads: int | None
     samples: Sequence[PackedBatch]
+    engine: Engine | None = None
