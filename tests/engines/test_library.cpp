@@ -1,6 +1,7 @@
 // Libraries in memory: whole, one for the same contents, whatever becomes of their files.
 #include "library.h"
 
+#include <atomic>
 #include <fstream>
 #include <iterator>
 #include <thread>
@@ -35,13 +36,20 @@ void one_for_the_same_contents() {
     CHECK(content(first) == code, "the first one stays");
 }
 
+/// All at once, with nothing else between them that would put them in order: so the thread
+/// sanitizer sees whether the paths are guarded.
 void from_many_threads() {
     test::ToyBundle toy;
     toy.put("plugin.so", "the same");
+    const ltp::MappedFile library(toy.path / "plugin.so");
     std::vector<fs::path> paths(8);
+    std::atomic<std::size_t> ready{0};
     std::vector<std::thread> threads;
     for (fs::path& path : paths)
-        threads.emplace_back([&] { path = path_of(toy.path / "plugin.so"); });
+        threads.emplace_back([&] {
+            for (++ready; ready < paths.size();) std::this_thread::yield();
+            path = ltp::library_path(library);
+        });
     for (std::thread& thread : threads) thread.join();
     for (const fs::path& path : paths) CHECK(path == paths[0], path);
 }
