@@ -143,9 +143,7 @@ def layer_work(
     work = gpu.product(rows, 3 * c, d) + gpu.kernel(attending, attention)
     compacts = carry in (Carry.SURVIVORS, Carry.BOUNDED)
     if scores:
-        work += gpu.kernel()  # clears the scores
-    if scores or compacts:
-        work += gpu.kernel()  # decides which tokens are kept
+        work += gpu.kernel()  # clears the scores; attention decides which tokens are kept
     if compacts:
         moving = gpu.passes(out * c, 2)
         work += moving

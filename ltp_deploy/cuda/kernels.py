@@ -63,9 +63,9 @@ def pruned_attention(
         rule=Rule(int(rule.mode), rule.threshold, layer.score_length, layer.keep_first),
         carry=int(layer.carry),
     )
-    if "scores" in parts and rows:
+    if space.zeroed:
         with _current(queue.device):
-            check(driver().cuMemsetD8Async(parts["scores"], 0, 8 * rows, queue.stream))
+            check(driver().cuMemsetD8Async(scratch, 0, space.zeroed, queue.stream))
     enqueue(launches(layer, rows, sequences), arguments, queue)
 
 

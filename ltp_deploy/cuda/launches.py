@@ -17,7 +17,6 @@ from ltp_deploy.model.signature import INPUTS, OUTPUTS
 # Rows of a block's tile, and threads of a block.
 ATTEND_ROWS, ATTEND_THREADS = 64, 128
 COMPACT_ROWS, COMPACT_THREADS = 8, 256
-DECIDE_THREADS = 512
 FIRST_ROW_THREADS = 128
 NORM_ROWS, NORM_THREADS = 4, 128
 
@@ -25,7 +24,7 @@ NORM_ROWS, NORM_THREADS = 4, 128
 SIZES = (32, 64, 128)
 KERNELS = (
     *(f"ltp_{name}_{size}" for name in ("attend", "attend_scores", "first_row") for size in SIZES),
-    *("ltp_decide", "ltp_compact"),
+    "ltp_compact",
 )
 
 MAX_HEAD_SIZE = 128
@@ -55,7 +54,7 @@ class Arguments(ctypes.Structure):
             for name in (
                 *INPUTS,
                 *OUTPUTS,
-                *("scores", "attended", "survivors", "survivor_counts"),
+                *("scores", "blocks_done", "attended", "survivors", "survivor_counts"),
             )
         ),
         *((name, ctypes.c_int32) for name in ("rows", "sequences", "heads", "head_size")),
@@ -150,8 +149,6 @@ def launches(layer: Layer, rows: int, sequences: int) -> list[Launch]:
     attend = f"ltp_attend_scores_{size}" if layer.scores else f"ltp_attend_{size}"
     grid = (_tile_slots(rows, sequences, ATTEND_ROWS), layer.heads)
     found = [Launch(attend, grid, ATTEND_THREADS)]
-    if layer.scores or layer.compacts:
-        found.append(Launch("ltp_decide", (sequences + 1, 1), DECIDE_THREADS))
     if layer.compacts:
         grid = (_tile_slots(rows, sequences, COMPACT_ROWS), 1)
         found.append(Launch("ltp_compact", grid, COMPACT_THREADS))
@@ -168,12 +165,13 @@ class Workspace:
     """A layer's scratch memory.
 
     Attributes:
-        places: where each part that the layer needs begins, in bytes. `scores`, if it is there, is
-            set to zero before the first launch.
+        places: where each part that the layer needs begins, in bytes.
+        zeroed: how many bytes, from the beginning on, are set to zero before the first launch.
         bytes: the size of all parts.
     """
 
     places: dict[str, int]
+    zeroed: int
     bytes: int
 
 
@@ -182,6 +180,7 @@ def workspace(layer: Layer, rows: int, sequences: int) -> Workspace:
     sizes = {}
     if layer.scores:
         sizes["scores"] = 8 * rows
+        sizes["blocks_done"] = 4 * sequences
     if layer.compacts:
         sizes["attended"] = 2 * rows * layer.heads * layer.head_size
         sizes["survivors"] = 4 * rows
@@ -190,7 +189,8 @@ def workspace(layer: Layer, rows: int, sequences: int) -> Workspace:
     for part, size in sizes.items():
         places[part] = end
         end = -(-(end + size) // _ALIGNMENT) * _ALIGNMENT
-    return Workspace(places, end)
+    zeroed = places["blocks_done"] + sizes["blocks_done"] if layer.scores else 0
+    return Workspace(places, zeroed, end)
 
 
 def _tile_slots(rows: int, sequences: int, tile_rows: int) -> int:

@@ -25,6 +25,7 @@ struct Arguments {
 
     // Scratch; what a layer does not need is null.
     unsigned long long* scores;  ///< [T] zeroed: what each row receives, see fixed_point.cuh
+    unsigned* blocks_done;       ///< [B] zeroed: how many blocks of `attend` it has had so far
     __half* attended;            ///< [T, d] from `attend`; it is `context` unless rows move later
     std::int32_t* survivors;     ///< [T] sequence b's from offsets[b] on; ~row if it is pruned
     std::int32_t* survivor_counts;  ///< [B]
@@ -37,9 +38,9 @@ struct Arguments {
     Carry carry;
 };
 
-static_assert(offsetof(Arguments, scores) == 72 && offsetof(Arguments, rows) == 104 &&
-                  offsetof(Arguments, rule) == 120 && offsetof(Arguments, carry) == 136 &&
-                  sizeof(Arguments) == 144,
+static_assert(offsetof(Arguments, scores) == 72 && offsetof(Arguments, rows) == 112 &&
+                  offsetof(Arguments, rule) == 128 && offsetof(Arguments, carry) == 144 &&
+                  sizeof(Arguments) == 152,
               "the layout is an interface");
 
 /// What `ltp_residual_norm` gets: out = LayerNorm(x + residual[kept]). Launchers in other languages

@@ -20,14 +20,10 @@ __device__ __forceinline__ void mask(float (&s)[kKeyPart / 8][4], unsigned alive
 }
 
 template <int kSize, bool kScores>
-__device__ __forceinline__ void attend(const Arguments& a) {
+__device__ __forceinline__ void attend_tile(const Arguments& a, const Tile& tile, int head,
+                                            AttendShared<kSize>& shared) {
     constexpr int kKeys = kAttendKeys<kSize>;
-    LTP_SHARED(AttendShared<kSize>, shared);
-    const int head = blockIdx.y;
-    const Tile tile = find_tile<kAttendRows>(a, blockIdx.x);
     const Sequence& sequence = tile.sequence;
-    if (a.carry == Carry::All && head == 0) carry_all(a, tile);
-    if (tile.first >= tile.last) return;
     const bool idle = finished(a, sequence);
 
     // Carry::First wants the scores of all rows but the context of one.
@@ -99,6 +95,19 @@ __device__ __forceinline__ void attend(const Arguments& a) {
         scale_rows(context, normaliser);
     }
     if (wants_context) store_context<kSize>(a, sequence, head, row, context);
+}
+
+template <int kSize, bool kScores>
+__device__ __forceinline__ void attend(const Arguments& a) {
+    LTP_SHARED(AttendShared<kSize>, shared);
+    const int head = blockIdx.y;
+    const Tile tile = find_tile<kAttendRows>(a, blockIdx.x);
+    if (!compacts(a.carry) && head == 0) carry_in_place(a, tile);
+    if (!tile.empty())
+        attend_tile<kSize, kScores>(a, tile, head, shared);
+    else if (a.carry == Carry::First)
+        clear_context(a, tile, head);
+    if (is_to_decide<kScores>(a, tile, head)) decide(a, tile.sequence, shared.decide);
 }
 
 }  // namespace ltp::cuda

@@ -2,11 +2,10 @@
 #pragma once
 
 #include "column_sums.cuh"
+#include "decide.cuh"
 #include "tile.cuh"
 
 namespace ltp::cuda {
-
-constexpr int kAttendRows = 64, kAttendThreads = 128;
 
 template <int kSize>
 constexpr int kAttendKeys = kSize > 64 ? 32 : 64;  // what registers hold
@@ -15,6 +14,7 @@ template <int kSize>
 struct AttendShared {
     SharedTile<kAttendKeys<kSize>, kSize> keys, values;
     ColumnSums<kAttendKeys<kSize>, kAttendThreads / kWarpSize> sums;
+    DecideShared decide;
 };
 
 /// What a block has of Q, K and V, and the keys it is about to need.

@@ -1,22 +1,30 @@
-// What a block of `attend` writes besides scores.
+// What a block of `attend` writes besides scores and decisions.
 #pragma once
 
 #include "attend_input.cuh"
 
 namespace ltp::cuda {
 
-/// Carry::All: the rows go on as they are, with those not alive; `decide` marks the newly pruned
-/// ones.
-__device__ inline void carry_all(const Arguments& a, const Tile& tile) {
+/// What rows move to if they do not depend on a decision: there is a block for every sequence.
+/// Carry::All: the rows go on as they are, with those not alive; `decide` marks the newly pruned.
+__device__ inline void carry_in_place(const Arguments& a, const Tile& tile) {
     const int b = blockIdx.x;
-    if (b <= a.sequences && threadIdx.x == 0) a.offsets_out[b] = offset(a, b);
+    if (b <= a.sequences && threadIdx.x == 0) {
+        const bool first_only = a.carry == Carry::First;
+        a.offsets_out[b] = first_only ? b : offset(a, b);
+        if (first_only && b < a.sequences) {
+            const Sequence s = sequence(a, b);
+            a.kept[b] = s.size() > 0 ? s.begin : 0;
+        }
+    }
     const int row = tile.first + threadIdx.x;
-    if (row >= tile.last) return;
+    if (a.carry == Carry::First || row >= tile.last) return;
     a.kept[row] = row;
     a.alive_out[row] = !finished(a, tile.sequence) && a.alive[row] != 0;
 }
 
-/// A finished sequence has zero context, wanted of all its rows or of the first only.
+/// A finished sequence has zero context, wanted of all its rows or of the first only. One without
+/// rows has one in the output, if only first rows are.
 __device__ inline void clear_context(const Arguments& a, const Tile& tile, int head) {
     const bool first_only = a.carry != Carry::All;
     if (first_only && (!tile.begins_sequence() || tile.sequence.index == a.sequences)) return;

@@ -1,4 +1,7 @@
-// Moves the carried rows to the front, a warp to a row, and says which they are.
+// Moves the carried rows to the front, a warp to a row, and says which they are. A kernel of its
+// own: where a sequence begins depends on all before it, and the block that decides about a
+// sequence would move it with the bandwidth of one multiprocessor, in no less time than a launch
+// takes.
 #pragma once
 
 #include "sequences.cuh"
@@ -11,6 +14,11 @@ struct CompactShared {
     int before[kCompactRows], total[kCompactRows];
 };
 
+/// How many rows a sequence hands on. With garbage offsets nobody may have decided about it.
+__device__ inline int survivor_count(const Arguments& a, const Sequence& s) {
+    return s.index < a.sequences ? min(max(a.survivor_counts[s.index], 0), s.size()) : 0;
+}
+
 /// Sums of survivor counts, over the sequences before b and over all. Never more than there are
 /// rows, even where garbage offsets have sequences overlap.
 struct Carried {
@@ -18,7 +26,7 @@ struct Carried {
 
     __device__ Carried(const Arguments& a, int b, CompactShared& shared) {
         for (int i = threadIdx.x; i < a.sequences; i += kCompactThreads) {
-            const int count = a.survivor_counts[i];
+            const int count = min(max(a.survivor_counts[i], 0), a.rows);
             total = min(total + count, a.rows);
             if (i < b) before = min(before + count, a.rows);
         }
@@ -55,8 +63,7 @@ __device__ inline void compact(const Arguments& a) {
     LTP_SHARED(CompactShared, shared);
     const Tile tile = find_tile<kCompactRows>(a, blockIdx.x);
     const Sequence& s = tile.sequence;
-    const int count = s.index < a.sequences ? a.survivor_counts[s.index] : 0,
-              i = tile.first - s.begin + warp();
+    const int count = survivor_count(a, s), i = tile.first - s.begin + warp();
     const bool counts = a.count && blockIdx.x == 0;
     if (a.carry == Carry::Survivors && tile.first - s.begin >= count && !tile.begins_sequence() &&
         !counts)
@@ -66,7 +73,8 @@ __device__ inline void compact(const Arguments& a) {
     if (tile.begins_sequence() && threadIdx.x == 0) a.offsets_out[s.index] = carried.before;
     if (counts && threadIdx.x == 0) *static_cast<volatile std::int32_t*>(a.count) = carried.total;
     if (const int to = carried.before + i; i < count && to < a.rows) {
-        const int survivor = a.survivors[s.begin + i], row = survivor < 0 ? ~survivor : survivor;
+        const int survivor = a.survivors[s.begin + i],
+                  row = min(survivor < 0 ? ~survivor : survivor, a.rows - 1);
         put_row(a, to, a.attended + static_cast<std::size_t>(row) * hidden(a), row, survivor >= 0);
     }
     if (a.carry == Carry::Survivors) return;

@@ -8,8 +8,6 @@
 
 namespace ltp::cuda {
 
-constexpr int kDecideThreads = 512;
-
 /// All threads of a block make it together; each then asks about rows of its own.
 class Decision {
 public:
@@ -18,7 +16,8 @@ public:
 
     __device__ Decision(const Arguments& a, const Sequence& s)
         : a_(a), s_(s), prunes_(prunes(a.rule)), top_k_(prunes_ && a.rule.mode == Mode::TopK) {
-        own_ = compute_key(threadIdx.x);
+#pragma unroll
+        for (int i = 0; i < kOwn; ++i) own_[i] = compute_key(i * kAttendThreads + threadIdx.x);
         const int length = a.lengths[s.index];
         if (!prunes_) return;
         if (top_k_) {
@@ -33,7 +32,7 @@ public:
 
     /// Of row i of the sequence.
     __device__ unsigned key(int i) const {
-        return i == static_cast<int>(threadIdx.x) ? own_ : compute_key(i);
+        return i == static_cast<int>(threadIdx.x) ? own_[0] : compute_key(i);
     }
 
     /// Whether it ranks neither before nor after the last survivor but for its index.
@@ -52,8 +51,8 @@ private:
         if (i >= s_.size() || a_.alive[s_.begin + i] == 0) return kNotAlive;
         if (!prunes_) return 1;
         if (top_k_ && a_.rule.keep_first && i == 0) return kFirst;
-        const float score = to_float(a_.scores[s_.begin + i]);
-        return score != score ? kNanKey : __float_as_uint(score) + 1;  // scores are not negative
+        const float score = to_float(__ldcg(a_.scores + s_.begin + i));  // others have added to it
+        return score != score ? kNanKey : __float_as_uint(score) + 1;    // scores are not negative
     }
 
     __device__ static float score(unsigned key) {
@@ -62,8 +61,11 @@ private:
 
     __device__ int count_reaching(unsigned least) const {
         int count = 0;
-        for (int first = 0; first < s_.size(); first += kDecideThreads)
-            count += __syncthreads_count(key(first + threadIdx.x) >= least);
+#pragma unroll
+        for (int i = 0; i < kOwn; ++i)
+            if (i * kAttendThreads < s_.size()) count += __syncthreads_count(own_[i] >= least);
+        for (int first = kOwn * kAttendThreads; first < s_.size(); first += kAttendThreads)
+            count += __syncthreads_count(compute_key(first + threadIdx.x) >= least);
         return count;
     }
 
@@ -75,10 +77,12 @@ private:
         return found;
     }
 
+    static constexpr int kOwn = 4;  // the first keys of a thread, all it has but for long sequences
+
     const Arguments& a_;
     const Sequence s_;
     const bool prunes_, top_k_;
-    unsigned own_;  // the key of this thread's first row, which for most sequences is the only one
+    unsigned own_[kOwn];
     unsigned limit_ = 0;
     int ties_ = 0;
     float divisor_ = 1.f;

@@ -3,7 +3,6 @@
 
 #include "attend.cuh"
 #include "compact.cuh"
-#include "decide.cuh"
 #include "first_row.cuh"
 #include "residual_norm.cuh"
 
@@ -26,11 +25,6 @@ LTP_KERNELS_OF_SIZE(32, 4)
 LTP_KERNELS_OF_SIZE(64, 3)
 LTP_KERNELS_OF_SIZE(128, 2)
 #undef LTP_KERNELS_OF_SIZE
-
-extern "C" __global__ void __launch_bounds__(ltp::cuda::kDecideThreads)
-    ltp_decide(ltp::cuda::Arguments a) {
-    ltp::cuda::decide(a);
-}
 
 extern "C" __global__ void __launch_bounds__(ltp::cuda::kCompactThreads)
     ltp_compact(ltp::cuda::Arguments a) {

@@ -21,7 +21,7 @@ struct Launch {
 
 /// In the order in which they run.
 struct Launches {
-    Launch launch[3];
+    Launch launch[2];
     int count = 0;
 };
 
@@ -29,13 +29,11 @@ Launches launches(const Layer& layer, int rows, int sequences);
 
 /// Offsets in bytes; a part that the layer does not need is empty.
 struct Workspace {
-    std::size_t scores = 0, attended = 0, survivors = 0, survivor_counts = 0, end = 0;
+    std::size_t scores = 0, blocks_done = 0, attended = 0, survivors = 0, survivor_counts = 0;
+    std::size_t zeroed = 0;  ///< how much is zeroed before the first launch, from the beginning on
+    std::size_t end = 0;
 };
 
-/// scores come first and are zeroed before the first launch.
 Workspace workspace(const Layer& layer, int rows, int sequences);
-
-/// Whether rows move: survivors are gathered at the front.
-inline bool compacts(Carry carry) { return carry == Carry::Survivors || carry == Carry::Bounded; }
 
 }  // namespace ltp::cuda

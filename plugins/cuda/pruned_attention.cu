@@ -13,8 +13,7 @@ namespace {
 
 const Kernel kAttend[] = LTP_KERNELS_BY_SIZE(ltp_attend),
              kAttendScores[] = LTP_KERNELS_BY_SIZE(ltp_attend_scores),
-             kFirstRow[] = LTP_KERNELS_BY_SIZE(ltp_first_row), kDecide = LTP_KERNEL(ltp_decide),
-             kCompact = LTP_KERNEL(ltp_compact);
+             kFirstRow[] = LTP_KERNELS_BY_SIZE(ltp_first_row), kCompact = LTP_KERNEL(ltp_compact);
 
 }  // namespace
 
@@ -30,28 +29,27 @@ cudaError_t load_kernels() {
         load(kAttendScores[size], cudaSharedmemCarveoutMaxShared);
         load(kFirstRow[size], cudaSharedmemCarveoutDefault);
     }
-    load(kDecide, cudaSharedmemCarveoutDefault);
     load(kCompact, cudaSharedmemCarveoutDefault);
     return error;
 }
 
 Launches launches(const Layer& layer, int rows, int sequences) {
     const int size = layer.head_size <= 32 ? 0 : layer.head_size <= 64 ? 1 : 2;
-    const unsigned heads = layer.heads, blocks_of_sequences = sequences + 1u;
-    const bool scores = prunes(layer.rule), moves = compacts(layer.carry);
+    const unsigned heads = layer.heads;
+    const bool scores = prunes(layer.rule);
 
     Launches list;
     const auto add = [&list](const Kernel& kernel, dim3 grid, dim3 block) {
         list.launch[list.count++] = {kernel, grid, block};
     };
     if (layer.carry == Carry::First && !scores) {
-        add(kFirstRow[size], {blocks_of_sequences, heads}, kFirstRowThreads);
+        add(kFirstRow[size], {sequences + 1u, heads}, kFirstRowThreads);
         return list;
     }
     add(scores ? kAttendScores[size] : kAttend[size],
         {tile_slots(rows, sequences, kAttendRows), heads}, kAttendThreads);
-    if (scores || moves) add(kDecide, blocks_of_sequences, kDecideThreads);
-    if (moves) add(kCompact, tile_slots(rows, sequences, kCompactRows), kCompactThreads);
+    if (compacts(layer.carry))
+        add(kCompact, tile_slots(rows, sequences, kCompactRows), kCompactThreads);
     return list;
 }
 
@@ -62,8 +60,11 @@ Workspace workspace(const Layer& layer, int rows, int sequences) {
         w.end = (at + bytes + 255) / 256 * 256;
         return at;
     };
+    const bool scores = prunes(layer.rule);
     const std::size_t moved = compacts(layer.carry) ? rows : 0;
-    w.scores = take(prunes(layer.rule) ? rows * sizeof(unsigned long long) : 0);
+    w.scores = take(scores ? rows * sizeof(unsigned long long) : 0);
+    w.blocks_done = take(scores ? sequences * sizeof(unsigned) : 0);
+    if (scores) w.zeroed = w.blocks_done + sequences * sizeof(unsigned);
     w.attended = take(moved * layer.heads * layer.head_size * sizeof(__half));
     w.survivors = take(moved * sizeof(std::int32_t));
     w.survivor_counts = take(compacts(layer.carry) ? sequences * sizeof(std::int32_t) : 0);
@@ -94,6 +95,7 @@ cudaError_t pruned_attention(const Layer& layer, const Inputs& in, const Outputs
     a.alive_out = out.alive;
     a.count = out.count;
     if (scores) a.scores = reinterpret_cast<unsigned long long*>(base + w.scores);
+    if (scores) a.blocks_done = reinterpret_cast<unsigned*>(base + w.blocks_done);
     a.attended = moves ? reinterpret_cast<__half*>(base + w.attended) : out.context;
     if (moves) a.survivors = reinterpret_cast<std::int32_t*>(base + w.survivors);
     if (moves) a.survivor_counts = reinterpret_cast<std::int32_t*>(base + w.survivor_counts);
@@ -104,8 +106,8 @@ cudaError_t pruned_attention(const Layer& layer, const Inputs& in, const Outputs
     a.rule = layer.rule;
     a.carry = layer.carry;
 
-    if (scores && in.rows > 0) {
-        const cudaError_t error = cudaMemsetAsync(a.scores, 0, in.rows * sizeof(*a.scores), stream);
+    if (w.zeroed > 0) {
+        const cudaError_t error = cudaMemsetAsync(base, 0, w.zeroed, stream);
         if (error != cudaSuccess) return error;
     }
     const Launches list = launches(layer, in.rows, in.sequences);

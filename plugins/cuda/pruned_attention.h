@@ -50,7 +50,7 @@ std::size_t workspace_bytes(const Layer& layer, int rows, int sequences);
 /// Attention asks for all shared memory: of the smaller share on a T4 one block fits, not three.
 cudaError_t load_kernels();
 
-/// Enqueues the layer on `stream`, as one to three kernels and perhaps a memset; nothing is waited
+/// Enqueues the layer on `stream`, as one or two kernels and perhaps a memset; nothing is waited
 /// for, and all of it can be captured in a graph. `workspace` is aligned to 256 bytes, qkv and
 /// context to 16. Whatever the inputs hold, no memory outside the buffers is touched.
 cudaError_t pruned_attention(const Layer& layer, const Inputs& in, const Outputs& out,

@@ -12,10 +12,16 @@
 namespace ltp::cuda {
 
 constexpr int kWarpSize = 32;
+constexpr int kAttendRows = 64, kAttendThreads = 128;  // of a block of attention
 constexpr unsigned kAllLanes = ~0u;
 
 __device__ inline int lane() { return threadIdx.x % kWarpSize; }
 __device__ inline int warp() { return threadIdx.x / kWarpSize; }
+
+/// Whether rows move: survivors are gathered at the front.
+LTP_HOST_DEVICE constexpr bool compacts(Carry carry) {
+    return carry == Carry::Survivors || carry == Carry::Bounded;
+}
 
 __device__ inline int hidden(const Arguments& a) { return a.heads * a.head_size; }
 
@@ -52,6 +58,7 @@ struct Tile {
     int first, last;
 
     __device__ bool begins_sequence() const { return first == sequence.begin; }
+    __device__ bool empty() const { return first >= last; }
 };
 
 /// Blocks that suffice for all tiles of `tile_rows` rows, however the rows are shared out among the

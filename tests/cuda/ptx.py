@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import re
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import product
@@ -16,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from tests.cuda.ptx_arithmetic import MEANINGS, TYPES
-from tests.cuda.ptx_memory import SEVERAL, Memory, PtxError, SharedMemory
+from tests.cuda.ptx_memory import SEVERAL, GlobalMemory, Memory, PtxError, SharedMemory
 
 Lanes = slice | np.ndarray
 Step = Callable[[Lanes], Any]
@@ -65,10 +66,12 @@ class Kernel:
         self._symbols = {f"{name}_param_0": 0}
         process = (ctypes.c_uint8 * (2**47 - PAGE)).from_address(PAGE)
         self._shared = SharedMemory(0)
-        self._memory = {"global": Memory(np.frombuffer(process, np.uint8), PAGE)}
+        self._global = GlobalMemory(np.frombuffer(process, np.uint8), PAGE)
+        self._memory: dict[str, Memory] = {"global": self._global}
         self._labels: dict[str, int] = {}
         program = self._parse(text, name)
         self._end = len(program)
+        self._uses = Counter(re.findall(r"%\w+", " ".join(line.text for line in program)))
         self._actions = [self._action(at, line) for at, line in enumerate(program)]
 
     def run(self, grid: tuple[int, int], parameter: bytes) -> None:
@@ -84,8 +87,14 @@ class Kernel:
                 self._block = (x, y)
                 for garbage in self._poisoned:
                     garbage[...] = 0xFF  # NaN, read as floats or halves
-                self._shared.barrier()
+                self._barrier()
                 self._run_block()
+                self._global.end_block()
+            self._global.end_grid()
+
+    def _barrier(self) -> None:
+        self._shared.barrier()
+        self._global.barrier()
 
     def _run_block(self) -> None:
         """Those threads go on whose next instruction comes first, and so meet the others again."""
@@ -330,7 +339,7 @@ class Kernel:
 
     def _access(self, how: list[str]) -> tuple[Callable[[], Memory], np.dtype, int]:
         """The address space, and how many values of which type are at an address."""
-        space, *vector, kind = [part for part in how if part != "volatile"]
+        space, *vector, kind = [part for part in how if part not in ("volatile", "cg")]
         if space not in ("global", "shared", "param") or vector not in ([], ["v2"], ["v4"]):
             raise ValueError(how)
         return lambda: self._memory[space], TYPES[kind], int(vector[0][1:]) if vector else 1
@@ -342,31 +351,54 @@ class Kernel:
         function = {"add": np.add, "or": np.bitwise_or}[operation]
         memory, dtype, _ = self._access([space, kind])
         write, address = self._write(operands[0]), self._address(operands[1])
-        reads = self._reads(operands[2], dtype)
+        reads, waits = self._reads(operands[2], dtype), self._uses[operands[0]] > 1
 
         def update(lanes: Lanes) -> None:
             contents, places = memory().at(address(lanes), dtype, 1)
+            values = reads(lanes)[:, 0]
+            memory().touch(places, dtype.itemsize, self._threads[lanes], writes=True)
             before = np.empty(len(places), contents.dtype)
-            for i, (place, value) in enumerate(zip(places[:, 0], reads(lanes)[:, 0], strict=True)):
-                before[i] = contents[place]
-                contents[place] = function(contents[place], value)
-            write(lanes, before)
+
+            def change() -> None:
+                for i, (place, value) in enumerate(zip(places[:, 0], values, strict=True)):
+                    before[i] = contents[place]
+                    contents[place] = function(contents[place], value)
+
+            if waits:
+                change()
+                write(lanes, before)
+            else:
+                self._global.post(change)
 
         return update
 
+    def _membar(self, how: list[str], operands: tuple[str, ...]) -> Step:
+        if how != ["gl"]:
+            raise ValueError(how)
+        return lambda lanes: self._global.fence(self._threads[lanes])
+
+    def _fence(self, how: list[str], operands: tuple[str, ...]) -> Step:
+        if how not in (["acq_rel", "gpu"], ["sc", "gpu"]):
+            raise ValueError(how)
+        return self._membar(["gl"], operands)
+
     def _bar(self, how: list[str], operands: tuple[str, ...]) -> Step:
         if how == ["sync"] and operands == ("0",):
-            return lambda lanes: self._shared.barrier()
+            return lambda lanes: self._barrier()
         to, barrier, vote = operands
-        if how != ["red", "popc", "u32"] or barrier != "0":
-            raise ValueError(how)
+        reduce = {
+            ("red", "popc", "u32"): lambda votes: np.uint32(votes.sum()),
+            ("red", "or", "pred"): lambda votes: np.bool_(votes.any()),
+        }[tuple(how)]
+        if barrier != "0":
+            raise ValueError(barrier)
         write, votes = self._write(to), self._reads(vote, TYPES["pred"])
 
-        def count(lanes: Lanes) -> None:
-            self._shared.barrier()
-            write(lanes, np.uint32(votes(lanes).sum()))
+        def vote_and_meet(lanes: Lanes) -> None:
+            self._barrier()
+            write(lanes, reduce(votes(lanes)))
 
-        return count
+        return vote_and_meet
 
     def _vote(self, how: list[str], operands: tuple[str, ...]) -> Step:
         if how != ["sync", "ballot", "b32"]:

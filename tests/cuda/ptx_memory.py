@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -33,6 +34,44 @@ class Memory:
 
     def touch(self, places: np.ndarray, size: int, threads: np.ndarray, writes: bool) -> None:
         """Take note of an access by threads [lanes] to places [lanes, n] of `size` bytes."""
+
+
+class GlobalMemory(Memory):
+    """All of this process. Other blocks see changes no sooner than a GPU promises: those by atomics
+    whose result nobody reads at a fence of their block, or after the grid. Threads whose writes a
+    fence of another one is to cover must have come to a barrier with it before."""
+
+    def __init__(self, contents: np.ndarray, base: int):
+        super().__init__(contents, base)
+        self._writers: set[int] = set()  # since the last barrier
+        self._posted: list[Callable[[], None]] = []
+        self._not_fenced: list[Callable[[], None]] = []
+
+    def touch(self, places: np.ndarray, size: int, threads: np.ndarray, writes: bool) -> None:
+        if writes:
+            self._writers.update(threads.tolist())
+
+    def post(self, change: Callable[[], None]) -> None:
+        self._posted.append(change)
+
+    def barrier(self) -> None:
+        self._writers.clear()
+
+    def fence(self, threads: np.ndarray) -> None:
+        if self._writers - set(threads.tolist()):
+            raise PtxError("a race for global memory: others wrote there since the last barrier")
+        for change in self._posted:
+            change()
+        self._posted.clear()
+
+    def end_block(self) -> None:
+        self._not_fenced += self._posted
+        self._posted.clear()
+
+    def end_grid(self) -> None:
+        for change in self._not_fenced:
+            change()
+        self._not_fenced.clear()
 
 
 class SharedMemory(Memory):

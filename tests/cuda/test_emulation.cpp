@@ -50,6 +50,25 @@ int wrong_reads(bool with_barrier) {
     return wrong;
 }
 
+/// The last of several blocks reads what all of them added up.
+bool last_block_sees_all(bool with_fence) {
+    constexpr unsigned kBlocks = 4;
+    unsigned long long sum = 0, seen = 0;
+    unsigned done = 0;
+    emulation::launch(kBlocks, 1, kThreads, [&] {
+        atomicAdd(&sum, 1ull);
+        __syncthreads();
+        bool last = false;
+        if (threadIdx.x == 0) {
+            if (with_fence) __threadfence();
+            last = atomicAdd(&done, 1u) == kBlocks - 1;
+        }
+        if (__syncthreads_or(last)) seen = __ldcg(&sum);
+    });
+    CHECK(sum == kBlocks * kThreads, "after the launch all is there", sum);
+    return seen == sum;
+}
+
 void warps_exchange() {
     emulation::launch(2, 3, kThreads, [] {
         const unsigned me = threadIdx.x, lane = me % 32;
@@ -57,6 +76,7 @@ void warps_exchange() {
         CHECK(__ballot_sync(~0u, lane < 3) == 7u, me);
         CHECK(__syncthreads_count(me < 40) == 40, me);
         CHECK(__syncthreads_count(me < 50) == 50, me);
+        CHECK(__syncthreads_or(me == 77) && !__syncthreads_or(false), me);
     });
 }
 
@@ -73,5 +93,7 @@ int main(int count, char** arguments) {
     warps_exchange();
     CHECK(wrong_reads(true) == 0, "a barrier did not hold");
     CHECK(wrong_reads(false) > 0, "a missing barrier goes unnoticed");
+    CHECK(last_block_sees_all(true), "a fence did not hold");
+    CHECK(!last_block_sees_all(false), "a missing fence goes unnoticed");
     return test::report("cuda_emulation");
 }

@@ -16,7 +16,16 @@ struct Case {
     std::vector<int32_t> offsets, alive, lengths;
 };
 
-void run(const Case& c, const PruningRule& rule, Carry carry) {
+/// What other layers left there.
+std::vector<int32_t> scratch(test::Random& random, size_t bytes, int rows) {
+    std::vector<int32_t> values(bytes / sizeof(int32_t));
+    for (int32_t& value : values)
+        value = random() % 2 ? static_cast<int32_t>(random())
+                             : static_cast<int32_t>(random() % (rows + 9)) - 4;
+    return values;
+}
+
+void run(const Case& c, const PruningRule& rule, Carry carry, test::Random& random) {
     const cuda::Layer layer{2, 24, rule, carry};
     const size_t hidden = 48, sequences = c.lengths.size(), rows = c.rows;
     const size_t capacity = carry == Carry::First ? sequences : rows;
@@ -25,8 +34,8 @@ void run(const Case& c, const PruningRule& rule, Carry carry) {
         lengths(c.lengths, sequences);
     test::Guarded<int32_t> kept(capacity), offsets_out(sequences + 1), alive_out(capacity),
         count(1);
-    test::Guarded<char> workspace(
-        cuda::workspace_bytes(layer, c.rows, static_cast<int>(sequences)));
+    const size_t bytes = cuda::workspace_bytes(layer, c.rows, static_cast<int>(sequences));
+    test::Guarded<int32_t> workspace(scratch(random, bytes, c.rows), bytes / sizeof(int32_t));
     const cuda::Inputs in{c.rows,       static_cast<int>(sequences),
                           qkv.data(),   offsets.data(),
                           alive.data(), lengths.data()};
@@ -62,7 +71,7 @@ int main() {
         for (const PruningRule& rule : {PruningRule{}, PruningRule{Mode::Absolute, 0.01f, 0, false},
                                         PruningRule{Mode::TopK, 0.5f, 0, true}})
             for (const Carry carry : {Carry::All, Carry::Survivors, Carry::First, Carry::Bounded})
-                run(c, rule, carry);
+                run(c, rule, carry, random);
     }
     return test::report("cuda_garbage");
 }

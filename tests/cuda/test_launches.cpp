@@ -29,7 +29,7 @@ void expect(const std::string& expected, int head_size, const PruningRule& rule,
 /// Every kernel that a layer launches is loaded, attention with all shared memory.
 void loading() {
     CHECK(cuda::load_kernels() == cudaSuccess, "loading");
-    CHECK(test::carveouts.size() == 11, test::carveouts.size(), "kernels");
+    CHECK(test::carveouts.size() == 10, test::carveouts.size(), "kernels");
     for (const int size : {32, 64, 128})
         for (const bool scores : {false, true})
             for (const Carry carry : {Carry::All, Carry::First, Carry::Survivors}) {
@@ -54,22 +54,24 @@ void loading() {
 int main() {
     loading();
     const PruningRule none, top_k{Mode::TopK, 0.5f, 0, true};
-    const std::string decide = "ltp_decide[10x1 512]", compact = "ltp_compact[135x1 256]";
+    const std::string compact = "ltp_compact[135x1 256]";
     expect("ltp_attend_64[25x12 128]", 64, none, Carry::All);
     expect("ltp_first_row_64[10x12 128]", 64, none, Carry::First);
-    expect("ltp_attend_scores_64[25x12 128]" + decide, 64, top_k, Carry::All);
-    expect("ltp_attend_scores_32[25x12 128]" + decide, 24, top_k, Carry::First);
+    expect("ltp_attend_scores_64[25x12 128]", 64, top_k, Carry::All);
+    expect("ltp_attend_scores_32[25x12 128]", 24, top_k, Carry::First);
     for (const Carry carry : {Carry::Survivors, Carry::Bounded}) {
-        expect("ltp_attend_128[25x12 128]" + decide + compact, 72, none, carry);
-        expect("ltp_attend_scores_128[25x12 128]" + decide + compact, 128, top_k, carry);
+        expect("ltp_attend_128[25x12 128]" + compact, 72, none, carry);
+        expect("ltp_attend_scores_128[25x12 128]" + compact, 128, top_k, carry);
     }
     const cuda::Layer keeps{12, 64, top_k, Carry::All}, moves{12, 64, top_k, Carry::Bounded};
     CHECK(cuda::workspace_bytes({12, 64, none, Carry::All}, 1000, 9) == 0, "no scores, no scratch");
-    CHECK(cuda::workspace_bytes(keeps, 1000, 9) == 8192, cuda::workspace_bytes(keeps, 1000, 9));
+    CHECK(cuda::workspace_bytes(keeps, 1000, 9) == 8448, cuda::workspace_bytes(keeps, 1000, 9));
     const cuda::Workspace w = cuda::workspace(moves, 1000, 9);
-    CHECK(w.scores == 0 && w.attended == 8192 && w.survivors == 1544192 &&
-              w.survivor_counts == 1548288,
+    CHECK(w.scores == 0 && w.blocks_done == 8192 && w.attended == 8448 && w.survivors == 1544448 &&
+              w.survivor_counts == 1548544,
           w.survivors);
-    CHECK(w.end == 1548544, w.end);
+    CHECK(w.zeroed == 8192 + 9 * 4 && w.end == 1548800, w.zeroed, w.end);
+    CHECK(cuda::workspace({12, 64, none, Carry::Bounded}, 1000, 9).zeroed == 0,
+          "nothing to add to");
     return test::report("cuda_launches");
 }

@@ -41,7 +41,6 @@ def test_the_arguments_lie_as_the_kernels_expect_them(structure: type[ctypes.Str
         ("kAttendRows", python.ATTEND_ROWS),
         ("kAttendThreads", python.ATTEND_THREADS),
         ("kCompactRows", python.COMPACT_ROWS),
-        ("kDecideThreads", python.DECIDE_THREADS),
         ("kFirstRowThreads", python.FIRST_ROW_THREADS),
         ("kNormRows", python.NORM_ROWS),
         ("kNormColumns", python.MAX_NORM_COLUMNS),
@@ -71,12 +70,13 @@ def test_every_kernel_launched_exists() -> None:
 @pytest.mark.parametrize(
     ("rule", "carry", "kernels"),
     [
-        (TOP, Carry.SURVIVORS, ["ltp_attend_scores_64", "ltp_decide", "ltp_compact"]),
-        (TOP, Carry.BOUNDED, ["ltp_attend_scores_64", "ltp_decide", "ltp_compact"]),
-        (TOP, Carry.ALL, ["ltp_attend_scores_64", "ltp_decide"]),
+        (TOP, Carry.SURVIVORS, ["ltp_attend_scores_64", "ltp_compact"]),
+        (TOP, Carry.BOUNDED, ["ltp_attend_scores_64", "ltp_compact"]),
+        (NONE, Carry.BOUNDED, ["ltp_attend_64", "ltp_compact"]),
+        (TOP, Carry.ALL, ["ltp_attend_scores_64"]),
         (NONE, Carry.ALL, ["ltp_attend_64"]),
         (NONE, Carry.FIRST, ["ltp_first_row_64"]),
-        (TOP, Carry.FIRST, ["ltp_attend_scores_64", "ltp_decide"]),
+        (TOP, Carry.FIRST, ["ltp_attend_scores_64"]),
     ],
 )
 def test_a_layer_launches_no_more_than_it_needs(
@@ -95,11 +95,14 @@ def test_the_grid_has_blocks_for_every_tile() -> None:
 
 def test_parts_of_the_workspace_do_not_overlap() -> None:
     space = workspace(layer(), 100, 3)
-    sizes = {"scores": 800, "attended": 2 * 100 * 768, "survivors": 400, "survivor_counts": 12}
+    cleared = {"scores": 800, "blocks_done": 12}
+    rest = {"attended": 2 * 100 * 768, "survivors": 400, "survivor_counts": 12}
     end = 0
-    for part, size in sizes.items():
+    for part, size in (cleared | rest).items():
         assert space.places[part] >= end
         assert space.places[part] % 256 == 0
         end = space.places[part] + size
     assert space.bytes >= end
+    assert space.zeroed == space.places["blocks_done"] + 12
+    assert space.zeroed <= min(space.places[part] for part in rest)
     assert workspace(layer(NONE, Carry.ALL), 100, 3).places == {}

@@ -8,6 +8,7 @@
 #include <numeric>
 #include <random>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "cuda_runtime_api.h"
@@ -178,6 +179,14 @@ private:
 
 Block block;
 
+using Changes = std::vector<std::function<void()>>;
+Changes posted, not_fenced;  // by this block, and by those before it
+
+void make(Changes& changes) {
+    for (const auto& change : changes) change();
+    changes.clear();
+}
+
 #if defined(LTP_ADDRESS_SANITIZER)
 __attribute__((no_sanitize_address))  // it never returns, so that nothing would clear what it marks
                                       // on the stack
@@ -204,13 +213,18 @@ void launch(unsigned grid_x, unsigned grid_y, unsigned threads,
     for (const unsigned index : order) {
         blockIdx = {index % grid_x, index / grid_x, 0};
         block.run(threads, thread);
+        not_fenced.insert(not_fenced.end(), posted.begin(), posted.end());
+        posted.clear();
     }
+    make(not_fenced);
 }
 
 int meet_block(const char* file, int line, bool predicate) {
     return block.meet(file, line, predicate);
 }
 void* const* meet_warp(const char* what, void* mine) { return block.meet_warp(what, mine); }
+void post(std::function<void()> change) { posted.push_back(std::move(change)); }
+void fence() { make(posted); }
 void* shared_memory(std::size_t bytes, std::size_t alignment) {
     return block.shared_memory(bytes, alignment);
 }

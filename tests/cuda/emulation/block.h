@@ -23,6 +23,11 @@ int meet_block(const char* file, int line, bool predicate);
 /// them, is to do the work of all, and goes on; the others return null when that is done.
 void* const* meet_warp(const char* what, void* mine);
 
+/// A change to global memory that other blocks see no sooner than a GPU promises: at a fence of
+/// this block, or after the launch.
+void post(std::function<void()> change);
+void fence();
+
 /// The block's shared memory; nothing but garbage in it at first.
 void* shared_memory(std::size_t bytes, std::size_t alignment);
 

@@ -52,6 +52,13 @@ using std::min;
 
 #define __syncthreads() emulation::meet_block(__FILE__, __LINE__, false)
 #define __syncthreads_count(predicate) emulation::meet_block(__FILE__, __LINE__, predicate)
+#define __syncthreads_or(predicate) (__syncthreads_count(predicate) > 0)
+
+inline void __threadfence() { emulation::fence(); }
+template <class T>
+T __ldcg(const T* at) {
+    return *at;
+}
 
 inline int __popc(unsigned bits) { return __builtin_popcount(bits); }
 inline int __ffs(unsigned bits) { return __builtin_ffs(static_cast<int>(bits)); }
@@ -69,15 +76,17 @@ inline unsigned long long __float2ull_rn(float x) {
     return static_cast<unsigned long long>(std::nearbyint(x));
 }
 
-inline unsigned long long atomicAdd(unsigned long long* at, unsigned long long value) {
-    const unsigned long long before = *at;
+inline unsigned atomicAdd(unsigned* at, unsigned value) {
+    const unsigned before = *at;
     *at += value;
     return before;
 }
-inline unsigned long long atomicOr(unsigned long long* at, unsigned long long value) {
-    const unsigned long long before = *at;
-    *at |= value;
-    return before;
+// Of these the kernels never want to know what was there before.
+inline void atomicAdd(unsigned long long* at, unsigned long long value) {
+    emulation::post([=] { *at += value; });
+}
+inline void atomicOr(unsigned long long* at, unsigned long long value) {
+    emulation::post([=] { *at |= value; });
 }
 
 namespace emulation {
