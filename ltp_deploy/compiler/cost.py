@@ -16,6 +16,8 @@ from ltp_deploy.model.config import EncoderConfig
 from ltp_deploy.model.policy import Carry
 from ltp_deploy.model.survivors import SurvivorProfile
 
+ONE_SWEEP = 128  # keys up to which the attention kernel multiplies them once though it scores
+
 
 def _unchanged(rows: float) -> float:
     return rows
@@ -135,9 +137,10 @@ def layer_work(
     c = config.context_size if context is None else context
     rows, out = gpu.bucket(float(entering.sum())), gpu.bucket(float(leaving.sum()))
     looked_at = (entering if attended is None else attended).astype(float)
-    pairs = float(looked_at.sum() if carry is Carry.FIRST else (looked_at**2).sum())
-    sweeps = 3 if scores else 2  # queries times keys, once more for column scores, times values
-    attention = 2 * sweeps * pairs * c
+    pairs = looked_at if carry is Carry.FIRST else looked_at**2
+    # Queries times keys, once more for the column scores of longer sequences, times values.
+    sweeps = np.where(scores & (entering > ONE_SWEEP), 3, 2)
+    attention = 2 * float((sweeps * pairs).sum()) * c
     longest = float(looked_at.max(initial=0))
     attending = max(attention / gpu.attention, longest * gpu.key)
     work = gpu.product(rows, 3 * c, d) + gpu.kernel(attending, attention)

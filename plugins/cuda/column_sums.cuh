@@ -33,14 +33,14 @@ public:
         sum_[warp()][part + column / 2 * 8 + lane() % 4 * 2 + column % 2] = sum[0];
     }
 
-    /// After a barrier: adds those of the first `keys` keys to their scores.
-    __device__ __forceinline__ void flush(unsigned long long* scores, int keys) const {
+    /// After a barrier: adds those of the first `keys` keys to the scores from `first` on.
+    __device__ __forceinline__ void flush(unsigned long long* scores, int first, int keys) const {
         const int key = threadIdx.x;
         if (key >= kKeys || key >= keys) return;
         float sum = 0.f;
 #pragma unroll
         for (int w = 0; w < kWarps; ++w) sum += sum_[w][key];
-        add_score(scores + key, sum);
+        add_score(scores + (first + key), sum);
     }
 
 private:

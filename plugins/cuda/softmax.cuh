@@ -2,7 +2,7 @@
 // rows g and g + 8, see mma.cuh; the four lanes of a quad share these rows.
 #pragma once
 
-#include "sequences.cuh"
+#include "tile.cuh"
 
 namespace ltp::cuda {
 
@@ -41,6 +41,15 @@ __device__ __forceinline__ float score_scale(int head_size) {
     return 1.44269504f / sqrtf(static_cast<float>(head_size));  // log2(e)
 }
 
+/// Scores of keys that are not alive or not there. A lane's keys are at bits 0 and 1 of each byte.
+__device__ __forceinline__ void mask(float (&s)[kKeyPart / 8][4], unsigned alive) {
+    if ((alive & 0x03030303u) == 0x03030303u) return;  // in most parts all are there
+#pragma unroll
+    for (int n = 0; n < kKeyPart / 8; ++n)
+#pragma unroll
+        for (int i = 0; i < 4; ++i) s[n][i] = alive >> (n * 8 + i % 2) & 1 ? s[n][i] : -INFINITY;
+}
+
 /// Scores come in as products; scaling them and subtracting the maximum is one instruction.
 struct Softmax {
     const float scale;
@@ -52,18 +61,35 @@ struct Softmax {
     /// multiplied by `factor`.
     template <int kTiles>
     __device__ __forceinline__ void add(float (&s)[kTiles][4], float (&factor)[2]) {
-        float tile_max[2] = {-INFINITY, -INFINITY};
+        float largest[2] = {-INFINITY, -INFINITY};
+        take_larger(largest, s);
+        raise(largest, factor);
+        sum_exponentials(s);
+    }
+
+    /// The larger one of what there is and of this lane's scores, for each row.
+    template <int kTiles>
+    __device__ __forceinline__ static void take_larger(float (&largest)[2],
+                                                       const float (&s)[kTiles][4]) {
 #pragma unroll
         for (int n = 0; n < kTiles; ++n)
 #pragma unroll
-            for (int i = 0; i < 4; ++i) tile_max[i / 2] = fmaxf(tile_max[i / 2], s[n][i]);
+            for (int i = 0; i < 4; ++i) largest[i / 2] = fmaxf(largest[i / 2], s[n][i]);
+    }
+
+    /// Raises the maximum to the largest scores of the quad's lanes; factor as above.
+    __device__ __forceinline__ void raise(const float (&largest)[2], float (&factor)[2]) {
 #pragma unroll
         for (int r = 0; r < 2; ++r) {
-            tile_max[r] = fmaxf(max[r], quad_max(tile_max[r]) * scale);
-            factor[r] = power_of_two(max[r] - tile_max[r]);
-            max[r] = tile_max[r];
+            const float raised = fmaxf(max[r], quad_max(largest[r]) * scale);
+            factor[r] = power_of_two(max[r] - raised);
+            max[r] = raised;
             sum[r] *= factor[r];
         }
+    }
+
+    template <int kTiles>
+    __device__ __forceinline__ void sum_exponentials(float (&s)[kTiles][4]) {
         exponentiate(s);
 #pragma unroll
         for (int n = 0; n < kTiles; ++n)

@@ -74,6 +74,8 @@ def test_flops_of_a_dense_encoder_are_the_engines() -> None:
     assert flops == pytest.approx(2 * padded_flops(BASE, 4, 128))
 
 
-def test_scores_cost_one_more_pass_over_queries_times_keys() -> None:
-    more = one_layer(T4, Carry.ALL, True).flops - one_layer(T4, Carry.ALL, False).flops
-    assert more == pytest.approx(2 * 4 * 128**2 * BASE.hidden_size)
+def test_scores_of_long_sequences_cost_one_more_pass_over_queries_times_keys() -> None:
+    rows = np.array([128, 129, 300])
+    with_scores, without = (layer_work(T4, BASE, rows, rows, Carry.ALL, s) for s in (True, False))
+    more = 2 * (129**2 + 300**2) * BASE.hidden_size
+    assert with_scores.flops - without.flops == pytest.approx(more)

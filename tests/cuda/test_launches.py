@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from ltp_deploy.compiler.cost import ONE_SWEEP
 from ltp_deploy.cuda import launches as python
 from ltp_deploy.cuda.launches import Arguments, Layer, NormArguments, launches, workspace
 from ltp_deploy.model.policy import Carry, LayerRule, Mode
@@ -44,6 +45,7 @@ def test_the_arguments_lie_as_the_kernels_expect_them(structure: type[ctypes.Str
         ("kFirstRowThreads", python.FIRST_ROW_THREADS),
         ("kNormRows", python.NORM_ROWS),
         ("kNormColumns", python.MAX_NORM_COLUMNS),
+        ("kOnceKeys", ONE_SWEEP),
     ],
 )
 def test_constants_are_those_of_the_kernels(constant: str, value: int) -> None:

@@ -43,7 +43,7 @@ CASES = [  # all kernels among them
 def problem(mode: str, threshold: float, carry: str, head_size: int) -> Problem:
     """Of sequences with one tile of keys and with several, of one token and of none."""
     rule = {"mode": mode, "threshold": threshold, "carry": carry, "score_length": 128}
-    return clear([9, 0, 1, 40, 130], 2, head_size, **rule)
+    return clear([9, 0, 1, 70, 130], 2, head_size, **rule)
 
 
 def many_rows() -> Problem:
@@ -138,6 +138,7 @@ def test_a_changed_instruction_is_noticed(
     [
         ("ltp_attend_64", partial(problem, "none", 0.0, "survivors", 64)),
         ("ltp_attend_scores_64", partial(problem, "absolute", 0.008, "survivors", 64)),
+        ("ltp_attend_scores_128", partial(problem, "absolute", 0.008, "survivors", 128)),
         ("ltp_first_row_64", partial(problem, "none", 0.0, "first", 64)),
         ("ltp_compact", partial(problem, "absolute", 0.008, "survivors", 64)),
     ],
