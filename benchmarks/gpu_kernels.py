@@ -1,5 +1,5 @@
-"""The kernels' C++ tests on a real GPU, alone and under compute-sanitizer. Elsewhere they run in
-emulation."""
+"""The kernels and their C++ tests compiled for a real GPU, which runs the tests alone and under
+compute-sanitizer. Elsewhere they run in emulation."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+
+from gpu_run import Budget, Row
+
+from ltp_deploy.cuda.compile import FLAGS
 
 ROOT = Path(__file__).parents[1]
 TESTS = ("attend", "first_row", "decide", "carry", "invariance", "garbage", "residual_norm")
@@ -24,16 +27,39 @@ SHARED = (
 INCLUDES = ("tests/cuda/gpu", "plugins", "plugins/openvino", "tests/plugins")
 TOOLS = ("memcheck", "racecheck")
 FOUND = 9  # exit status of a tool that found a fault
-ALONE, TOGETHER = 40, 150  # time limits in seconds: of one test, and of all under the tools
+ALONE = 40.0  # seconds, of one test
+T4_PTX = "-gencode=arch=compute_75,code=compute_75"
 
 
-def build(nvcc: str, compute_capability: str, folder: Path) -> list[Path]:
-    """Compile the tests for one GPU; returns the programs.
+def machine_code(compute_capability: str) -> str:
+    """The option that makes nvcc compile for one GPU. `T4_PTX` leaves that to the driver, which
+    compiles the code of a T4 for any later GPU."""
+    return f"-arch=sm_{compute_capability.replace('.', '')}"
+
+
+def compile_ptx(nvcc: str, folder: Path) -> Path:
+    """The kernels as PTX for sm_75, without machine code.
 
     Raises:
         RuntimeError: nvcc fails; with its message.
     """
-    architecture = f"-arch=sm_{compute_capability.replace('.', '')}"
+    made, sources = folder / "ltp_cuda-sm_75-ptx.fatbin", ROOT / "plugins"
+    source = sources / "cuda" / "pruned_attention.cu"
+    _nvcc([nvcc, "-fatbin", T4_PTX, *FLAGS, f"-I{sources}", str(source), "-o", str(made)])
+    return made
+
+
+def build(nvcc: str, architecture: str, folder: Path) -> list[Path]:
+    """Compile the tests; returns the programs.
+
+    Args:
+        architecture: what `machine_code` gives, or `T4_PTX`.
+        folder: is made, and holds the programs.
+
+    Raises:
+        RuntimeError: nvcc fails; with its message.
+    """
+    folder.mkdir()
     flags = ["-std=c++17", "-O2", "-lineinfo", architecture, "-DLTP_TEST_ON_GPU"]
     flags += [f"-I{ROOT / include}" for include in INCLUDES]
 
@@ -59,33 +85,44 @@ def _nvcc(command: list[str]) -> None:
         raise RuntimeError(f"nvcc fails: {done.stderr.strip()[-600:]}")
 
 
-def check(programs: list[Path]) -> list[dict[str, Any]]:
-    """Run each test alone."""
-    return [_run(program, "", [], ALONE) for program in programs]
+def run_tests(programs: dict[str, list[Path]], budget: Budget) -> list[Row]:
+    """Run each test alone. `programs` are by the code that they run."""
+    return [
+        {"code": code, **_run(program, "", [], ALONE)}
+        for code, tests in programs.items()
+        for program in tests
+        if budget.allows(f"{code}: {program.name}")
+    ]
 
 
-def sanitize(nvcc: str, programs: list[Path]) -> list[dict[str, Any]]:
-    """Run each test under every tool, several at once.
+def sanitize(nvcc: str | None, programs: dict[str, list[Path]], budget: Budget) -> list[Row]:
+    """Run each test under every tool, several at once, and stop them when the time is over.
 
     `passed` is None if the tool itself does not work on this machine, or takes too long.
     """
-    folders = os.pathsep.join([os.environ.get("PATH", ""), str(Path(nvcc).parent)])
+    beside = [str(Path(nvcc).parent)] if nvcc else []
+    folders = os.pathsep.join([os.environ.get("PATH", ""), *beside])
     sanitizer = shutil.which("compute-sanitizer", path=folders)
     if sanitizer is None:
-        message = "compute-sanitizer is not installed"
-        return [{"under": tool, "passed": None, "message": message} for tool in TOOLS]
-    end = time.monotonic() + TOGETHER
+        return [{"skipped": "compute-sanitizer is not installed"}]
 
-    def run(tool: str, program: Path) -> dict[str, Any]:
+    def run(code: str, tool: str, program: Path) -> Row | None:
+        if not budget.allows(f"{code}: {program.name} under {tool}", 1.0):
+            return None
         command = [sanitizer, "--tool", tool, "--error-exitcode", str(FOUND)]
-        return _run(program, tool, command, max(1.0, end - time.monotonic()))
+        return {"code": code, **_run(program, tool, command, budget.left)}
 
-    pairs = [(tool, program) for tool in TOOLS for program in programs]
     with ThreadPoolExecutor() as pool:
-        return list(pool.map(run, *zip(*pairs, strict=True)))
+        runs = [
+            pool.submit(run, code, tool, program)
+            for code, tests in programs.items()
+            for tool in TOOLS
+            for program in tests
+        ]
+        return [row for each in runs if (row := each.result())]
 
 
-def _run(program: Path, tool: str, command: list[str], limit: float) -> dict[str, Any]:
+def _run(program: Path, tool: str, command: list[str], limit: float) -> Row:
     environment = {**os.environ, "CUDA_LAUNCH_BLOCKING": "1"}
     begin = time.perf_counter()
     child = subprocess.Popen(

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+from gpu_run import Budget, Row
 
 from ltp_deploy.checkpoint import load_encoder
 from ltp_deploy.data.batch import pack
@@ -28,18 +28,21 @@ LOGITS = 1e-3  # relative to the largest logit, of sequences with the oracle's n
 OTHERS = 0.02  # share of sequences in which a score within rounding may have decided otherwise
 
 
-def check_learning(checkpoint: Path) -> list[dict[str, Any]]:
+def check_learning(checkpoint: Path, budget: Budget) -> list[Row]:
     """Train and tune a model on random texts, each way, and compare what it answers."""
     rows = []
     train, dev = _task(_dense(checkpoint), 512).divided(256, seed=0)
     for title, recipe in RECIPES.items():
+        if not budget.allows(title):
+            continue
         encoder = _dense(checkpoint)
         with tempfile.TemporaryDirectory() as folder:
             trained, _ = learn(encoder, train, dev, recipe, TrainerSettings(Path(folder)))
         rows.append({"by": title, **_compared(trained, dev)})
-    encoder = _dense(checkpoint)
-    tuned = tune(encoder, train, dev, max_drop=100.0)
-    rows.append({"by": "tune", **_compared(encoder.with_policy(tuned.chosen.policy), dev)})
+    if budget.allows("tune"):
+        encoder = _dense(checkpoint)
+        tuned = tune(encoder, train, dev, max_drop=100.0)
+        rows.append({"by": "tune", **_compared(encoder.with_policy(tuned.chosen.policy), dev)})
     return rows
 
 
@@ -56,7 +59,7 @@ def _task(encoder: Encoder, texts: int) -> TaskData:
     return TaskData(pack(ids), np.array([row[1] % 2 for row in ids]))
 
 
-def _compared(encoder: Encoder, data: TaskData) -> dict[str, Any]:
+def _compared(encoder: Encoder, data: TaskData) -> Row:
     device = next(encoder.parameters()).device
     logits, alive = answers(encoder, data.batch)
     oracle = run_oracle(encoder.cpu(), data.batch)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -87,23 +85,3 @@ def test_without_a_gpu_all_constants_are_assumed(monkeypatch: pytest.MonkeyPatch
     measure.local_gpu.cache_clear()
     assert measure.local_gpu() is measure.H200
     measure.local_gpu.cache_clear()
-
-
-def test_gpu_speed_compares_kernels_with_their_floors(monkeypatch: pytest.MonkeyPatch) -> None:
-    """benchmarks/gpu_speed.py, with kernels that take a millisecond."""
-    monkeypatch.syspath_prepend(Path(__file__).parents[3] / "benchmarks")
-    for module in ("gpu_speed", "cases"):
-        monkeypatch.delitem(sys.modules, module, raising=False)
-    import gpu_speed
-
-    monkeypatch.setattr(gpu_speed, "device_seconds", lambda call: 1e-3)
-    rows = gpu_speed.time_kernels(measure.H200, device="cpu")
-    attention, scored, first, pytorch = rows
-    assert attention["floor_compute"] == pytest.approx(4 * 32 * 384**2 * 768 / 660e12 * 1e6)
-    assert scored["floor_compute"] == pytest.approx(1.5 * attention["floor_compute"])
-    assert attention["floor_memory"] == pytest.approx(2 * 768 * 4 * 32 * 384 / 4e12 * 1e6)
-    assert first["times_floor"] == pytest.approx(1e3 / first["floor_memory"])
-    assert pytorch["microseconds"] == pytest.approx(1e3)
-    (goal,) = gpu_speed.goals([], rows)
-    assert goal["found"] == scored["times_floor"]
-    assert not goal["met"]
