@@ -19,7 +19,7 @@ void check_gpu(const std::string& compute_capability) {
 
 Graph capture(cudaStream_t stream, const std::function<void()>& queue) {
     constexpr const char* refused = "not captured in a CUDA graph";
-    // Other threads may use CUDA meanwhile as they like.
+    // Other threads may queue work meanwhile as they like.
     check_cuda(cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal), refused);
     cudaGraph_t graph = nullptr;
     try {

@@ -1,3 +1,5 @@
+#include <mutex>
+
 #include "backend.h"
 #include "cuda.h"
 #include "library.h"
@@ -68,9 +70,10 @@ void check_tensors(const nvinfer1::ICudaEngine& engine, const Bundle& bundle) {
 }
 
 Lanes make_lanes(nvinfer1::ICudaEngine& engine, const Bundle& bundle, const Options& options,
-                 const TensorRtLogger& logger) {
+                 const TensorRtLogger& logger, std::mutex& capturing) {
     Lanes lanes(options.performance == Performance::Throughput ? 2 : 1);
-    for (auto& lane : lanes) lane = std::make_unique<TensorRtLane>(engine, bundle, logger);
+    for (auto& lane : lanes)
+        lane = std::make_unique<TensorRtLane>(engine, bundle, logger, capturing);
     return lanes;
 }
 
@@ -83,7 +86,7 @@ public:
         engine_ = load_engine(*runtime_, bundle, logger_);
         check_tensors(*engine_, bundle);
         lanes_ = std::make_unique<Pool<Lanes::value_type>>(
-            make_lanes(*engine_, bundle, options, logger_));
+            make_lanes(*engine_, bundle, options, logger_, capturing_));
     }
 
     Result infer(const Batch& batch) override {
@@ -100,6 +103,7 @@ private:
     TensorRtLogger logger_;
     std::unique_ptr<nvinfer1::IRuntime> runtime_;
     std::unique_ptr<nvinfer1::ICudaEngine> engine_;
+    std::mutex capturing_;
     std::unique_ptr<Pool<Lanes::value_type>> lanes_;
 };
 

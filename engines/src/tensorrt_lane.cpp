@@ -9,7 +9,7 @@ namespace ltp {
 namespace {
 
 constexpr const char* lost = "the GPU failed";
-constexpr std::size_t max_graphs = 32;  // each with an execution context of its own
+constexpr std::size_t max_graphs = 64;  // each with an execution context of its own
 
 /// However a request ends, the next one finds the buffers unused.
 class SyncAtEnd {
@@ -40,15 +40,23 @@ void OutputBuffer::notifyShape(const char*, const nvinfer1::Dims& shape) noexcep
 }
 
 TensorRtLane::TensorRtLane(nvinfer1::ICudaEngine& engine, const Bundle& bundle,
-                           const TensorRtLogger& logger)
+                           const TensorRtLogger& logger, std::mutex& capturing)
     : info_(bundle.info),
       logger_(logger),
       fixed_sizes_(bundle.tensorrt.fixed_sizes),
+      // TensorRT for RTX compiles for each new context, which only its own headers can prevent.
+      captures_(fixed_sizes_ && bundle.tensorrt.library == "tensorrt"),
+      capturing_(capturing),
       stream_(new_stream()),
       host_logits_(pinned_memory<float>(std::size_t(info_.max_batch) * info_.num_labels)),
       contexts_(engine, stream_.get(), logger) {
     for (const std::string& name : bundle.inputs) add_input(name);
     for (const std::string& name : bundle.outputs) add_output(name);
+    if (const Size& most = contexts_.profiles().at(0);
+        most.first < std::size_t(info_.max_tokens) || most.second < std::size_t(info_.max_batch))
+        throw Error(text("the engine takes ", most.first, " tokens in ", most.second,
+                         " sequences, the manifest says ", info_.max_tokens, " in ",
+                         info_.max_batch, "; rebuild the bundle"));
     for (std::size_t i = 0; i < contexts_.profiles().size(); ++i)
         by_profile_.push_back(context(static_cast<int>(i)));
 }
@@ -127,12 +135,11 @@ void TensorRtLane::queue(nvinfer1::IExecutionContext& context, const Size& size)
 }
 
 void TensorRtLane::capture(const Size& size) {
-    if (captured_.size() == max_graphs) {
-        captured_.clear();
-        seen_.clear();
-    }
+    if (captured_.size() == max_graphs) return;  // the first ones stay
+    const std::lock_guard lock(capturing_);
     try {
         Context own = context(contexts_.best_profile(size));
+        const SyncAtEnd sync(stream_.get());
         compute(*own, size);  // TensorRT does now what it puts off after a change of shapes
         check_cuda(cudaStreamSynchronize(stream_.get()), lost);
         Graph graph = ltp::capture(stream_.get(), [&] { queue(*own, size); });
@@ -151,7 +158,7 @@ std::vector<float> TensorRtLane::infer(const EngineInputs& inputs, std::size_t s
         check_cuda(cudaGraphLaunch(found->second.graph.get(), stream_.get()), lost);
     } else {
         compute(*by_profile_[contexts_.best_profile(size)], size);
-        if (fixed_sizes_ && ++seen_[size] == 2) capture(size);
+        if (captures_ && ++seen_[size] == 2) capture(size);
     }
     check_cuda(cudaStreamSynchronize(stream_.get()), lost);
     return {host_logits_.get(), host_logits_.get() + sequences * info_.num_labels};

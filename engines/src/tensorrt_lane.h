@@ -4,6 +4,7 @@
 
 #include <map>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -35,12 +36,14 @@ private:
 
 /// What runs one request at a time: a stream, buffers that hold the largest request that the bundle
 /// allows, and an execution context for each optimisation profile. Where no size depends on the
-/// data, requests are padded to few different sizes, and those that come again are CUDA graphs.
-/// Made and used while GpuScope holds.
+/// data, requests are padded to few different sizes, and those that come again are CUDA graphs, if
+/// they can be captured. Made and used while GpuScope holds.
 class TensorRtLane {
 public:
-    /// Throws Error, as infer does.
-    TensorRtLane(nvinfer1::ICudaEngine& engine, const Bundle& bundle, const TensorRtLogger& logger);
+    /// All lanes of an engine hold `capturing` while they capture a graph: what another one does to
+    /// make a context may be forbidden meanwhile. Throws Error, as infer does.
+    TensorRtLane(nvinfer1::ICudaEngine& engine, const Bundle& bundle, const TensorRtLogger& logger,
+                 std::mutex& capturing);
 
     /// Logits [sequences, num_labels].
     std::vector<float> infer(const EngineInputs& inputs, std::size_t sequences);
@@ -72,7 +75,8 @@ private:
 
     const Info& info_;
     const TensorRtLogger& logger_;
-    const bool fixed_sizes_;
+    const bool fixed_sizes_, captures_;
+    std::mutex& capturing_;
     Stream stream_;
     std::vector<Input> inputs_;
     std::vector<std::pair<std::string, std::unique_ptr<OutputBuffer>>> outputs_;

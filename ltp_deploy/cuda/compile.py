@@ -83,6 +83,11 @@ def compiled(compiler: str, sources: Path, compute_capability: str) -> Path:
 
 def cache_folder() -> Path:
     """The user's cache folder, or a temporary folder where that cannot be written."""
+    return lasting_cache_folder() or Path(tempfile.mkdtemp(prefix="ltp-deploy-"))
+
+
+def lasting_cache_folder() -> Path | None:
+    """The user's cache folder; None where it cannot be written."""
     try:
         root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
         (root / "ltp-deploy").mkdir(parents=True, exist_ok=True)
@@ -90,4 +95,4 @@ def cache_folder() -> Path:
             return root / "ltp-deploy"
     except (OSError, RuntimeError):  # a user without a name has no home
         pass
-    return Path(tempfile.mkdtemp(prefix="ltp-deploy-"))
+    return None

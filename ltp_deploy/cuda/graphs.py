@@ -18,7 +18,7 @@ class Graphs(ABC):
     the third time on the graph is replayed.
 
     Args:
-        most: graphs that are kept; all are dropped where there is one more.
+        most: graphs that are kept: those of the first keys that came twice.
     """
 
     def __init__(self, most: int):
@@ -40,8 +40,8 @@ class Graphs(ABC):
         self._seen[key] += 1
         if self._seen[key] != 2:
             return
-        if len(self._captured) == self._most:
-            self.clear()
+        if len(self._captured) == self._most and not self.make_room():
+            return
         try:
             self._captured[key] = self.capture(key, compute)
         except (RuntimeError, LtpError) as error:
@@ -55,7 +55,7 @@ class Graphs(ABC):
             RuntimeError, LtpError: it cannot be captured, and the stream is as it was.
         """
 
-    def clear(self) -> None:
-        """Drop all graphs."""
-        self._captured.clear()
-        self._seen.clear()
+    def make_room(self) -> bool:
+        """Drop graphs for one more; false where those that there are stay. To capture anew again
+        and again would take longer than graphs save."""
+        return False

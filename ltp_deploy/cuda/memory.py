@@ -20,7 +20,9 @@ class Stream:
 
     def __init__(self) -> None:
         self._cuda = runtime()
-        self._stream = check(self._cuda.cudaStreamCreate())
+        # Otherwise it would wait for the legacy stream, and that could not be used during captures.
+        flags = self._cuda.cudaStreamNonBlocking
+        self._stream = check(self._cuda.cudaStreamCreateWithFlags(flags))
         self.handle = int(self._stream)
 
     def wait(self) -> None:
@@ -46,13 +48,15 @@ class Graph:
 
     def __init__(self, stream: Stream, queue: Callable[[], None], needs: object = None) -> None:
         self._cuda, self._stream, self._needs = runtime(), stream, needs
-        # Other threads may use CUDA meanwhile as they like.
+        # Other threads may queue work meanwhile as they like.
         mode = self._cuda.cudaStreamCaptureMode.cudaStreamCaptureModeThreadLocal
         check(self._cuda.cudaStreamBeginCapture(stream.handle, mode))
         try:
             queue()
         except BaseException:
-            self._cuda.cudaStreamEndCapture(stream.handle)
+            error, unfinished = self._cuda.cudaStreamEndCapture(stream.handle)
+            if int(error) == 0:
+                self._cuda.cudaGraphDestroy(unfinished)
             raise
         graph = check(self._cuda.cudaStreamEndCapture(stream.handle))
         try:

@@ -30,6 +30,7 @@ class FakeRuntime:
     """The part of `cuda.bindings.runtime` that sessions use; `alive` counts what was not freed."""
 
     cudaMemcpyKind = SimpleNamespace(cudaMemcpyHostToDevice=1, cudaMemcpyDeviceToHost=2)
+    cudaStreamNonBlocking = 1
     cudaStreamCaptureMode = SimpleNamespace(cudaStreamCaptureModeThreadLocal=1)
 
     def __init__(self) -> None:
@@ -69,6 +70,7 @@ class FakeRuntime:
     cudaGraphExecDestroy = cudaGraphDestroy
 
     def _allocate(self, size: int) -> tuple[Error, int]:
+        assert self.recording is None, "allocation cannot be captured"
         if size > self.memory:
             return Error.cudaErrorMemoryAllocation, 0
         block = ctypes.create_string_buffer(b"\xa5" * size, size)
@@ -83,7 +85,8 @@ class FakeRuntime:
 
     cudaFree = cudaFreeHost = _free
 
-    def cudaStreamCreate(self) -> tuple[Error, int]:
+    def cudaStreamCreateWithFlags(self, flags: int) -> tuple[Error, int]:
+        assert flags == self.cudaStreamNonBlocking
         return Error.cudaSuccess, 7
 
     def cudaStreamSynchronize(self, stream: int) -> tuple[Error]:
@@ -198,6 +201,7 @@ class FakeEngine:
 
     def create_execution_context(self, strategy: Any) -> FakeContext:
         assert strategy == "user managed"
+        assert self.cuda.recording is None, "made while a graph is captured"
         self.contexts.append(self.context(self.model, self.cuda))
         return self.contexts[-1]
 

@@ -26,6 +26,7 @@ cudaError_t queue(std::function<void()> work) {
 thread_local int current_device = 5;  // what the caller of the engine uses for itself
 
 cudaError_t allocate(void** memory, std::size_t bytes) {
+    if (recording) return cudaErrorStreamCaptureUnsupported;
     *memory = std::malloc(bytes);
     return current_device == 0 ? cudaSuccess : cudaErrorInvalidDevice;
 }
@@ -81,7 +82,8 @@ __attribute__((visibility("default"))) cudaError_t cudaLaunchHostFunc(cudaStream
     return queue([=] { function(data); });
 }
 
-cudaError_t cudaStreamBeginCapture(cudaStream_t, cudaStreamCaptureMode) {
+cudaError_t cudaStreamBeginCapture(cudaStream_t, cudaStreamCaptureMode mode) {
+    if (recording || mode != cudaStreamCaptureModeThreadLocal) return cudaErrorInvalidValue;
     recording = std::make_unique<Work>();
     return cudaSuccess;
 }

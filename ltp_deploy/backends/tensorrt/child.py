@@ -84,7 +84,8 @@ def _config(trt: Any, builder: Any, network: Any, job: EngineJob) -> Any:
             name = network.get_input(i).name
             least, usual, most = shapes[name]
             profile.set_shape(name, least, usual, most)
-        config.add_optimization_profile(profile)
+        if config.add_optimization_profile(profile) < 0:
+            raise LtpError(f"{job.library} refuses the optimisation profile {shapes}")
     return config
 
 

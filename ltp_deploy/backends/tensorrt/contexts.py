@@ -14,6 +14,7 @@ class Contexts:
 
     Args:
         trt: the module tensorrt or tensorrt_rtx.
+        logger: a `Log`.
         engine: an `ICudaEngine`.
         stream: of the lane.
         cache: of kernels that the library compiles when it loads an engine, or None.
@@ -22,8 +23,12 @@ class Contexts:
         profiles: how many optimisation profiles the engine has.
     """
 
-    def __init__(self, trt: Any, engine: Any, stream: Stream, cache: RuntimeCache | None):
-        self._trt, self._engine, self._stream, self._cache = trt, engine, stream, cache
+    def __init__(
+        self, trt: Any, logger: Any, engine: Any, stream: Stream, cache: RuntimeCache | None
+    ):
+        self._trt, self._logger, self._engine = trt, logger, engine
+        self._stream, self._cache = stream, cache
+        self._configs: list[Any] = []  # which contexts may go on using
         self._memory = Memory(engine.device_memory_size_v2)
         self.profiles: int = engine.num_optimization_profiles
 
@@ -42,12 +47,16 @@ class Contexts:
             context = self._engine.create_execution_context(strategy)
         else:
             config = self._cache.config(self._engine)
+            self._configs.append(config)
             config.set_execution_context_allocation_strategy(strategy)
             context = self._engine.create_execution_context(config)
         if context is None or not context.set_optimization_profile_async(
             profile, self._stream.handle
         ):
-            raise BundleError("the GPU has too little memory for this engine's limits")
+            raise BundleError(
+                "TensorRT cannot prepare the engine, perhaps for lack of the GPU's memory: "
+                f"{self._logger.complaints()}"
+            )
         self._stream.wait()
         context.set_device_memory(self._memory.address, self._memory.size)
         return context

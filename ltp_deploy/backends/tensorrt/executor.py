@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Hashable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from math import prod
+from threading import Lock
 from typing import Any, cast
 
 from ltp_deploy.backends.tensorrt.contexts import Contexts
@@ -15,7 +16,7 @@ from ltp_deploy.cuda.graphs import Graphs
 from ltp_deploy.cuda.memory import Graph, Mirror, Stream
 from ltp_deploy.errors import LtpError
 
-MAX_GRAPHS = 32  # each with an execution context of its own, as NVIDIA advises
+MAX_GRAPHS = 64  # each with an execution context of its own, as NVIDIA advises
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,8 @@ class Executor:
         inputs, outputs: buffers by the names of the engine's tensors.
         sized_by_data: outputs whose size is known only after the run. None: nothing in the engine
             depends on the data.
+        capturing: held while a graph is captured, by all executors of an engine: what another one
+            does to make a context may be forbidden meanwhile.
     """
 
     def __init__(
@@ -55,15 +58,21 @@ class Executor:
         inputs: Mapping[str, Mirror],
         outputs: Mapping[str, Mirror],
         sized_by_data: Collection[str] | None,
+        capturing: Lock,
     ):
+        # In this order attributes go, and contexts are to go before what they use.
+        self._graphs: ContextGraphs | None = None
+        self.by_profile: list[Any] = []
+        self._capturing = capturing
         self.inputs, self.outputs = inputs, outputs
         self._logger = logger
         self._stream = Stream()
         self.contexts = make_contexts(self._stream)
         self._sized_by_data = sized_by_data or ()
         self._allocator = _allocator(trt, outputs)
-        self.by_profile = [self._context(i) for i in range(self.contexts.profiles)]
-        self._graphs = ContextGraphs(self) if sized_by_data is None else None
+        self.by_profile += [self._context(i) for i in range(self.contexts.profiles)]
+        if sized_by_data is None:
+            self._graphs = ContextGraphs(self)
 
     def _context(self, profile: int) -> Any:
         """A new context that reads and writes our buffers."""
@@ -95,10 +104,13 @@ class Executor:
 
     def capture(self, shapes: Shapes) -> Graph:
         """What answers requests of these shapes, in an execution context of its own."""
-        context = self._context(shapes.profile)
-        self._compute(context, shapes)  # TensorRT does now what it puts off after a new shape
-        self._stream.wait()
-        return Graph(self._stream, partial(self._queue, context, shapes), needs=context)
+        with self._capturing:
+            context = self._context(shapes.profile)
+            try:
+                self._compute(context, shapes)  # TensorRT does what it puts off after a new shape
+            finally:
+                self._stream.wait()
+            return Graph(self._stream, partial(self._queue, context, shapes), needs=context)
 
     def _compute(self, context: Any, shapes: Shapes) -> None:
         for name, shape in shapes.inputs:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from ltp_deploy.backends.tensorrt.executor import Executor, Shapes
 from ltp_deploy.bundle.manifest import Compiled
 from ltp_deploy.cuda.buckets import row_bucket, sequence_bucket, without_padding
 from ltp_deploy.cuda.memory import Mirror, Stream
+from ltp_deploy.errors import BundleError
 from ltp_deploy.model.policy import Carry
 
 TOKENS, OFFSETS, LOGITS = "input_ids", "offsets", "logits"
@@ -44,7 +46,12 @@ class Lane:
     """
 
     def __init__(
-        self, trt: Any, logger: Any, make_contexts: Callable[[Stream], Contexts], compiled: Compiled
+        self,
+        trt: Any,
+        logger: Any,
+        make_contexts: Callable[[Stream], Contexts],
+        compiled: Compiled,
+        capturing: Lock,
     ):
         most = Size(compiled.limits.max_tokens, compiled.limits.max_batch)
         self.labels = compiled.model.num_labels
@@ -54,12 +61,19 @@ class Lane:
         outputs[LOGITS] = Mirror(most.sequences * self.labels, np.dtype(np.float32))
         self.static = Carry.SURVIVORS not in compiled.plan.carries
         sized_by_data = None if self.static else outputs.keys() - {LOGITS}
-        self.executor = Executor(trt, logger, make_contexts, inputs, outputs, sized_by_data)
+        self.executor = Executor(
+            trt, logger, make_contexts, inputs, outputs, sized_by_data, capturing
+        )
         contexts = self.executor.contexts
         self.profiles = [
             Size(contexts.largest(TOKENS, i)[0], contexts.largest(OFFSETS, i)[0] - 1)
             for i in range(contexts.profiles)
         ]
+        if not self.profiles[0].holds(most):
+            raise BundleError(
+                f"the engine takes {self.profiles[0].rows} tokens in {self.profiles[0].sequences} "
+                f"sequences, the manifest says {most.rows} in {most.sequences}; rebuild the bundle"
+            )
 
     def run(self, feeds: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         given = Size(len(feeds[TOKENS]), len(feeds[OFFSETS]) - 1)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ltp_deploy.bundle.directory import new_file
-from ltp_deploy.cuda.compile import cache_folder
+from ltp_deploy.cuda.compile import lasting_cache_folder
 from ltp_deploy.errors import LtpError
 
 
@@ -20,11 +20,15 @@ class RuntimeCache:
     Args:
         trt: the module tensorrt_rtx.
         digest: of the engine's bundle; None: nothing is kept.
+
+    Attributes:
+        path: of the file; None where nothing is kept.
     """
 
     def __init__(self, trt: Any, digest: str | None = None):
         self._trt = trt
-        self.path: Path | None = cache_folder() / f"{digest}.rtx" if digest else None
+        folder = lasting_cache_folder() if digest else None
+        self.path: Path | None = folder / f"{digest}.rtx" if folder else None
         self._cache: Any = None
         self._saved = b""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import queue
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -31,10 +32,10 @@ class TensorRtSession:
 
     def __init__(self, held: object, lanes: list[Lane]):
         self.concurrency, self.lanes = len(lanes), lanes
-        self._held = held  # the plugin lives in the runtime's registry
         self._idle: queue.SimpleQueue[Lane] = queue.SimpleQueue()
         for lane in lanes:
             self._idle.put(lane)
+        self._held = held  # the plugin lives in the runtime's registry; the last to go
 
     def run(self, feeds: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         lane = self._idle.get()
@@ -61,10 +62,11 @@ def open_engine(files: BundleFiles, compiled: Compiled, throughput: bool) -> Ten
     cache = RuntimeCache(trt, bundle_digest(files)) if record.library == RTX.name else None
 
     def contexts(stream: Stream) -> Contexts:
-        return Contexts(trt, engine, stream, cache)
+        return Contexts(trt, logger, engine, stream, cache)
 
+    capturing = Lock()
     count = THROUGHPUT_LANES if throughput else 1
-    lanes = [Lane(trt, logger, contexts, compiled) for _ in range(count)]
+    lanes = [Lane(trt, logger, contexts, compiled, capturing) for _ in range(count)]
     if cache:
         cache.save()
     return TensorRtSession((runtime, engine), lanes)

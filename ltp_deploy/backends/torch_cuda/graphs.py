@@ -20,11 +20,14 @@ class TorchGraphs(Graphs):
         self._stream = stream
         self._pool = torch.cuda.graph_pool_handle()
 
-    def clear(self) -> None:
+    def make_room(self) -> bool:
         # All at once: a graph that goes alone frees cuBLAS memory that the others still use. The
         # old pool ends with its last graph.
-        super().clear()
+        self._stream.synchronize()
+        self._captured.clear()
+        self._seen.clear()
         self._pool = torch.cuda.graph_pool_handle()
+        return True
 
     def capture(self, key: Hashable, compute: Callable[[], None]) -> Callable[[], object]:
         self._stream.synchronize()

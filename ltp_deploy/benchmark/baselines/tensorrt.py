@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -180,7 +181,6 @@ class PaddedSession:
         engine = runtime.deserialize_cuda_engine(plan)
         if engine is None:
             raise BundleError(f"{record.library} refuses a dense engine: {logger.complaints()}")
-        self._held = runtime, engine
         self._start, self._labels = compiled.model.position_start, compiled.model.num_labels
         integers, most = np.dtype(np.int32), limits.max_batch * limits.max_length
         sizes = {**dict.fromkeys(compiled.inputs, most), OFFSETS: limits.max_batch + 1, MASK: most}
@@ -188,12 +188,18 @@ class PaddedSession:
             trt,
             logger,
             lambda stream: Contexts(
-                trt, engine, stream, RuntimeCache(trt) if record.library == RTX.name else None
+                trt,
+                logger,
+                engine,
+                stream,
+                RuntimeCache(trt) if record.library == RTX.name else None,
             ),
             {name: Mirror(size, integers) for name, size in sizes.items()},
             {LOGITS: Mirror(limits.max_batch * self._labels, np.dtype(np.float32))},
             None,
+            Lock(),
         )
+        self._held = runtime, engine  # the last to go
 
     def run(self, feeds: Feeds) -> Feeds:
         """See `padded_feeds`."""

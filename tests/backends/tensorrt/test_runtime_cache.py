@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -58,7 +59,7 @@ def opened(monkeypatch: pytest.MonkeyPatch, folder: Path) -> RuntimeCache:
     monkeypatch.setattr(memory, "runtime", lambda: cuda)
     monkeypatch.setenv("XDG_CACHE_HOME", str(folder))
     cache = RuntimeCache(TRT, "a1b2")
-    contexts = Contexts(TRT, RtxEngine(None, cuda), memory.Stream(), cache)
+    contexts = Contexts(TRT, None, RtxEngine(None, cuda), memory.Stream(), cache)
     for profile in range(len(PROFILES)):
         contexts.make(profile)
     return cache
@@ -97,3 +98,16 @@ def test_a_folder_that_cannot_be_written_is_no_error(
     cache.path = tmp_path / "file" / "a1b2.rtx"
     cache.save()
     assert not cache.path.exists()
+
+
+def test_without_a_folder_that_lasts_nothing_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    cache = opened(monkeypatch, tmp_path / "file")
+    assert cache.path is None
+    cache.save()
+    assert list(temporary.iterdir()) == []

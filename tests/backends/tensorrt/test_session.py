@@ -23,6 +23,7 @@ from ltp_deploy.hardware.gpu import Gpu
 from ltp_deploy.model.policy import Carry
 from ltp_deploy.runtime.engine import Engine, load
 from tests.answers import as_lists, batch_for, oracle_answers
+from tests.backends import fake_cuda
 from tests.backends.fake_cuda import Error, FakeContext, FakeRuntime, fake_tensorrt
 
 VERSION = "10.3.0"
@@ -139,6 +140,23 @@ def test_single_sequences_use_their_own_profile(bundle: Path, cuda: FakeRuntime)
         engine(input_ids=[[2, 9, 4]] * count)
         assert context.shapes["offsets"] == (count + 1,)
         assert not (general if context is single else single).shapes
+
+
+def test_the_first_graphs_stay_where_there_are_too_many(bounded: Path, cuda: FakeRuntime) -> None:
+    engine = load(bounded)
+    engine.session.lanes[0].executor._graphs._most = 2
+    for tokens in (9, 17, 25, 33) * 3:
+        engine(input_ids=[[2] * tokens])
+    assert cuda.launches == 2
+    assert len(engine.session._held[1].contexts) == 2 + 2  # of the profiles, and of the graphs
+
+
+def test_an_engine_for_less_than_the_manifest_says_is_refused(
+    bundle: Path, cuda: FakeRuntime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fake_cuda, "PROFILES", ((119, 8), (40, 1)))
+    with pytest.raises(BundleError, match="takes 119 tokens in 8 sequences, the manifest says 120"):
+        load(bundle)
 
 
 def test_what_cannot_be_captured_runs_as_it_is(
