@@ -121,11 +121,11 @@ def test_padded_engines_have_tensorrts_own_attention(padded: Any) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("padded", ["fp16"], indirect=True)
 def test_both_precisions_and_layouts_are_there_the_engines_own_first(
     padded: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if padded.precision == "fp16":
-        pytest.importorskip("nncf")
+    pytest.importorskip("nncf")
     opened = []
     monkeypatch.setattr(tensorrt, "open_session", lambda *given: opened.append(given) or "session")
     monkeypatch.setattr(tensorrt, "PaddedSession", lambda plan, compiled: "padded session")
