@@ -19,9 +19,10 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.signals import STOPS, set_signals
 from tests.tiny import POLICIES, random_texts, save_tiny, save_tokenizer
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL)
+SIGNALS = (*STOPS, signal.SIGKILL)
 SECONDS = 600  # within which every command has long ended
 PART = "part-000000.parquet"
 STATUS_BUDGET = 3  # of `learn`, where the result loses more than was asked for; it is written
@@ -132,8 +133,7 @@ class Storm:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,
-            # A shell may have told this process to ignore them.
-            preexec_fn=lambda: [signal.signal(stop, signal.SIG_DFL) for stop in SIGNALS[:3]],
+            preexec_fn=set_signals,
         )
 
     def _run(self, trial: Trial, *more: str) -> list[str]:

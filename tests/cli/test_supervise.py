@@ -16,6 +16,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.signals import set_signals
+
 SECONDS = 60  # within which whatever a test waits for has long happened
 
 # A command that writes: it makes what `new_directory` and `tempfile` give, and then does what it
@@ -79,18 +81,12 @@ class Run:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            preexec_fn=lambda: (self.set_signals(ignored), before()),
+            preexec_fn=lambda: (set_signals(ignored), before()),
         )
         assert self.process.stdout is not None
         ready = self.process.stdout.readline().split()
         assert ready[:1] == ["ready"]
         self.child = int(ready[1])
-
-    @staticmethod
-    def set_signals(ignored: Sequence[int]) -> None:
-        """Whatever the shell of the tests ignores."""
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, signal.SIG_IGN if number in ignored else signal.SIG_DFL)
 
     def end(self) -> tuple[int, str]:
         """(exit status, what stands on stderr)."""

@@ -19,6 +19,7 @@ from starlette.testclient import TestClient
 from ltp_deploy.serve.app import create_app
 from ltp_deploy.serve.service import Model, Service
 from ltp_deploy.serve.settings import Settings
+from tests.signals import set_signals
 
 ROOT = Path(__file__).parents[2]
 SECONDS = 60  # within which whatever a test waits for has long happened
@@ -67,7 +68,12 @@ def process(*arguments: object, env: dict[str, str] | None = None) -> Iterator[A
     paths = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
     environment = {**os.environ, "PYTHONPATH": paths, **(env or {})}
     started = subprocess.Popen(
-        command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL
+        command,
+        cwd=ROOT,
+        env=environment,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        preexec_fn=set_signals,
     )
     try:
         yield started, address(started)
