@@ -2,12 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from ltp_deploy.bundle.manifest import Compiled
 from ltp_deploy.errors import BundleError
+
+
+def without_padding(answers: Mapping[str, np.ndarray], sequences: int) -> dict[str, np.ndarray]:
+    """An engine's outputs for a request of `sequences`, without padding at their ends, which they
+    have where the request had it, and where layers hand on as many rows as came in.
+
+    Args:
+        answers: `logits` [at least B, labels], and of each layer whose survivors are reported its
+            `offsets` [at least B+1] and others [at least as many rows as the offsets say].
+    """
+    return {name: _trimmed(name, answers, sequences) for name in answers}
+
+
+def _trimmed(name: str, answers: Mapping[str, np.ndarray], sequences: int) -> np.ndarray:
+    if name == "logits":
+        return answers[name][:sequences]
+    layer, _, part = name.rpartition(".")
+    offsets = answers[f"{layer}.offsets"][: sequences + 1]
+    return offsets if part == "offsets" else answers[name][: offsets[-1]]
 
 
 def check_answer(found: dict[str, np.ndarray], offsets: np.ndarray, engine: Compiled) -> None:

@@ -14,8 +14,10 @@ import pytest
 from ltp_deploy.backends.answers import check_answer
 from ltp_deploy.backends.table import open_session, portable, read_bundle
 from ltp_deploy.bundle.files import BundleFiles
+from ltp_deploy.checkpoint import load_encoder
 from ltp_deploy.errors import BundleError, EngineFailed
 from ltp_deploy.runtime.engine import load
+from tests.answers import as_lists, batch_for, oracle_answers
 from tests.spoil import edit_manifest
 
 OFFSETS = np.array([0, 2, 5], np.int32)
@@ -127,3 +129,18 @@ def test_what_was_checked_is_what_is_loaded(
     batch = load(good, portable=True).tokenize(["a good film"])
     found = session.run(batch.feeds(manifest.model))["logits"]
     np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("target", ["torchscript", pytest.param("onnx", marks=pytest.mark.slow)])
+def test_survivors_have_no_padding_where_as_many_rows_go_on_as_came_in(
+    target: str, checkpoint_of: Callable[..., Path], bundle_of: Callable[..., Path]
+) -> None:
+    if target == "onnx":
+        pytest.importorskip("onnxruntime")
+    checkpoint = checkpoint_of("bert", "absolute")
+    encoder = load_encoder(checkpoint)
+    batch = batch_for(encoder)
+    logits, survivors = oracle_answers(encoder, batch)
+    found = load(bundle_of(checkpoint, target, compact="bounded")).run(batch)
+    np.testing.assert_allclose(found.logits, logits, atol=1e-4)
+    assert as_lists(found.survivors) == survivors

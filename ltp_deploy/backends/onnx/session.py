@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ltp_deploy.backends.answers import without_padding
 from ltp_deploy.backends.onnx import OnnxEngine
 from ltp_deploy.backends.reports import import_onnxruntime
 from ltp_deploy.bundle.files import BundleFiles
@@ -46,4 +47,5 @@ class OnnxRuntimeSession:
     def run(self, feeds: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Named inputs to named outputs."""
         values = self.session.run(list(self.outputs), {name: feeds[name] for name in self.inputs})
-        return dict(zip(self.outputs, values, strict=True))
+        found = dict(zip(self.outputs, values, strict=True))
+        return without_padding(found, len(feeds["offsets"]) - 1)

@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from ltp_deploy.backends.answers import without_padding
 from ltp_deploy.backends.tensorrt.contexts import Contexts
 from ltp_deploy.backends.tensorrt.executor import Executor, Shapes
 from ltp_deploy.bundle.manifest import Compiled
-from ltp_deploy.cuda.buckets import row_bucket, sequence_bucket, without_padding
+from ltp_deploy.cuda.buckets import row_bucket, sequence_bucket
 from ltp_deploy.cuda.memory import Mirror, Stream
 from ltp_deploy.errors import BundleError
 from ltp_deploy.model.policy import Carry
@@ -90,7 +91,8 @@ class Lane:
         found = {name: mirror.host for name, mirror in outputs.items()}
         logits = found[LOGITS][: given.sequences * self.labels]
         found[LOGITS] = logits.reshape(given.sequences, self.labels)
-        return without_padding(found, given.sequences)
+        trimmed = without_padding(found, given.sequences)
+        return {name: value.copy() for name, value in trimmed.items()}
 
     def _profile(self, size: Size) -> int:
         """The number of the most special profile for a request."""

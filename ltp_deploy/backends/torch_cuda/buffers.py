@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ltp_deploy.backends.answers import without_padding
 from ltp_deploy.backends.torch_cuda.in_place import NEXT, UNKNOWN, host_sync
-from ltp_deploy.cuda.buckets import without_padding
 
 
 class Buffers:
@@ -132,4 +132,5 @@ class Buffers:
     def answers(self, sequences: int) -> dict[str, np.ndarray]:
         """Copies of the downloaded outputs without their padding, for a request of `sequences`."""
         found = {name: value.numpy() for name, value in self._answers.items()}
-        return without_padding(found, sequences)
+        trimmed = without_padding(found, sequences)
+        return {name: value.copy() for name, value in trimmed.items()}

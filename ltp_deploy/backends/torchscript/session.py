@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from ltp_deploy.backends.answers import without_padding
 from ltp_deploy.backends.torch_threads import use_threads
 from ltp_deploy.backends.torchscript.archive import load_archive
 from ltp_deploy.bundle.manifest import Compiled
@@ -33,4 +34,5 @@ class TorchScriptSession:
         with torch.inference_mode():
             values = self.module(*(torch.from_numpy(feeds[name]) for name in self.inputs))
         # Copied, so that PyTorch's memory is let go inside the call: that is native work too.
-        return dict(zip(self.outputs, (v.numpy().copy() for v in values), strict=True))
+        found = dict(zip(self.outputs, (v.numpy().copy() for v in values), strict=True))
+        return without_padding(found, len(feeds["offsets"]) - 1)
