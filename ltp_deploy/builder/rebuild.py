@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +13,7 @@ from ltp_deploy.builder.build import build, compile_engine
 from ltp_deploy.builder.draft import Measured, draft_encoder
 from ltp_deploy.bundle.manifest import Compiled
 from ltp_deploy.calibration.artifact import Calibration
+from ltp_deploy.compiler.int8 import ActivationRange
 from ltp_deploy.model.encoder import Encoder
 from ltp_deploy.runtime.engine import Engine, load
 
@@ -36,7 +37,12 @@ def compile_variant(engine: Engine, encoder: Encoder, directory: Path) -> Compil
     """The same build of another encoder, whose policy may prune elsewhere, into `directory`."""
     manifest = engine.manifest
     options = replace(manifest.options, compact="auto", portable=False)
-    calibration = Measured.of_bundle(engine.directory, manifest).calibration
-    ranges = Calibration.read(calibration).ranges if calibration else {}
-    compiled = compile_engine(draft_encoder(encoder, options, ranges), directory)
+    draft = draft_encoder(encoder, options, calibrated_ranges(engine))
+    compiled = compile_engine(draft, directory)
     return (portable(compiled) or compiled) if engine.portable else compiled
+
+
+def calibrated_ranges(engine: Engine) -> Mapping[str, ActivationRange]:
+    """Of the calibration that a bundle was built with; none where it had none."""
+    calibration = Measured.of_bundle(engine.directory, engine.manifest).calibration
+    return Calibration.read(calibration).ranges if calibration else {}

@@ -8,10 +8,9 @@ from collections.abc import Callable, Collection, Hashable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from math import prod
-from threading import Lock
 from typing import Any, cast
 
-from ltp_deploy.backends.tensorrt.contexts import Contexts
+from ltp_deploy.backends.tensorrt.loaded import LoadedEngine
 from ltp_deploy.cuda.graphs import Graphs
 from ltp_deploy.cuda.memory import Graph, Mirror, Stream
 from ltp_deploy.errors import LtpError
@@ -40,36 +39,27 @@ class Executor:
     decide the size of something.
 
     Args:
-        trt: the module tensorrt or tensorrt_rtx.
-        logger: a `Log`.
-        make_contexts: the engine's contexts on a stream.
         inputs, outputs: buffers by the names of the engine's tensors.
         sized_by_data: outputs whose size is known only after the run. None: nothing in the engine
             depends on the data.
-        capturing: held while a graph is captured, by all executors of an engine: what another one
-            does to make a context may be forbidden meanwhile.
     """
 
     def __init__(
         self,
-        trt: Any,
-        logger: Any,
-        make_contexts: Callable[[Stream], Contexts],
+        loaded: LoadedEngine,
         inputs: Mapping[str, Mirror],
         outputs: Mapping[str, Mirror],
         sized_by_data: Collection[str] | None,
-        capturing: Lock,
     ):
         # In this order attributes go, and contexts are to go before what they use.
         self._graphs: ContextGraphs | None = None
         self.by_profile: list[Any] = []
-        self._capturing = capturing
         self.inputs, self.outputs = inputs, outputs
-        self._logger = logger
         self._stream = Stream()
-        self.contexts = make_contexts(self._stream)
+        self.contexts = loaded.contexts(self._stream)
         self._sized_by_data = sized_by_data or ()
-        self._allocator = _allocator(trt, outputs)
+        self._allocator = _allocator(loaded.trt, outputs)
+        self._loaded = loaded
         self.by_profile += [self._context(i) for i in range(self.contexts.profiles)]
         if sized_by_data is None:
             self._graphs = ContextGraphs(self)
@@ -104,7 +94,7 @@ class Executor:
 
     def capture(self, shapes: Shapes) -> Graph:
         """What answers requests of these shapes, in an execution context of its own."""
-        with self._capturing:
+        with self._loaded.capturing:
             context = self._context(shapes.profile)
             try:
                 self._compute(context, shapes)  # TensorRT does what it puts off after a new shape
@@ -128,7 +118,7 @@ class Executor:
             self.outputs[name].fetch(count, self._stream)
 
     def _failure(self) -> LtpError:
-        return LtpError(f"TensorRT could not run the engine: {self._logger.complaints()}")
+        return LtpError(f"TensorRT could not run the engine: {self._loaded.logger.complaints()}")
 
 
 class ContextGraphs(Graphs):

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from threading import Lock
-from typing import Any
 
 import numpy as np
 
 from ltp_deploy.backends.answers import without_padding
-from ltp_deploy.backends.tensorrt.contexts import Contexts
 from ltp_deploy.backends.tensorrt.executor import Executor, Shapes
+from ltp_deploy.backends.tensorrt.loaded import LoadedEngine
 from ltp_deploy.bundle.manifest import Compiled
 from ltp_deploy.cuda.buckets import row_bucket, sequence_bucket
-from ltp_deploy.cuda.memory import Mirror, Stream
+from ltp_deploy.cuda.memory import Mirror
 from ltp_deploy.errors import BundleError
 from ltp_deploy.model.policy import Carry
 
@@ -46,14 +43,7 @@ class Lane:
             general one to the special ones.
     """
 
-    def __init__(
-        self,
-        trt: Any,
-        logger: Any,
-        make_contexts: Callable[[Stream], Contexts],
-        compiled: Compiled,
-        capturing: Lock,
-    ):
+    def __init__(self, loaded: LoadedEngine, compiled: Compiled):
         most = Size(compiled.limits.max_tokens, compiled.limits.max_batch)
         self.labels = compiled.model.num_labels
         integers, largest = np.dtype(np.int32), max(most.rows, most.sequences + 1)
@@ -62,9 +52,7 @@ class Lane:
         outputs[LOGITS] = Mirror(most.sequences * self.labels, np.dtype(np.float32))
         self.static = Carry.SURVIVORS not in compiled.plan.carries
         sized_by_data = None if self.static else outputs.keys() - {LOGITS}
-        self.executor = Executor(
-            trt, logger, make_contexts, inputs, outputs, sized_by_data, capturing
-        )
+        self.executor = Executor(loaded, inputs, outputs, sized_by_data)
         contexts = self.executor.contexts
         self.profiles = [
             Size(contexts.largest(TOKENS, i)[0], contexts.largest(OFFSETS, i)[0] - 1)

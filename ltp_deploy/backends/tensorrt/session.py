@@ -4,23 +4,19 @@ from __future__ import annotations
 
 import queue
 from pathlib import Path
-from threading import Lock
 from typing import Any
 
 import numpy as np
 
 from ltp_deploy.backends.in_memory import library_path
 from ltp_deploy.backends.tensorrt import TensorRtEngine
-from ltp_deploy.backends.tensorrt.contexts import Contexts
 from ltp_deploy.backends.tensorrt.lane import Lane
-from ltp_deploy.backends.tensorrt.library import LIBRARIES, RTX, Library
-from ltp_deploy.backends.tensorrt.log import make_logger
+from ltp_deploy.backends.tensorrt.library import LIBRARIES, Library
+from ltp_deploy.backends.tensorrt.loaded import LoadedEngine
 from ltp_deploy.backends.tensorrt.plugin import register
-from ltp_deploy.backends.tensorrt.runtime_cache import RuntimeCache
 from ltp_deploy.bundle.files import BundleFiles
 from ltp_deploy.bundle.manifest import Compiled, bundle_digest
 from ltp_deploy.bundle.native import cuda_kernels
-from ltp_deploy.cuda.memory import Stream
 from ltp_deploy.errors import BundleError
 from ltp_deploy.hardware.gpu import gpus
 
@@ -30,12 +26,11 @@ THROUGHPUT_LANES = 2  # while one request's rows are counted on the host, anothe
 class TensorRtSession:
     """A deserialized engine with one lane, or several that take turns."""
 
-    def __init__(self, held: object, lanes: list[Lane]):
+    def __init__(self, lanes: list[Lane]):
         self.concurrency, self.lanes = len(lanes), lanes
         self._idle: queue.SimpleQueue[Lane] = queue.SimpleQueue()
         for lane in lanes:
             self._idle.put(lane)
-        self._held = held  # the plugin lives in the runtime's registry; the last to go
 
     def run(self, feeds: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         lane = self._idle.get()
@@ -53,23 +48,18 @@ def open_engine(files: BundleFiles, compiled: Compiled, throughput: bool) -> Ten
     """
     record = compiled.record(TensorRtEngine)
     trt = prepare(files.directory, compiled)
-    logger = make_logger(trt)
-    runtime = trt.Runtime(logger)
-    use_plugin(trt, runtime.get_plugin_registry(), files, record)
-    engine = runtime.deserialize_cuda_engine(files.file(record.file).data)
-    if engine is None:
-        raise BundleError(f"{record.library} refuses {files.directory}: {logger.complaints()}")
-    cache = RuntimeCache(trt, bundle_digest(files)) if record.library == RTX.name else None
-
-    def contexts(stream: Stream) -> Contexts:
-        return Contexts(trt, logger, engine, stream, cache)
-
-    capturing = Lock()
-    count = THROUGHPUT_LANES if throughput else 1
-    lanes = [Lane(trt, logger, contexts, compiled, capturing) for _ in range(count)]
-    if cache:
-        cache.save()
-    return TensorRtSession((runtime, engine), lanes)
+    loaded = LoadedEngine(
+        trt,
+        record.library,
+        files.file(record.file).data,
+        files.directory,
+        lambda registry: use_plugin(trt, registry, files, record),
+        bundle_digest(files),
+    )
+    lanes = [Lane(loaded, compiled) for _ in range(THROUGHPUT_LANES if throughput else 1)]
+    if loaded.cache:
+        loaded.cache.save()
+    return TensorRtSession(lanes)
 
 
 def prepare(directory: Path, compiled: Compiled) -> Any:

@@ -10,7 +10,6 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -22,23 +21,21 @@ from ltp_deploy.backends.onnx.quantize import quantize
 from ltp_deploy.backends.table import open_session
 from ltp_deploy.backends.tensorrt import TensorRtEngine
 from ltp_deploy.backends.tensorrt.builder import EngineJob, Shape, build_engine
-from ltp_deploy.backends.tensorrt.contexts import Contexts
 from ltp_deploy.backends.tensorrt.executor import Executor, Shapes
-from ltp_deploy.backends.tensorrt.library import LIBRARIES, RTX
-from ltp_deploy.backends.tensorrt.log import make_logger
-from ltp_deploy.backends.tensorrt.runtime_cache import RuntimeCache
+from ltp_deploy.backends.tensorrt.library import LIBRARIES
+from ltp_deploy.backends.tensorrt.loaded import LoadedEngine
 from ltp_deploy.benchmark.baselines.baseline import BaselineRequest
 from ltp_deploy.benchmark.baselines.padded_graph import MASK, OFFSETS, padded_graph
 from ltp_deploy.benchmark.runner import Feeds, Layout, Runner
 from ltp_deploy.builder.build import compile_engine
-from ltp_deploy.builder.draft import Draft, Measured, draft_encoder
+from ltp_deploy.builder.draft import Draft, draft_encoder
+from ltp_deploy.builder.rebuild import calibrated_ranges
 from ltp_deploy.bundle.manifest import Compiled
-from ltp_deploy.calibration.artifact import Calibration
 from ltp_deploy.compiler.int8 import ActivationRange
 from ltp_deploy.compiler.plan import PlanRequest, make_plan
 from ltp_deploy.cuda.memory import Mirror
 from ltp_deploy.data.batch import join
-from ltp_deploy.errors import BundleError, LtpError
+from ltp_deploy.errors import LtpError
 from ltp_deploy.targets import find_target
 
 PADDED, UNPADDED = "TensorRT dense {}, padded", "TensorRT dense {}, unpadded"
@@ -96,11 +93,9 @@ def dense_draft(request: BaselineRequest, precision: str) -> Draft:
 
 def _ranges(request: BaselineRequest) -> Mapping[str, ActivationRange]:
     """Those of the bundle's calibration, or of the first sequences that will be timed."""
-    engine = request.engine
-    assert engine is not None
-    calibration = Measured.of_bundle(engine.directory, engine.manifest).calibration
-    if calibration:
-        return Calibration.read(calibration).ranges
+    assert request.engine is not None
+    if ranges := calibrated_ranges(request.engine):
+        return ranges
     from ltp_deploy.calibration.ranges import activation_ranges
 
     return activation_ranges(request.encoder.unpruned(), join(request.samples[:SAMPLES]))
@@ -176,30 +171,16 @@ class PaddedSession:
     def __init__(self, plan: bytes, compiled: Compiled):
         record, limits = compiled.record(TensorRtEngine), compiled.limits
         trt = LIBRARIES[record.library].load()
-        logger = make_logger(trt)
-        runtime = trt.Runtime(logger)
-        engine = runtime.deserialize_cuda_engine(plan)
-        if engine is None:
-            raise BundleError(f"{record.library} refuses a dense engine: {logger.complaints()}")
+        loaded = LoadedEngine(trt, record.library, plan, "a dense engine")
         self._start, self._labels = compiled.model.position_start, compiled.model.num_labels
         integers, most = np.dtype(np.int32), limits.max_batch * limits.max_length
         sizes = {**dict.fromkeys(compiled.inputs, most), OFFSETS: limits.max_batch + 1, MASK: most}
         self._executor = Executor(
-            trt,
-            logger,
-            lambda stream: Contexts(
-                trt,
-                logger,
-                engine,
-                stream,
-                RuntimeCache(trt) if record.library == RTX.name else None,
-            ),
+            loaded,
             {name: Mirror(size, integers) for name, size in sizes.items()},
             {LOGITS: Mirror(limits.max_batch * self._labels, np.dtype(np.float32))},
             None,
-            Lock(),
         )
-        self._held = runtime, engine  # the last to go
 
     def run(self, feeds: Feeds) -> Feeds:
         """See `padded_feeds`."""

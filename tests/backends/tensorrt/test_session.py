@@ -148,7 +148,9 @@ def test_the_first_graphs_stay_where_there_are_too_many(bounded: Path, cuda: Fak
     for tokens in (9, 17, 25, 33) * 3:
         engine(input_ids=[[2] * tokens])
     assert cuda.launches == 2
-    assert len(engine.session._held[1].contexts) == 2 + 2  # of the profiles, and of the graphs
+    assert (
+        len(engine.session.lanes[0].executor._loaded._engine.contexts) == 2 + 2
+    )  # of the profiles, and of the graphs
 
 
 def test_an_engine_for_less_than_the_manifest_says_is_refused(

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from ltp_deploy.backends.table import read_bundle
-from ltp_deploy.backends.tensorrt import TensorRtEngine
+from ltp_deploy.backends.tensorrt import TensorRtEngine, loaded
 from ltp_deploy.benchmark.baselines import BaselineRequest, tensorrt
 from ltp_deploy.benchmark.baselines.tensorrt import PaddedSession, build_padded, dense_draft
 from ltp_deploy.benchmark.runner import padded_feeds
@@ -89,7 +89,7 @@ def test_the_padded_model_is_the_dense_model(padded: Any, monkeypatch: pytest.Mo
     cuda = FakeRuntime()
     monkeypatch.setattr(memory, "runtime", lambda: cuda)
     trt = fake_tensorrt("1.7", OnnxModel(padded.folder / "padded.onnx"), cuda)
-    monkeypatch.setattr(tensorrt, "RTX", SimpleNamespace(name="not this one"))
+    monkeypatch.setattr(loaded, "RTX", SimpleNamespace(name="not this one"))
     library = SimpleNamespace(load=lambda: trt)
     monkeypatch.setattr(tensorrt, "LIBRARIES", {"tensorrt_rtx": library})
     monkeypatch.setattr(FakeEngine, "context", PaddedContext)
