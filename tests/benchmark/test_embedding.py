@@ -19,7 +19,6 @@ from tests.model.problems import tiny_encoder
 
 @pytest.fixture
 def embedding(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    monkeypatch.syspath_prepend(Path(__file__).parents[2] / "benchmarks")
     for module in ("embedding", "embedding_peers", "learning"):
         monkeypatch.delitem(sys.modules, module, raising=False)
     import embedding

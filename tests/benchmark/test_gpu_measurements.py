@@ -17,12 +17,6 @@ from ltp_deploy.backends.torch_cuda import measure
 from ltp_deploy.compiler.cost import GpuCost
 
 GPU = GpuCost("a GPU", flops=1e12, bandwidth=1e11, attention=1e12, launch=1e-6, sync=0)
-ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture(autouse=True)
-def _scripts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(ROOT / "benchmarks")
 
 
 MILLISECONDS = 6.0  # of every replay

@@ -15,11 +15,6 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.fixture(autouse=True)
-def _scripts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(ROOT / "benchmarks")
-
-
 def test_the_steps_come_in_their_order_and_take_ten_minutes_at_most() -> None:
     from gpu_steps import STEPS
 

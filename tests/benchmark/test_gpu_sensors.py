@@ -7,19 +7,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture(autouse=True)
-def _scripts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(ROOT / "benchmarks")
-
-
-def program(path: Path, text: str) -> Path:
-    path.write_text(text)
-    path.chmod(0o755)
-    return path
-
+from tests.programs import program
 
 NVIDIA_SMI = """#!/bin/sh
 case "$*" in *{refused}*) echo 'Field "x" is not a valid field to query.'; exit 2;; esac

@@ -14,7 +14,6 @@ from tests.answers import random_batch
 
 @pytest.fixture
 def rerank(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    monkeypatch.syspath_prepend(Path(__file__).parents[2] / "benchmarks")
     for module in ("rerank", "rerank_model", "learning", "cpu"):
         monkeypatch.delitem(sys.modules, module, raising=False)
     import rerank

@@ -18,7 +18,6 @@ SHORT = "The plot is thin."
 
 @pytest.fixture
 def data(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    monkeypatch.syspath_prepend(Path(__file__).parents[2] / "benchmarks")
     monkeypatch.delitem(sys.modules, "rerank_data", raising=False)
     import rerank_data
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from types import ModuleType
 
 import numpy as np
@@ -25,7 +24,6 @@ DENSE = PrunePolicy.dense(3)
 
 @pytest.fixture
 def tuning(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    monkeypatch.syspath_prepend(Path(__file__).parents[2] / "benchmarks")
     for module in ("tuning", "learning"):
         monkeypatch.delitem(sys.modules, module, raising=False)
     import tuning
